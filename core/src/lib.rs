@@ -1,0 +1,3 @@
+//! The hub.
+#![no_std]
+#![forbid(unsafe_code)]

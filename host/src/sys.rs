@@ -1,0 +1,128 @@
+//! The system calls: all `unsafe` of the host stands here, one operation a
+//! block, each behind a function that is safe to call.
+//!
+//! Every descriptor that goes in is borrowed; none is closed here, except by
+//! the `OwnedFd`s that some functions hand out. Errors are those of errno(3).
+
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use libc::{c_int, c_ulong, c_void};
+
+/// Turns the `-1` of a system call into the error that it left in errno.
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Turns the `-1` of a call that counts bytes into errno's error.
+fn check_len(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+const WORD_BITS: usize = c_ulong::BITS as usize;
+
+/// A set of descriptors for select(2), as large as its largest member.
+///
+/// `libc::fd_set` ends at `FD_SETSIZE` (1024) only in the C library's
+/// declaration; the kernel reads as many bits as `nfds` says, so this set lives
+/// in the heap and grows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FdSet(Vec<c_ulong>);
+
+impl FdSet {
+    /// Puts `fd` into the set.
+    pub(crate) fn insert(&mut self, fd: RawFd) {
+        let bit = fd as usize;
+        if bit / WORD_BITS >= self.0.len() {
+            self.0.resize(bit / WORD_BITS + 1, 0);
+        }
+        self.0[bit / WORD_BITS] |= 1 << (bit % WORD_BITS);
+    }
+
+    /// Takes `fd` out of the set.
+    pub(crate) fn remove(&mut self, fd: RawFd) {
+        let bit = fd as usize;
+        if let Some(word) = self.0.get_mut(bit / WORD_BITS) {
+            *word &= !(1 << (bit % WORD_BITS));
+        }
+    }
+
+    /// Whether `fd` is in the set.
+    pub(crate) fn contains(&self, fd: RawFd) -> bool {
+        let bit = fd as usize;
+        self.0.get(bit / WORD_BITS).is_some_and(|word| word & (1 << (bit % WORD_BITS)) != 0)
+    }
+
+    /// The descriptors in the set, smallest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.0.iter().enumerate().flat_map(|(index, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                (rest != 0).then(|| {
+                    rest &= rest - 1;
+                    (index * WORD_BITS + bit) as RawFd
+                })
+            })
+        })
+    }
+
+    fn copy_from(&mut self, other: &FdSet, words: usize) {
+        self.0.clear();
+        self.0.extend_from_slice(&other.0);
+        self.0.resize(words, 0);
+    }
+}
+
+/// select(2): waits until a descriptor of `read` can be read or one of `write`
+/// written, or until `timeout` has passed (`None`: for ever), and leaves the
+/// ready ones in `readable` and `writable`.
+///
+/// # Errors
+/// `Interrupted` when a signal came first; the sets are then unspecified.
+pub(crate) fn select(
+    read: &FdSet,
+    write: &FdSet,
+    readable: &mut FdSet,
+    writable: &mut FdSet,
+    timeout: Option<Duration>,
+) -> io::Result<()> {
+    let words = read.0.len().max(write.0.len());
+    readable.copy_from(read, words);
+    writable.copy_from(write, words);
+    let mut time = timeout.map(|t| libc::timeval {
+        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_usec: libc::suseconds_t::from(t.subsec_micros()),
+    });
+    let nfds = (words * WORD_BITS) as c_int;
+    // SAFETY: both sets hold `nfds` bits, which is all that the kernel reads
+    // and writes; the timeval outlives the call.
+    check(unsafe {
+        libc::select(
+            nfds,
+            readable.0.as_mut_ptr().cast::<libc::fd_set>(),
+            writable.0.as_mut_ptr().cast::<libc::fd_set>(),
+            ptr::null_mut(),
+            time.as_mut().map_or(ptr::null_mut(), ptr::from_mut),
+        )
+    })?;
+    Ok(())
+}
+
+/// read(2) into `buffer`. 0 is the end of the input.
+pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and the length are those of one slice.
+    check_len(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len()) })
+}
+
+/// writev(2) of `slices`, of which it takes the first `IOV_MAX` (1024).
+pub(crate) fn writev(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let count = slices.len().min(libc::UIO_MAXIOV as usize) as c_int;
+    // SAFETY: IoSlice is guaranteed to have the layout of iovec, and `count` of them are there.
+    check_len(unsafe { libc::writev(fd.as_raw_fd(), slices.as_ptr().cast::<libc::iovec>(), count) })
+}

@@ -1,0 +1,2 @@
+//! Replays random tests.
+fn main() {}
