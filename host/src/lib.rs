@@ -1,6 +1,10 @@
 //! parlour on a host: the hub of [`parlour_core`] driven by select(2), and a
 //! terminal client for it.
+//!
+//! `serve` drives the hub, `join` is the client; both wait through `select`, and
+//! `sys` is the only place with `unsafe`.
 
 pub mod join;
 mod select;
+pub mod serve;
 mod sys;

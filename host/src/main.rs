@@ -1,2 +1,38 @@
-//! The `parlour` program.
-fn main() {}
+//! The `parlour` program: reads the command line and starts what it names.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// A hub that lets many TCP clients talk
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: parlour::serve::Options,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the hub; also what parlour does when no command is given
+    Serve(parlour::serve::Options),
+    /// Chat from this terminal
+    Join(parlour::join::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // RUST_LOG=debug shows every connection.
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    match cli.command {
+        None => parlour::serve::run(&cli.serve),
+        Some(Command::Serve(options)) => parlour::serve::run(&options),
+        Some(Command::Join(options)) => parlour::join::run(&options),
+    }
+}

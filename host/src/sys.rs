@@ -126,3 +126,12 @@ pub(crate) fn writev(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<u
     // SAFETY: IoSlice is guaranteed to have the layout of iovec, and `count` of them are there.
     check_len(unsafe { libc::writev(fd.as_raw_fd(), slices.as_ptr().cast::<libc::iovec>(), count) })
 }
+
+/// How many written bytes the peer's system has not acknowledged yet: `TIOCOUTQ`
+/// of tcp(7).
+pub(crate) fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut len: c_int = 0;
+    // SAFETY: this request writes one int, and `len` outlives the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, ptr::from_mut(&mut len)) })?;
+    Ok(usize::try_from(len).unwrap_or(0))
+}

@@ -1,0 +1,167 @@
+//! One slot of the connection table: what the hub knows of a connection. Plain
+//! state; what it means is decided in `exchange` and the protocols.
+
+use core::net::IpAddr;
+
+use crate::event::{Cause, ConnId, Instant, ListenerId};
+use crate::line::Line;
+use crate::queue::Queue;
+use crate::text::Text;
+
+/// Index of a connection in the table.
+pub(crate) type Slot = u32;
+
+/// No slot, and no membership.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// How far a connection's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The slot is free.
+    Free,
+    /// Input is acted on.
+    Open,
+    /// Input is passed over, what is queued goes out, then it is closed.
+    Closing,
+    /// The driver is to close it at once.
+    Dead { abort: bool },
+    /// The driver has let go of it; its departure may yet have to be told.
+    Gone,
+}
+
+/// A connection's place in a list of work; see [`crate::worklist`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) queued: bool,
+    pub(crate) next: u32,
+}
+
+impl Link {
+    pub(crate) const EMPTY: Self = Self { queued: false, next: NONE };
+}
+
+/// A long answer that is being given line by line, as the queue has room: what
+/// comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    None,
+    /// The greeting from this byte on, then the welcome and who is in the room.
+    Greeting(usize),
+    /// Who is in the room, from this slot on; for a newcomer, or for who asked.
+    Roster { room: u32, from: Slot, newcomer: bool },
+    /// The rooms from this one on.
+    Rooms(u32),
+    /// The commands from this one on.
+    Help(usize),
+}
+
+/// Storage for one connection.
+#[derive(Debug)]
+pub struct Conn<'a> {
+    pub(crate) state: State,
+    pub(crate) cause: Cause,
+    pub(crate) generation: u32,
+    pub(crate) listener: ListenerId,
+    pub(crate) peer: Option<IpAddr>,
+
+    /// Empty for a connection that has none.
+    pub(crate) name: Text<'a>,
+    /// The unfinished line; once closing, the reason for leaving.
+    pub(crate) line: Line<'a>,
+    pub(crate) queue: Queue<'a>,
+    pub(crate) gap: Gap,
+
+    /// The peer sends no more.
+    pub(crate) ended: bool,
+    /// It cannot go on until some of its output is gone.
+    pub(crate) blocked: bool,
+    /// The line in `line` is whole; it was not yet acted on.
+    pub(crate) postponed: bool,
+    /// It has been in a room before.
+    pub(crate) welcomed: bool,
+    /// A long answer that is being given.
+    pub(crate) listing: Listing,
+
+    pub(crate) last_input: Instant,
+    /// When an unfinished line is passed on as it is.
+    pub(crate) flush_at: Instant,
+    /// When it is closed whatever is left.
+    pub(crate) close_at: Instant,
+    /// The rate limit's theoretical arrival time, in microseconds.
+    pub(crate) rate_at_us: u64,
+
+    pub(crate) changed: Link,
+    pub(crate) woken: Link,
+    /// While free: the slot to be used after this one.
+    pub(crate) next_free: Slot,
+    /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
+    pub(crate) guest_taken: bool,
+}
+
+/// What a connection has missed and was not told yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gap {
+    /// It has missed something that it is to be told of.
+    pub(crate) open: bool,
+    /// Messages that it missed, those of `told` among them.
+    pub(crate) missed: u32,
+    /// Where among the records the notice belongs.
+    pub(crate) seq: u64,
+    /// What the notice that is being sent says.
+    pub(crate) told: u32,
+    /// Bytes of that notice which were sent.
+    pub(crate) sent: u8,
+}
+
+impl Gap {
+    pub(crate) const NONE: Self = Self { open: false, missed: 0, seq: 0, told: 0, sent: 0 };
+}
+
+impl<'a> Conn<'a> {
+    /// A free slot, to fill storage with.
+    pub const EMPTY: Self = Self {
+        state: State::Free,
+        cause: Cause::Left,
+        generation: 0,
+        listener: ListenerId(0),
+        peer: None,
+        name: Text::EMPTY,
+        line: Line::EMPTY,
+        queue: Queue::EMPTY,
+        gap: Gap::NONE,
+        ended: false,
+        blocked: false,
+        postponed: false,
+        welcomed: false,
+        listing: Listing::None,
+        last_input: Instant::NEVER,
+        flush_at: Instant::NEVER,
+        close_at: Instant::NEVER,
+        rate_at_us: 0,
+        changed: Link::EMPTY,
+        woken: Link::EMPTY,
+        next_free: NONE,
+        guest_taken: false,
+    };
+
+    pub(crate) fn id(&self, slot: Slot) -> ConnId {
+        ConnId { slot, generation: self.generation }
+    }
+
+    /// Makes the free slot ready for a newcomer. Its generation was raised
+    /// when the one before left.
+    pub(crate) fn open(&mut self, listener: ListenerId, peer: Option<IpAddr>, now: Instant) {
+        self.state = State::Open;
+        self.cause = Cause::Left;
+        (self.listener, self.peer) = (listener, peer);
+        self.name.clear();
+        self.line.clear();
+        self.queue.clear();
+        self.gap = Gap::NONE;
+        (self.ended, self.blocked, self.postponed, self.welcomed) = (false, false, false, false);
+        self.listing = Listing::None;
+        self.last_input = now;
+        (self.flush_at, self.close_at) = (Instant::NEVER, Instant::NEVER);
+        self.rate_at_us = 0;
+    }
+}

@@ -1,0 +1,419 @@
+//! The hub: events in; interest, bytes to send, deadlines and changes out.
+//! It calls the protocols, and keeps the time.
+
+use crate::conn::{Conn, Slot, State};
+use crate::event::{Cause, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
+use crate::exchange::{Exchange, Stats};
+use crate::limits::{Config, LOBBY, Limits, LimitsError, OnLag, Protocol};
+use crate::line::Line;
+use crate::log::{Log, Record};
+use crate::protocol::{Behaviour, behaviour};
+use crate::queue::Queue;
+use crate::room::{Member, Membership, Room};
+use crate::text::Text;
+use crate::transmit::{GapText, Transmit};
+
+/// How long a connection whose sending side is closed is given to close its own.
+const LINGER_MS: u64 = 1_000;
+
+/// The memory of a hub. What the slices hold at first does not matter; they
+/// must be at least as long as [`Limits`] says.
+#[derive(Debug)]
+pub struct Storage<'a> {
+    /// [`Limits::conns`] of [`Conn::EMPTY`].
+    pub conns: &'a mut [Conn<'a>],
+    /// [`Limits::members`] of [`Member::EMPTY`].
+    pub members: &'a mut [Member],
+    /// [`Limits::rooms`] of [`Room::EMPTY`].
+    pub rooms: &'a mut [Room<'a>],
+    /// [`Limits::all_records`] of [`Record::EMPTY`].
+    pub records: &'a mut [Record],
+    /// [`Limits::bytes`] zeros.
+    pub bytes: &'a mut [u8],
+}
+
+/// The state machine; see the [crate's documentation](crate).
+///
+/// Methods are of three kinds. [`Hub::handle`] takes what happened.
+/// [`Hub::next_changed`], [`Hub::transmit`] and [`Hub::next_deadline`] tell what
+/// is to be done; they are asked after each turn of events. The rest are
+/// getters. Only `handle` changes what the others answer.
+pub struct Hub<'a> {
+    x: Exchange<'a>,
+    /// The notice of a gap that [`Hub::transmit`] lends.
+    gap_text: GapText,
+}
+
+impl core::fmt::Debug for Hub<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Hub").field("limits", &self.x.limits).field("stats", &self.x.stats).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Hub<'a> {
+    /// A hub of these sizes in this memory.
+    ///
+    /// # Errors
+    /// Limits that contradict each other, or storage that is too short for them.
+    pub fn new(config: Config<'a>, limits: Limits, storage: Storage<'a>) -> Result<Self, LimitsError> {
+        limits.check()?;
+        let Storage { conns, members, rooms, records, bytes } = storage;
+        let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
+        let members = members.get_mut(..limits.members()).ok_or(LimitsError::Storage("members"))?;
+        let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
+        let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
+        let mut bytes = bytes.get_mut(..limits.bytes()).ok_or(LimitsError::Storage("bytes"))?;
+        for conn in conns.iter_mut() {
+            *conn = Conn {
+                name: Text::new(take(&mut bytes, limits.name)),
+                line: Line::new(take(&mut bytes, limits.line_buffer())),
+                queue: Queue::new(take(&mut bytes, limits.queue)),
+                ..Conn::EMPTY
+            };
+        }
+        members.fill_with(|| Member::EMPTY);
+        for room in rooms.iter_mut() {
+            let log = take(&mut bytes, limits.log);
+            *room = Room {
+                log: Log::new(log, take(&mut records, limits.records), config.origin),
+                name: Text::new(take(&mut bytes, limits.name)),
+                topic: Text::new(take(&mut bytes, crate::limits::TOPIC_BYTES)),
+                ..Room::EMPTY
+            };
+        }
+        pin_rooms(&config, rooms)?;
+        let x = Exchange::new(config, limits, conns, members, rooms, bytes);
+        Ok(Self { x, gap_text: GapText::new() })
+    }
+
+    /// Tells the hub what happened at `now`, which is taken to be no earlier
+    /// than the time before. Any event is safe in any state: one that bears the
+    /// id of a connection that is gone is ignored, and its bytes count as taken.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Outcome {
+        self.x.now = now.max(self.x.now);
+        let outcome = match event {
+            Event::Accepted(listener, peer) => self.accepted(listener, peer),
+            Event::Received(conn, bytes) => Outcome::Taken(match self.x.find(conn) {
+                Some(slot) => self.received(slot, bytes),
+                None => bytes.len(),
+            }),
+            Event::Sent(conn, count) => self.on(conn, |hub, slot| hub.sent(slot, count)),
+            Event::PeerClosed(conn) => self.on(conn, |hub, slot| {
+                hub.x.conn_mut(slot).ended = true;
+                hub.x.wake(slot);
+            }),
+            Event::Failed(conn, cause) => self.on(conn, |hub, slot| {
+                if hub.x.conn(slot).state == State::Open {
+                    hub.behaviour(slot).broke(&mut hub.x, slot);
+                }
+                hub.x.kill(slot, cause, State::Gone);
+            }),
+            Event::Closed(conn) => self.on(conn, |hub, slot| hub.x.kill(slot, Cause::Left, State::Gone)),
+            Event::Tick => {
+                if self.x.deadline().is_some_and(|at| at <= self.x.now) {
+                    self.tick();
+                }
+                Outcome::Done
+            }
+            Event::Shutdown => {
+                self.x.shutdown_wanted = true;
+                Outcome::Done
+            }
+        };
+        if self.x.shutdown_wanted && !self.x.shutting_down {
+            self.shut_down();
+        }
+        while let Some(slot) = self.x.next_woken() {
+            self.resume(slot);
+        }
+        outcome
+    }
+
+    /// What a connection wants now; that of a connection that is gone is to be closed.
+    pub fn interest(&self, conn: ConnId) -> Interest {
+        match self.x.find(conn) {
+            Some(slot) => self.x.interest(slot, self.behaviour(slot).appetite(&self.x, slot)),
+            None => Interest::GONE,
+        }
+    }
+
+    /// Lends the bytes that go out to a connection next.
+    pub fn transmit(&mut self, conn: ConnId) -> Transmit<'_, 'a> {
+        let slot = self.x.find(conn);
+        if let Some(slot) = slot {
+            let behaviour = self.behaviour(slot);
+            let gap = &mut self.x.conn_mut(slot).gap;
+            if gap.open {
+                if gap.sent == 0 {
+                    gap.told = gap.missed;
+                }
+                self.gap_text = behaviour.gap(gap.told);
+            }
+        }
+        Transmit::new(&self.x, slot, &self.gap_text)
+    }
+
+    /// The next connection whose interest, or whose bytes to send, may have
+    /// changed since it was last named here; `None` when all were named. A
+    /// connection that is not named needs no look at all.
+    pub fn next_changed(&mut self) -> Option<ConnId> {
+        self.x.next_changed()
+    }
+
+    /// When the hub wants a [`Event::Tick`], if nothing else happens before. It
+    /// may be earlier than there is something to do, and never later.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.x.deadline()
+    }
+
+    /// Lets a connection to a console listener read along in the lobby and in
+    /// the rooms of the relays, as far as it has places for memberships.
+    pub fn watch(&mut self, conn: ConnId) {
+        if let Some(slot) = self.x.find(conn) {
+            for room in 0..self.x.rooms.len() {
+                if self.x.rooms[room].pinned {
+                    self.x.join(slot, room as u32, Membership::Observing);
+                }
+            }
+        }
+    }
+
+    /// The words for a newcomer that was refused; empty where the protocol has none.
+    pub fn refusal_text(&self, listener: ListenerId, refusal: Refusal) -> &'static str {
+        self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
+    }
+
+    /// Connections in the table, those that are closing included.
+    pub fn count(&self) -> usize {
+        self.x.count()
+    }
+
+    /// Whether the hub is ending: it lets nobody in any more. It has ended when
+    /// [`Hub::count`] is 0.
+    pub fn is_shutting_down(&self) -> bool {
+        self.x.shutting_down
+    }
+
+    /// What the hub has done since its start.
+    pub fn stats(&self) -> Stats {
+        self.x.stats
+    }
+
+    fn behaviour(&self, slot: Slot) -> &'static dyn Behaviour {
+        // Only listeners that there are have let anyone in.
+        behaviour(self.listener(slot).map_or(Protocol::Echo, |listener| listener.protocol))
+    }
+
+    fn listener(&self, slot: Slot) -> Option<&crate::limits::Listener> {
+        self.x.config.listener(self.x.conn(slot).listener)
+    }
+
+    fn on(&mut self, conn: ConnId, act: impl FnOnce(&mut Self, Slot)) -> Outcome {
+        if let Some(slot) = self.x.find(conn) {
+            act(self, slot);
+        }
+        Outcome::Done
+    }
+
+    fn accepted(&mut self, listener: ListenerId, peer: Option<core::net::IpAddr>) -> Outcome {
+        let refusal = if self.x.shutting_down {
+            Some(Refusal::ShuttingDown)
+        } else if self.is_crowded(peer) {
+            Some(Refusal::PerPeer)
+        } else {
+            None
+        };
+        let slot = match refusal {
+            None if self.x.config.listener(listener).is_some() => self.x.open(listener, peer),
+            _ => None,
+        };
+        let Some(slot) = slot else {
+            self.x.stats.refused += 1;
+            return Outcome::Refused(refusal.unwrap_or(Refusal::Full));
+        };
+        self.x.stats.accepted += 1;
+        self.behaviour(slot).opened(&mut self.x, slot);
+        Outcome::Opened(self.x.conn(slot).id(slot))
+    }
+
+    /// Whether an address has as many connections as one may have.
+    fn is_crowded(&self, peer: Option<core::net::IpAddr>) -> bool {
+        let (Some(most), Some(peer)) = (self.x.config.per_peer, peer) else { return false };
+        let of_peer = self.x.slots().filter(|&slot| {
+            let conn = self.x.conn(slot);
+            conn.state != State::Free && conn.peer == Some(peer)
+        });
+        of_peer.count() >= most as usize
+    }
+
+    fn received(&mut self, slot: Slot, bytes: &[u8]) -> usize {
+        let now = self.x.now;
+        let conn = self.x.conn_mut(slot);
+        conn.last_input = now;
+        let taken = match conn.state {
+            State::Open if conn.ended => 0,
+            State::Open => self.behaviour(slot).received(&mut self.x, slot, bytes),
+            // Nothing that comes after the end is of interest, but it must not
+            // stand between the peer and what is still sent to it.
+            _ => bytes.len(),
+        };
+        self.x.stats.received_bytes += taken as u64;
+        // What was not taken changes nothing: the driver must not be sent round in circles.
+        if taken > 0 {
+            self.x.touch(slot);
+        }
+        taken
+    }
+
+    fn sent(&mut self, slot: Slot, count: usize) {
+        let gap_len = self.behaviour(slot).gap(self.x.conn(slot).gap.told).len();
+        self.x.commit(slot, count, gap_len);
+        self.x.touch(slot);
+        let conn = self.x.conn(slot);
+        if conn.blocked || conn.ended || conn.state != State::Open {
+            self.x.wake(slot);
+        }
+    }
+
+    /// Tells everyone, and lets what is queued go out before all is closed.
+    fn shut_down(&mut self) {
+        self.x.shutting_down = true;
+        for slot in self.x.slots() {
+            if self.x.conn(slot).state != State::Free {
+                self.behaviour(slot).tell(&mut self.x, slot, "server is shutting down");
+                self.x.close_soon(slot, Cause::Shutdown);
+                self.x.hurry(slot);
+                self.x.wake(slot);
+            }
+        }
+    }
+
+    /// Goes on with what a connection could not do before.
+    fn resume(&mut self, slot: Slot) {
+        let behaviour = self.behaviour(slot);
+        self.x.conn_mut(slot).blocked = false;
+        behaviour.resume(&mut self.x, slot);
+        let conn = self.x.conn(slot);
+        if conn.ended && conn.state == State::Open && behaviour.appetite(&self.x, slot) > 0 {
+            behaviour.ended(&mut self.x, slot);
+        }
+        if self.x.conn(slot).state == State::Closing && !self.x.has_output(slot) {
+            let linger_until = self.x.now.after(LINGER_MS);
+            let conn = self.x.conn_mut(slot);
+            conn.close_at = conn.close_at.min(linger_until);
+            let close_at = conn.close_at;
+            self.x.arm(close_at);
+        }
+        self.x.touch(slot);
+        self.x.release_if_gone(slot);
+    }
+
+    /// Looks at every connection for what is due, and notes what is still to
+    /// come. It costs a look at each, so it is done only when something may be due.
+    fn tick(&mut self) {
+        self.x.disarm();
+        for slot in self.x.slots() {
+            match self.x.conn(slot).state {
+                State::Free | State::Gone | State::Dead { .. } => {}
+                State::Closing => {
+                    self.close_in_time(slot);
+                    self.check_lag(slot);
+                }
+                State::Open => {
+                    self.check_idle(slot);
+                    self.check_flush(slot);
+                    self.check_lag(slot);
+                    if !self.x.within_rate(slot) {
+                        self.x.arm_rate(slot);
+                    } else if self.x.config.rate.is_some() {
+                        self.x.touch(slot);
+                        self.x.wake(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    fn close_in_time(&mut self, slot: Slot) {
+        let close_at = self.x.conn(slot).close_at;
+        if close_at > self.x.now {
+            return self.x.arm(close_at);
+        }
+        let abort = self.x.has_output(slot);
+        self.x.kill(slot, Cause::Left, State::Dead { abort });
+    }
+
+    fn check_idle(&mut self, slot: Slot) {
+        let (Some(idle_ms), Some(listener)) = (self.x.config.idle_ms, self.listener(slot)) else { return };
+        if listener.protocol == Protocol::Console {
+            return;
+        }
+        let due = self.x.conn(slot).last_input.after(u64::from(idle_ms));
+        if due > self.x.now {
+            return self.x.arm(due);
+        }
+        self.behaviour(slot).tell(&mut self.x, slot, "you were idle for too long");
+        self.x.close_soon(slot, Cause::TimedOut);
+    }
+
+    fn check_flush(&mut self, slot: Slot) {
+        let flush_at = self.x.conn(slot).flush_at;
+        if flush_at > self.x.now {
+            self.x.arm(flush_at);
+        } else {
+            // Where the room is closed now, this is tried again when it opens.
+            self.behaviour(slot).flush(&mut self.x, slot);
+        }
+    }
+
+    /// Cuts a connection loose that has made a room wait for the whole grace.
+    fn check_lag(&mut self, slot: Slot) {
+        for index in self.x.members_of(slot) {
+            let member = &self.x.members[index as usize];
+            if member.state == Membership::Free || member.waited_since == Instant::NEVER {
+                continue;
+            }
+            let due = member.waited_since.after(u64::from(self.x.config.grace_ms));
+            if due > self.x.now {
+                self.x.arm(due);
+            } else if !self.x.rooms[member.room as usize].closed {
+                // Nobody waits any more; the clock starts anew when somebody does.
+                self.x.members[index as usize].waited_since = Instant::NEVER;
+            } else if !(self.may_skip(slot) && self.x.skip(index)) {
+                self.x.stats.lagged += 1;
+                return self.x.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            }
+        }
+    }
+
+    fn may_skip(&self, slot: Slot) -> bool {
+        self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Skip)
+            && !self.behaviour(slot).gap(0).is_empty()
+    }
+}
+
+/// Cuts the first `len` elements off.
+fn take<'a, T>(slice: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+    let (first, rest) = core::mem::take(slice).split_at_mut(len);
+    *slice = rest;
+    first
+}
+
+/// Gives the lobby and every relay listener a room that stays.
+fn pin_rooms(config: &Config<'_>, rooms: &mut [Room<'_>]) -> Result<(), LimitsError> {
+    let mut rooms = rooms.iter_mut();
+    let mut pin = || rooms.next().ok_or(LimitsError::TooFewRooms);
+    if config.listeners.iter().any(|listener| listener.protocol == Protocol::Chat) {
+        let room = pin()?;
+        room.pinned = true;
+        room.name.set(LOBBY.as_bytes());
+    }
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if listener.protocol == Protocol::Relay {
+            let room = pin()?;
+            room.pinned = true;
+            room.owner = Some(ListenerId(index as u8));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! Every limit and every choice of a hub, how the limits relate, and the memory
+//! that follows from them.
+
+use crate::event::ListenerId;
+
+/// Characters in a name.
+pub const NAME_CHARS: usize = 24;
+/// Bytes in a name at the most, four to a character.
+pub const NAME_BYTES: usize = 4 * NAME_CHARS;
+/// Bytes of a room's topic that are kept.
+pub(crate) const TOPIC_BYTES: usize = 128;
+/// Rooms that one connection can be in, whatever [`Limits::rooms_per_conn`] says.
+pub(crate) const ROOMS_PER_CONN: usize = 16;
+/// The room that newcomers find themselves in.
+pub(crate) const LOBBY: &str = "lobby";
+
+/// What a rendered line may hold besides the text and two names.
+const RENDERING: usize = 64;
+
+/// Bytes that an entry of a private queue takes beside its text.
+pub(crate) const ENTRY_HEADER: usize = 12;
+
+/// The sizes of a hub, fixed for its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub conns: usize,
+    /// Rooms at once, the lobby and one for each relay listener among them.
+    pub rooms: usize,
+    /// Rooms that one connection can be in, those included that it has left
+    /// without having received all that was said before.
+    pub rooms_per_conn: usize,
+    /// Bytes in a name: [`NAME_BYTES`], or fewer where memory is dear.
+    pub name: usize,
+    /// Bytes in a line, its ending not counted.
+    pub line: usize,
+    /// Bytes of a connection's private queue: replies, direct messages, echo.
+    pub queue: usize,
+    /// Bytes of a room's log: a power of two.
+    pub log: usize,
+    /// Records of a room's log: a power of two.
+    pub records: usize,
+}
+
+/// What is wrong with a hub's limits or storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LimitsError {
+    /// A limit is 0, or more than the hub can count.
+    OutOfRange(&'static str),
+    /// [`Limits::log`] or [`Limits::records`] is no power of two.
+    NotPowerOfTwo(&'static str),
+    /// A log must hold at least four of the longest lines.
+    LogTooSmall {
+        /// The smallest log that these limits allow, in bytes.
+        least: usize,
+    },
+    /// A private queue must hold the longest line.
+    QueueTooSmall {
+        /// The smallest queue that these limits allow, in bytes.
+        least: usize,
+    },
+    /// There are fewer rooms than the lobby and the relay listeners need.
+    TooFewRooms,
+    /// A slice of the storage is shorter than the limits need.
+    Storage(&'static str),
+}
+
+impl Limits {
+    /// Bytes of the longest record or reply.
+    pub const fn longest(&self) -> usize {
+        self.line + 2 * self.name + RENDERING
+    }
+
+    /// The memberships to give in [`crate::Storage::members`].
+    pub const fn members(&self) -> usize {
+        self.conns * self.rooms_per_conn
+    }
+
+    /// The records to give in [`crate::Storage::records`].
+    pub const fn all_records(&self) -> usize {
+        self.rooms * self.records
+    }
+
+    /// The bytes to give in [`crate::Storage::bytes`].
+    pub const fn bytes(&self) -> usize {
+        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.longest()
+    }
+
+    /// Bytes of buffers for each connection.
+    pub const fn conn_bytes(&self) -> usize {
+        self.name + self.line_buffer() + self.queue
+    }
+
+    /// Bytes of buffers for each room.
+    pub const fn room_bytes(&self) -> usize {
+        self.name + TOPIC_BYTES + self.log
+    }
+
+    /// A line's text, the CR before its LF, and the LF of a relayed line.
+    pub(crate) const fn line_buffer(&self) -> usize {
+        self.line + 2
+    }
+
+    /// Whether the limits can be kept.
+    ///
+    /// # Errors
+    /// The first rule that they break.
+    pub const fn check(&self) -> Result<(), LimitsError> {
+        const fn outside(value: usize, most: usize) -> bool {
+            value == 0 || value > most
+        }
+        if outside(self.conns, 1 << 24) {
+            return Err(LimitsError::OutOfRange("conns"));
+        }
+        if outside(self.rooms, 1 << 16) {
+            return Err(LimitsError::OutOfRange("rooms"));
+        }
+        if outside(self.rooms_per_conn, ROOMS_PER_CONN) {
+            return Err(LimitsError::OutOfRange("rooms_per_conn"));
+        }
+        // A guest's name must fit: `guest-` and seven digits.
+        if self.name < 13 || self.name > NAME_BYTES {
+            return Err(LimitsError::OutOfRange("name"));
+        }
+        if self.line < 16 || self.line > 1 << 20 {
+            return Err(LimitsError::OutOfRange("line"));
+        }
+        if !self.log.is_power_of_two() || self.log > 1 << 30 {
+            return Err(LimitsError::NotPowerOfTwo("log"));
+        }
+        if !self.records.is_power_of_two() || self.records < 4 || self.records > 1 << 30 {
+            return Err(LimitsError::NotPowerOfTwo("records"));
+        }
+        if self.log < 4 * self.longest() {
+            return Err(LimitsError::LogTooSmall { least: 4 * self.longest() });
+        }
+        let least = self.longest() + ENTRY_HEADER;
+        if self.queue < least || self.queue > 1 << 30 {
+            return Err(LimitsError::QueueTooSmall { least });
+        }
+        Ok(())
+    }
+}
+
+/// What the bytes of a connection mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Protocol {
+    /// Every byte goes back to its sender.
+    Echo,
+    /// Every byte goes to all others of the same listener.
+    Relay,
+    /// Rooms, names, messages line by line.
+    Chat,
+    /// The operator: commands in; replies, and what is said in the rooms, out. A
+    /// follower that is no socket is a connection to a listener of this kind.
+    Console,
+}
+
+/// What a listener speaks, and what it does with those who lag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Listener {
+    /// What its bytes mean.
+    pub protocol: Protocol,
+    /// What becomes of a connection that made others wait for its grace.
+    pub on_lag: OnLag,
+}
+
+/// What becomes of a connection that has made a room wait for the whole grace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum OnLag {
+    /// It is closed.
+    Disconnect,
+    /// It goes on with what is current, and is told how many messages it
+    /// missed. A protocol in which a gap does harm (relay) disconnects all the same.
+    Skip,
+}
+
+/// How a hub behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    /// The listeners: [`ListenerId`] is the index.
+    pub listeners: &'a [Listener],
+    /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
+    pub greeting: &'a str,
+    /// How long a connection may make a room wait, in ms.
+    pub grace_ms: u32,
+    /// After how long without input a connection is closed, in ms; `None`: never.
+    pub idle_ms: Option<u32>,
+    /// Lines that one connection may send in a second; `None`: any number.
+    /// Above it, its input is not read for a while.
+    pub rate: Option<u32>,
+    /// Connections from one address; `None`: any number.
+    pub per_peer: Option<u32>,
+    /// How long a relay waits for the end of an unfinished line, in ms.
+    pub unfinished_ms: u32,
+    /// How long what is queued is flushed when the hub closes a connection, in ms.
+    pub flush_ms: u32,
+    /// Where positions and sequence numbers start. They wrap around, so any
+    /// value will do; tests start close to the end.
+    pub origin: u64,
+}
+
+impl Config<'_> {
+    /// The defaults, for these listeners.
+    pub const fn new(listeners: &[Listener]) -> Config<'_> {
+        Config {
+            listeners,
+            greeting: "",
+            grace_ms: 5_000,
+            idle_ms: None,
+            rate: None,
+            per_peer: None,
+            unfinished_ms: 200,
+            flush_ms: 3_000,
+            origin: 0,
+        }
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> Option<&Listener> {
+        self.listeners.get(usize::from(id.0))
+    }
+}

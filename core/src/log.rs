@@ -1,0 +1,267 @@
+//! One room's broadcast log: a bounded ring of bytes with absolute positions,
+//! and beside it a ring of records that says where each message starts.
+//!
+//! Positions, record numbers and sequence numbers are `u64` that wrap around;
+//! of two that are both in use, [`before`] tells the earlier. The log does not
+//! know who reads it: its room says by [`Log::set_hold`] what may be overwritten.
+
+use crate::text::no_memory;
+
+/// Whether `a` comes before `b` in an order that wraps around.
+pub(crate) fn before(a: u64, b: u64) -> bool {
+    (a.wrapping_sub(b) as i64) < 0
+}
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum Kind {
+    /// Somebody said something.
+    Message,
+    /// The hub tells what happened.
+    Notice,
+}
+
+/// Where a message starts, and what there is to know about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    pub(crate) start: u64,
+    pub(crate) seq: u64,
+    /// How many records further its author's next one in this log stands; 0: not yet.
+    pub(crate) next_own: u32,
+    pub(crate) kind: Kind,
+}
+
+impl Record {
+    /// A record of nothing, to fill storage with.
+    pub const EMPTY: Record = Record { start: 0, seq: 0, next_own: 0, kind: Kind::Notice };
+}
+
+#[derive(Debug)]
+pub(crate) struct Log<'a> {
+    bytes: &'a mut [u8],
+    records: &'a mut [Record],
+    /// Position of the byte that is appended next.
+    head: u64,
+    /// Number of the record that is appended next.
+    next: u64,
+    /// Number of the oldest record that is still whole.
+    first: u64,
+    /// Nothing from here on may be overwritten.
+    hold: u64,
+    hold_record: u64,
+}
+
+impl<'a> Log<'a> {
+    pub(crate) const EMPTY: Self =
+        Self { bytes: no_memory(), records: no_memory(), head: 0, next: 0, first: 0, hold: 0, hold_record: 0 };
+
+    /// A log in `bytes` and `records`, both powers of two in length, whose
+    /// positions start at `origin`.
+    pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Record], origin: u64) -> Self {
+        Self { bytes, records, head: origin, next: origin, first: origin, hold: origin, hold_record: origin }
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    pub(crate) fn hold(&self) -> u64 {
+        self.hold
+    }
+
+    pub(crate) fn record(&self, number: u64) -> &Record {
+        debug_assert!(!before(number, self.first) && before(number, self.next));
+        &self.records[self.record_index(number)]
+    }
+
+    /// Position behind the last byte of a record.
+    pub(crate) fn end_of(&self, number: u64) -> u64 {
+        let following = number.wrapping_add(1);
+        if following == self.next { self.head } else { self.record(following).start }
+    }
+
+    /// Notes that `following` is the next record of the same author after `number`.
+    pub(crate) fn chain(&mut self, number: u64, following: u64) {
+        let index = self.record_index(number);
+        self.records[index].next_own = following.wrapping_sub(number) as u32;
+    }
+
+    /// The author's next record after `number`, if there is one.
+    pub(crate) fn chained(&self, number: u64) -> Option<u64> {
+        let step = u64::from(self.record(number).next_own);
+        (step != 0).then(|| number.wrapping_add(step))
+    }
+
+    /// Bytes that can be appended without overwriting what is held.
+    pub(crate) fn free(&self) -> usize {
+        self.bytes.len() - self.head.wrapping_sub(self.hold) as usize
+    }
+
+    /// Whether `count` records of `len` bytes each can be appended without
+    /// overwriting what is held.
+    pub(crate) fn fits(&self, count: usize, len: usize) -> bool {
+        let bytes = self.head.wrapping_sub(self.hold) as usize;
+        let records = self.next.wrapping_sub(self.hold_record) as usize;
+        self.bytes.len() - bytes >= count * len && self.records.len() - records >= count
+    }
+
+    /// As [`Log::fits`], if everything from `position` on were held.
+    pub(crate) fn fits_behind(&self, position: u64, count: usize, len: usize) -> bool {
+        let bytes = self.head.wrapping_sub(position) as usize;
+        let records = self.next.wrapping_sub(self.record_at(position)) as usize;
+        self.bytes.len() - bytes >= count * len && self.records.len() - records >= count
+    }
+
+    /// Says that everything before `position` may be overwritten.
+    pub(crate) fn set_hold(&mut self, position: u64) {
+        debug_assert!(!before(position, self.hold), "what was given up cannot be held again");
+        self.hold = position;
+        self.hold_record = self.record_at(position);
+    }
+
+    /// Appends a record made of `parts`, which must fit, and returns its number.
+    pub(crate) fn append(&mut self, seq: u64, kind: Kind, parts: &[&[u8]]) -> u64 {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        assert!(self.fits(1, len), "the room asks before it appends");
+        self.forget(len);
+        let number = self.next;
+        let index = self.record_index(number);
+        self.records[index] = Record { start: self.head, seq, next_own: 0, kind };
+        for part in parts {
+            let at = self.byte_index(self.head);
+            let until_wrap = part.len().min(self.bytes.len() - at);
+            let (left, right) = part.split_at(until_wrap);
+            self.bytes[at..at + left.len()].copy_from_slice(left);
+            self.bytes[..right.len()].copy_from_slice(right);
+            self.head = self.head.wrapping_add(part.len() as u64);
+        }
+        self.next = number.wrapping_add(1);
+        number
+    }
+
+    /// Drops the oldest records that the next one, of `len` bytes, overwrites.
+    fn forget(&mut self, len: usize) {
+        while self.first != self.next {
+            let kept = self.next.wrapping_sub(self.first) as usize;
+            let start = self.records[self.record_index(self.first)].start;
+            let bytes = self.head.wrapping_sub(start) as usize;
+            if kept < self.records.len() && bytes + len <= self.bytes.len() {
+                break;
+            }
+            self.first = self.first.wrapping_add(1);
+        }
+    }
+
+    /// The bytes from one position to another, in the two parts of the ring.
+    pub(crate) fn slices(&self, from: u64, to: u64) -> (&[u8], &[u8]) {
+        let len = to.wrapping_sub(from) as usize;
+        let at = self.byte_index(from);
+        let until_wrap = len.min(self.bytes.len() - at);
+        (&self.bytes[at..at + until_wrap], &self.bytes[..len - until_wrap])
+    }
+
+    /// The number of the record that holds `position`; at the head, the next one's.
+    pub(crate) fn record_at(&self, position: u64) -> u64 {
+        if position == self.head {
+            return self.next;
+        }
+        self.partition(|record| !before(position, record.start)).wrapping_sub(1)
+    }
+
+    /// The position of the first record whose sequence number is not before
+    /// `seq`; the head if there is none.
+    pub(crate) fn position_of(&self, seq: u64) -> u64 {
+        let number = self.partition(|record| before(record.seq, seq));
+        if number == self.next { self.head } else { self.record(number).start }
+    }
+
+    /// The number of the first record for which `goes_before` is false; all
+    /// for which it is true stand before it.
+    fn partition(&self, goes_before: impl Fn(&Record) -> bool) -> u64 {
+        let (mut low, mut high) = (0, self.next.wrapping_sub(self.first));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if goes_before(self.record(self.first.wrapping_add(middle))) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.first.wrapping_add(low)
+    }
+
+    fn byte_index(&self, position: u64) -> usize {
+        position as usize & (self.bytes.len() - 1)
+    }
+
+    fn record_index(&self, number: u64) -> usize {
+        number as usize & (self.records.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEAR_THE_END: u64 = u64::MAX - 20;
+
+    fn collect(log: &Log<'_>, from: u64, to: u64) -> heapless::Vec<u8, 64> {
+        let (left, right) = log.slices(from, to);
+        let mut all = heapless::Vec::new();
+        all.extend_from_slice(left).unwrap();
+        all.extend_from_slice(right).unwrap();
+        all
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_across_every_wrap() {
+        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for round in 0..40u8 {
+            let start = log.head();
+            log.append(u64::from(round), Kind::Message, &[b"ab", &[round], b"cde"]);
+            assert_eq!(collect(&log, start, log.head()).as_slice(), &[b'a', b'b', round, b'c', b'd', b'e']);
+            log.set_hold(log.head());
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_never_overwritten() {
+        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        assert!(log.fits(2, 8) && !log.fits(3, 8));
+        log.append(1, Kind::Message, &[b"12345678"]);
+        log.append(2, Kind::Message, &[b"12345678"]);
+        assert!(!log.fits(1, 1));
+        log.set_hold(NEAR_THE_END.wrapping_add(8));
+        assert!(log.fits(1, 8) && !log.fits(1, 9));
+    }
+
+    #[test]
+    fn the_record_index_bounds_the_log_too() {
+        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for seq in 0..4 {
+            log.append(seq, Kind::Message, &[b"x"]);
+        }
+        assert!(!log.fits(1, 1));
+    }
+
+    #[test]
+    fn records_are_found_by_position_and_by_sequence() {
+        let (mut bytes, mut records) = ([0; 64], [Record::EMPTY; 8]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for (seq, text) in [(10, "a"), (12, "bbbbbbbbbb"), (15, "cccccccccccccc")] {
+            log.append(seq, Kind::Message, &[text.as_bytes()]);
+        }
+        let at = |offset: u64| NEAR_THE_END.wrapping_add(offset);
+        for (offset, number) in [(0, 0), (1, 1), (10, 1), (11, 2), (24, 2), (25, 3)] {
+            assert_eq!(log.record_at(at(offset)), NEAR_THE_END + number, "offset {offset}");
+        }
+        for (seq, offset) in [(9, 0), (10, 0), (11, 1), (12, 1), (13, 11), (15, 11), (16, 25)] {
+            assert_eq!(log.position_of(seq), at(offset), "seq {seq}");
+        }
+        assert_eq!(log.end_of(NEAR_THE_END + 1), at(11));
+    }
+}

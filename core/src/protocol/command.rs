@@ -1,0 +1,72 @@
+//! Commands: a table with a line for each, from which the help is made too.
+
+use crate::conn::{Listing, Slot};
+use crate::exchange::Exchange;
+use crate::limits::LOBBY;
+use crate::protocol::lines::{Done, tell};
+
+/// A command that can be typed after a slash.
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) run: fn(&mut Exchange<'_>, Slot, &str) -> Done,
+}
+
+/// Runs the command that `text`, without its slash, names.
+pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
+    let (name, arguments) = split_word(text);
+    match table.iter().find(|command| command.name.eq_ignore_ascii_case(name)) {
+        Some(command) => (command.run)(x, slot, arguments),
+        None => {
+            let mut shown = name;
+            while shown.len() > 40 {
+                shown = &shown[..shown.floor_char_boundary(40)];
+            }
+            tell(x, slot, format_args!("unknown command /{shown}; /help lists the commands"));
+            Done::Yes
+        }
+    }
+}
+
+/// The first word, and what stands behind the white space after it.
+pub(crate) fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim_matches([' ', '\t']);
+    match text.split_once([' ', '\t']) {
+        Some((word, rest)) => (word, rest.trim_start_matches([' ', '\t'])),
+        None => (text, ""),
+    }
+}
+
+// The commands that clients and operators have in common.
+
+/// `/help`
+pub(crate) fn help(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
+    start(x, slot, Listing::Help(0))
+}
+
+/// `/rooms`
+pub(crate) fn rooms(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
+    start(x, slot, Listing::Rooms(0))
+}
+
+/// `/who [ROOM]`
+pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
+    let (name, _) = split_word(arguments);
+    let room = match name {
+        "" => x.room_of(slot).or_else(|| x.room_named(LOBBY.as_bytes())),
+        name => x.room_named(name.as_bytes()),
+    };
+    match room {
+        Some(room) => return start(x, slot, Listing::Roster { room, from: 0, newcomer: false }),
+        None => tell(x, slot, format_args!("there is no such room; /rooms lists them")),
+    }
+    Done::Yes
+}
+
+/// Begins a long answer; it goes on when the connection is woken.
+fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
+    x.conn_mut(slot).listing = listing;
+    x.wake(slot);
+    Done::Yes
+}

@@ -1,0 +1,143 @@
+//! The console: the operator's commands in; replies, and what is said in the
+//! rooms that it watches, out. Nobody in the rooms sees it.
+
+use crate::conn::{Listing, Slot, State};
+use crate::event::Cause;
+use crate::exchange::Exchange;
+use crate::limits::Protocol;
+use crate::log::Kind;
+use crate::protocol::chat::gap_text;
+use crate::protocol::command::{self, Command, split_word};
+use crate::protocol::lines::{self, Done, LineReader, tell};
+use crate::protocol::{Behaviour, listing};
+use crate::room::Membership;
+use crate::transmit::GapText;
+
+/// The operator's protocol.
+pub(crate) struct Console;
+
+const COMMANDS: &[Command] = &[
+    Command { name: "help", arguments: "", help: "list the commands", run: command::help },
+    Command { name: "kick", arguments: "NAME [REASON]", help: "close a client's connection", run: kick },
+    Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
+    Command { name: "say", arguments: "TEXT", help: "tell all rooms something", run: say },
+    Command { name: "shutdown", arguments: "", help: "end the server in order", run: shutdown },
+    Command { name: "stats", arguments: "", help: "show what the server has done", run: stats },
+    Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
+];
+
+impl Behaviour for Console {
+    fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
+        if self.is_ready(x, slot) { x.limits.line } else { 0 }
+    }
+
+    fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
+        lines::received(self, x, slot, input)
+    }
+
+    fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
+        // It goes on as a watcher: the end of its input ends nothing else.
+        lines::ended(self, x, slot);
+    }
+
+    fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
+        while let Some(member) = x.member_in(slot, &[Membership::Leaving]) {
+            x.leave(member, Membership::Draining);
+        }
+        listing::resume(x, slot, COMMANDS);
+        lines::resume(self, x, slot);
+    }
+
+    fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {
+        tell(x, slot, format_args!("{text}"));
+    }
+
+    fn gap(&self, missed: u32) -> GapText {
+        gap_text(missed)
+    }
+}
+
+impl LineReader for Console {
+    fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool {
+        let conn = x.conn(slot);
+        conn.state == State::Open
+            && conn.listing == Listing::None
+            && !conn.postponed
+            && conn.queue.free() >= x.limits.longest()
+    }
+
+    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
+        match text.strip_prefix('/') {
+            Some(command) => command::run(COMMANDS, x, slot, command),
+            None => {
+                tell(x, slot, format_args!("commands start with /; /help lists them"));
+                Done::Yes
+            }
+        }
+    }
+}
+
+/// Tells the rooms of the chat something in the server's name.
+fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
+    if text.is_empty() {
+        tell(x, slot, format_args!("/say wants a text"));
+        return Done::Yes;
+    }
+    let seq = x.next_seq();
+    for room in 0..x.rooms.len() {
+        let Some(name) = x.rooms.get(room).filter(|room| !room.is_free() && room.owner.is_none()) else {
+            continue;
+        };
+        let name = crate::exchange::Name::from_slice(name.name.as_bytes()).unwrap_or_default();
+        if x.takes_notice(room as u32) {
+            x.append(room as u32, seq, None, Kind::Notice, &[b"-- ", text.as_bytes(), b"\r\n"]);
+        } else {
+            x.tell(slot, &[b"-- not said in ", &name, b", which waits for a slow client\r\n"]);
+        }
+    }
+    Done::Yes
+}
+
+fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
+    let (name, reason) = split_word(arguments);
+    let found = if name.is_empty() { None } else { x.named(name.as_bytes()) };
+    let Some(found) = found.filter(|&found| x.conn(found).state == State::Open) else {
+        let shown = &name[..name.floor_char_boundary(crate::limits::NAME_BYTES)];
+        tell(x, slot, format_args!("nobody here is called {shown}"));
+        return Done::Yes;
+    };
+    let reason = &reason[..reason.floor_char_boundary(100)];
+    let (before, after) = if reason.is_empty() { ("", "") } else { (" (", ")") };
+    tell(x, found, format_args!("you were kicked{before}{reason}{after}"));
+    let line = &mut x.conn_mut(found).line;
+    line.clear();
+    line.text().push(reason.as_bytes());
+    x.close_soon(found, Cause::Kicked);
+    let name = x.name(found);
+    x.tell(slot, &[b"-- ", &name, b" is kicked\r\n"]);
+    Done::Yes
+}
+
+fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
+    let consoles = x.slots().filter(|&other| {
+        let conn = x.conn(other);
+        let listener = x.config.listener(conn.listener);
+        conn.state != State::Free && listener.is_some_and(|l| l.protocol == Protocol::Console)
+    });
+    let connections = x.count() - consoles.count();
+    let rooms = x.rooms.iter().filter(|room| room.present > 0).count();
+    let s = x.stats;
+    tell(x, slot, format_args!("{connections} connections, {rooms} rooms in use"));
+    tell(x, slot, format_args!("{} accepted, {} refused, {} lagged", s.accepted, s.refused, s.lagged));
+    tell(
+        x,
+        slot,
+        format_args!("{} records, {} bytes received, {} bytes sent", s.records, s.received_bytes, s.sent_bytes),
+    );
+    Done::Yes
+}
+
+fn shutdown(x: &mut Exchange<'_>, _: Slot, _: &str) -> Done {
+    x.shutdown_wanted = true;
+    Done::Yes
+}

@@ -1,0 +1,109 @@
+//! Long answers, given line by line as the private queue has room.
+
+use crate::conn::{Listing, Slot};
+use crate::exchange::Exchange;
+use crate::limits::LOBBY;
+use crate::protocol::command::Command;
+use crate::protocol::lines::tell;
+use crate::room::{Membership, RoomIndex};
+
+/// Where a line of names is broken, in bytes, if the line limit is not lower.
+const NAMES_WIDTH: usize = 400;
+
+/// Goes on with a connection's long answer until it is given or the queue has
+/// no room for another line.
+pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
+    while x.conn(slot).listing != Listing::None {
+        if x.conn(slot).queue.free() < x.limits.longest() {
+            x.conn_mut(slot).blocked = true;
+            return;
+        }
+        let next = match x.conn(slot).listing {
+            Listing::None => Listing::None,
+            Listing::Greeting(from) => greet(x, slot, from),
+            Listing::Roster { room, from, newcomer } => list_names(x, slot, room, from, newcomer),
+            Listing::Rooms(from) => list_room(x, slot, from),
+            Listing::Help(from) => list_command(x, slot, table, from),
+        };
+        x.conn_mut(slot).listing = next;
+    }
+}
+
+/// One line of the greeting; behind the last one the welcome.
+fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
+    let greeting = x.config.greeting;
+    let rest = greeting[from..].trim_end_matches('\n');
+    if rest.is_empty() {
+        let name = x.name(slot);
+        let parts: [&[u8]; 3] = [b"-- welcome to parlour, you are ", &name, b"; /help lists the commands\r\n"];
+        x.tell(slot, &parts);
+        return Listing::None;
+    }
+    let line = rest.split('\n').next().unwrap_or_default();
+    // A line that is longer than lines may be goes out in pieces.
+    let line = &line[..line.floor_char_boundary(x.limits.line)];
+    x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
+    let at_end = greeting[from + line.len()..].starts_with('\n');
+    Listing::Greeting(from + line.len() + usize::from(at_end))
+}
+
+/// One line of names, from those of the connections in slots from `from` on.
+fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, newcomer: bool) -> Listing {
+    let width = NAMES_WIDTH.min(x.limits.line);
+    let room_name = x.rooms[room as usize].name.as_bytes();
+    let (heading, label): (&[u8], &[u8]) =
+        if newcomer { (b"-- here", b"") } else { (b"-- in ", room_name) };
+    let mut line = heapless::Vec::<u8, { NAMES_WIDTH + crate::limits::NAME_BYTES + 2 }>::new();
+    let mut next = Listing::None;
+    for other in from..x.slots().end {
+        let is_in = x.members_of(other).any(|m| {
+            let member = &x.members[m as usize];
+            member.state == Membership::Present && member.room == room
+        });
+        if !is_in {
+            continue;
+        }
+        let name = x.conn(other).name.as_bytes();
+        if !line.is_empty() {
+            if line.len() + 2 + name.len() > width {
+                next = Listing::Roster { room, from: other, newcomer };
+                break;
+            }
+            let _ = line.extend_from_slice(b", ");
+        }
+        let _ = line.extend_from_slice(name);
+    }
+    if !line.is_empty() || from == 0 {
+        let nobody: &[u8] = if line.is_empty() { b"nobody" } else { b"" };
+        let label = crate::exchange::Name::from_slice(label).unwrap_or_default();
+        x.tell(slot, &[heading, &label, b": ", nobody, &line, b"\r\n"]);
+    }
+    next
+}
+
+/// One line about the first room from `from` on in which somebody is.
+fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
+    let listed = (from as usize..x.rooms.len()).find(|&index| {
+        let room = &x.rooms[index];
+        let is_lobby = room.name.as_bytes() == LOBBY.as_bytes();
+        room.owner.is_none() && (room.present > 0 || is_lobby && room.pinned)
+    });
+    let Some(index) = listed else { return Listing::None };
+    let room = &x.rooms[index];
+    let name = core::str::from_utf8(room.name.as_bytes()).unwrap_or_default();
+    let topic = heapless::Vec::<u8, { crate::limits::TOPIC_BYTES }>::from_slice(room.topic.as_bytes());
+    let topic = topic.unwrap_or_default();
+    let before_topic = if topic.is_empty() { "" } else { "; " };
+    let mut line = heapless::String::<{ crate::limits::NAME_BYTES + 32 }>::new();
+    let _ = core::fmt::write(&mut line, format_args!("{name}: {} here{before_topic}", room.present));
+    x.tell(slot, &[b"-- ", line.as_bytes(), &topic, b"\r\n"]);
+    Listing::Rooms(index as RoomIndex + 1)
+}
+
+/// One line about a command.
+fn list_command(x: &mut Exchange<'_>, slot: Slot, table: &[Command], from: usize) -> Listing {
+    let Some(Command { name, arguments, help, .. }) = table.get(from) else { return Listing::None };
+    let space = if arguments.is_empty() { "" } else { " " };
+    tell(x, slot, format_args!("/{name}{space}{arguments}: {help}"));
+    Listing::Help(from + 1)
+}

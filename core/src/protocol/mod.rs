@@ -1,0 +1,71 @@
+//! What the bytes of a listener mean: one file for each protocol. A protocol
+//! acts on the exchange; the hub calls it through [`Behaviour`].
+
+mod chat;
+mod command;
+mod console;
+mod echo;
+mod lines;
+mod listing;
+mod relay;
+
+use crate::conn::Slot;
+use crate::event::Refusal;
+use crate::exchange::Exchange;
+use crate::limits::Protocol;
+use crate::room::Membership;
+use crate::transmit::GapText;
+
+/// What a protocol does with its connections.
+pub(crate) trait Behaviour {
+    /// A connection is new.
+    fn opened(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+
+    /// About how many bytes an open connection would take now, from the very
+    /// state that decides in [`Behaviour::received`].
+    fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize;
+
+    /// Takes as much of the input as it can act on; returns how much.
+    fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize;
+
+    /// The input has ended, all of it was taken, and there is appetite.
+    fn ended(&self, x: &mut Exchange<'_>, slot: Slot);
+
+    /// The connection broke; what was received may still be acted on.
+    fn broke(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+
+    /// The time set in `flush_at` has come.
+    fn flush(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+
+    /// What could not be done before may be possible now. Whatever its state,
+    /// memberships that are to be left have to be let go.
+    fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
+        while let Some(member) = x.member_in(slot, &[Membership::Leaving]) {
+            x.leave(member, Membership::Draining);
+        }
+    }
+
+    /// Tells the connection something, if the protocol has words.
+    fn tell(&self, _x: &mut Exchange<'_>, _slot: Slot, _text: &str) {}
+
+    /// The words for a newcomer that is not let in.
+    fn refusal(&self, _refusal: Refusal) -> &'static str {
+        ""
+    }
+
+    /// The notice of a gap. Empty where a gap does harm, so that who lags has
+    /// to be disconnected.
+    fn gap(&self, _missed: u32) -> GapText {
+        GapText::new()
+    }
+}
+
+/// The behaviour of each protocol.
+pub(crate) fn behaviour(protocol: Protocol) -> &'static dyn Behaviour {
+    match protocol {
+        Protocol::Echo => &echo::Echo,
+        Protocol::Relay => &relay::Relay,
+        Protocol::Chat => &chat::Chat,
+        Protocol::Console => &console::Console,
+    }
+}

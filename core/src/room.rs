@@ -1,0 +1,171 @@
+//! A room: its name, its log, and the list of its memberships; and what one
+//! membership is. Which member may hold back the log is decided here.
+
+use crate::conn::{NONE, Slot};
+use crate::event::{Instant, ListenerId};
+use crate::log::{Log, before};
+use crate::text::Text;
+
+/// Index of a room in the table.
+pub(crate) type RoomIndex = u32;
+/// Index of a membership in the table.
+pub(crate) type MemberIndex = u32;
+
+/// Storage for one room.
+#[derive(Debug)]
+pub struct Room<'a> {
+    pub(crate) log: Log<'a>,
+    /// Empty for a free room and for a relay's.
+    pub(crate) name: Text<'a>,
+    pub(crate) topic: Text<'a>,
+    /// The relay listener whose room it is.
+    pub(crate) owner: Option<ListenerId>,
+    /// It stays when it is empty.
+    pub(crate) pinned: bool,
+    /// The memberships, in the order in which they came.
+    pub(crate) first: MemberIndex,
+    pub(crate) last: MemberIndex,
+    /// How many of them are [`Membership::Present`].
+    pub(crate) present: u32,
+    /// It has no place for the longest line: who would speak waits.
+    pub(crate) closed: bool,
+    /// While closed: how many cursors stand where the log is held.
+    pub(crate) at_hold: u32,
+    /// Something was appended, or the room opened: its members may have changed.
+    pub(crate) changed: bool,
+    /// It opened: what its members could not do then may go on.
+    pub(crate) reopened: bool,
+}
+
+impl<'a> Room<'a> {
+    /// A free room, to fill storage with.
+    pub const EMPTY: Self = Self {
+        log: Log::EMPTY,
+        name: Text::EMPTY,
+        topic: Text::EMPTY,
+        owner: None,
+        pinned: false,
+        first: NONE,
+        last: NONE,
+        present: 0,
+        closed: false,
+        at_hold: 0,
+        changed: false,
+        reopened: false,
+    };
+
+    pub(crate) fn is_free(&self) -> bool {
+        self.first == NONE && !self.pinned
+    }
+}
+
+/// How a connection belongs to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// It is not a membership.
+    Free,
+    /// To come in as soon as that can be told.
+    Joining,
+    /// In the room.
+    Present,
+    /// Reads along, and nobody sees it.
+    Observing,
+    /// To leave as soon as that can be told; nothing said from then on concerns it.
+    Leaving,
+    /// Has left; what was said before is still on its way.
+    Draining,
+}
+
+/// Storage for one membership of a connection in a room: a cursor into its log.
+#[derive(Debug)]
+pub struct Member {
+    pub(crate) state: Membership,
+    pub(crate) room: RoomIndex,
+    pub(crate) conn: Slot,
+    pub(crate) previous: MemberIndex,
+    pub(crate) next: MemberIndex,
+    /// Everything before this position was sent or is its own.
+    pub(crate) position: u64,
+    /// Once leaving: where its reading ends.
+    pub(crate) end: u64,
+    /// The first record of its own at or behind `position`, if `own_ahead`.
+    pub(crate) own: u64,
+    /// The last record of its own, if `own_ahead`.
+    pub(crate) last_own: u64,
+    pub(crate) own_ahead: bool,
+    /// Since when the room had to wait for it; `NEVER`: it need not.
+    pub(crate) waited_since: Instant,
+    /// When it has passed this position it has caught up with that.
+    pub(crate) catch_up: u64,
+}
+
+impl Member {
+    /// A membership that is free, to fill storage with.
+    pub const EMPTY: Self = Self {
+        state: Membership::Free,
+        room: 0,
+        conn: NONE,
+        previous: NONE,
+        next: NONE,
+        position: 0,
+        end: 0,
+        own: 0,
+        last_own: 0,
+        own_ahead: false,
+        waited_since: Instant::NEVER,
+        catch_up: 0,
+    };
+
+    /// Up to where it reads now.
+    pub(crate) fn end(&self, log: &Log<'_>) -> u64 {
+        match self.state {
+            Membership::Present | Membership::Observing => log.head(),
+            Membership::Leaving | Membership::Draining => self.end,
+            Membership::Joining | Membership::Free => self.position,
+        }
+    }
+
+    /// Whether it keeps the log from overwriting what it has not read.
+    pub(crate) fn holds(&self) -> bool {
+        match self.state {
+            Membership::Present | Membership::Observing => true,
+            Membership::Leaving | Membership::Draining => self.position != self.end,
+            Membership::Joining | Membership::Free => false,
+        }
+    }
+
+    /// Moves on, over its own records too, and says whether it moved at all.
+    pub(crate) fn advance(&mut self, log: &Log<'_>, position: u64) -> bool {
+        let old = self.position;
+        (self.position, self.own, self.own_ahead) = skip_own(log, position, self.own, self.own_ahead);
+        if matches!(self.state, Membership::Leaving | Membership::Draining) && before(self.end, self.position) {
+            self.position = self.end;
+        }
+        if !before(self.position, self.catch_up) {
+            self.waited_since = Instant::NEVER;
+        }
+        self.position != old
+    }
+
+    /// Notes a record of its own that was just appended.
+    pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, number: u64) {
+        if self.own_ahead {
+            log.chain(self.last_own, number);
+        } else {
+            (self.own, self.own_ahead) = (number, true);
+        }
+        self.last_own = number;
+    }
+}
+
+/// Where a cursor at `position` really stands, when its own records are passed over.
+pub(crate) fn skip_own(log: &Log<'_>, mut position: u64, mut own: u64, mut ahead: bool) -> (u64, u64, bool) {
+    while ahead && !before(position, log.record(own).start) {
+        position = log.end_of(own);
+        match log.chained(own) {
+            Some(following) => own = following,
+            None => ahead = false,
+        }
+    }
+    (position, own, ahead)
+}

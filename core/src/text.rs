@@ -1,0 +1,205 @@
+//! Text: a bounded buffer for it, what may stand in it, and the search for
+//! the ends of lines. Knows nothing of connections or rooms.
+
+/// A place for nothing, for storage that was not given out yet.
+pub(crate) const fn no_memory<'a, T>() -> &'a mut [T] {
+    &mut []
+}
+
+/// Text of bounded length in memory that somebody else provided.
+#[derive(Debug, Default)]
+pub(crate) struct Text<'a> {
+    bytes: &'a mut [u8],
+    len: u32,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const EMPTY: Self = Self::new(no_memory());
+
+    pub(crate) const fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, len: 0 }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn free(&self) -> usize {
+        self.bytes.len() - self.len as usize
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Appends as much of `more` as fits, and says how much that was.
+    pub(crate) fn push(&mut self, more: &[u8]) -> usize {
+        let len = self.len as usize;
+        let part = more.len().min(self.bytes.len() - len);
+        self.bytes[len..len + part].copy_from_slice(&more[..part]);
+        self.len += part as u32;
+        part
+    }
+
+    /// Replaces the text by as much of `new` as fits without cutting a character.
+    pub(crate) fn set(&mut self, new: &[u8]) {
+        self.clear();
+        let mut part = new.len().min(self.bytes.len());
+        while part < new.len() && part > 0 && new[part] & 0xC0 == 0x80 {
+            part -= 1;
+        }
+        self.push(&new[..part]);
+    }
+}
+
+/// The text did not fit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+/// Makes `raw` fit to be shown: invalid UTF-8 becomes U+FFFD, control
+/// characters other than tab go. `scratch` holds the result where it differs.
+pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> Result<&'a [u8], TooLong> {
+    if raw.len() > limit {
+        return Err(TooLong);
+    }
+    if is_plain_ascii(raw) {
+        return Ok(raw);
+    }
+    if core::str::from_utf8(raw).is_ok_and(|text| text.chars().all(is_shown)) {
+        return Ok(raw);
+    }
+    let limit = limit.min(scratch.len());
+    let mut out = Text::new(scratch);
+    for chunk in raw.utf8_chunks() {
+        for shown in chunk.valid().chars().filter(|&c| is_shown(c)) {
+            push_char(&mut out, shown, limit)?;
+        }
+        if !chunk.invalid().is_empty() {
+            push_char(&mut out, char::REPLACEMENT_CHARACTER, limit)?;
+        }
+    }
+    let Text { bytes, len } = out;
+    Ok(&bytes[..len as usize])
+}
+
+fn push_char(out: &mut Text<'_>, c: char, limit: usize) -> Result<(), TooLong> {
+    let mut utf8 = [0; 4];
+    let utf8 = c.encode_utf8(&mut utf8).as_bytes();
+    if out.as_bytes().len() + utf8.len() > limit {
+        return Err(TooLong);
+    }
+    out.push(utf8);
+    Ok(())
+}
+
+fn is_shown(c: char) -> bool {
+    c == '\t' || !c.is_control()
+}
+
+/// Whether there are only printable ASCII characters and tabs. Written
+/// without an early return, so that the compiler looks at many bytes at once.
+fn is_plain_ascii(text: &[u8]) -> bool {
+    text.iter().fold(true, |plain, &b| plain & ((0x20..0x7F).contains(&b) | (b == b'\t')))
+}
+
+/// Whether `name` can be a client's or a room's: 1 to
+/// [`NAME_CHARS`](crate::limits::NAME_CHARS) letters or digits of any script, `-` and `_`.
+pub(crate) fn is_name(name: &str) -> bool {
+    let count = name.chars().count();
+    (1..=crate::limits::NAME_CHARS).contains(&count)
+        && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+}
+
+/// The first place in `text` that holds `a` or `b`, eight bytes at a time.
+pub(crate) fn find2(text: &[u8], a: u8, b: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit that is set marks the first zero byte (Knuth, TAOCP 4A, 7.1.3).
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (chunks, rest) = text.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let found = zero(word ^ (ONES * u64::from(a))) | zero(word ^ (ONES * u64::from(b)));
+        if found != 0 {
+            return Some(8 * index + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|&byte| byte == a || byte == b)?;
+    Some(text.len() - rest.len() + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &[u8], shown: &str) {
+        let mut scratch = [0; 64];
+        assert_eq!(clean(raw, 64, &mut scratch), Ok(shown.as_bytes()));
+    }
+
+    #[test]
+    fn clean_keeps_text_and_tabs() {
+        check(b"a\tb ~", "a\tb ~");
+        check("grüß \u{1F600}".as_bytes(), "grüß \u{1F600}");
+    }
+
+    #[test]
+    fn clean_removes_every_kind_of_control_character() {
+        check(b"\x1b[31mred\x07\x7f", "[31mred");
+        check("a\u{9b}31mb\u{85}".as_bytes(), "a31mb");
+    }
+
+    #[test]
+    fn clean_replaces_invalid_bytes() {
+        check(b"a\xffb\xc3", "a\u{FFFD}b\u{FFFD}");
+    }
+
+    #[test]
+    fn clean_refuses_what_grows_beyond_the_limit() {
+        assert_eq!(clean(&[0xFF; 30], 64, &mut [0; 64]), Err(TooLong));
+        assert_eq!(clean(&[b'a'; 65], 64, &mut [0; 64]), Err(TooLong));
+    }
+
+    #[test]
+    fn find2_finds_the_first_of_both_at_every_place() {
+        for len in 0..40 {
+            for at in 0..len {
+                let mut text = [b'x'; 40];
+                text[at] = b'\n';
+                if at + 1 < len {
+                    text[at + 1] = 0xFF;
+                }
+                assert_eq!(find2(&text[..len], b'\n', 0xFF), Some(at));
+                assert_eq!(find2(&text[..len], 0xFF, b'\n'), Some(at));
+                assert_eq!(find2(&text[..at], b'\n', 0xFF), None);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_letters_and_digits_of_any_script() {
+        for name in ["a", "guest-1", "Zoë_2", "日本", "abcdefghijklmnopqrstuvwx"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "a b", "<a>", "a.b", "abcdefghijklmnopqrstuvwxy"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn set_cuts_between_characters() {
+        let mut bytes = [0; 4];
+        let mut text = Text::new(&mut bytes);
+        text.set("aéé".as_bytes());
+        assert_eq!(text.as_bytes(), "aé".as_bytes());
+    }
+}

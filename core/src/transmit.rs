@@ -1,0 +1,267 @@
+//! What goes out to a connection next, and in which order. One walk decides
+//! it, both when bytes are lent and when those that were sent are committed,
+//! so that the two cannot differ.
+//!
+//! The sources are the private queue, the notice of a gap, and one cursor for
+//! each room. They are merged by sequence number. A run of a room's records goes
+//! out as one piece up to the next record of the connection's own, or to where
+//! another source comes in between.
+
+use crate::conn::{Conn, Gap, Slot};
+use crate::exchange::Exchange;
+use crate::limits::ROOMS_PER_CONN;
+use crate::log::{Log, before};
+use crate::queue::Entry;
+use crate::room::{MemberIndex, Membership, skip_own};
+
+/// Longest notice of a gap.
+pub(crate) type GapText = heapless::Vec<u8, 48>;
+
+/// A cursor of the walk: a membership's, moved ahead without being committed.
+#[derive(Clone, Copy)]
+struct Lane {
+    member: MemberIndex,
+    room: u32,
+    position: u64,
+    end: u64,
+    own: u64,
+    own_ahead: bool,
+}
+
+impl Lane {
+    fn log<'h>(&self, x: &'h Exchange<'_>) -> &'h Log<'h> {
+        &x.rooms[self.room as usize].log
+    }
+
+    fn skip_own(&mut self, log: &Log<'_>) {
+        if self.own_ahead {
+            (self.position, self.own, self.own_ahead) =
+                skip_own(log, self.position, self.own, self.own_ahead);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        !before(self.position, self.end)
+    }
+}
+
+/// A piece of what goes out, from one source.
+#[derive(Clone, Copy)]
+enum Run {
+    Queue(Entry),
+    Gap { from: usize },
+    Room { lane: usize, from: u64, to: u64 },
+}
+
+#[derive(Default)]
+struct Walk {
+    lanes: heapless::Vec<Lane, ROOMS_PER_CONN>,
+    entry: Option<Entry>,
+    gap: Option<Gap>,
+}
+
+impl Walk {
+    fn new(x: &Exchange<'_>, slot: Slot) -> Self {
+        let conn = &x.conns[slot as usize];
+        let mut lanes = heapless::Vec::new();
+        for index in x.members_of(slot) {
+            let member = &x.members[index as usize];
+            if matches!(member.state, Membership::Free | Membership::Joining) {
+                continue;
+            }
+            let lane = Lane {
+                member: index,
+                room: member.room,
+                position: member.position,
+                end: member.end(&x.rooms[member.room as usize].log),
+                own: member.own,
+                own_ahead: member.own_ahead,
+            };
+            // There are never more memberships than the limits allow.
+            let _ = lanes.push(lane);
+        }
+        Self { lanes, entry: conn.queue.first(), gap: conn.gap.open.then_some(conn.gap) }
+    }
+
+    /// The next piece, and steps behind it.
+    fn next(&mut self, x: &Exchange<'_>, conn: &Conn<'_>) -> Option<Run> {
+        for lane in &mut self.lanes {
+            lane.skip_own(&x.rooms[lane.room as usize].log);
+        }
+        let mut ahead = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.is_done());
+        let first = ahead.next().map(|(index, _)| index);
+        let several = ahead.next().is_some();
+        if !several && self.entry.is_none() && self.gap.is_none() {
+            let lane = first?;
+            let to = self.run_end(x, lane, None);
+            return Some(self.take_run(lane, to));
+        }
+        self.next_merged(x, conn)
+    }
+
+    /// [`Walk::next`] where more than one source may come next.
+    fn next_merged(&mut self, x: &Exchange<'_>, conn: &Conn<'_>) -> Option<Run> {
+        let (lane, lane_seq) = self.earliest_lane(x);
+        let goes_first = |seq: u64| lane_seq.is_none_or(|lane_seq| !before(lane_seq, seq));
+        if let Some(gap) = self.gap {
+            let before_entry = self.entry.is_none_or(|entry| gap.sent > 0 || before(gap.seq, entry.seq));
+            if before_entry && goes_first(gap.seq) {
+                self.gap = None;
+                return Some(Run::Gap { from: usize::from(gap.sent) });
+            }
+        }
+        if let Some(entry) = self.entry.filter(|entry| goes_first(entry.seq)) {
+            self.entry = conn.queue.following(entry);
+            return Some(Run::Queue(entry));
+        }
+        let (lane, seq) = (lane?, lane_seq?);
+        let mut limit = [self.entry.map(|entry| entry.seq), self.gap.map(|gap| gap.seq)]
+            .into_iter()
+            .flatten()
+            .reduce(|a, b| if before(a, b) { a } else { b });
+        // A record of one event stands in each room that it concerns, under one
+        // sequence number: one copy goes out, the others are passed over.
+        let mut copies = false;
+        for other in 0..self.lanes.len() {
+            if other == lane || self.lanes[other].is_done() {
+                continue;
+            }
+            let other_seq = self.lane_seq(x, other);
+            if other_seq == seq {
+                let log = self.lanes[other].log(x);
+                self.lanes[other].position = log.end_of(log.record_at(self.lanes[other].position));
+                copies = true;
+            } else if limit.is_none_or(|limit| before(other_seq, limit)) {
+                limit = Some(other_seq);
+            }
+        }
+        if copies {
+            limit = Some(seq.wrapping_add(1));
+        }
+        let to = self.run_end(x, lane, limit);
+        Some(self.take_run(lane, to))
+    }
+
+    fn lane_seq(&self, x: &Exchange<'_>, lane: usize) -> u64 {
+        let lane = &self.lanes[lane];
+        let log = lane.log(x);
+        log.record(log.record_at(lane.position)).seq
+    }
+
+    /// The lane whose next record was appended first; of those with the same
+    /// record the first.
+    fn earliest_lane(&self, x: &Exchange<'_>) -> (Option<usize>, Option<u64>) {
+        let mut earliest = (None, None);
+        for lane in (0..self.lanes.len()).filter(|&lane| !self.lanes[lane].is_done()) {
+            let seq = self.lane_seq(x, lane);
+            if earliest.1.is_none_or(|least| before(seq, least)) {
+                earliest = (Some(lane), Some(seq));
+            }
+        }
+        earliest
+    }
+
+    /// Where the run that starts at the lane's position ends: at a record of
+    /// its own, at a record from `limit` on, or at the end.
+    fn run_end(&self, x: &Exchange<'_>, lane: usize, limit: Option<u64>) -> u64 {
+        let lane = &self.lanes[lane];
+        let log = lane.log(x);
+        let mut to = lane.end;
+        if lane.own_ahead && before(log.record(lane.own).start, to) {
+            to = log.record(lane.own).start;
+        }
+        if let Some(position) = limit.map(|seq| log.position_of(seq))
+            && before(position, to)
+        {
+            to = position;
+        }
+        to
+    }
+
+    fn take_run(&mut self, lane: usize, to: u64) -> Run {
+        let from = core::mem::replace(&mut self.lanes[lane].position, to);
+        Run::Room { lane, from, to }
+    }
+}
+
+/// The bytes that go out to a connection next, in order: slices of the rooms'
+/// logs and of its private queue, for one vectored write.
+///
+/// However much of their front was sent is told by [`crate::Event::Sent`].
+pub struct Transmit<'h, 'a> {
+    x: &'h Exchange<'a>,
+    slot: Option<Slot>,
+    walk: Walk,
+    gap_text: &'h [u8],
+    wrapped: &'h [u8],
+}
+
+impl core::fmt::Debug for Transmit<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Transmit").field("slot", &self.slot).finish_non_exhaustive()
+    }
+}
+
+impl<'h, 'a> Transmit<'h, 'a> {
+    pub(crate) fn new(x: &'h Exchange<'a>, slot: Option<Slot>, gap_text: &'h [u8]) -> Self {
+        let walk = slot.map_or_else(Walk::default, |slot| Walk::new(x, slot));
+        Self { x, slot, walk, gap_text, wrapped: &[] }
+    }
+}
+
+impl<'h> Iterator for Transmit<'h, '_> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        if !self.wrapped.is_empty() {
+            return Some(core::mem::take(&mut self.wrapped));
+        }
+        let conn = &self.x.conns[self.slot? as usize];
+        Some(match self.walk.next(self.x, conn)? {
+            Run::Queue(entry) => conn.queue.text(entry),
+            Run::Gap { from } => &self.gap_text[from..],
+            Run::Room { lane, from, to } => {
+                let (left, right) = self.walk.lanes[lane].log(self.x).slices(from, to);
+                self.wrapped = right;
+                left
+            }
+        })
+    }
+}
+
+impl Exchange<'_> {
+    /// Takes the first `count` bytes of what [`Transmit`] lent as sent. `gap_len`
+    /// is the length of the gap's notice. Bytes that were not lent are ignored.
+    pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) {
+        let mut walk = Walk::new(self, slot);
+        let (mut from_queue, mut from_gap) = (0, 0);
+        while count > 0 {
+            let Some(run) = walk.next(self, &self.conns[slot as usize]) else { break };
+            let len = match run {
+                Run::Queue(entry) => self.conns[slot as usize].queue.text(entry).len(),
+                Run::Gap { from } => gap_len - from,
+                Run::Room { from, to, .. } => to.wrapping_sub(from) as usize,
+            };
+            let part = len.min(count);
+            match run {
+                Run::Queue(_) => from_queue += part,
+                Run::Gap { .. } => from_gap += part,
+                Run::Room { lane, from, .. } => walk.lanes[lane].position = from.wrapping_add(part as u64),
+            }
+            self.stats.sent_bytes += part as u64;
+            count -= part;
+        }
+        let conn = &mut self.conns[slot as usize];
+        conn.queue.consume(from_queue);
+        if from_gap > 0 {
+            conn.gap.sent += from_gap as u8;
+            if usize::from(conn.gap.sent) == gap_len {
+                let missed = conn.gap.missed - conn.gap.told;
+                conn.gap = Gap { open: missed > 0, missed, seq: conn.gap.seq, ..Gap::NONE };
+            }
+        }
+        for lane in &walk.lanes {
+            self.move_cursor(lane.member, lane.position);
+        }
+    }
+}

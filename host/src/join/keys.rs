@@ -1,0 +1,253 @@
+//! What a terminal sends, taken apart into keys: UTF-8, control characters,
+//! the escape sequences of xterm and its kin, bracketed pastes.
+//!
+//! It knows no descriptor and never waits: bytes go in as they arrive, and half
+//! a sequence stays until its rest comes. (crossterm's own event source blocks
+//! in read(2) there, which would hold up the socket.)
+
+/// One key, or a paste.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Key {
+    Char(char),
+    /// The letter, in lower case.
+    Ctrl(char),
+    Alt(char),
+    Enter,
+    Backspace,
+    Delete,
+    Left,
+    Right,
+    WordLeft,
+    WordRight,
+    Home,
+    End,
+    Up,
+    Down,
+    Escape,
+    Paste(String),
+}
+
+/// Bytes go in by `push`; then `next` gives the keys until it gives `None`.
+/// When `is_waiting` and nothing came for a moment, `give_up`.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    bytes: Vec<u8>,
+    /// In a paste: how many of the bytes are known not to start its end.
+    pasted: Option<usize>,
+}
+
+/// What the first bytes are, and how many of them.
+enum Parsed {
+    Key(Key, usize),
+    Nothing(usize),
+    PasteStart,
+    Incomplete,
+}
+
+const PASTE_START: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+impl Keys {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether the bytes so far may be the Escape key or the start of a sequence.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.bytes.is_empty() && self.pasted.is_none()
+    }
+
+    /// No more bytes came: a lone Escape was the key, half a sequence is nothing.
+    pub(super) fn give_up(&mut self) -> Option<Key> {
+        let escape = self.bytes == b"\x1b";
+        self.bytes.clear();
+        escape.then_some(Key::Escape)
+    }
+
+    /// The whole paste, once its end is there. Every byte is looked at once,
+    /// however large it is and in however many pieces it comes.
+    fn paste(&mut self, known: usize) -> Option<Key> {
+        let found = self.bytes[known..].windows(PASTE_END.len()).position(|window| window == PASTE_END);
+        let Some(len) = found.map(|place| known + place) else {
+            self.pasted = Some(self.bytes.len().saturating_sub(PASTE_END.len() - 1));
+            return None;
+        };
+        let text = String::from_utf8_lossy(&self.bytes[..len]).into_owned();
+        self.bytes.drain(..len + PASTE_END.len());
+        self.pasted = None;
+        Some(Key::Paste(text))
+    }
+}
+
+impl Iterator for Keys {
+    type Item = Key;
+
+    fn next(&mut self) -> Option<Key> {
+        loop {
+            if let Some(known) = self.pasted {
+                return self.paste(known);
+            }
+            match parse(&self.bytes) {
+                Parsed::Key(key, len) => {
+                    self.bytes.drain(..len);
+                    return Some(key);
+                }
+                Parsed::Nothing(len) => drop(self.bytes.drain(..len)),
+                Parsed::PasteStart => {
+                    self.bytes.drain(..PASTE_START.len());
+                    self.pasted = Some(0);
+                }
+                Parsed::Incomplete => return None,
+            }
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Parsed {
+    match *bytes {
+        [] | [0x1b] => Parsed::Incomplete,
+        [0x1b, b'[', ..] => parse_csi(bytes),
+        [0x1b, b'O', ref rest @ ..] => rest.first().map_or(Parsed::Incomplete, |&last| found(named(last), 3)),
+        [0x1b, 0x1b, ..] => Parsed::Key(Key::Escape, 1),
+        [0x1b, ref rest @ ..] => match parse(rest) {
+            Parsed::Key(Key::Char(c), len) => Parsed::Key(alt(c), 1 + len),
+            Parsed::Key(_, len) | Parsed::Nothing(len) => Parsed::Nothing(1 + len),
+            other @ (Parsed::PasteStart | Parsed::Incomplete) => other,
+        },
+        [b'\r' | b'\n', ..] => Parsed::Key(Key::Enter, 1),
+        [b'\t', ..] => Parsed::Key(Key::Char('\t'), 1),
+        [0x7f | 0x08, ..] => Parsed::Key(Key::Backspace, 1),
+        [control @ 0x01..=0x1a, ..] => Parsed::Key(Key::Ctrl(char::from(control + 0x60)), 1),
+        [0x00..=0x1f, ..] => Parsed::Nothing(1),
+        _ => parse_char(bytes),
+    }
+}
+
+fn parse_char(bytes: &[u8]) -> Parsed {
+    let start = &bytes[..bytes.len().min(4)];
+    let valid = match str::from_utf8(start) {
+        Ok(valid) => valid,
+        Err(error) if error.valid_up_to() > 0 => {
+            str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(error) => return error.error_len().map_or(Parsed::Incomplete, Parsed::Nothing),
+    };
+    match valid.chars().next() {
+        Some(c) if !c.is_control() => Parsed::Key(Key::Char(c), c.len_utf8()),
+        c => Parsed::Nothing(c.map_or(1, char::len_utf8)),
+    }
+}
+
+/// `ESC [ parameters final` (ECMA-48, section 5.4).
+fn parse_csi(bytes: &[u8]) -> Parsed {
+    if bytes.starts_with(PASTE_START) {
+        return Parsed::PasteStart;
+    }
+    let Some(len) = bytes[2..].iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
+        return Parsed::Incomplete;
+    };
+    let parameters = &bytes[2..2 + len];
+    let key = match (bytes[2 + len], parameters) {
+        (b'C', b"1;3" | b"1;5") => Some(Key::WordRight),
+        (b'D', b"1;3" | b"1;5") => Some(Key::WordLeft),
+        (b'~', b"1" | b"7") => Some(Key::Home),
+        (b'~', b"4" | b"8") => Some(Key::End),
+        (b'~', b"3") => Some(Key::Delete),
+        (b'~', _) => None,
+        (last, _) => named(last),
+    };
+    found(key, 3 + len)
+}
+
+fn found(key: Option<Key>, len: usize) -> Parsed {
+    key.map_or(Parsed::Nothing(len), |key| Parsed::Key(key, len))
+}
+
+fn named(last: u8) -> Option<Key> {
+    match last {
+        b'A' => Some(Key::Up),
+        b'B' => Some(Key::Down),
+        b'C' => Some(Key::Right),
+        b'D' => Some(Key::Left),
+        b'H' => Some(Key::Home),
+        b'F' => Some(Key::End),
+        _ => None,
+    }
+}
+
+fn alt(c: char) -> Key {
+    match c {
+        'b' => Key::WordLeft,
+        'f' => Key::WordRight,
+        _ => Key::Alt(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, Keys};
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &[Key]) {
+        let mut keys = Keys::default();
+        keys.push(bytes);
+        assert_eq!(keys.by_ref().collect::<Vec<_>>(), expected, "at once");
+
+        let mut keys = Keys::default();
+        let mut found = Vec::new();
+        for &byte in bytes {
+            keys.push(&[byte]);
+            found.extend(keys.by_ref());
+        }
+        assert_eq!(found, expected, "a byte at a time");
+    }
+
+    #[test]
+    fn characters_of_every_length_are_keys() {
+        check("aé漢🦀".as_bytes(), &['a', 'é', '漢', '🦀'].map(Key::Char));
+    }
+
+    #[test]
+    fn invalid_utf8_is_skipped() {
+        check(b"a\xff\xc3(b", &[Key::Char('a'), Key::Char('('), Key::Char('b')]);
+    }
+
+    #[test]
+    fn control_characters_are_keys() {
+        check(b"\x01\r\n\x7f\x08", &[Key::Ctrl('a'), Key::Enter, Key::Enter, Key::Backspace, Key::Backspace]);
+        check("\x1c\0\u{85}".as_bytes(), &[]);
+    }
+
+    #[test]
+    fn cursor_keys_come_in_both_modes() {
+        check(b"\x1b[A\x1bOA\x1b[H\x1b[3~\x1b[4~", &[Key::Up, Key::Up, Key::Home, Key::Delete, Key::End]);
+    }
+
+    #[test]
+    fn words_are_reached_by_ctrl_and_by_alt() {
+        check(
+            b"\x1b[1;5C\x1b[1;3D\x1bb\x1bf",
+            &[Key::WordRight, Key::WordLeft, Key::WordLeft, Key::WordRight],
+        );
+    }
+
+    #[test]
+    fn unknown_sequences_are_skipped_whole() {
+        check(b"\x1b[15~\x1b[<0;1;1Mx\x1bOPy", &[Key::Char('x'), Key::Char('y')]);
+    }
+
+    #[test]
+    fn a_paste_is_one_key_whatever_is_in_it() {
+        check(b"\x1b[200~a\rb\x1b[A\x03\x1b[201~c", &[Key::Paste("a\rb\x1b[A\x03".into()), Key::Char('c')]);
+    }
+
+    #[test]
+    fn a_lone_escape_is_a_key_after_a_pause() {
+        let mut keys = Keys::default();
+        keys.push(b"\x1b");
+        assert_eq!(keys.next(), None);
+        assert!(keys.is_waiting());
+        assert_eq!(keys.give_up(), Some(Key::Escape));
+        assert!(!keys.is_waiting());
+    }
+}

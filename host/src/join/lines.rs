@@ -1,0 +1,196 @@
+//! What comes from the server: bytes made into lines, lines made harmless, and
+//! what kind of line each one is (README, rule 7). It knows no descriptor and
+//! no colours.
+
+/// A line without an end is cut here: a server may send for ever.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// Puts lines together from pieces. Bytes go in by `push`; then `next` gives the
+/// lines that are complete; at the end, `rest` gives the one that is not.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The line that never got its end, if there is one.
+    pub(super) fn rest(&mut self) -> Option<String> {
+        let bytes = std::mem::take(&mut self.bytes);
+        (!bytes.is_empty()).then(|| neutral(&String::from_utf8_lossy(&bytes)))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let end = self.bytes.iter().position(|&byte| byte == b'\n');
+        let end = end.or((self.bytes.len() > LINE_BYTES).then_some(LINE_BYTES))?;
+        let mut bytes: Vec<u8> = self.bytes.drain(..=end).collect();
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+        }
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+        Some(neutral(&String::from_utf8_lossy(&bytes)))
+    }
+}
+
+/// `text` with what could command a terminal or turn a line's order round
+/// replaced by U+FFFD: control characters but tab, line separators, and
+/// bidirectional embeddings, overrides and isolates.
+pub(super) fn neutral(text: &str) -> String {
+    let harmful = |c: char| {
+        (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(harmful, "\u{fffd}")
+}
+
+/// The kinds of line that the server sends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind<'a> {
+    /// `<name> text`
+    Message { name: &'a str, text: &'a str },
+    /// `* name text`
+    Action { name: &'a str, text: &'a str },
+    /// `[name] text`
+    Direct { name: &'a str, text: &'a str },
+    /// `[to name] text`: one's own direct message.
+    DirectTo,
+    /// `-- text`, with its text.
+    Server(&'a str),
+    /// Nothing that a chat server sends.
+    Other,
+}
+
+impl<'a> Kind<'a> {
+    pub(super) fn of(line: &'a str) -> Self {
+        let bracketed = |start, end| line.strip_prefix(start).and_then(|rest| rest.split_once(end));
+        if let Some((name, text)) = bracketed("<", "> ") {
+            Self::Message { name, text }
+        } else if let Some((name, text)) = bracketed("* ", " ") {
+            Self::Action { name, text }
+        } else if line.starts_with("[to ") {
+            Self::DirectTo
+        } else if let Some((name, text)) = bracketed("[", "] ") {
+            Self::Direct { name, text }
+        } else {
+            line.strip_prefix("-- ").map_or(Self::Other, Self::Server)
+        }
+    }
+
+    /// Whether the line should call the one whose name is `nick`.
+    pub(super) fn calls(self, nick: Option<&str>) -> bool {
+        match self {
+            Self::Direct { .. } => true,
+            Self::Message { text, .. } | Self::Action { text, .. } => {
+                nick.is_some_and(|nick| names(text, nick))
+            }
+            Self::DirectTo | Self::Server(_) | Self::Other => false,
+        }
+    }
+
+    /// The name that the line gives to the one who is `nick` so far.
+    pub(super) fn new_nick(self, nick: Option<&str>) -> Option<&'a str> {
+        let Self::Server(text) = self else { return None };
+        if let Some(rest) = text.strip_prefix("welcome to parlour, you are ") {
+            return rest.split(|c| !in_name(c)).next();
+        }
+        let (old, new) = text.split_once(" is now ")?;
+        (Some(old) == nick).then_some(new)
+    }
+}
+
+/// The characters of names (rule 13).
+fn in_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '-' || c == '_'
+}
+
+/// Whether `nick` stands in `text` as a word, in whatever case.
+fn names(text: &str, nick: &str) -> bool {
+    let (text, nick) = (text.to_lowercase(), nick.to_lowercase());
+    !nick.is_empty()
+        && text.match_indices(&nick).any(|(start, found)| {
+            !text[..start].ends_with(in_name) && !text[start + found.len()..].starts_with(in_name)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, LINE_BYTES, Lines, neutral};
+
+    #[track_caller]
+    fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
+        let mut lines = Lines::default();
+        let mut found = Vec::new();
+        for piece in pieces {
+            lines.push(piece);
+            found.extend(lines.by_ref());
+        }
+        found.extend(lines.rest());
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn lines_end_in_either_ending() {
+        check_lines(&[b"a\r\nb\n\r\nc"], &["a", "b", "", "c"]);
+        check_lines(&[b"a\r", b"\nb"], &["a", "b"]);
+    }
+
+    #[test]
+    fn a_character_may_come_in_pieces() {
+        check_lines(&[b"\xe6\xbc", b"\xa2\n"], &["漢"]);
+        check_lines(&[b"\xe6\xbc", b"\n"], &["\u{fffd}"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut() {
+        check_lines(&[&[b'a'; LINE_BYTES + 2]], &["a".repeat(LINE_BYTES + 1).as_str(), "a"]);
+    }
+
+    #[test]
+    fn whatever_commands_a_terminal_is_replaced() {
+        assert_eq!(
+            neutral("\x1b[2J\u{9b}2J\x7f\x07\r\n\t"),
+            "\u{fffd}[2J\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\t"
+        );
+        assert_eq!(neutral("a\u{202e}b\u{2067}c\u{2028}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        assert_eq!(neutral("e\u{301} 👩‍👩‍👧 שלום\u{200f}"), "e\u{301} 👩‍👩‍👧 שלום\u{200f}");
+    }
+
+    #[test]
+    fn kinds_are_told_by_how_lines_start() {
+        assert_eq!(Kind::of("<bob> a> b"), Kind::Message { name: "bob", text: "a> b" });
+        assert_eq!(Kind::of("* bob waves"), Kind::Action { name: "bob", text: "waves" });
+        assert_eq!(Kind::of("[bob] hi"), Kind::Direct { name: "bob", text: "hi" });
+        assert_eq!(Kind::of("[to bob] hi"), Kind::DirectTo);
+        assert_eq!(Kind::of("-- pong"), Kind::Server("pong"));
+        assert_eq!(Kind::of("hello"), Kind::Other);
+    }
+
+    #[test]
+    fn being_named_or_addressed_calls() {
+        let calls = |line| Kind::of(line).calls(Some("alice"));
+        assert!(calls("<bob> hello, Alice!"));
+        assert!(calls("* bob pokes ALICE"));
+        assert!(calls("[bob] hi"));
+        assert!(!calls("<bob> malice, alice-2, alice_"));
+        assert!(!calls("<alice> hi"));
+        assert!(!calls("[to bob] alice"));
+        assert!(!calls("-- alice joined"));
+    }
+
+    #[test]
+    fn the_own_name_is_learnt_from_the_server() {
+        let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
+        assert_eq!(Kind::of(welcome).new_nick(None), Some("guest-1"));
+        assert_eq!(Kind::of("-- guest-1 is now alice").new_nick(Some("guest-1")), Some("alice"));
+        assert_eq!(Kind::of("-- bob is now alice").new_nick(Some("guest-1")), None);
+        assert_eq!(Kind::of("<bob> guest-1 is now alice").new_nick(Some("guest-1")), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! The client for scripts, where standard input or output is no terminal: bytes
+//! go from input to server and from server to output, and neither side is read
+//! faster than the other takes.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Lost};
+use super::lines::Lines;
+use super::session::is_quit;
+use super::{Options, complain};
+use crate::select::Select;
+use crate::sys;
+
+/// With so much to be written to the output, the server is read no further.
+const OUTPUT_BYTES: usize = 64 * 1024;
+/// What a pipe takes without blocking whenever it takes something: `PIPE_BUF`
+/// of pipe(7).
+const WRITE_BYTES: usize = 4096;
+/// How much input is read at once.
+const INPUT_BYTES: usize = 16 * 1024;
+/// A server that took everything may be silent so long before it closes.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How often to look whether the server has taken everything.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs the client between standard input and output.
+pub(super) fn run(options: &Options, connection: Option<Connection>) -> io::Result<ExitCode> {
+    let Some(mut connection) = connection else { unreachable!("it was just connected") };
+    if let Some(nick) = &options.nick {
+        // Nothing was sent yet, so there is room.
+        let _ = connection.push(format!("/nick {nick}\n").as_bytes());
+    }
+    let mut pipe = Pipe {
+        connection,
+        output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+        text: Text::new(io::stdout().is_terminal()),
+        unwritten: Vec::new(),
+        input_ended: false,
+        said_end: false,
+        has_quit: false,
+        output_closed: false,
+        lost: None,
+        active: Instant::now(),
+    };
+    while !pipe.is_done() {
+        pipe.step()?;
+    }
+    Ok(pipe.end())
+}
+
+#[derive(Debug)]
+struct Pipe {
+    connection: Connection,
+    output: File,
+    text: Text,
+    unwritten: Vec<u8>,
+    input_ended: bool,
+    /// The server was told that the input ended.
+    said_end: bool,
+    has_quit: bool,
+    /// Nobody reads the output any more.
+    output_closed: bool,
+    lost: Option<Lost>,
+    /// When something last moved, or could have but for our own output.
+    active: Instant,
+}
+
+impl Pipe {
+    fn step(&mut self) -> io::Result<()> {
+        let (input, output, socket) =
+            (io::stdin().as_raw_fd(), self.output.as_raw_fd(), self.connection.fd());
+        let mut select = Select::default();
+        select.watch(output, false, !self.unwritten.is_empty());
+        if self.lost.is_none() {
+            select.watch(input, !self.input_ended && !self.connection.is_full(), false);
+            select.watch(socket, self.unwritten.len() < OUTPUT_BYTES, self.connection.has_outgoing());
+        }
+        select.wait(self.said_end.then_some(LOOK))?;
+
+        if select.readable().any(|fd| fd == input) {
+            self.read_input()?;
+        }
+        self.connection.flush();
+        if select.readable().any(|fd| fd == socket) {
+            self.receive();
+        }
+        if select.writable().any(|fd| fd == output) {
+            self.write_output()?;
+        }
+        if self.input_ended && !self.said_end && !self.connection.has_outgoing() {
+            self.connection.end_output();
+            self.said_end = true;
+        }
+        if !self.unwritten.is_empty() || self.connection.pending() > 0 {
+            self.active = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn read_input(&mut self) -> io::Result<()> {
+        let mut buffer = [0; INPUT_BYTES];
+        match sys::read(io::stdin().as_fd(), &mut buffer) {
+            Ok(0) => self.input_ended = true,
+            Ok(len) => {
+                self.has_quit |= String::from_utf8_lossy(&buffer[..len]).lines().any(is_quit);
+                // It is only read while there is room.
+                let _ = self.connection.push(&buffer[..len]);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) {
+        self.active = Instant::now();
+        match self.connection.receive() {
+            Ok(bytes) => self.text.convert(&bytes, &mut self.unwritten),
+            Err(lost) => {
+                self.text.finish(&mut self.unwritten);
+                self.lost = Some(lost);
+            }
+        }
+    }
+
+    fn write_output(&mut self) -> io::Result<()> {
+        match self.output.write(&self.unwritten[..self.unwritten.len().min(WRITE_BYTES)]) {
+            Ok(len) => drop(self.unwritten.drain(..len)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.output_closed = true,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let is_silent = self.said_end && self.active.elapsed() >= SILENCE;
+        self.output_closed || (self.unwritten.is_empty() && (self.lost.is_some() || is_silent))
+    }
+
+    /// Says what went wrong, if anything did.
+    fn end(&self) -> ExitCode {
+        let Some(lost) = &self.lost else { return ExitCode::SUCCESS };
+        // The end of the input counts as one byte until the server has it.
+        let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
+        if is_taken || self.has_quit || self.output_closed {
+            return ExitCode::SUCCESS;
+        }
+        complain(&format!("connection lost: {lost}"));
+        ExitCode::FAILURE
+    }
+}
+
+/// What is done to the server's text on its way out.
+#[derive(Debug)]
+enum Text {
+    /// Another program reads it: only CR LF becomes LF. `true`: a CR came last,
+    /// which is held back until it is known what follows.
+    Plain(bool),
+    /// A terminal shows it.
+    Neutral(Lines),
+}
+
+impl Text {
+    fn new(is_terminal: bool) -> Self {
+        if is_terminal { Self::Neutral(Lines::default()) } else { Self::Plain(false) }
+    }
+
+    fn convert(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Plain(has_cr) => {
+                for &byte in bytes {
+                    if *has_cr && byte != b'\n' {
+                        out.push(b'\r');
+                    }
+                    *has_cr = byte == b'\r';
+                    out.extend((!*has_cr).then_some(byte));
+                }
+            }
+            Self::Neutral(lines) => {
+                lines.push(bytes);
+                for line in lines {
+                    out.extend_from_slice(line.as_bytes());
+                    out.push(b'\n');
+                }
+            }
+        }
+    }
+
+    /// What was held back, when nothing will follow.
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain(has_cr) => out.extend(std::mem::take(has_cr).then_some(b'\r')),
+            Self::Neutral(lines) => {
+                if let Some(line) = lines.rest() {
+                    out.extend_from_slice(line.as_bytes());
+                    out.push(b'\n');
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[track_caller]
+    fn check(is_terminal: bool, pieces: &[&str], expected: &str) {
+        let mut text = Text::new(is_terminal);
+        let mut out = Vec::new();
+        for piece in pieces {
+            text.convert(piece.as_bytes(), &mut out);
+        }
+        text.finish(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn for_programs_only_line_ends_change() {
+        check(false, &["a\r\n\x1b[2J\r", "\nb\rc\r\r", "\n\r"], "a\n\x1b[2J\nb\rc\r\n\r");
+    }
+
+    #[test]
+    fn for_terminals_text_is_neutral() {
+        check(true, &["a\r\n\x1b[", "2J\r\nb"], "a\n\u{fffd}[2J\nb\n");
+    }
+}

@@ -1,0 +1,273 @@
+//! What bytes make the terminal show the chat: lines above, and below them the
+//! line being typed, drawn again whenever something came above it. It writes
+//! nothing itself: `take` gives the bytes.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::lines::{Kind, neutral};
+
+/// Fewer columns than this and the typed line could not be shown at all.
+const LEAST_COLUMNS: usize = 4;
+
+/// The colours of names, as SGR parameters: those that can be read on a dark
+/// and on a light ground.
+const NAME_COLOURS: [u8; 10] = [31, 32, 33, 35, 36, 91, 92, 94, 95, 96];
+const DIM: &str = "2";
+
+/// The bytes to come, and what the last row holds. After the calls that belong
+/// together, `prompt` draws the typed line; then `take`.
+#[derive(Debug)]
+pub(super) struct Screen {
+    colour: bool,
+    columns: usize,
+    out: String,
+    /// The typed line as it was drawn last; empty when it is not on the screen.
+    drawn: String,
+    /// The column in which that left the cursor.
+    cursor: usize,
+}
+
+impl Screen {
+    pub(super) fn new(colour: bool, columns: usize) -> Self {
+        Self {
+            colour,
+            columns: columns.max(LEAST_COLUMNS),
+            out: String::new(),
+            drawn: String::new(),
+            cursor: 0,
+        }
+    }
+
+    /// A line from the server, already `neutral`.
+    pub(super) fn line(&mut self, line: &str) {
+        let painted = if self.colour { painted(line) } else { line.to_owned() };
+        self.row(&painted);
+    }
+
+    /// A line that oneself sent.
+    pub(super) fn own(&mut self, line: &str) {
+        let row = self.sgr(DIM, &neutral(line));
+        self.row(&row);
+    }
+
+    /// What the client itself has to say.
+    pub(super) fn notice(&mut self, text: &str) {
+        self.line(&neutral(&format!("-- {text}")));
+    }
+
+    pub(super) fn bell(&mut self) {
+        self.out.push('\x07');
+    }
+
+    /// Draws `label` and the part of `text` around `cursor` (in bytes) that
+    /// fits, unless just that is on the screen.
+    pub(super) fn prompt(&mut self, label: &str, text: &str, cursor: usize) {
+        // The last column stays free: a character there may move the cursor on.
+        let label = window(label, 0, self.columns / 2).0;
+        let label_columns = label.width();
+        let (visible, column) = window(text, cursor, self.columns - 1 - label_columns);
+        let column = label_columns + column;
+        let drawn = label + &visible;
+        if drawn != self.drawn || column != self.cursor {
+            // The column is given as a number, because terminals differ in how
+            // wide they think some characters are.
+            self.out += &format!("\r{drawn}\x1b[K\x1b[{}G", column + 1);
+            self.drawn = drawn;
+            self.cursor = column;
+        }
+    }
+
+    /// The terminal has `columns` now, and has wrapped what it showed.
+    pub(super) fn resize(&mut self, columns: usize) {
+        self.columns = columns.max(LEAST_COLUMNS);
+        let rows_above = self.cursor / self.columns;
+        if rows_above > 0 {
+            self.out += &format!("\x1b[{rows_above}A");
+        }
+        self.erase();
+    }
+
+    /// Clears the whole screen.
+    pub(super) fn clear(&mut self) {
+        self.out += "\x1b[H\x1b[2J";
+        self.drawn.clear();
+    }
+
+    /// Takes the typed line off the screen.
+    pub(super) fn erase(&mut self) {
+        self.out += "\r\x1b[J";
+        self.drawn.clear();
+    }
+
+    /// The bytes for the terminal.
+    pub(super) fn take(&mut self) -> String {
+        std::mem::take(&mut self.out)
+    }
+
+    fn row(&mut self, row: &str) {
+        if !self.drawn.is_empty() {
+            self.erase();
+        }
+        self.out += row;
+        self.out += "\r\n";
+    }
+
+    fn sgr(&self, parameter: &str, text: &str) -> String {
+        if self.colour { sgr(parameter, text) } else { text.to_owned() }
+    }
+}
+
+fn sgr(parameter: &str, text: &str) -> String {
+    format!("\x1b[{parameter}m{text}\x1b[0m")
+}
+
+/// `line` with the name in its colour, and dim unless somebody says it.
+fn painted(line: &str) -> String {
+    let named = |before: &str, name: &str, after: &str, text: &str| {
+        format!("{}{text}", sgr(&name_colour(name), &format!("{before}{name}{after}")))
+    };
+    match Kind::of(line) {
+        Kind::Message { name, text } => named("<", name, "> ", text),
+        Kind::Action { name, text } => named("* ", name, " ", text),
+        Kind::Direct { name, text } => named("[", name, "] ", text),
+        Kind::DirectTo | Kind::Server(_) => sgr(DIM, line),
+        Kind::Other => line.to_owned(),
+    }
+}
+
+/// The colour of `name`, the same in every run: by FNV-1a.
+fn name_colour(name: &str) -> String {
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+    });
+    NAME_COLOURS[hash as usize % NAME_COLOURS.len()].to_string()
+}
+
+/// The part of `text` that is shown in `columns`, and the cursor's column there.
+///
+/// A text that does not fit is moved by half the columns at a time, so that it
+/// does not slide under every key.
+fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
+    let cells: Vec<(usize, String)> =
+        text.grapheme_indices(true).map(|(start, grapheme)| (start, cell(grapheme))).collect();
+    let cursor_column: usize =
+        cells.iter().take_while(|&&(start, _)| start < cursor).map(|(_, cell)| cell.width()).sum();
+    let half = (columns / 2).max(1);
+    let first = if cursor_column < columns { 0 } else { (cursor_column / half - 1) * half };
+
+    let mut visible = String::new();
+    let mut column = 0;
+    for (_, cell) in &cells {
+        let end = column + cell.width();
+        if end > first + columns {
+            break;
+        }
+        if column >= first {
+            visible += cell;
+        } else {
+            // The half of a wide character that is left.
+            visible.extend(std::iter::repeat_n(' ', end.saturating_sub(first)));
+        }
+        column = end;
+    }
+    (visible, cursor_column - first)
+}
+
+/// How a grapheme is shown in the typed line.
+fn cell(grapheme: &str) -> String {
+    if grapheme == "\t" { " ".to_owned() } else { neutral(grapheme) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Screen, name_colour, painted, window};
+
+    #[test]
+    fn a_text_that_fits_is_shown_whole() {
+        assert_eq!(window("hello", 5, 10), ("hello".into(), 5));
+        assert_eq!(window("a\tb\u{202e}", 2, 10), ("a b\u{fffd}".into(), 2));
+    }
+
+    #[test]
+    fn a_long_text_is_shown_around_the_cursor() {
+        let text = "0123456789abcdefghij";
+        assert_eq!(window(text, 0, 10), ("0123456789".into(), 0));
+        assert_eq!(window(text, 9, 10), ("0123456789".into(), 9));
+        assert_eq!(window(text, 10, 10), ("56789abcde".into(), 5));
+        assert_eq!(window(text, 20, 10), ("fghij".into(), 5));
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_joined_ones_once() {
+        assert_eq!(window("漢字x", 6, 10), ("漢字x".into(), 4));
+        assert_eq!(window("👩‍👩‍👧x", "👩‍👩‍👧".len(), 10), ("👩‍👩‍👧x".into(), 2));
+        assert_eq!(window("e\u{301}x", 3, 10), ("e\u{301}x".into(), 1));
+    }
+
+    #[test]
+    fn a_wide_character_cut_by_an_edge_is_not_shown() {
+        assert_eq!(window("漢字漢字", 0, 5), ("漢字".into(), 0));
+        assert_eq!(window("x漢漢漢漢漢", 16, 6), (" 漢漢".into(), 5));
+    }
+
+    #[test]
+    fn the_cursor_is_always_inside_and_the_text_never_too_wide() {
+        use unicode_width::UnicodeWidthStr;
+        let text = "a漢b👩‍👩‍👧ce\u{301}字字字 defgh漢";
+        for columns in 2..20 {
+            for (cursor, _) in text.char_indices() {
+                let (visible, column) = window(text, cursor, columns);
+                assert!(
+                    visible.width() <= columns && column < columns,
+                    "{columns} {cursor} {visible:?} {column}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_typed_line_is_drawn_again_below_what_came() {
+        let mut screen = Screen::new(false, 80);
+        screen.prompt("> ", "hel", 3);
+        assert_eq!(screen.take(), "\r> hel\x1b[K\x1b[6G");
+        screen.line("<bob> hi");
+        screen.prompt("> ", "hel", 3);
+        assert_eq!(screen.take(), "\r\x1b[J<bob> hi\r\n\r> hel\x1b[K\x1b[6G");
+    }
+
+    #[test]
+    fn nothing_is_drawn_when_nothing_changed() {
+        let mut screen = Screen::new(true, 80);
+        screen.prompt("> ", "hel", 3);
+        screen.take();
+        screen.prompt("> ", "hel", 3);
+        assert_eq!(screen.take(), "");
+    }
+
+    #[test]
+    fn a_narrower_terminal_has_wrapped_the_typed_line() {
+        let mut screen = Screen::new(true, 20);
+        screen.prompt("> ", "0123456789abcd", 14);
+        screen.take();
+        screen.resize(10);
+        assert_eq!(screen.take(), "\x1b[1A\r\x1b[J");
+    }
+
+    #[test]
+    fn a_name_has_one_colour() {
+        let colour = name_colour("alice");
+        assert_eq!(painted("<alice> hi"), format!("\x1b[{colour}m<alice> \x1b[0mhi"));
+        assert_eq!(painted("* Alice waves"), format!("\x1b[{colour}m* Alice \x1b[0mwaves"));
+        assert_eq!(painted("-- alice joined"), "\x1b[2m-- alice joined\x1b[0m");
+    }
+
+    #[test]
+    fn without_colour_there_are_no_attributes() {
+        let mut screen = Screen::new(false, 80);
+        screen.line("<bob> hi");
+        screen.own("<me> hi");
+        screen.notice("connection lost");
+        assert_eq!(screen.take(), "<bob> hi\r\n<me> hi\r\n-- connection lost\r\n");
+    }
+}

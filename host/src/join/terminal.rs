@@ -1,0 +1,149 @@
+//! The terminal's modes: raw while the client runs, as they were afterwards,
+//! however it ends. It knows nothing of what is shown.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossterm::terminal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::flag;
+use signal_hook::low_level::pipe;
+
+use crate::select::Select;
+use crate::sys;
+
+/// The signals that end the client.
+const END_SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// Where pastes are told from typing (xterm's mode 2004).
+const PASTES_ON: &[u8] = b"\x1b[?2004h";
+const PASTES_OFF: &[u8] = b"\x1b[?2004l";
+
+/// How many columns there are when the terminal does not say.
+const USUAL_COLUMNS: usize = 80;
+
+/// The terminal in raw mode, on standard input and output.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    /// Standard output without the standard library's buffer.
+    output: File,
+    /// Readable when a signal came.
+    signals: UnixStream,
+    /// The number of the last signal that asks to end, or 0.
+    end: Arc<AtomicUsize>,
+}
+
+impl Terminal {
+    /// Puts the terminal into raw mode until the value is dropped, or a panic.
+    pub(super) fn enter() -> io::Result<Self> {
+        let (signals, sender) = UnixStream::pair()?;
+        signals.set_nonblocking(true)?;
+        let end = Arc::new(AtomicUsize::new(0));
+        for signal in END_SIGNALS {
+            flag::register_usize(signal, Arc::clone(&end), signal as usize)?;
+            pipe::register(signal, sender.try_clone()?)?;
+        }
+        pipe::register(SIGWINCH, sender)?;
+
+        // A panic in a release build aborts, so nothing would be dropped.
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            restore();
+            report(info);
+        }));
+
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        terminal::enable_raw_mode()?;
+        let terminal = Self { output, signals, end };
+        terminal.write(PASTES_ON)?;
+        Ok(terminal)
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        io::stdin().as_raw_fd()
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        match terminal::size() {
+            Ok((columns, _)) if columns > 0 => usize::from(columns),
+            _ => USUAL_COLUMNS,
+        }
+    }
+
+    /// What was typed; `None` when the terminal is gone.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match sys::read(io::stdin().as_fd(), buffer) {
+            Ok(0) => Ok(None),
+            Ok(len) => Ok(Some(len)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Ok(Some(0))
+            }
+            // What a terminal says that was hung up.
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows `bytes`, all of them.
+    pub(super) fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match (&self.output).write(bytes) {
+                Ok(len) => bytes = &bytes[len..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Some other program left the terminal so.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut select = Select::default();
+                    select.watch(self.output.as_raw_fd(), false, true);
+                    select.wait(None)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Readable when a signal came.
+    pub(super) fn signal_fd(&self) -> RawFd {
+        self.signals.as_raw_fd()
+    }
+
+    /// What the signals ask for that came since the last call.
+    pub(super) fn signal(&self) -> Option<Signal> {
+        // Each signal is one byte; if some stay, the next call takes them.
+        let len = (&self.signals).read(&mut [0; 64]).unwrap_or(0);
+        match self.end.load(Ordering::SeqCst) {
+            0 => (len > 0).then_some(Signal::Resized),
+            number => Some(Signal::End(number as u8)),
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Signal {
+    Resized,
+    /// To end, with the signal's number.
+    End(u8),
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Puts the terminal back to where it was; does nothing the second time. Its
+/// errors have nowhere to go.
+fn restore() {
+    if terminal::is_raw_mode_enabled().unwrap_or(false) {
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(PASTES_OFF);
+        let _ = stdout.flush();
+        let _ = terminal::disable_raw_mode();
+    }
+}

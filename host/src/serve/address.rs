@@ -1,0 +1,78 @@
+//! The addresses that a server listens on, as they are written on the command line.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// `PORT` (on 127.0.0.1), `HOST:PORT`, `[::]:PORT` or `unix:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A host, which may be a name, and a port.
+    Tcp(String),
+    /// The path of a socket file.
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err("`unix:` wants a path".into())
+            } else {
+                Ok(Address::Unix(path.into()))
+            };
+        }
+        let with_host = if text.contains(':') { text.to_owned() } else { format!("127.0.0.1:{text}") };
+        let (host, port) = with_host.rsplit_once(':').unwrap_or_default();
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err("an address is PORT, HOST:PORT, [::]:PORT or unix:PATH".into());
+        }
+        Ok(Address::Tcp(with_host))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => f.write_str(address),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The socket addresses that a TCP address stands for.
+///
+/// # Errors
+/// Those of the name resolution.
+pub(crate) fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    Ok(address.to_socket_addrs()?.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_on_loopback() {
+        assert_eq!("5000".parse(), Ok(Address::Tcp("127.0.0.1:5000".into())));
+    }
+
+    #[test]
+    fn hosts_and_paths_are_taken_as_they_are() {
+        for text in ["localhost:0", "[::]:5000", "0.0.0.0:1"] {
+            assert_eq!(text.parse(), Ok(Address::Tcp(text.into())));
+        }
+        assert_eq!("unix:/a/b".parse(), Ok(Address::Unix("/a/b".into())));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "x", "65536", ":5000", "host:", "::", "unix:", "-1", "1.2.3.4"] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Listening sockets: bound from an address, accepting newcomers.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use super::address::{Address, resolve};
+
+/// Newcomers that may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+
+/// Vanished peers are found after about two minutes.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+
+/// A socket that listens. A socket file goes with it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socket,
+    file: Option<PathBuf>,
+}
+
+impl Listener {
+    /// Listens on `address`. A socket file on which nobody listens any more is replaced.
+    ///
+    /// # Errors
+    /// Those of the name resolution and of the system calls; that of the last
+    /// address, where a name stands for several.
+    pub(crate) fn bind(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
+                for address in resolve(address)? {
+                    result = listen(Domain::for_address(address), &address.into());
+                    if result.is_ok() {
+                        break;
+                    }
+                }
+                Ok(Self { socket: result?, file: None })
+            }
+            Address::Unix(path) => {
+                remove_stale(path)?;
+                let socket = listen(Domain::UNIX, &SockAddr::unix(path)?)?;
+                Ok(Self { socket, file: Some(path.clone()) })
+            }
+        }
+    }
+
+    /// Where it listens, with the real port.
+    ///
+    /// # Errors
+    /// Those of getsockname(2).
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        if let Some(path) = &self.file {
+            return Ok(Address::Unix(path.clone()));
+        }
+        let address = self.socket.local_addr()?;
+        Ok(Address::Tcp(address.as_socket().map(|address| address.to_string()).unwrap_or_default()))
+    }
+
+    /// Takes the next newcomer, ready for use without blocking.
+    ///
+    /// # Errors
+    /// Those of accept(2); `WouldBlock` when nobody waits.
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        let (socket, peer) = self.socket.accept()?;
+        socket.set_nonblocking(true)?;
+        let peer = peer.as_socket().map(|peer| peer.ip().to_canonical());
+        if peer.is_some() {
+            // What is ready goes out in one write: there is nothing to wait for.
+            socket.set_tcp_nodelay(true)?;
+            socket.set_tcp_keepalive(&KEEPALIVE)?;
+        }
+        Ok((socket, peer))
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.file {
+            // Nothing can be done about a file that somebody else removed.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn listen(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    if domain != Domain::UNIX {
+        // Connections of an earlier run in TIME-WAIT do not keep the port.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes a socket file if nobody listens on it.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is there and is no socket"));
+        }
+        Ok(_) => {}
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+        Ok(()) => Err(io::Error::from(io::ErrorKind::AddrInUse)),
+    }
+}

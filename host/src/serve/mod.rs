@@ -1,0 +1,283 @@
+//! `parlour serve`: from the command line to a server that runs.
+
+mod access;
+mod address;
+mod console;
+mod listener;
+mod memory;
+mod server;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
+
+use self::access::Access;
+use self::console::Console;
+use self::listener::Listener;
+use self::server::{Parts, Server};
+use crate::sys;
+
+pub use self::access::Network;
+pub use self::address::Address;
+pub use self::memory::Memory;
+
+/// Descriptors beside those of connections and listeners: the standard ones,
+/// the signal pipe, the console's, and a few to spare.
+const OTHER_DESCRIPTORS: u64 = 16;
+/// Rooms that a client can be in, or still be receiving from.
+const ROOMS_PER_CONN: usize = 4;
+/// Bytes of a connection's private queue, if its lines need no more.
+const QUEUE: usize = 16 * 1024;
+/// Bytes of a room's log for each record of its index.
+const BYTES_PER_RECORD: usize = 64;
+
+/// What `serve` can be told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Listen for chat clients on PORT, HOST:PORT or unix:PATH [default: 5000, if nothing is named]
+    #[arg(long, value_name = "ADDR")]
+    chat: Vec<Address>,
+    /// Listen for clients that get back what they send [default: 7777, if nothing is named]
+    #[arg(long, value_name = "ADDR")]
+    echo: Vec<Address>,
+    /// Listen for clients whose bytes go to all others of the same listener
+    #[arg(long, value_name = "ADDR")]
+    relay: Vec<Address>,
+    /// Greet chat clients with this text
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    greeting: String,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_conns: u32,
+    /// Connections at once from one address [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_conns_per_ip: Option<u32>,
+    /// Bytes in a line
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    line_limit: u32,
+    /// Bytes of a room's log; rounded up to a power of two
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    log_size: u32,
+    /// Rooms at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    rooms: u32,
+    /// How long a client that does not read may keep others waiting
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    grace: Duration,
+    /// What becomes of such a client
+    #[arg(long, value_name = "POLICY", default_value = "disconnect")]
+    on_lag: LagPolicy,
+    /// Disconnect clients that send nothing for so long [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    idle_timeout: Option<Duration>,
+    /// Read from a client no more than so many lines a second [default: any number]
+    #[arg(long, value_name = "LINES/SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Let in only addresses of this network, or of another that is allowed
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<Network>,
+    /// Keep out addresses of this network
+    #[arg(long, value_name = "CIDR")]
+    deny: Vec<Network>,
+    /// Show on standard output what is said in the lobby and in the relays
+    #[arg(long)]
+    watch: bool,
+    /// Take the operator's commands from standard input [default: if it is a terminal]
+    #[arg(long)]
+    console: bool,
+}
+
+/// The policies of `--on-lag`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LagPolicy {
+    /// Close its connection
+    Disconnect,
+    /// Go on with what is current, and tell it how many messages it missed
+    Skip,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.as_millis() > u128::from(u32::MAX) {
+        return Err("that is longer than 49 days".into());
+    }
+    Ok(duration)
+}
+
+/// Why a server cannot start.
+#[derive(Debug)]
+enum StartError {
+    Listen(Address, io::Error),
+    Limits(LimitsError),
+    Descriptors { wanted: u64, most: u64 },
+    TooManyListeners,
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Limits(LimitsError::LogTooSmall { least }) => {
+                write!(f, "--log-size must be at least {least} bytes with this --line-limit")
+            }
+            StartError::Limits(LimitsError::TooFewRooms) => {
+                write!(f, "--rooms must count the lobby and every --relay")
+            }
+            StartError::Limits(error) => write!(f, "these limits cannot be kept: {error:?}"),
+            StartError::Descriptors { wanted, most } => write!(
+                f,
+                "--max-conns is too high: it needs {wanted} descriptors, and the limit (ulimit -Hn) is {most}"
+            ),
+            StartError::TooManyListeners => write!(f, "there can be no more than 250 listeners"),
+            StartError::System(call, error) => write!(f, "{call}: {error}"),
+        }
+    }
+}
+
+/// Serves until a signal, or the operator, ends it. Exit code 2: it could not start.
+pub fn run(options: &Options) -> ExitCode {
+    match start(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parlour: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(options: &Options) -> Result<(), StartError> {
+    let addresses = options.addresses();
+    if addresses.len() > 250 {
+        return Err(StartError::TooManyListeners);
+    }
+    raise_descriptor_limit(u64::from(options.max_conns) + addresses.len() as u64 + OTHER_DESCRIPTORS)?;
+
+    let on_lag = match options.on_lag {
+        LagPolicy::Disconnect => OnLag::Disconnect,
+        LagPolicy::Skip => OnLag::Skip,
+    };
+    let mut speakers: Vec<_> =
+        addresses.iter().map(|&(protocol, _)| parlour_core::Listener { protocol, on_lag }).collect();
+    let wants_console = options.console || io::stdin().is_terminal();
+    let console_listener = ListenerId(speakers.len() as u8);
+    speakers.push(parlour_core::Listener { protocol: Protocol::Console, on_lag: OnLag::Skip });
+
+    let limits = options.limits(wants_console || options.watch);
+    limits.check().map_err(StartError::Limits)?;
+    let config = options.config(&speakers);
+    let mut memory = Memory::new(&limits);
+    let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
+
+    let signals = signals().map_err(|error| StartError::System("signals", error))?;
+    let listeners = listen(&addresses)?;
+    announce(&addresses, &listeners).map_err(|error| StartError::System("getsockname", error))?;
+    let console = match wants_console || options.watch {
+        true => Console::new(wants_console).map_err(|error| StartError::System("standard streams", error))?.into(),
+        false => None,
+    };
+    let parts = Parts {
+        listeners,
+        access: Access { allow: options.allow.clone(), deny: options.deny.clone() },
+        console: console.map(|console| (console, console_listener)),
+        watch: options.watch,
+        signals,
+    };
+    Server::new(hub, parts).run().map_err(|error| StartError::System("select", error))
+}
+
+impl Options {
+    /// Where to listen for what; the defaults where nothing was named.
+    fn addresses(&self) -> Vec<(Protocol, Address)> {
+        let of = |protocol, addresses: &[Address]| {
+            addresses.iter().map(move |address| (protocol, address.clone())).collect::<Vec<_>>()
+        };
+        let named = [
+            of(Protocol::Chat, &self.chat),
+            of(Protocol::Echo, &self.echo),
+            of(Protocol::Relay, &self.relay),
+        ]
+        .concat();
+        if named.is_empty() {
+            let local = |port: u16| Address::Tcp(format!("127.0.0.1:{port}"));
+            return vec![(Protocol::Chat, local(5000)), (Protocol::Echo, local(7777))];
+        }
+        named
+    }
+
+    fn limits(&self, console: bool) -> Limits {
+        let log = (self.log_size as usize).next_power_of_two();
+        let limits = Limits {
+            conns: self.max_conns as usize + usize::from(console),
+            rooms: self.rooms as usize,
+            rooms_per_conn: ROOMS_PER_CONN,
+            name: parlour_core::NAME_BYTES,
+            line: self.line_limit as usize,
+            queue: 0,
+            log,
+            records: (log / BYTES_PER_RECORD).max(64),
+        };
+        Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
+    }
+
+    fn config<'a>(&'a self, listeners: &'a [parlour_core::Listener]) -> Config<'a> {
+        let ms = |duration: Duration| duration.as_millis() as u32;
+        Config {
+            greeting: &self.greeting,
+            grace_ms: ms(self.grace),
+            idle_ms: self.idle_timeout.map(ms),
+            rate: self.rate,
+            per_peer: self.max_conns_per_ip,
+            ..Config::new(listeners)
+        }
+    }
+}
+
+/// Lets the process have as many descriptors as it may.
+fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
+    let most = sys::raise_descriptor_limit().map_err(|error| StartError::System("setrlimit", error))?;
+    if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
+}
+
+/// A pipe that gets a byte for each signal that is to end the server.
+fn signals() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    // In the background of a terminal, reading and writing fail instead of
+    // stopping the whole server.
+    sys::ignore_signals(&[SIGTTIN, SIGTTOU])?;
+    Ok(reader)
+}
+
+fn listen(addresses: &[(Protocol, Address)]) -> Result<Vec<Listener>, StartError> {
+    let bind = |(_, address): &(Protocol, Address)| {
+        Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error))
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// Says on standard output where it listens, now that all do: scripts wait for it.
+fn announce(addresses: &[(Protocol, Address)], listeners: &[Listener]) -> io::Result<()> {
+    let mut text = String::new();
+    for ((protocol, _), listener) in addresses.iter().zip(listeners) {
+        let protocol = match protocol {
+            Protocol::Chat => "chat",
+            Protocol::Echo => "echo",
+            Protocol::Relay => "relay",
+            Protocol::Console => "console",
+        };
+        text += &format!("listening {protocol} {}\n", listener.local_address()?);
+    }
+    let mut output = io::stdout().lock();
+    // Who does not read it does not want to know.
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    Ok(())
+}

@@ -1,0 +1,499 @@
+//! The driver: a hub, its sockets and select(2) in one thread. It moves bytes
+//! and closes what it is asked to close; it decides nothing that the hub can.
+//!
+//! A turn waits until something is ready, reads from whoever is, accepts
+//! newcomers, and then asks the hub which connections changed: to each that has
+//! something it writes once, at once. Only what a socket does not take is left to
+//! select.
+
+use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant as Clock};
+
+use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, ListenerId};
+use socket2::Socket;
+
+use super::access::Access;
+use super::console::Console;
+use super::listener::Listener;
+use crate::select::Select;
+
+/// Bytes that are read at once at the most.
+const READ_SIZE: usize = 64 * 1024;
+/// Slices that are written at once at the most.
+const WRITE_SLICES: usize = 64;
+/// After how long accepting is tried again when the system is short of descriptors.
+const STARVED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a watched descriptor is.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Nothing,
+    Signals,
+    ConsoleInput,
+    ConsoleOutput,
+    Listener(usize),
+    Conn(ConnId),
+}
+
+/// A connection as the driver sees it.
+#[derive(Debug)]
+struct Link {
+    id: ConnId,
+    socket: Socket,
+    /// Input that the hub did not take yet.
+    leftover: Vec<u8>,
+    /// The socket took less than there was; select tells when it takes more.
+    is_full: bool,
+    /// The sending side is closed.
+    is_shut: bool,
+    /// Sending failed: nothing more is sent, and once what the peer had sent
+    /// before is read, the connection has failed.
+    broken: Option<Cause>,
+}
+
+/// The parts of a server that the command line decides on.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// In the order of the hub's listeners.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) access: Access,
+    /// With the hub's listener for it.
+    pub(crate) console: Option<(Console, ListenerId)>,
+    /// Whether the console shows what is said.
+    pub(crate) watch: bool,
+    /// Gets a byte for each signal that is to end the server.
+    pub(crate) signals: std::os::unix::net::UnixStream,
+}
+
+/// A server that is running.
+pub(crate) struct Server<'a> {
+    hub: Hub<'a>,
+    select: Select,
+    started: Clock,
+    listeners: Vec<Listener>,
+    access: Access,
+    console: Option<Console>,
+    console_id: Option<ConnId>,
+    console_leftover: Vec<u8>,
+    signals: std::os::unix::net::UnixStream,
+    /// By slot.
+    links: Vec<Option<Link>>,
+    /// By descriptor.
+    targets: Vec<Target>,
+    ready: Vec<RawFd>,
+    buffer: Vec<u8>,
+    /// When accepting is tried again after it failed for want of descriptors.
+    starved_until: Option<Clock>,
+}
+
+impl<'a> Server<'a> {
+    pub(crate) fn new(hub: Hub<'a>, parts: Parts) -> Self {
+        let Parts { listeners, access, console, watch, signals } = parts;
+        let mut server = Self {
+            hub,
+            select: Select::default(),
+            started: Clock::now(),
+            listeners,
+            access,
+            console: None,
+            console_id: None,
+            console_leftover: Vec::new(),
+            signals,
+            links: Vec::new(),
+            targets: Vec::new(),
+            ready: Vec::new(),
+            buffer: vec![0; READ_SIZE],
+            starved_until: None,
+        };
+        server.watch(server.signals.as_raw_fd(), Target::Signals, true, false);
+        server.watch_listeners(true);
+        if let Some((console, listener)) = console {
+            server.open_console(console, listener, watch);
+        }
+        server
+    }
+
+    /// Serves until the hub has ended, or a second signal wants it at once.
+    ///
+    /// # Errors
+    /// Those of select(2), which are bugs.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut signals = 0;
+        loop {
+            self.settle();
+            if self.hub.is_shutting_down() {
+                self.watch_listeners(false);
+                if signals > 1 || self.has_ended() {
+                    return Ok(());
+                }
+            }
+            self.select.wait(self.timeout())?;
+            self.write_ready();
+            self.read_ready(&mut signals);
+            self.handle(Event::Tick);
+            if self.starved_until.is_some_and(|until| until <= Clock::now()) {
+                self.starved_until = None;
+                self.watch_listeners(true);
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_millis(self.started.elapsed().as_millis() as u64)
+    }
+
+    fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
+        self.hub.handle(self.now(), event)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let deadline = self.hub.next_deadline().map(|at| Duration::from_millis(at.as_millis()));
+        let deadline = deadline.map(|at| at.saturating_sub(self.started.elapsed()));
+        let starved = self.starved_until.map(|until| until.saturating_duration_since(Clock::now()));
+        deadline.into_iter().chain(starved).min()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.hub.count() == 0 && self.console.as_ref().is_none_or(|console| !console.is_pending())
+    }
+
+    fn watch(&mut self, fd: RawFd, target: Target, read: bool, write: bool) {
+        let index = fd as usize;
+        if index >= self.targets.len() {
+            self.targets.resize(index + 1, Target::Nothing);
+        }
+        self.targets[index] = target;
+        self.select.watch(fd, read, write);
+    }
+
+    fn unwatch(&mut self, fd: RawFd) {
+        self.watch(fd, Target::Nothing, false, false);
+    }
+
+    fn watch_listeners(&mut self, read: bool) {
+        for index in 0..self.listeners.len() {
+            self.watch(self.listeners[index].as_raw_fd(), Target::Listener(index), read, false);
+        }
+    }
+
+    // --- A turn ---
+
+    fn write_ready(&mut self) {
+        self.ready.clear();
+        self.ready.extend(self.select.writable());
+        for index in 0..self.ready.len() {
+            match self.targets[self.ready[index] as usize] {
+                Target::Conn(id) => {
+                    if let Some(link) = self.link(id) {
+                        link.is_full = false;
+                        self.service(id);
+                    }
+                }
+                Target::ConsoleOutput => self.flush_console(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads from all that are ready; newcomers come last, so that no descriptor
+    /// that was closed in this turn is in use again before all are done.
+    fn read_ready(&mut self, signals: &mut u32) {
+        self.ready.clear();
+        self.ready.extend(self.select.readable());
+        for index in 0..self.ready.len() {
+            match self.targets[self.ready[index] as usize] {
+                Target::Conn(id) => self.read(id),
+                Target::ConsoleInput => self.read_console(),
+                Target::Signals => *signals += self.take_signals(),
+                Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
+            }
+        }
+        for index in 0..self.ready.len() {
+            if let Target::Listener(listener) = self.targets[self.ready[index] as usize] {
+                self.accept(listener);
+            }
+        }
+    }
+
+    /// Does what the changed connections ask for, until none does any more.
+    fn settle(&mut self) {
+        while let Some(id) = self.hub.next_changed() {
+            if self.console_id == Some(id) {
+                self.service_console(id);
+            } else {
+                self.service(id);
+            }
+        }
+    }
+
+    fn take_signals(&mut self) -> u32 {
+        let mut bytes = [0; 16];
+        let count = self.signals.read(&mut bytes).unwrap_or(0) as u32;
+        if count > 0 {
+            tracing::info!("shutting down");
+            self.handle(Event::Shutdown);
+        }
+        count
+    }
+
+    // --- Newcomers ---
+
+    fn accept(&mut self, listener: usize) {
+        loop {
+            match self.listeners[listener].accept() {
+                Ok((socket, peer)) => self.welcome(ListenerId(listener as u8), socket, peer),
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return,
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                        return self.starve(&error);
+                    }
+                    // The newcomer has gone already, or its network failed (accept(2)).
+                    _ => tracing::debug!("accept: {error}"),
+                },
+            }
+        }
+    }
+
+    /// Accepts nobody until a descriptor is free again.
+    fn starve(&mut self, error: &io::Error) {
+        if self.starved_until.is_none() {
+            tracing::warn!("newcomers have to wait: {error}");
+        }
+        self.starved_until = Some(Clock::now() + STARVED_PAUSE);
+        self.watch_listeners(false);
+    }
+
+    fn welcome(&mut self, listener: ListenerId, socket: Socket, peer: Option<std::net::IpAddr>) {
+        if !self.access.permits(peer) {
+            tracing::debug!(?peer, "denied");
+            return;
+        }
+        match self.handle(Event::Accepted(listener, peer)).opened() {
+            Ok(id) => {
+                tracing::debug!(?peer, slot = id.slot(), "connected");
+                let (index, fd) = (id.slot(), socket.as_raw_fd());
+                if index >= self.links.len() {
+                    self.links.resize_with(index + 1, || None);
+                }
+                let link =
+                    Link { id, socket, leftover: Vec::new(), is_full: false, is_shut: false, broken: None };
+                self.links[index] = Some(link);
+                self.watch(fd, Target::Conn(id), true, false);
+            }
+            Err(refusal) => {
+                tracing::debug!(?peer, ?refusal, "refused");
+                // Nobody may wait for one who is not let in: what does not fit is lost.
+                let _ = (&socket).send(self.hub.refusal_text(listener, refusal).as_bytes());
+                let _ = socket.shutdown(Shutdown::Write);
+            }
+        }
+    }
+
+    // --- Connections ---
+
+    fn link(&mut self, id: ConnId) -> Option<&mut Link> {
+        self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
+    }
+
+    fn read(&mut self, id: ConnId) {
+        let appetite = self.hub.interest(id).read.min(READ_SIZE);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let Some(link) = self.link(id).filter(|link| appetite > 0 && link.leftover.is_empty()) else {
+            self.buffer = buffer;
+            return self.service(id);
+        };
+        let broken = link.broken;
+        match (&link.socket).read(&mut buffer[..appetite]) {
+            Ok(0) => match broken {
+                Some(cause) => self.fail(id, cause),
+                None => drop(self.handle(Event::PeerClosed(id))),
+            },
+            Ok(count) => {
+                let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
+                if let Some(link) = self.link(id) {
+                    link.leftover.extend_from_slice(&buffer[taken..count]);
+                }
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => self.fail(id, cause_of(&error)),
+        }
+        self.buffer = buffer;
+    }
+
+    /// Brings a connection to where the hub wants it: offers what input is left,
+    /// writes, closes, and watches for the rest.
+    fn service(&mut self, id: ConnId) {
+        self.offer_leftover(id);
+        if self.hub.interest(id).write {
+            self.write(id);
+        }
+        let interest = self.hub.interest(id);
+        let Some(link) = self.link(id) else { return };
+        match interest.close {
+            Close::No => {}
+            Close::Write if link.is_shut => {}
+            Close::Write => {
+                link.is_shut = true;
+                // A peer that is gone already shows when it is read.
+                let _ = link.socket.shutdown(Shutdown::Write);
+            }
+            Close::Full => return self.close(id),
+            Close::Abort => {
+                // With a linger time of 0 closing resets the connection (socket(7)).
+                let _ = link.socket.set_linger(Some(Duration::ZERO));
+                return self.close(id);
+            }
+        }
+        let read = interest.read > 0 && link.leftover.is_empty();
+        let write = interest.write && link.is_full;
+        let fd = link.socket.as_raw_fd();
+        self.watch(fd, Target::Conn(id), read, write);
+    }
+
+    fn offer_leftover(&mut self, id: ConnId) {
+        if self.link(id).is_none_or(|link| link.leftover.is_empty()) || self.hub.interest(id).read == 0 {
+            return;
+        }
+        let Some(link) = self.link(id) else { return };
+        let mut leftover = std::mem::take(&mut link.leftover);
+        let taken = self.handle(Event::Received(id, &leftover)).taken();
+        leftover.drain(..taken);
+        if let Some(link) = self.link(id) {
+            link.leftover = leftover;
+        }
+    }
+
+    fn write(&mut self, id: ConnId) {
+        let Some(link) = self.links.get(id.slot()).and_then(Option::as_ref) else { return };
+        if link.id != id || link.is_full || link.broken.is_some() {
+            return;
+        }
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+        let (mut count, mut len) = (0, 0);
+        for (slice, bytes) in slices.iter_mut().zip(self.hub.transmit(id)) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+            len += bytes.len();
+        }
+        match link.socket.send_vectored(&slices[..count]) {
+            Ok(sent) => {
+                self.handle(Event::Sent(id, sent));
+                if let Some(link) = self.link(id) {
+                    link.is_full = sent < len;
+                }
+            }
+            Err(error) => {
+                if let Some(link) = self.link(id) {
+                    if is_passing(&error) {
+                        link.is_full = true;
+                    } else {
+                        link.broken = Some(cause_of(&error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, id: ConnId, cause: Cause) {
+        self.drop_link(id);
+        self.handle(Event::Failed(id, cause));
+    }
+
+    fn close(&mut self, id: ConnId) {
+        self.drop_link(id);
+        self.handle(Event::Closed(id));
+    }
+
+    fn drop_link(&mut self, id: ConnId) {
+        let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
+        tracing::debug!(slot = id.slot(), "closed");
+        self.unwatch(link.socket.as_raw_fd());
+        if self.starved_until.is_some() {
+            // Its descriptor is free for a newcomer.
+            self.starved_until = Some(Clock::now());
+        }
+    }
+
+    // --- The console ---
+
+    fn open_console(&mut self, console: Console, listener: ListenerId, watch: bool) {
+        let Ok(id) = self.handle(Event::Accepted(listener, None)).opened() else { return };
+        if watch {
+            self.hub.watch(id);
+        }
+        self.console_id = Some(id);
+        self.console = Some(console);
+        self.service_console(id);
+    }
+
+    fn read_console(&mut self) {
+        let (Some(console), Some(id)) = (&mut self.console, self.console_id) else { return };
+        let mut buffer = [0; 4096];
+        match console.read(&mut buffer) {
+            Ok(count) if count > 0 => {
+                let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
+                self.console_leftover.extend_from_slice(&buffer[taken..count]);
+            }
+            result => {
+                if let Err(error) = result {
+                    tracing::info!("standard input: {error}");
+                }
+                if let Some(fd) = console.input_fd() {
+                    console.close_input();
+                    self.unwatch(fd);
+                }
+                self.handle(Event::PeerClosed(id));
+            }
+        }
+    }
+
+    fn service_console(&mut self, id: ConnId) {
+        if !self.console_leftover.is_empty() && self.hub.interest(id).read > 0 {
+            let mut leftover = std::mem::take(&mut self.console_leftover);
+            let taken = self.handle(Event::Received(id, &leftover)).taken();
+            leftover.drain(..taken);
+            self.console_leftover = leftover;
+        }
+        let Some(console) = &mut self.console else { return };
+        if self.hub.interest(id).write && console.has_place() {
+            let mut len = 0;
+            for bytes in self.hub.transmit(id) {
+                console.push(bytes);
+                len += bytes.len();
+            }
+            self.handle(Event::Sent(id, len));
+        }
+        self.flush_console();
+        let interest = self.hub.interest(id);
+        if interest.close != Close::No {
+            self.handle(Event::Closed(id));
+            self.console_id = None;
+        }
+        let read = interest.read > 0 && self.console_leftover.is_empty();
+        if let Some(fd) = self.console.as_ref().and_then(Console::input_fd) {
+            self.watch(fd, Target::ConsoleInput, read && self.console_id.is_some(), false);
+        }
+    }
+
+    fn flush_console(&mut self) {
+        let Some(console) = &mut self.console else { return };
+        let had_place = console.has_place();
+        console.flush();
+        let (fd, pending, has_place) = (console.output_fd(), console.is_pending(), console.has_place());
+        self.watch(fd, Target::ConsoleOutput, false, pending);
+        if let Some(id) = self.console_id.filter(|_| has_place && !had_place) {
+            self.service_console(id);
+        }
+    }
+}
+
+/// Whether a call failed only for now.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn cause_of(error: &io::Error) -> Cause {
+    if error.kind() == io::ErrorKind::TimedOut { Cause::TimedOut } else { Cause::Reset }
+}
