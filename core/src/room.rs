@@ -161,7 +161,10 @@ impl Member {
 /// Where a cursor at `position` really stands, when its own records are passed over.
 pub(crate) fn skip_own(log: &Log<'_>, mut position: u64, mut own: u64, mut ahead: bool) -> (u64, u64, bool) {
     while ahead && !before(position, log.record(own).start) {
-        position = log.end_of(own);
+        let end = log.end_of(own);
+        if before(position, end) {
+            position = end;
+        }
         match log.chained(own) {
             Some(following) => own = following,
             None => ahead = false,

@@ -23,6 +23,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "say", arguments: "TEXT", help: "tell all rooms something", run: say },
     Command { name: "shutdown", arguments: "", help: "end the server in order", run: shutdown },
     Command { name: "stats", arguments: "", help: "show what the server has done", run: stats },
+    Command { name: "unwatch", arguments: "ROOM", help: "show no more of what is said in a room", run: unwatch },
+    Command { name: "watch", arguments: "ROOM", help: "show what is said in a room", run: watch },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
 ];
 
@@ -134,6 +136,30 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
         slot,
         format_args!("{} records, {} bytes received, {} bytes sent", s.records, s.received_bytes, s.sent_bytes),
     );
+    Done::Yes
+}
+
+fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
+    match x.room_named(name.as_bytes()) {
+        None => tell(x, slot, format_args!("there is no such room; /rooms lists them")),
+        Some(room) if x.join(slot, room, Membership::Observing).is_none() => {
+            tell(x, slot, format_args!("you watch it already, or too many rooms"));
+        }
+        Some(_) => {}
+    }
+    Done::Yes
+}
+
+fn unwatch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
+    let room = x.room_named(name.as_bytes());
+    let watched = x.members_of(slot).find(|&m| {
+        let member = &x.members[m as usize];
+        member.state == Membership::Observing && Some(member.room) == room
+    });
+    match watched {
+        Some(member) => x.leave(member, Membership::Draining),
+        None => tell(x, slot, format_args!("you do not watch such a room")),
+    }
     Done::Yes
 }
 

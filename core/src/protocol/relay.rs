@@ -69,17 +69,18 @@ impl Behaviour for Relay {
 }
 
 /// Relays the whole lines at the front of the input, as many as fit one
-/// record; or keeps what is there of an unfinished one.
+/// record; or keeps what is there of an unfinished one, unless it is too long.
 fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
-    let limit = x.limits.line;
-    let window = &input[..input.len().min(x.limits.line_buffer())];
-    if let Some(end) = window.iter().rposition(|&byte| byte == b'\n') {
-        relay(x, slot, &window[..=end]);
-        return end + 1;
-    }
-    if window.len() > limit {
-        relay(x, slot, &window[..limit]);
-        return limit;
+    let longest = x.limits.line_buffer();
+    let window = &input[..input.len().min(longest)];
+    let end = match window.iter().rposition(|&byte| byte == b'\n') {
+        Some(at) => at + 1,
+        None if window.len() == longest => longest,
+        None => 0,
+    };
+    if end > 0 {
+        relay(x, slot, &window[..end]);
+        return end;
     }
     let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
     let conn = x.conn_mut(slot);

@@ -1,17 +1,14 @@
-//! The connection to the server: bytes in, bytes out, neither ever blocking,
-//! and the tries to get it back when it breaks. It knows no lines and no
-//! terminal; that something is ready its caller must find out by select(2).
+//! A connection to the server: bytes in, bytes out, neither ever blocking. It
+//! knows no lines and no terminal; that something is ready its caller must find
+//! out by select(2).
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
-use super::Address;
 use crate::select::Select;
 use crate::sys;
 
@@ -19,13 +16,6 @@ use crate::sys;
 pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
 /// How much is read at once.
 const INBOX_BYTES: usize = 16 * 1024;
-/// How long one address may take to answer.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// The pauses between tries double from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A connection that held so long was good: the pauses start again.
-const GOOD_TIME: Duration = Duration::from_secs(10);
 
 /// What the system says is wrong, without the error's number.
 pub(super) fn reason(error: &io::Error) -> String {
@@ -65,7 +55,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> io::Result<Self> {
+    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, outbox: VecDeque::new(), since: Instant::now(), broken: None })
@@ -94,6 +84,11 @@ impl Connection {
 
     pub(super) fn has_outgoing(&self) -> bool {
         !self.outbox.is_empty()
+    }
+
+    /// When the connection began to stand.
+    pub(super) fn since(&self) -> Instant {
+        self.since
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -162,163 +157,3 @@ impl Connection {
 /// Too much is queued for the server.
 #[derive(Debug)]
 pub(super) struct Full;
-
-/// The connection as the one who types sees it: it stands, or is being tried
-/// again. The loop watches what `interest` says until `deadline`, then calls
-/// `step`.
-#[derive(Debug)]
-pub(super) struct Link {
-    /// Found once, at the start: looking a name up can block.
-    addresses: Vec<SocketAddr>,
-    state: State,
-    pause: Duration,
-}
-
-#[derive(Debug)]
-enum State {
-    Up(Connection),
-    /// The address at `index` is being tried until `deadline`.
-    Trying {
-        stream: TcpStream,
-        index: usize,
-        deadline: Instant,
-    },
-    Waiting {
-        until: Instant,
-    },
-}
-
-/// What a step of the link brought.
-#[derive(Debug)]
-pub(super) enum Change {
-    None,
-    Received(Vec<u8>),
-    /// The connection ended; the next try comes after the pause.
-    Lost(Lost, Duration),
-    /// A try failed; the next one comes after the pause.
-    Failed(io::Error, Duration),
-    Connected,
-}
-
-impl Link {
-    /// Looks the host up and connects to its first address that answers. Waits.
-    pub(super) fn connect(address: &Address) -> io::Result<Self> {
-        let addresses: Vec<_> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
-        let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
-        for address in &addresses {
-            result = TcpStream::connect_timeout(address, CONNECT_TIME);
-            if result.is_ok() {
-                break;
-            }
-        }
-        let state = State::Up(Connection::new(result?)?);
-        Ok(Self { addresses, state, pause: FIRST_PAUSE })
-    }
-
-    /// The connection, if it stands.
-    pub(super) fn connection(&mut self) -> Option<&mut Connection> {
-        if let State::Up(connection) = &mut self.state { Some(connection) } else { None }
-    }
-
-    /// The connection of a link that was just connected.
-    pub(super) fn into_connection(self) -> Option<Connection> {
-        if let State::Up(connection) = self.state { Some(connection) } else { None }
-    }
-
-    /// What to wait for: a descriptor, whether to read it, whether to write it.
-    pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
-        match &self.state {
-            State::Up(connection) => Some((connection.fd(), true, connection.has_outgoing())),
-            State::Trying { stream, .. } => Some((stream.as_raw_fd(), false, true)),
-            State::Waiting { .. } => None,
-        }
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Up(_) => None,
-            State::Trying { deadline, .. } => Some(deadline),
-            State::Waiting { until } => Some(until),
-        }
-    }
-
-    /// Goes on: something is `ready`, or the deadline has come, or neither.
-    pub(super) fn step(&mut self, ready: bool, now: Instant) -> Change {
-        match &mut self.state {
-            State::Up(connection) if ready => {
-                connection.flush();
-                match connection.receive() {
-                    Ok(bytes) if bytes.is_empty() => Change::None,
-                    Ok(bytes) => Change::Received(bytes),
-                    Err(lost) => {
-                        if now - connection.since >= GOOD_TIME {
-                            self.pause = FIRST_PAUSE;
-                        }
-                        Change::Lost(lost, self.wait(now))
-                    }
-                }
-            }
-            State::Trying { stream, index, .. } if ready => match stream.take_error() {
-                Ok(None) => self.established(now),
-                Ok(Some(error)) | Err(error) => {
-                    let next = *index + 1;
-                    self.try_from(next, error, now)
-                }
-            },
-            State::Trying { index, deadline, .. } if now >= *deadline => {
-                let next = *index + 1;
-                self.try_from(next, ErrorKind::TimedOut.into(), now)
-            }
-            State::Waiting { until } if now >= *until => {
-                self.try_from(0, ErrorKind::AddrNotAvailable.into(), now)
-            }
-            _ => Change::None,
-        }
-    }
-
-    /// Starts to connect to the address at `index` or to one behind it; `error`
-    /// is what to report if there is none.
-    fn try_from(&mut self, index: usize, mut error: io::Error, now: Instant) -> Change {
-        for (index, &address) in self.addresses.iter().enumerate().skip(index) {
-            match start_connecting(address) {
-                Ok(stream) => {
-                    self.state = State::Trying { stream, index, deadline: now + CONNECT_TIME };
-                    return Change::None;
-                }
-                Err(cause) => error = cause,
-            }
-        }
-        Change::Failed(error, self.wait(now))
-    }
-
-    fn established(&mut self, now: Instant) -> Change {
-        let old = std::mem::replace(&mut self.state, State::Waiting { until: now });
-        let State::Trying { stream, .. } = old else { unreachable!("a connection was being tried") };
-        match Connection::new(stream) {
-            Ok(connection) => {
-                self.state = State::Up(connection);
-                Change::Connected
-            }
-            Err(error) => Change::Failed(error, self.wait(now)),
-        }
-    }
-
-    /// Waits for the next try. Returns how long.
-    fn wait(&mut self, now: Instant) -> Duration {
-        let pause = self.pause;
-        self.pause = (2 * pause).min(LONGEST_PAUSE);
-        self.state = State::Waiting { until: now + pause };
-        pause
-    }
-}
-
-/// A socket that is writable once it is connected to `address` or has failed,
-/// which `take_error` then tells.
-fn start_connecting(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(socket.into()),
-    }
-}

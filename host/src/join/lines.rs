@@ -1,6 +1,6 @@
-//! What comes from the server: bytes made into lines, lines made harmless, and
-//! what kind of line each one is (README, rule 7). It knows no descriptor and
-//! no colours.
+//! The lines of the chat protocol: bytes made into lines, lines made harmless,
+//! what kind of line each one is (README, rule 7), and how one's own look. It
+//! knows no descriptor and no colours.
 
 /// A line without an end is cut here: a server may send for ever.
 const LINE_BYTES: usize = 64 * 1024;
@@ -106,6 +106,24 @@ impl<'a> Kind<'a> {
     }
 }
 
+/// Whether `line` asks the server to close the connection (rule 19).
+pub(super) fn is_quit(line: &str) -> bool {
+    line.split_whitespace().next() == Some("/quit")
+}
+
+/// How a line that was sent is shown to its author, to whom the server does not
+/// send it back (rule 8). Commands show themselves by their answers.
+pub(super) fn own_line(line: &str, nick: Option<&str>) -> Option<String> {
+    let Some(nick) = nick else { return Some(line.to_owned()) };
+    if let Some(text) = line.strip_prefix("/me ") {
+        Some(format!("* {nick} {text}"))
+    } else if line.starts_with("//") {
+        Some(format!("<{nick}> {}", &line[1..]))
+    } else {
+        (!line.starts_with('/')).then(|| format!("<{nick}> {line}"))
+    }
+}
+
 /// The characters of names (rule 13).
 fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '-' || c == '_'
@@ -122,7 +140,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LINE_BYTES, Lines, neutral};
+    use super::{Kind, LINE_BYTES, Lines, is_quit, neutral, own_line};
 
     #[track_caller]
     fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
@@ -192,5 +210,21 @@ mod tests {
         assert_eq!(Kind::of("-- guest-1 is now alice").new_nick(Some("guest-1")), Some("alice"));
         assert_eq!(Kind::of("-- bob is now alice").new_nick(Some("guest-1")), None);
         assert_eq!(Kind::of("<bob> guest-1 is now alice").new_nick(Some("guest-1")), None);
+    }
+
+    #[test]
+    fn own_lines_look_as_others_see_them() {
+        let own = |line| own_line(line, Some("alice"));
+        assert_eq!(own("hi").as_deref(), Some("<alice> hi"));
+        assert_eq!(own("//hi").as_deref(), Some("<alice> /hi"));
+        assert_eq!(own("/me waves").as_deref(), Some("* alice waves"));
+        assert_eq!(own("/msg bob hi"), None);
+        assert_eq!(own_line("hi", None).as_deref(), Some("hi"));
+    }
+
+    #[test]
+    fn quitting_is_the_whole_word() {
+        assert!(is_quit("/quit") && is_quit("/quit good night"));
+        assert!(!is_quit("/quite") && !is_quit("quit"));
     }
 }

@@ -9,6 +9,8 @@ mod connection;
 mod editor;
 mod keys;
 mod lines;
+mod link;
+mod paste;
 mod pipe;
 mod screen;
 mod session;
@@ -19,7 +21,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use connection::{Link, reason};
+use connection::reason;
+use link::Link;
 
 /// Join the chat on a server: on a terminal with a line editor, in a script as a plain pipe
 #[derive(clap::Args, Clone, Debug)]

@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Lost};
-use super::lines::Lines;
-use super::session::is_quit;
+use super::lines::{Lines, is_quit};
 use super::{Options, complain};
 use crate::select::Select;
 use crate::sys;

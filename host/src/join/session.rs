@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::connection::{Change, Full, Link, reason};
+use super::connection::{Full, reason};
 use super::editor::Editor;
 use super::keys::{Key, Keys};
-use super::lines::{Kind, Lines};
+use super::lines::{Kind, Lines, is_quit, own_line};
+use super::link::{Change, Link};
+use super::paste::Paste;
 use super::screen::Screen;
 use super::terminal::{Signal, Terminal};
 use crate::select::Select;
@@ -206,24 +208,13 @@ impl Session<'_> {
         }
     }
 
-    /// Sends the complete lines of what is typed with `pasted` at the cursor;
-    /// what follows the last line end is typed text again.
-    fn paste(&mut self, pasted: &str) {
-        let pasted = pasted.replace("\r\n", "\n").replace('\r', "\n");
-        let Some((first, rest)) = pasted.split_once('\n') else { return self.editor.insert(&pasted) };
+    fn paste(&mut self, text: &str) {
         let (before, after) = self.editor.text().split_at(self.editor.cursor());
-        let (middle, last) = rest.rsplit_once('\n').unwrap_or(("", rest));
-        let first = clean(&format!("{before}{first}"));
-        let last = clean(last);
-        let complete = std::iter::once(first).chain(middle.split('\n').map(clean));
-        let mut lines: Vec<String> = complete.filter(|line| !line.is_empty()).collect();
-
-        let typed = format!("{last}{after}");
-        if lines.len() + usize::from(!last.is_empty()) > PASTE_LINES {
-            lines.extend((!typed.is_empty()).then_some(typed));
-            self.question = Some(lines);
-        } else if self.send_lines(&lines) {
-            self.editor.replace(&typed, last.len());
+        let paste = Paste::new(before, text, after);
+        if paste.count() > PASTE_LINES {
+            self.question = Some(paste.all());
+        } else if paste.lines.is_empty() || self.send_lines(&paste.lines) {
+            self.editor.replace(&paste.typed, paste.cursor);
         }
     }
 
@@ -320,27 +311,4 @@ impl Session<'_> {
 
 fn again(pause: Duration) -> String {
     format!("trying again in {} s", pause.as_secs())
-}
-
-/// `line` without the control characters that the server would remove.
-fn clean(line: &str) -> String {
-    line.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
-}
-
-/// Whether `line` asks the server to close the connection (rule 19).
-pub(super) fn is_quit(line: &str) -> bool {
-    line.split_whitespace().next() == Some("/quit")
-}
-
-/// How a line that was sent is shown to its author, to whom the server does not
-/// send it back (rule 8). Commands show themselves by their answers.
-fn own_line(line: &str, nick: Option<&str>) -> Option<String> {
-    let Some(nick) = nick else { return Some(line.to_owned()) };
-    if let Some(text) = line.strip_prefix("/me ") {
-        Some(format!("* {nick} {text}"))
-    } else if line.starts_with("//") {
-        Some(format!("<{nick}> {}", &line[1..]))
-    } else {
-        (!line.starts_with('/')).then(|| format!("<{nick}> {line}"))
-    }
 }
