@@ -1,6 +1,6 @@
 //! The way to the server, which may be interrupted: a connection that stands,
 //! or the tries to get it back, with growing pauses. It knows no lines and no
-//! terminal, and waits only in the very first `connect`.
+//! terminal, and waits only in `connect`, which is for the first time.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -19,6 +19,20 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A connection that held so long was good: the pauses start again.
 const GOOD_TIME: Duration = Duration::from_secs(10);
+
+/// Looks the host up and connects to its first address that answers. Waits.
+/// Returns also all the addresses, for a [`Link`].
+pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SocketAddr>)> {
+    let addresses: Vec<_> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+    let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
+    for address in &addresses {
+        result = TcpStream::connect_timeout(address, CONNECT_TIME);
+        if result.is_ok() {
+            break;
+        }
+    }
+    Ok((Connection::new(result?)?, addresses))
+}
 
 /// The connection as the one who types sees it: it stands, or is being tried
 /// again. The loop watches what `interest` says until `deadline`, then calls
@@ -58,18 +72,8 @@ pub(super) enum Change {
 }
 
 impl Link {
-    /// Looks the host up and connects to its first address that answers. Waits.
-    pub(super) fn connect(address: &Address) -> io::Result<Self> {
-        let addresses: Vec<_> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
-        let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
-        for address in &addresses {
-            result = TcpStream::connect_timeout(address, CONNECT_TIME);
-            if result.is_ok() {
-                break;
-            }
-        }
-        let state = State::Up(Connection::new(result?)?);
-        Ok(Self { addresses, state, pause: FIRST_PAUSE })
+    pub(super) fn new(connection: Connection, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
     }
 
     /// The connection, if it stands.
@@ -77,7 +81,7 @@ impl Link {
         if let State::Up(connection) = &mut self.state { Some(connection) } else { None }
     }
 
-    /// The connection of a link that was just connected.
+    /// The connection, if it stands, when no other shall follow.
     pub(super) fn into_connection(self) -> Option<Connection> {
         if let State::Up(connection) = self.state { Some(connection) } else { None }
     }

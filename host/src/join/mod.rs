@@ -77,17 +77,17 @@ impl fmt::Display for Address {
 /// Runs the client until its user leaves or the connection is lost for good.
 /// Returns the process's exit code.
 pub fn run(options: &Options) -> ExitCode {
-    let link = match Link::connect(&options.address) {
-        Ok(link) => link,
+    let (connection, addresses) = match link::connect(&options.address) {
+        Ok(connected) => connected,
         Err(error) => {
             complain(&format!("Unable to connect to {}: {}", options.address, reason(&error)));
             return ExitCode::FAILURE;
         }
     };
     let outcome = if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        session::run(options, link)
+        session::run(options, Link::new(connection, addresses))
     } else {
-        pipe::run(options, link.into_connection())
+        pipe::run(options, connection)
     };
     outcome.unwrap_or_else(|error| {
         complain(&format!("parlour: {}", reason(&error)));

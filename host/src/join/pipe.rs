@@ -27,8 +27,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the client between standard input and output.
-pub(super) fn run(options: &Options, connection: Option<Connection>) -> io::Result<ExitCode> {
-    let Some(mut connection) = connection else { unreachable!("it was just connected") };
+pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<ExitCode> {
     if let Some(nick) = &options.nick {
         // Nothing was sent yet, so there is room.
         let _ = connection.push(format!("/nick {nick}\n").as_bytes());
@@ -93,6 +92,7 @@ impl Pipe {
         if self.input_ended && !self.said_end && !self.connection.has_outgoing() {
             self.connection.end_output();
             self.said_end = true;
+            self.active = Instant::now();
         }
         if !self.unwritten.is_empty() || self.connection.pending() > 0 {
             self.active = Instant::now();
