@@ -48,7 +48,11 @@ pub(crate) enum Listing {
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
     /// Who is in the room, from this slot on; for a newcomer, or for who asked.
-    Roster { room: u32, from: Slot, newcomer: bool },
+    Roster {
+        room: u32,
+        from: Slot,
+        newcomer: bool,
+    },
     /// The rooms from this one on.
     Rooms(u32),
     /// The commands from this one on.

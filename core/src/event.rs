@@ -68,7 +68,8 @@ pub enum Event<'a> {
     /// interest is back.
     Received(ConnId, &'a [u8]),
     /// The transport took this many bytes from the front of what
-    /// [`crate::Hub::transmit`] lent.
+    /// [`crate::Hub::transmit`] lent. It has to be the next event after that
+    /// loan: others may change what goes out next.
     Sent(ConnId, usize),
     /// The peer sends no more, and all it sent was taken.
     PeerClosed(ConnId),

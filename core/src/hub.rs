@@ -46,7 +46,10 @@ pub struct Hub<'a> {
 
 impl core::fmt::Debug for Hub<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Hub").field("limits", &self.x.limits).field("stats", &self.x.stats).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("limits", &self.x.limits)
+            .field("stats", &self.x.stats)
+            .finish_non_exhaustive()
     }
 }
 
@@ -416,4 +419,114 @@ fn pin_rooms(config: &Config<'_>, rooms: &mut [Room<'_>]) -> Result<(), LimitsEr
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        conns: 4,
+        rooms: 4,
+        rooms_per_conn: 3,
+        name: 32,
+        line: 128,
+        queue: 512,
+        log: 4096,
+        records: 64,
+    };
+    const NOW: Instant = Instant::from_millis(0);
+
+    fn with_hub(test: impl FnOnce(Hub<'_>)) {
+        let listeners = [Protocol::Chat, Protocol::Console]
+            .map(|protocol| crate::Listener { protocol, on_lag: OnLag::Disconnect });
+        let mut conns = [const { Conn::EMPTY }; 4];
+        let mut members = [const { Member::EMPTY }; 12];
+        let mut rooms = [const { Room::EMPTY }; 4];
+        let mut records = [Record::EMPTY; 256];
+        let mut bytes = std::vec![0; LIMITS.bytes()];
+        let storage = Storage {
+            conns: &mut conns,
+            members: &mut members,
+            rooms: &mut rooms,
+            records: &mut records,
+            bytes: &mut bytes,
+        };
+        let config = Config { origin: u64::MAX - 2, ..Config::new(&listeners) };
+        test(Hub::new(config, LIMITS, storage).unwrap());
+    }
+
+    fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
+        hub.handle(NOW, Event::Accepted(ListenerId(listener), None)).opened().unwrap()
+    }
+
+    fn say(hub: &mut Hub<'_>, conn: ConnId, line: &str) {
+        assert_eq!(hub.handle(NOW, Event::Received(conn, line.as_bytes())), Outcome::Taken(line.len()));
+    }
+
+    /// All that waits for a connection, sent `piece` bytes at a time.
+    fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
+        let mut all = Vec::new();
+        loop {
+            let lent: Vec<u8> = hub.transmit(conn).flatten().copied().take(piece).collect();
+            if lent.is_empty() {
+                return String::from_utf8(all).unwrap();
+            }
+            hub.handle(NOW, Event::Sent(conn, lent.len()));
+            all.extend(lent);
+        }
+    }
+
+    #[test]
+    fn one_event_in_several_rooms_is_seen_once_and_in_its_place() {
+        for piece in [1, 2, 3, 5, 1000] {
+            with_hub(|mut hub| {
+                let (alice, bob, operator) = (open(&mut hub, 0), open(&mut hub, 0), open(&mut hub, 1));
+                say(&mut hub, bob, "/join den\n");
+                say(&mut hub, operator, "/watch lobby\n/watch den\n");
+                for conn in [alice, bob, operator] {
+                    receive(&mut hub, conn, 1000);
+                }
+                say(&mut hub, alice, "one\n");
+                say(&mut hub, operator, "/say to all\n/rooms\n");
+                say(&mut hub, bob, "two\n");
+                say(&mut hub, operator, "/say again\n");
+                let seen = "<guest-1> one\r\n-- to all\r\n-- lobby: 1 here\r\n-- den: 1 here\r\n\
+                            <guest-2> two\r\n-- again\r\n";
+                assert_eq!(receive(&mut hub, operator, piece), seen, "pieces of {piece}");
+                assert_eq!(receive(&mut hub, bob, piece), "-- to all\r\n-- again\r\n");
+            });
+        }
+    }
+
+    #[test]
+    fn several_lines_of_ones_own_among_others_are_passed_over() {
+        for piece in [1, 2, 3, 7, 1000] {
+            with_hub(|mut hub| {
+                let (alice, bob) = (open(&mut hub, 0), open(&mut hub, 0));
+                receive(&mut hub, alice, 1000);
+                for text in ["1\n", "2\n", "3\n"] {
+                    say(&mut hub, bob, text);
+                    say(&mut hub, alice, text);
+                    say(&mut hub, alice, text);
+                }
+                let seen = "<guest-2> 1\r\n<guest-2> 2\r\n<guest-2> 3\r\n";
+                assert_eq!(receive(&mut hub, alice, piece), seen, "pieces of {piece}");
+            });
+        }
+    }
+
+    #[test]
+    fn storage_that_is_too_short_is_refused() {
+        let listeners = [crate::Listener { protocol: Protocol::Chat, on_lag: OnLag::Skip }];
+        let storage =
+            Storage { conns: &mut [], members: &mut [], rooms: &mut [], records: &mut [], bytes: &mut [] };
+        let hub = Hub::new(Config::new(&listeners), LIMITS, storage);
+        assert_eq!(hub.err(), Some(LimitsError::Storage("conns")));
+    }
 }

@@ -164,9 +164,7 @@ impl<'a> Line<'a> {
             (Telnet::Option(DO), option) => (Telnet::Text, true, Some([IAC, WONT, option])),
             (Telnet::Sub(LONGEST_SUB..), _) => (Telnet::Text, false, None),
             (Telnet::Sub(len), IAC) => (Telnet::SubCommand(len), true, None),
-            (Telnet::SubCommand(_), SE) | (Telnet::Option(_) | Telnet::Text, _) => {
-                (Telnet::Text, true, None)
-            }
+            (Telnet::SubCommand(_), SE) | (Telnet::Option(_) | Telnet::Text, _) => (Telnet::Text, true, None),
             (Telnet::Sub(len) | Telnet::SubCommand(len), _) => (Telnet::Sub(len + 1), true, None),
         };
         self.telnet = state;
@@ -197,9 +195,7 @@ mod tests {
                     Step::Direct(len) => Some(heapless::String::try_from(str(&piece[..len])).unwrap()),
                     Step::Buffered => Some(heapless::String::try_from(str(line.as_bytes())).unwrap()),
                     Step::TooLong => Some(heapless::String::try_from("TOO LONG").unwrap()),
-                    Step::Answer([_, verb, option]) => {
-                        Some(heapless::format!("{verb} {option}").unwrap())
-                    }
+                    Step::Answer([_, verb, option]) => Some(heapless::format!("{verb} {option}").unwrap()),
                 };
                 if step == Step::Buffered {
                     line.clear();
@@ -221,7 +217,10 @@ mod tests {
     fn check(input: &[u8], want: &[&str]) {
         for size in 1..=input.len() {
             let got = steps(input, size);
-            assert!(got.iter().map(|s| s.as_str()).eq(want.iter().copied()), "pieces of {size}: {got:?}");
+            assert!(
+                got.iter().map(heapless::String::as_str).eq(want.iter().copied()),
+                "pieces of {size}: {got:?}"
+            );
         }
     }
 

@@ -53,8 +53,15 @@ pub(crate) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    pub(crate) const EMPTY: Self =
-        Self { bytes: no_memory(), records: no_memory(), head: 0, next: 0, first: 0, hold: 0, hold_record: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        bytes: no_memory(),
+        records: no_memory(),
+        head: 0,
+        next: 0,
+        first: 0,
+        hold: 0,
+        hold_record: 0,
+    };
 
     /// A log in `bytes` and `records`, both powers of two in length, whose
     /// positions start at `origin`.

@@ -54,14 +54,16 @@ impl<'a> Queue<'a> {
     /// Appends `parts` as one entry, if they fit.
     pub(crate) fn push(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        if len > self.free() {
-            return false;
+        if len == 0 || len > self.free() {
+            // An entry of nothing would make the queue look as if it held something.
+            return len == 0;
         }
         if self.tail as usize + HEADER + len > self.bytes.len() {
             self.shift(0);
         }
         // What was made at the same place in the order needs no entry of its own.
-        let last = (!self.is_empty()).then(|| self.entry_at(self.last as usize)).filter(|last| last.seq == seq);
+        let last =
+            (!self.is_empty()).then(|| self.entry_at(self.last as usize)).filter(|last| last.seq == seq);
         match last {
             Some(last) => self.write_header(self.last as usize, seq, last.end - last.start + len),
             None => {
@@ -202,6 +204,13 @@ mod tests {
         queue.consume(15);
         assert!(queue.push(2, &[b"xyz"]));
         check(&queue, &[(1, &[7; 5]), (2, b"xyz")]);
+    }
+
+    #[test]
+    fn nothing_is_no_entry() {
+        let mut bytes = [0; 32];
+        let mut queue = Queue::new(&mut bytes);
+        assert!(queue.push(1, &[b""]) && queue.is_empty());
     }
 
     #[test]

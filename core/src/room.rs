@@ -138,7 +138,8 @@ impl Member {
     pub(crate) fn advance(&mut self, log: &Log<'_>, position: u64) -> bool {
         let old = self.position;
         (self.position, self.own, self.own_ahead) = skip_own(log, position, self.own, self.own_ahead);
-        if matches!(self.state, Membership::Leaving | Membership::Draining) && before(self.end, self.position) {
+        if matches!(self.state, Membership::Leaving | Membership::Draining) && before(self.end, self.position)
+        {
             self.position = self.end;
         }
         if !before(self.position, self.catch_up) {

@@ -58,6 +58,7 @@ struct Walk {
     lanes: heapless::Vec<Lane, ROOMS_PER_CONN>,
     entry: Option<Entry>,
     gap: Option<Gap>,
+    ends_here: bool,
 }
 
 impl Walk {
@@ -80,11 +81,14 @@ impl Walk {
             // There are never more memberships than the limits allow.
             let _ = lanes.push(lane);
         }
-        Self { lanes, entry: conn.queue.first(), gap: conn.gap.open.then_some(conn.gap) }
+        Self { lanes, entry: conn.queue.first(), gap: conn.gap.open.then_some(conn.gap), ends_here: false }
     }
 
     /// The next piece, and steps behind it.
     fn next(&mut self, x: &Exchange<'_>, conn: &Conn<'_>) -> Option<Run> {
+        if self.ends_here {
+            return None;
+        }
         for lane in &mut self.lanes {
             lane.skip_own(&x.rooms[lane.room as usize].log);
         }
@@ -104,9 +108,12 @@ impl Walk {
         let (lane, lane_seq) = self.earliest_lane(x);
         let goes_first = |seq: u64| lane_seq.is_none_or(|lane_seq| !before(lane_seq, seq));
         if let Some(gap) = self.gap {
-            let before_entry = self.entry.is_none_or(|entry| gap.sent > 0 || before(gap.seq, entry.seq));
+            let before_entry = self.entry.is_none_or(|entry| before(gap.seq, entry.seq));
             if before_entry && goes_first(gap.seq) {
                 self.gap = None;
+                // More was missed while the notice was half sent: another one has
+                // to come right behind it.
+                self.ends_here = gap.missed > gap.told;
                 return Some(Run::Gap { from: usize::from(gap.sent) });
             }
         }

@@ -147,7 +147,8 @@ fn arrive(x: &mut Exchange<'_>, slot: Slot) {
     let newcomer = Listing::Roster { room, from: 0, newcomer: true };
     x.conn_mut(slot).listing = newcomer;
     if core::mem::replace(&mut x.conn_mut(slot).welcomed, true) {
-        let name = crate::exchange::Name::from_slice(x.rooms[room as usize].name.as_bytes()).unwrap_or_default();
+        let name =
+            crate::exchange::Name::from_slice(x.rooms[room as usize].name.as_bytes()).unwrap_or_default();
         x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
         tell_topic(x, slot, false);
     }
@@ -167,7 +168,8 @@ fn depart(x: &mut Exchange<'_>, slot: Slot) {
     let mut reason = heapless::Vec::<u8, 128>::new();
     let conn = x.conn(slot);
     let given = conn.line.as_bytes();
-    let given = if conn.cause == Cause::Kicked && !given.is_empty() { given } else { conn.cause.reason().as_bytes() };
+    let given =
+        if conn.cause == Cause::Kicked && !given.is_empty() { given } else { conn.cause.reason().as_bytes() };
     let _ = reason.extend_from_slice(&given[..given.len().min(128)]);
     let seq = x.next_seq();
     for member in x.members_of(slot) {

@@ -23,7 +23,12 @@ const COMMANDS: &[Command] = &[
     Command { name: "say", arguments: "TEXT", help: "tell all rooms something", run: say },
     Command { name: "shutdown", arguments: "", help: "end the server in order", run: shutdown },
     Command { name: "stats", arguments: "", help: "show what the server has done", run: stats },
-    Command { name: "unwatch", arguments: "ROOM", help: "show no more of what is said in a room", run: unwatch },
+    Command {
+        name: "unwatch",
+        arguments: "ROOM",
+        help: "show no more of what is said in a room",
+        run: unwatch,
+    },
     Command { name: "watch", arguments: "ROOM", help: "show what is said in a room", run: watch },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
 ];
@@ -134,7 +139,10 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
     tell(
         x,
         slot,
-        format_args!("{} records, {} bytes received, {} bytes sent", s.records, s.received_bytes, s.sent_bytes),
+        format_args!(
+            "{} records, {} bytes received, {} bytes sent",
+            s.records, s.received_bytes, s.sent_bytes
+        ),
     );
     Done::Yes
 }

@@ -35,7 +35,8 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     let rest = greeting[from..].trim_end_matches('\n');
     if rest.is_empty() {
         let name = x.name(slot);
-        let parts: [&[u8]; 3] = [b"-- welcome to parlour, you are ", &name, b"; /help lists the commands\r\n"];
+        let parts: [&[u8]; 3] =
+            [b"-- welcome to parlour, you are ", &name, b"; /help lists the commands\r\n"];
         x.tell(slot, &parts);
         return Listing::None;
     }
@@ -51,8 +52,7 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, newcomer: bool) -> Listing {
     let width = NAMES_WIDTH.min(x.limits.line);
     let room_name = x.rooms[room as usize].name.as_bytes();
-    let (heading, label): (&[u8], &[u8]) =
-        if newcomer { (b"-- here", b"") } else { (b"-- in ", room_name) };
+    let (heading, label): (&[u8], &[u8]) = if newcomer { (b"-- here", b"") } else { (b"-- in ", room_name) };
     let mut line = heapless::Vec::<u8, { NAMES_WIDTH + crate::limits::NAME_BYTES + 2 }>::new();
     let mut next = Listing::None;
     for other in from..x.slots().end {
