@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
@@ -49,12 +49,6 @@ impl FdSet {
         if let Some(word) = self.0.get_mut(bit / WORD_BITS) {
             *word &= !(1 << (bit % WORD_BITS));
         }
-    }
-
-    /// Whether `fd` is in the set.
-    pub(crate) fn contains(&self, fd: RawFd) -> bool {
-        let bit = fd as usize;
-        self.0.get(bit / WORD_BITS).is_some_and(|word| word & (1 << (bit % WORD_BITS)) != 0)
     }
 
     /// The descriptors in the set, smallest first.
@@ -117,13 +111,6 @@ pub(crate) fn select(
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the pointer and the length are those of one slice.
     check_len(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len()) })
-}
-
-/// writev(2) of `slices`, of which it takes the first `IOV_MAX` (1024).
-pub(crate) fn writev(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let count = slices.len().min(libc::UIO_MAXIOV as usize) as c_int;
-    // SAFETY: IoSlice is guaranteed to have the layout of iovec, and `count` of them are there.
-    check_len(unsafe { libc::writev(fd.as_raw_fd(), slices.as_ptr().cast::<libc::iovec>(), count) })
 }
 
 /// How many written bytes the peer's system has not acknowledged yet: `TIOCOUTQ`

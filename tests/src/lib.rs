@@ -1,1 +1,12 @@
 //! What the tests of parlour share.
+
+pub mod client;
+pub mod conformance;
+pub mod lines;
+pub mod model;
+pub mod programs;
+pub mod server;
+pub mod sim;
+pub mod swarm;
+pub mod sys;
+pub mod terminal;

@@ -285,7 +285,7 @@ impl<'a> Server<'a> {
             Err(refusal) => {
                 tracing::debug!(?peer, ?refusal, "refused");
                 // Nobody may wait for one who is not let in: what does not fit is lost.
-                let _ = (&socket).send(self.hub.refusal_text(listener, refusal).as_bytes());
+                let _ = socket.send(self.hub.refusal_text(listener, refusal).as_bytes());
                 let _ = socket.shutdown(Shutdown::Write);
             }
         }

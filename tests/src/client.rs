@@ -1,0 +1,359 @@
+//! One client of the server under test: blocking, line by line, with patience.
+//!
+//! Knows sockets, lines and how a newcomer is welcomed; for many clients at once
+//! there is the swarm.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::lines::{LineBuffer, Next, PATIENCE};
+use crate::sys;
+
+/// How a client connects.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The address to come from, for TCP over IPv4.
+    pub source: Option<Ipv4Addr>,
+    /// The size of the kernel's receive buffer, for TCP over IPv4.
+    pub receive_buffer: Option<usize>,
+}
+
+/// A TCP or Unix stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects to an address as parlour prints it: `HOST:PORT` or `unix:PATH`.
+    pub fn connect(address: &str, options: Options) -> io::Result<Self> {
+        if let Some(path) = address.strip_prefix("unix:") {
+            return UnixStream::connect(path).map(Self::Unix);
+        }
+        let stream = match address.parse() {
+            Ok(SocketAddr::V4(address)) => sys::connect(address, options.source, options.receive_buffer)?,
+            _ => TcpStream::connect(address)?,
+        };
+        // A test that sends byte by byte means it.
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Ends the sending direction.
+    pub fn half_close(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Whether calls return at once with `WouldBlock`.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
+    fn set_timeouts(&self, read: Duration) -> io::Result<()> {
+        // Zero would mean for ever.
+        let read = Some(read.max(Duration::from_millis(1)));
+        match self {
+            Self::Tcp(stream) => {
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(read)
+            }
+            Self::Unix(stream) => {
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(read)
+            }
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    stream: Stream,
+    received: LineBuffer,
+    closed: bool,
+    name: String,
+}
+
+impl Client {
+    /// Connects to `address`.
+    #[must_use]
+    pub fn connect(address: &str) -> Self {
+        Self::connect_with(address, Options::default())
+    }
+
+    /// Connects to `address` as `options` say.
+    #[must_use]
+    pub fn connect_with(address: &str, options: Options) -> Self {
+        let stream = Stream::connect(address, options).unwrap_or_else(|error| panic!("{address}: {error}"));
+        stream.set_timeouts(PATIENCE).expect("a socket");
+        Self { stream, received: LineBuffer::default(), closed: false, name: String::new() }
+    }
+
+    /// Connects to a chat and reads how it is welcomed.
+    #[must_use]
+    pub fn enter(address: &str) -> Self {
+        Self::enter_with(address, Options::default())
+    }
+
+    /// Connects to a chat as `options` say and reads how it is welcomed.
+    #[must_use]
+    pub fn enter_with(address: &str, options: Options) -> Self {
+        let mut client = Self::connect_with(address, options);
+        client.read_welcome();
+        client
+    }
+
+    /// Enters a chat and takes the name `name`.
+    #[must_use]
+    pub fn named(address: &str, name: &str) -> Self {
+        let mut client = Self::enter(address);
+        client.say(&format!("/nick {name}"));
+        client.expect_line(&format!("-- {} is now {name}", client.name));
+        client.name = name.to_string();
+        client
+    }
+
+    fn read_welcome(&mut self) {
+        let welcome = self.expect_matching("a welcome", |line| line.starts_with("-- welcome to parlour, "));
+        let name =
+            welcome.split_once("you are ").and_then(|(_, rest)| rest.split_once(';')).map(|(name, _)| name);
+        self.name = name.unwrap_or_else(|| panic!("no name in {welcome:?}")).to_string();
+        self.catch_up();
+    }
+
+    /// The name that the server gave or took.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).unwrap_or_else(|error| panic!("{}: sending: {error}", self.name));
+    }
+
+    /// Sends bytes as they are, which may fail.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends a line.
+    pub fn say(&mut self, text: &str) {
+        self.send(format!("{text}\n").as_bytes());
+    }
+
+    /// Sends `bytes` again and again for as long as the server takes them: until a
+    /// while brings nothing on.
+    pub fn send_until_stuck(&mut self, bytes: &[u8]) {
+        const A_WHILE: Duration = Duration::from_millis(300);
+        self.stream.set_nonblocking(true).expect("a socket");
+        let mut last = Instant::now();
+        let mut sent = 0;
+        while last.elapsed() < A_WHILE {
+            match self.stream.write(&bytes[sent..]) {
+                Ok(count) => {
+                    sent = (sent + count) % bytes.len();
+                    last = Instant::now();
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        self.stream.set_nonblocking(false).expect("a socket");
+    }
+
+    /// Ends the sending direction.
+    pub fn half_close(&self) {
+        self.stream.half_close().expect("an open socket");
+    }
+
+    /// Closes by a reset.
+    pub fn reset(self) {
+        sys::reset_on_close(&self.stream).expect("a socket");
+    }
+
+    /// The next line or the close, if there is one within `timeout`.
+    pub fn next_within(&mut self, timeout: Duration) -> Next {
+        let give_up = Instant::now() + timeout;
+        loop {
+            if let Some(line) = self.received.pop_line() {
+                return Next::Line(line);
+            }
+            if !self.receive(give_up) {
+                return if self.closed { self.rest() } else { Next::Nothing };
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Next {
+        let rest = self.received.pop_all();
+        if rest.is_empty() { Next::Closed } else { Next::Line(rest) }
+    }
+
+    /// Reads once; says whether anything came.
+    fn receive(&mut self, give_up: Instant) -> bool {
+        if self.closed {
+            return false;
+        }
+        self.stream.set_timeouts(give_up.saturating_duration_since(Instant::now())).expect("a socket");
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => self.closed = true,
+            Ok(count) => {
+                self.received.push(&chunk[..count]);
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // A reset is a close as well.
+            Err(_) => self.closed = true,
+        }
+        false
+    }
+
+    /// The next line without its CR LF, which must be there.
+    pub fn line(&mut self) -> String {
+        match self.next_within(PATIENCE) {
+            Next::Line(line) => line_text(&line),
+            other => panic!("{}: no line but {other:?}", self.name),
+        }
+    }
+
+    /// The next line must be `text`.
+    pub fn expect_line(&mut self, text: &str) {
+        let line = self.line();
+        assert_eq!(line, text, "what {} saw", self.name);
+    }
+
+    /// The next line must satisfy `wanted`; it is returned.
+    pub fn expect_matching(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let line = self.line();
+        assert!(wanted(&line), "{}: expected {what}, saw {line:?}", self.name);
+        line
+    }
+
+    /// Takes lines until one is `text`; says which came before.
+    pub fn wait_for(&mut self, text: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            match self.next_within(PATIENCE) {
+                Next::Line(line) if line_text(&line) == text => return before,
+                Next::Line(line) => before.push(line_text(&line)),
+                other => panic!("{}: waited for {text:?}: {other:?} after {before:#?}", self.name),
+            }
+        }
+    }
+
+    /// Takes everything that was meant for this client by now; chat only.
+    pub fn catch_up(&mut self) -> Vec<String> {
+        self.say("/ping");
+        self.wait_for("-- pong")
+    }
+
+    /// Who is in this client's room; chat only.
+    pub fn names_here(&mut self) -> Vec<String> {
+        self.say("/who");
+        let seen = self.catch_up();
+        let lists =
+            seen.iter().filter(|line| line.starts_with("-- in ")).filter_map(|line| line.split_once(": "));
+        lists.flat_map(|(_, names)| names.split(", ")).map(str::to_string).collect()
+    }
+
+    /// Nothing may wait for this client; chat only.
+    pub fn expect_nothing(&mut self) {
+        let seen = self.catch_up();
+        assert!(seen.is_empty(), "{} saw {seen:#?}", self.name);
+    }
+
+    /// Nothing may come for `silence`.
+    pub fn expect_silence(&mut self, silence: Duration) {
+        let next = self.next_within(silence);
+        assert_eq!(next, Next::Nothing, "what {} saw", self.name);
+    }
+
+    /// The server must have closed, with nothing before.
+    pub fn expect_close(&mut self) {
+        let next = self.next_within(PATIENCE);
+        assert_eq!(next, Next::Closed, "what {} saw", self.name);
+    }
+
+    /// Everything up to the close.
+    pub fn read_to_close(&mut self) -> Vec<u8> {
+        let give_up = Instant::now() + PATIENCE;
+        while self.receive(give_up) {}
+        assert!(self.closed, "{}: not closed", self.name);
+        self.received.pop_all()
+    }
+
+    /// What comes first: some bytes, or none at a close.
+    pub fn read_some(&mut self) -> Vec<u8> {
+        self.receive(Instant::now() + PATIENCE);
+        self.received.pop_all()
+    }
+
+    /// Exactly `count` bytes.
+    pub fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        let give_up = Instant::now() + PATIENCE;
+        let mut bytes = self.received.pop_all();
+        while bytes.len() < count && self.receive(give_up) {
+            bytes.extend(self.received.pop_all());
+        }
+        assert!(bytes.len() >= count, "{} of {count} bytes came", bytes.len());
+        self.received.push(&bytes.split_off(count));
+        bytes
+    }
+
+    /// The socket itself, for what this type does not do.
+    #[must_use]
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+}
+
+/// The text of a line of the server, which is UTF-8 and ends in CR LF.
+#[must_use]
+pub fn line_text(line: &[u8]) -> String {
+    let text = std::str::from_utf8(line).unwrap_or_else(|_| panic!("not UTF-8: {line:?}"));
+    text.strip_suffix("\r\n").unwrap_or_else(|| panic!("no CR LF at the end of {text:?}")).to_string()
+}

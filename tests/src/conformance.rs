@@ -1,0 +1,468 @@
+//! The chat protocol's rules as scripts that run against any driver: what a driver
+//! must offer, the stage on which a script plays, and the run of all of them.
+//!
+//! Knows the rules of README.md; knows no sockets, threads or clocks: a driver
+//! decides how time passes. What a script asks of time is said with
+//! [`Stage::advance`] only, and that nothing came is shown by a `/ping` whose
+//! answer comes next, so that no script waits to see nothing.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::lines::Next;
+
+mod commands;
+mod lag;
+mod people;
+mod text;
+
+/// A client of a driver, numbered from 0 in the order of connecting.
+pub type ClientId = usize;
+
+/// What becomes of a client that lags for longer than the grace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLag {
+    /// It is disconnected.
+    Disconnect,
+    /// It goes on with what is current.
+    Skip,
+}
+
+/// How a script wants the hub; `None` is the driver's default.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The greeting's text; a line feed separates lines.
+    pub greeting: Option<&'static str>,
+    /// The most clients at a time.
+    pub max_clients: Option<usize>,
+    /// The most bytes of a line.
+    pub line_limit: Option<usize>,
+    /// The bytes of a room's log.
+    pub log_size: Option<usize>,
+    /// How long a client may lag.
+    pub grace_ms: Option<u64>,
+    /// What becomes of it then.
+    pub on_lag: OnLag,
+    /// How long a client may send nothing.
+    pub idle_timeout_ms: Option<u64>,
+}
+
+impl Settings {
+    /// All defaults.
+    pub const DEFAULT: Self = Self {
+        greeting: None,
+        max_clients: None,
+        line_limit: None,
+        log_size: None,
+        grace_ms: None,
+        on_lag: OnLag::Disconnect,
+        idle_timeout_ms: None,
+    };
+}
+
+/// What a script may need and a driver may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A greeting.
+    Greeting,
+    /// `max_clients` as asked for.
+    MaxClients,
+    /// `line_limit` as asked for.
+    LineLimit,
+    /// `log_size` as asked for.
+    LogSize,
+    /// `grace_ms` as asked for.
+    Grace,
+    /// Both lag policies.
+    OnLag,
+    /// An idle timeout.
+    IdleTimeout,
+    /// A shutdown on demand.
+    Shutdown,
+    /// Clients that end only their sending direction.
+    HalfClose,
+    /// Clients that reset their connection.
+    Reset,
+    /// Clients that stop reading for a while.
+    Stall,
+}
+
+/// What a driver declares about itself.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The most clients at a time.
+    pub clients: usize,
+    /// The most rooms.
+    pub rooms: usize,
+    /// The line limit where a script asks for none.
+    pub line_limit: usize,
+    /// What it cannot do.
+    pub cannot: Vec<Need>,
+}
+
+/// Something that runs the hub and clients of it. Calls that send something need
+/// not wait until it arrived.
+pub trait Driver {
+    /// What it is, in a word or two.
+    fn name(&self) -> &str;
+    /// What it can do.
+    fn declared(&self) -> Declared;
+    /// Starts a hub with one chat listener; called once, first.
+    fn start(&mut self, settings: &Settings);
+    /// Connects a new client, whose number is that of earlier calls.
+    fn connect(&mut self) -> ClientId;
+    /// Sends bytes from a client.
+    fn send(&mut self, client: ClientId, bytes: &[u8]);
+    /// Ends the sending direction of a client once all before was sent.
+    fn half_close(&mut self, client: ClientId);
+    /// Breaks the connection of a client; it is not used any more.
+    fn reset(&mut self, client: ClientId);
+    /// Whether a client reads from now on; all do at first.
+    fn set_reading(&mut self, client: ClientId, reads: bool);
+    /// The next line that a reading client got, in full with its ending, or the
+    /// close. Lets everything move for as long as it may take;
+    /// [`Next::Nothing`] says that without more input or [`advance`](Self::advance)
+    /// nothing will come.
+    fn next(&mut self, client: ClientId) -> Next;
+    /// Lets time pass, and everything move meanwhile.
+    fn advance(&mut self, ms: u64);
+    /// Asks the hub to shut down.
+    fn shutdown(&mut self);
+}
+
+/// One script.
+#[derive(Clone, Copy)]
+pub struct Script {
+    /// Which behaviour it shows.
+    pub name: &'static str,
+    /// The rules of README.md that it holds the hub to.
+    pub rules: &'static [u8],
+    /// How many clients it has at a time at most.
+    pub clients: usize,
+    /// How many rooms it has at a time at most.
+    pub rooms: usize,
+    /// What else the driver must be able to do.
+    pub needs: &'static [Need],
+    /// How the hub is to be started.
+    pub settings: Settings,
+    /// What happens.
+    pub play: fn(&mut Stage<'_>),
+}
+
+impl Script {
+    /// A script of at most three clients and two rooms with default settings.
+    const fn new(name: &'static str, rules: &'static [u8], play: fn(&mut Stage<'_>)) -> Self {
+        Self { name, rules, clients: 3, rooms: 2, needs: &[], settings: Settings::DEFAULT, play }
+    }
+}
+
+/// All scripts.
+#[must_use]
+pub fn scripts() -> Vec<Script> {
+    [text::SCRIPTS, people::SCRIPTS, commands::SCRIPTS, lag::SCRIPTS].concat()
+}
+
+/// What became of a script.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The hub keeps the rule.
+    Passed,
+    /// The driver declares that it cannot.
+    Impossible(String),
+    /// The hub breaks the rule: what happened.
+    Failed(String),
+}
+
+/// Plays `script` on a fresh `driver`.
+pub fn play(script: &Script, driver: &mut dyn Driver) -> Outcome {
+    let declared = driver.declared();
+    if let Some(lack) = lack(script, &declared) {
+        return Outcome::Impossible(lack);
+    }
+    driver.start(&script.settings);
+    let line_limit = script.settings.line_limit.unwrap_or(declared.line_limit);
+    let mut stage = Stage { driver, line_limit, settings: script.settings, transcript: Vec::new() };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| (script.play)(&mut stage)));
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(cause) => {
+            let cause = cause.downcast::<String>().map_or_else(|_| "a panic".to_string(), |text| *text);
+            Outcome::Failed(format!("{cause}\nafter:\n{}", stage.transcript.join("\n")))
+        }
+    }
+}
+
+fn lack(script: &Script, declared: &Declared) -> Option<String> {
+    if script.clients > declared.clients {
+        return Some(format!("{} clients", script.clients));
+    }
+    if script.rooms > declared.rooms {
+        return Some(format!("{} rooms", script.rooms));
+    }
+    let need = script.needs.iter().find(|need| declared.cannot.contains(need))?;
+    Some(format!("{need:?}"))
+}
+
+/// What became of all scripts.
+#[derive(Debug)]
+pub struct Report {
+    driver: String,
+    outcomes: Vec<(&'static str, &'static [u8], Outcome)>,
+}
+
+impl Report {
+    /// Collects the outcomes of the scripts that `driver` played.
+    #[must_use]
+    pub fn new(driver: &str, outcomes: Vec<(Script, Outcome)>) -> Self {
+        let outcomes = outcomes.into_iter().map(|(script, outcome)| (script.name, script.rules, outcome));
+        Self { driver: driver.to_string(), outcomes: outcomes.collect() }
+    }
+
+    /// How many scripts the driver declared impossible.
+    #[must_use]
+    pub fn impossible(&self) -> usize {
+        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Outcome::Impossible(_))).count()
+    }
+
+    /// How many scripts failed.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Outcome::Failed(_))).count()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, rules, outcome) in &self.outcomes {
+            match outcome {
+                Outcome::Passed => {}
+                Outcome::Impossible(lack) => {
+                    writeln!(f, "declared impossible: {name} (rules {rules:?}): needs {lack}")?;
+                }
+                Outcome::Failed(cause) => writeln!(f, "FAILED: {name} (rules {rules:?}): {cause}\n")?,
+            }
+        }
+        let (all, impossible, failed) = (self.outcomes.len(), self.impossible(), self.failed());
+        let passed = all - impossible - failed;
+        write!(f, "{}: {passed} of {all} scripts passed, ", self.driver)?;
+        write!(f, "{failed} failed, {impossible} declared impossible")
+    }
+}
+
+/// Plays all scripts one after another, each on a driver of its own, and prints
+/// the report.
+pub fn play_all(mut fresh: impl FnMut() -> Box<dyn Driver>) -> Report {
+    let mut name = String::new();
+    let mut outcomes = Vec::new();
+    for script in scripts() {
+        let mut driver = fresh();
+        name = driver.name().to_string();
+        outcomes.push((script, play(&script, &mut *driver)));
+    }
+    let report = Report::new(&name, outcomes);
+    println!("{report}");
+    report
+}
+
+/// Where a script plays: a started hub, its clients, and what they see.
+pub struct Stage<'a> {
+    driver: &'a mut dyn Driver,
+    line_limit: usize,
+    settings: Settings,
+    transcript: Vec<String>,
+}
+
+impl Stage<'_> {
+    /// The line limit in force.
+    #[must_use]
+    pub fn line_limit(&self) -> usize {
+        self.line_limit
+    }
+
+    /// How the hub was started.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    fn note(&mut self, text: String) {
+        // Floods would make a failure unreadable.
+        const KEPT: usize = 30;
+        const WIDTH: usize = 160;
+        if self.transcript.len() == KEPT {
+            self.transcript.remove(0);
+        }
+        self.transcript.push(text.chars().take(WIDTH).collect());
+    }
+
+    /// Connects a client and reads nothing.
+    pub fn connect(&mut self) -> ClientId {
+        let client = self.driver.connect();
+        self.note(format!("  client {client} connects"));
+        client
+    }
+
+    /// Connects a client and reads how it is welcomed; says its name as well.
+    pub fn enter(&mut self) -> (ClientId, String) {
+        let client = self.connect();
+        let welcome =
+            self.sees_where(client, "a welcome", |line| line.starts_with("-- welcome to parlour, "));
+        let name =
+            welcome.split_once("you are ").and_then(|(_, rest)| rest.split_once(';')).map(|(name, _)| name);
+        let name = name.unwrap_or_else(|| panic!("no name in {welcome:?}")).to_string();
+        self.until_pong(client);
+        (client, name)
+    }
+
+    /// Lets one client for each of `names` enter and take that name; then nothing
+    /// waits for any of them.
+    pub fn people<const N: usize>(&mut self, names: [&str; N]) -> [ClientId; N] {
+        let clients = names.map(|name| {
+            let (client, given) = self.enter();
+            self.says(client, &format!("/nick {name}"));
+            self.sees(client, &format!("-- {given} is now {name}"));
+            client
+        });
+        for client in clients {
+            self.until_pong(client);
+        }
+        clients
+    }
+
+    /// Sends bytes as they are.
+    pub fn sends(&mut self, client: ClientId, bytes: &[u8]) {
+        self.note(format!("  client {client} sends \"{}\"", bytes.escape_ascii()));
+        self.driver.send(client, bytes);
+    }
+
+    /// Sends a line.
+    pub fn says(&mut self, client: ClientId, text: &str) {
+        self.sends(client, format!("{text}\n").as_bytes());
+    }
+
+    /// Ends the sending direction.
+    pub fn half_closes(&mut self, client: ClientId) {
+        self.note(format!("  client {client} half-closes"));
+        self.driver.half_close(client);
+    }
+
+    /// Breaks the connection.
+    pub fn resets(&mut self, client: ClientId) {
+        self.note(format!("  client {client} resets"));
+        self.driver.reset(client);
+    }
+
+    /// Stops reading.
+    pub fn stalls(&mut self, client: ClientId) {
+        self.note(format!("  client {client} stops reading"));
+        self.driver.set_reading(client, false);
+    }
+
+    /// Reads again.
+    pub fn reads_again(&mut self, client: ClientId) {
+        self.note(format!("  client {client} reads again"));
+        self.driver.set_reading(client, true);
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, ms: u64) {
+        self.note(format!("  {ms} ms pass"));
+        self.driver.advance(ms);
+    }
+
+    /// Shuts the hub down.
+    pub fn shuts_down(&mut self) {
+        self.note("  the hub is asked to shut down".to_string());
+        self.driver.shutdown();
+    }
+
+    /// What comes next to `client`, as bytes.
+    pub fn next(&mut self, client: ClientId) -> Next {
+        let next = self.driver.next(client);
+        match &next {
+            Next::Line(line) => self.note(format!("  client {client} sees \"{}\"", line.escape_ascii())),
+            other => self.note(format!("  client {client}: {other:?}")),
+        }
+        next
+    }
+
+    /// The next line without its CR LF (rule 1), which must be UTF-8 (rule 2).
+    pub fn line(&mut self, client: ClientId) -> String {
+        match self.next(client) {
+            Next::Line(line) => text_of(&line),
+            other => panic!("client {client}: {other:?} instead of a line"),
+        }
+    }
+
+    /// The next line of `client` must be `text`.
+    pub fn sees(&mut self, client: ClientId, text: &str) {
+        let line = self.line(client);
+        assert!(line == text, "client {client} saw {line:?} instead of {text:?}");
+    }
+
+    /// The next line of `client` must satisfy `wanted`; it is returned.
+    pub fn sees_where(&mut self, client: ClientId, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let line = self.line(client);
+        assert!(wanted(&line), "client {client} saw {line:?} instead of {what}");
+        line
+    }
+
+    /// The next line of `client` must be one of the server that says something
+    /// else than `/ping` does; it is returned.
+    pub fn is_told(&mut self, client: ClientId) -> String {
+        self.sees_where(client, "a line of the server", |line| line.starts_with("-- ") && line != "-- pong")
+    }
+
+    /// What waits for `client`, up to the answer to a `/ping` of its own, which
+    /// comes after all that the hub took in before.
+    pub fn until_pong(&mut self, client: ClientId) -> Vec<String> {
+        self.says(client, "/ping");
+        let mut before = Vec::new();
+        loop {
+            match self.line(client) {
+                line if line == "-- pong" => return before,
+                line => before.push(line),
+            }
+        }
+    }
+
+    /// Nothing waits for `client`, and all that it sent was taken in.
+    pub fn sees_nothing(&mut self, client: ClientId) {
+        let seen = self.until_pong(client);
+        assert!(seen.is_empty(), "client {client} saw {seen:#?} instead of nothing");
+    }
+
+    /// The hub closes the connection of `client`, perhaps after words of its own.
+    pub fn sees_goodbye(&mut self, client: ClientId) {
+        loop {
+            match self.next(client) {
+                Next::Closed => return,
+                Next::Line(line) if line.starts_with(b"-- ") => {}
+                other => panic!("client {client}: {other:?} instead of a close"),
+            }
+        }
+    }
+
+    /// The hub closes the connection of `client`, with nothing before.
+    pub fn sees_close(&mut self, client: ClientId) {
+        let next = self.next(client);
+        assert!(next == Next::Closed, "client {client}: {next:?} instead of a close");
+    }
+}
+
+/// The text of a line of the hub.
+fn text_of(line: &[u8]) -> String {
+    let text = std::str::from_utf8(line).unwrap_or_else(|_| panic!("not UTF-8: \"{}\"", line.escape_ascii()));
+    text.strip_suffix("\r\n").unwrap_or_else(|| panic!("no CR LF at the end of {text:?}")).to_string()
+}
+
+/// The names in lines that begin with `head`, sorted; all lines must.
+fn names_in(lines: &[String], head: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for line in lines {
+        let list = line.strip_prefix(head).unwrap_or_else(|| panic!("{line:?} does not start with {head:?}"));
+        names.extend(list.split(", ").map(str::to_string));
+    }
+    names.sort();
+    names
+}

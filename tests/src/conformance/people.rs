@@ -1,0 +1,206 @@
+//! Rules 9 to 12: coming and going.
+
+use super::{Need, Script, Settings, Stage, names_in};
+use crate::lines::Next;
+
+pub(super) const SCRIPTS: &[Script] = &[
+    Script::new("a newcomer is welcomed and told who is here", &[9], welcome),
+    Script {
+        needs: &[Need::Greeting],
+        settings: Settings { greeting: Some("Be kind.\nNo spoilers."), ..Settings::DEFAULT },
+        ..Script::new("the greeting comes first", &[9], greeting)
+    },
+    Script {
+        needs: &[Need::Reset],
+        clients: 4,
+        ..Script::new("a newcomer gets the lowest free number", &[9, 10], lowest_number)
+    },
+    Script { clients: 60, ..Script::new("a long list of names goes on in further lines", &[9], long_list) },
+    Script {
+        needs: &[Need::HalfClose],
+        ..Script::new("the others see who comes and goes", &[10], comings_and_goings)
+    },
+    Script {
+        needs: &[Need::Reset],
+        ..Script::new("a broken connection is a leave", &[10], broken_connection)
+    },
+    Script {
+        needs: &[Need::IdleTimeout],
+        settings: Settings { idle_timeout_ms: Some(600), ..Settings::DEFAULT },
+        ..Script::new("an idle client leaves with the reason", &[10], idle)
+    },
+    Script {
+        needs: &[Need::MaxClients, Need::HalfClose],
+        settings: Settings { max_clients: Some(2), ..Settings::DEFAULT },
+        ..Script::new("a newcomer too many is told so and closed", &[11], full)
+    },
+    Script { needs: &[Need::Shutdown], ..Script::new("everyone is told of the shutdown", &[12], shutdown) },
+    Script {
+        needs: &[Need::Shutdown, Need::Stall],
+        ..Script::new("what is queued at the shutdown is still sent", &[12], shutdown_sends_what_is_queued)
+    },
+    Script {
+        needs: &[Need::Shutdown, Need::Stall, Need::LogSize],
+        settings: Settings { log_size: Some(256 << 10), ..Settings::DEFAULT },
+        ..Script::new("a stalled client does not hold up the shutdown", &[12], shutdown_ends)
+    },
+];
+
+fn welcome(stage: &mut Stage<'_>) {
+    let first = stage.connect();
+    stage.sees(first, "-- welcome to parlour, you are guest-1; /help lists the commands");
+    stage.sees(first, "-- here: guest-1");
+    let second = stage.connect();
+    stage.sees(second, "-- welcome to parlour, you are guest-2; /help lists the commands");
+    let here = stage.line(second);
+    assert_eq!(names_in(&[here], "-- here: "), ["guest-1", "guest-2"]);
+    stage.sees(first, "-- guest-2 joined");
+    stage.sees_nothing(first);
+    stage.sees_nothing(second);
+}
+
+fn greeting(stage: &mut Stage<'_>) {
+    let client = stage.connect();
+    stage.sees(client, "-- Be kind.");
+    stage.sees(client, "-- No spoilers.");
+    stage.sees(client, "-- welcome to parlour, you are guest-1; /help lists the commands");
+}
+
+fn lowest_number(stage: &mut Stage<'_>) {
+    let (_first, name) = stage.enter();
+    assert_eq!(name, "guest-1");
+    let (second, name) = stage.enter();
+    assert_eq!(name, "guest-2");
+    let (third, name) = stage.enter();
+    assert_eq!(name, "guest-3");
+    stage.resets(second);
+    while !stage.line(third).starts_with("-- guest-2 left") {}
+    let (_second, name) = stage.enter();
+    assert_eq!(name, "guest-2");
+    stage.says(third, "/nick carol");
+    while stage.line(third) != "-- guest-3 is now carol" {}
+    let (_fourth, name) = stage.enter();
+    assert_eq!(name, "guest-3");
+}
+
+fn long_list(stage: &mut Stage<'_>) {
+    let mut expected = Vec::new();
+    for number in 0..59 {
+        let (client, given) = stage.enter();
+        let name = format!("a-name-of-20-chars-{number:02}");
+        stage.says(client, &format!("/nick {name}"));
+        stage.sees(client, &format!("-- {given} is now {name}"));
+        expected.push(name);
+    }
+    let last = stage.connect();
+    stage.sees(last, "-- welcome to parlour, you are guest-1; /help lists the commands");
+    expected.push("guest-1".to_string());
+    let lines = stage.until_pong(last);
+    assert_eq!(names_in(&lines, "-- here: "), expected);
+    let limit = stage.line_limit();
+    let total: usize = expected.iter().map(String::len).sum();
+    assert!(lines.len() > total / limit, "{} lines for {total} bytes of names", lines.len());
+    assert!(lines.iter().all(|line| line.len() <= limit), "no line is longer than the limit: {lines:#?}");
+}
+
+fn comings_and_goings(stage: &mut Stage<'_>) {
+    let [alice] = stage.people(["alice"]);
+    let newcomer = stage.connect();
+    stage.sees(alice, "-- guest-1 joined");
+    let elsewhere = stage.connect();
+    stage.sees(alice, "-- guest-2 joined");
+    stage.says(elsewhere, "/join den");
+    stage.sees(alice, "-- guest-2 left (to den)");
+    stage.until_pong(elsewhere);
+    stage.half_closes(newcomer);
+    stage.sees(alice, "-- guest-1 left");
+    stage.sees_nothing(elsewhere);
+    stage.half_closes(elsewhere);
+    stage.sees_close(elsewhere);
+    stage.sees_nothing(alice);
+}
+
+fn broken_connection(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.says(bob, "here");
+    stage.sees(alice, "<bob> here");
+    stage.resets(bob);
+    stage.sees_where(alice, "a leave", |line| {
+        line == "-- bob left" || line.starts_with("-- bob left (") && line.ends_with(')')
+    });
+    stage.sees_nothing(alice);
+}
+
+fn idle(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        stage.advance(100);
+        seen.extend(stage.until_pong(alice));
+        if !seen.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["-- bob left (timed out)"]);
+    stage.sees_goodbye(bob);
+}
+
+fn full(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let carol = stage.connect();
+    stage.sees(carol, "-- server is full");
+    stage.sees_close(carol);
+    stage.sees_nothing(alice);
+    stage.half_closes(bob);
+    stage.sees(alice, "-- bob left");
+    stage.sees_close(bob);
+    let (_carol, name) = stage.enter();
+    stage.sees(alice, &format!("-- {name} joined"));
+}
+
+fn shutdown(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.says(bob, "/join den");
+    stage.until_pong(bob);
+    stage.sees(alice, "-- bob left (to den)");
+    stage.shuts_down();
+    for client in [alice, bob] {
+        stage.sees(client, "-- server is shutting down");
+        stage.sees_close(client);
+    }
+}
+
+fn shutdown_sends_what_is_queued(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.stalls(bob);
+    for number in 0..20 {
+        stage.says(alice, &format!("line {number}"));
+    }
+    stage.sees_nothing(alice);
+    stage.shuts_down();
+    stage.sees(alice, "-- server is shutting down");
+    stage.reads_again(bob);
+    for number in 0..20 {
+        stage.sees(bob, &format!("<alice> line {number}"));
+    }
+    stage.sees(bob, "-- server is shutting down");
+    stage.sees_close(bob);
+}
+
+fn shutdown_ends(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.stalls(bob);
+    let line = "x".repeat(stage.line_limit());
+    // Not so much that the hub would have to wait for bob, but more than a
+    // kernel takes for him at once.
+    for _ in 0..100 {
+        stage.says(alice, &line);
+    }
+    stage.sees_nothing(alice);
+    stage.shuts_down();
+    stage.sees(alice, "-- server is shutting down");
+    stage.sees_close(alice);
+    stage.advance(3_500);
+    stage.reads_again(bob);
+    while stage.next(bob) != Next::Closed {}
+}

@@ -1,0 +1,287 @@
+//! Rules 1 to 8: what a line is.
+
+use super::{Need, Script, Settings, Stage};
+use crate::lines::Next;
+
+const IAC: u8 = 255;
+
+pub(super) const SCRIPTS: &[Script] = &[
+    Script::new("a line ends in LF or CR LF and arrives with CR LF", &[1], line_endings),
+    Script::new("a carriage return within a line ends nothing", &[1, 3], lone_carriage_return),
+    Script::new("lines do not depend on how they were split", &[1, 2], split_anyhow),
+    Script::new("text of any script arrives as it was", &[2], any_script),
+    Script::new("invalid bytes become U+FFFD", &[2], invalid_bytes),
+    Script::new("control characters are removed, tabs are not", &[3], control_characters),
+    Script::new("telnet negotiation is never shown", &[4], telnet_negotiation),
+    Script::new("telnet negotiation may be split anywhere", &[4], telnet_split),
+    Script::new("telnet negotiation is no part of the line's length", &[4, 6], telnet_takes_no_room),
+    Script::new("empty lines are ignored", &[5], empty_lines),
+    Script::new("a line of the limit is sent, a longer one is not", &[6], line_limit),
+    Script {
+        needs: &[Need::LineLimit],
+        settings: Settings { line_limit: Some(80), ..Settings::DEFAULT },
+        ..Script::new("the line limit is the one that was set", &[6], line_limit)
+    },
+    Script::new("a very long line is refused once", &[6], very_long_line),
+    Script::new("no text forges another kind of line", &[7], no_forgery),
+    Script::new("one's own messages do not come back", &[8], own_messages),
+    Script {
+        needs: &[Need::HalfClose],
+        ..Script::new("a last line without an ending counts", &[8, 10], last_line)
+    },
+    Script {
+        needs: &[Need::HalfClose],
+        ..Script::new("all that came before the end of the input counts", &[8], all_before_the_end)
+    },
+];
+
+fn line_endings(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"one\ntwo\r\nthree\n\r\nfour\r\n");
+    for text in ["one", "two", "three", "four"] {
+        stage.sees(bob, &format!("<alice> {text}"));
+    }
+    stage.sees_nothing(bob);
+}
+
+fn lone_carriage_return(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"a\rb\r\r\n");
+    stage.sees(bob, "<alice> ab");
+    stage.sees_nothing(bob);
+}
+
+fn split_anyhow(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for byte in "h\u{e9}llo w\u{f6}rld \u{1f600}\r\n/me waves\n".as_bytes() {
+        stage.sends(alice, &[*byte]);
+    }
+    stage.sees(bob, "<alice> h\u{e9}llo w\u{f6}rld \u{1f600}");
+    stage.sees(bob, "* alice waves");
+    stage.sends(alice, b"many\nlines\nat\n");
+    stage.sends(alice, b"once\n");
+    for text in ["many", "lines", "at", "once"] {
+        stage.sees(bob, &format!("<alice> {text}"));
+    }
+}
+
+fn any_script(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for text in
+        ["na\u{ef}ve", "\u{65e5}\u{672c}\u{8a9e}", "\u{5e9}\u{5dc}\u{5d5}\u{5dd}", "e\u{301}", "\u{10ffff}"]
+    {
+        stage.says(alice, text);
+        stage.sees(bob, &format!("<alice> {text}"));
+    }
+}
+
+fn invalid_bytes(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"a\xc0b\n");
+    stage.sees(bob, "<alice> a\u{fffd}b");
+    // A surrogate, a code point beyond the last, a truncated character: how many
+    // signs stand for one such fault is left open.
+    for bytes in [&b"a\xed\xa0\x80b\n"[..], b"a\xf4\x90\x80\x80b\n", b"a\xe2\x82b\n"] {
+        stage.sends(alice, bytes);
+        let line = stage.sees_where(bob, "a message", |line| line.starts_with("<alice> a"));
+        let between = line["<alice> a".len()..].strip_suffix('b').expect("the text after the fault");
+        assert!(!between.is_empty() && between.chars().all(|c| c == '\u{fffd}'), "{line:?}");
+    }
+    stage.sends(alice, b"end\xe2\x82\n");
+    stage.sees_where(bob, "a message", |line| line.trim_end_matches('\u{fffd}') == "<alice> end");
+    stage.sees_nothing(bob);
+}
+
+fn control_characters(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"\x1b[2Jred\x07 \x08a\tb\x00\x7f\n");
+    stage.sees(bob, "<alice> [2Jred a\tb");
+    // C1 controls: U+009B alone introduces an escape sequence on many terminals.
+    stage.says(alice, "x\u{9b}31my\u{85}z");
+    stage.sees(bob, "<alice> x31myz");
+    stage.says(alice, "/me \u{1b}]0;title\u{7}");
+    stage.sees(bob, "* alice ]0;title");
+    stage.says(alice, "/msg bob \u{1b}c");
+    stage.sees(bob, "[alice] c");
+}
+
+/// What a client sees up to the answer to its `/ping`, without the telnet
+/// commands among it.
+fn without_telnet(stage: &mut Stage<'_>, client: usize) -> Vec<u8> {
+    stage.says(client, "/ping");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"-- pong\r\n") {
+        match stage.next(client) {
+            Next::Line(line) => seen.extend(line),
+            other => panic!("client {client}: {other:?} instead of a pong"),
+        }
+    }
+    let mut text = Vec::new();
+    let mut bytes = seen.into_iter();
+    while let Some(byte) = bytes.next() {
+        // The answers to WILL and DO are three bytes long.
+        if byte == IAC {
+            bytes.nth(1);
+        } else {
+            text.push(byte);
+        }
+    }
+    text
+}
+
+const NEGOTIATION: &[&[u8]] = &[
+    b"\xff\xfb\x01",                         // WILL ECHO
+    b"\xff\xfc\x03",                         // WONT SUPPRESS-GO-AHEAD
+    b"\xff\xfd\x18",                         // DO TERMINAL-TYPE
+    b"\xff\xfe\x22",                         // DONT LINEMODE
+    b"\xff\xf1",                             // NOP
+    b"\xff\xf6",                             // ARE YOU THERE
+    b"\xff\xfa\x18\x00xterm\xff\xf0",        // SB TERMINAL-TYPE IS xterm SE
+    b"\xff\xfa\x1f\x00\x0a\x00\x0a\xff\xf0", // SB NAWS with line feeds in it
+];
+
+fn telnet_negotiation(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for command in NEGOTIATION {
+        stage.sends(alice, command);
+        stage.sends(alice, b"be");
+        stage.sends(alice, command);
+        stage.sends(alice, b"fore\r\n");
+        stage.sees(bob, "<alice> before");
+    }
+    stage.sees_nothing(bob);
+    assert_eq!(
+        without_telnet(stage, alice).escape_ascii().to_string(),
+        "-- pong\\r\\n",
+        "what the author saw"
+    );
+}
+
+fn telnet_split(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for command in NEGOTIATION {
+        for byte in *command {
+            stage.sends(alice, &[*byte]);
+        }
+    }
+    stage.says(alice, "clean");
+    stage.sees(bob, "<alice> clean");
+    stage.sees_nothing(bob);
+}
+
+fn telnet_takes_no_room(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let longest = "x".repeat(stage.line_limit());
+    let (before, after) = longest.split_at(stage.line_limit() / 2);
+    stage.sends(alice, before.as_bytes());
+    for command in NEGOTIATION {
+        stage.sends(alice, command);
+    }
+    stage.says(alice, after);
+    stage.sees(bob, &format!("<alice> {longest}"));
+    stage.sees_nothing(bob);
+}
+
+fn empty_lines(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"\n\r\n\r\r\n\x07\x1b\n\x00\r\n\xff\xf1\n");
+    stage.sees_nothing(alice);
+    stage.sees_nothing(bob);
+}
+
+fn line_limit(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let limit = stage.line_limit();
+    let refusal = format!("-- line too long (limit {limit} bytes), not sent");
+    let longest = "x".repeat(limit);
+    for ending in ["\n", "\r\n"] {
+        stage.sends(alice, format!("{longest}{ending}").as_bytes());
+        stage.sees(bob, &format!("<alice> {longest}"));
+        stage.sends(alice, format!("{longest}y{ending}next{ending}").as_bytes());
+        stage.sees(alice, &refusal);
+        stage.sees(bob, "<alice> next");
+    }
+    stage.sends(alice, format!("/me {}\nlast\n", "z".repeat(limit)).as_bytes());
+    stage.sees(alice, &refusal);
+    stage.sees(bob, "<alice> last");
+    stage.sees_nothing(alice);
+    stage.sees_nothing(bob);
+}
+
+fn very_long_line(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let limit = stage.line_limit();
+    for _ in 0..100 {
+        stage.sends(alice, "l\u{e4}ng ".repeat(limit / 6).as_bytes());
+    }
+    stage.sends(alice, b"\nnext\n");
+    stage.sees(alice, &format!("-- line too long (limit {limit} bytes), not sent"));
+    stage.sees_nothing(alice);
+    stage.sees(bob, "<alice> next");
+    stage.sees_nothing(bob);
+}
+
+fn no_forgery(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for text in ["-- bob left", "* bob waves", "<bob> hi", "[bob] psst", " -- indented"] {
+        stage.says(alice, text);
+        stage.sees(bob, &format!("<alice> {text}"));
+        stage.says(alice, &format!("/me {text}"));
+        stage
+            .sees_where(bob, "an action", |line| line.starts_with("* alice ") && line.ends_with(text.trim()));
+        stage.says(alice, &format!("/msg bob {text}"));
+        stage.sees_where(bob, "a direct message", |line| {
+            line.starts_with("[alice] ") && line.ends_with(text.trim())
+        });
+    }
+    for name in ["a>", "<a", "a]", "[a", "*", "--", "a b", "a:", "alice\u{202e}"] {
+        stage.says(alice, &format!("/nick {name}"));
+    }
+    stage.says(alice, "still me");
+    // "--" is made of allowed characters: whatever the name, the line's kind is plain.
+    let seen = stage.until_pong(bob);
+    let message = seen.last().expect("the message");
+    assert!(message == "<alice> still me" || message == "<--> still me", "{seen:#?}");
+}
+
+fn own_messages(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.says(alice, "hello");
+    stage.says(bob, "hi");
+    stage.says(alice, "/me smiles");
+    stage.sees(bob, "<alice> hello");
+    stage.sees(bob, "* alice smiles");
+    stage.sees(alice, "<bob> hi");
+    stage.sees_nothing(alice);
+    stage.sees_nothing(bob);
+}
+
+fn last_line(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"first\nlast");
+    stage.half_closes(alice);
+    stage.sees(bob, "<alice> first");
+    stage.sees(bob, "<alice> last");
+    stage.sees(bob, "-- alice left");
+    stage.sees_close(alice);
+}
+
+fn all_before_the_end(stage: &mut Stage<'_>) {
+    let [bob] = stage.people(["bob"]);
+    let alice = stage.connect();
+    let mut script = String::from("/nick alice\n");
+    for number in 0..200 {
+        script.push_str(&format!("line {number}\n"));
+    }
+    script.push_str("/ping");
+    stage.sends(alice, script.as_bytes());
+    stage.half_closes(alice);
+    stage.sees_where(bob, "a newcomer", |line| line.ends_with(" joined"));
+    stage.sees_where(bob, "a name", |line| line.ends_with(" is now alice"));
+    for number in 0..200 {
+        stage.sees(bob, &format!("<alice> line {number}"));
+    }
+    stage.sees(bob, "-- alice left");
+    while stage.line(alice) != "-- pong" {}
+    stage.sees_close(alice);
+}

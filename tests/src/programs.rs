@@ -1,0 +1,85 @@
+//! Programs that others wrote, as child processes with pipes.
+//!
+//! Knows processes; knows nothing of parlour.
+
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+
+use crate::lines::Lines;
+use crate::server::wait_for_exit;
+use crate::sys;
+
+/// A running program; killed when dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    /// The lines that it writes to standard output.
+    pub stdout: Lines,
+    /// The lines that it writes to standard error.
+    pub stderr: Lines,
+}
+
+impl Program {
+    /// Starts `name` of the Debian package `package` with `args`.
+    #[must_use]
+    pub fn start(name: &str, package: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(found(name, package));
+        command.args(args);
+        Self::start_command(command)
+    }
+
+    /// Starts `command` with pipes.
+    #[must_use]
+    pub fn start_command(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = Lines::read_from("stdout", child.stdout.take().expect("a pipe"));
+        let stderr = Lines::read_from("stderr", child.stderr.take().expect("a pipe"));
+        Self { stdin: child.stdin.take(), child, stdout, stderr }
+    }
+
+    /// Writes to its standard input.
+    pub fn send(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("an open standard input");
+        stdin.write_all(text.as_bytes()).expect("the program reads");
+    }
+
+    /// Ends its standard input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        sys::signal(self.child.id(), sys::SIGKILL).expect("the program runs");
+        self.child.wait().expect("a child");
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = wait_for_exit(&mut self.child);
+        status.unwrap_or_else(|| panic!("the program did not end; stdout: {:#?}", self.stdout.seen()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already, which is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The path of the program `name`, which the Debian package `package` brings.
+///
+/// # Panics
+///
+/// When it is not installed: a test that cannot run has failed.
+#[must_use]
+pub fn found(name: &str, package: &str) -> std::path::PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
+}

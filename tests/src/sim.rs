@@ -1,0 +1,16 @@
+//! The simulation: a hub on a network that is made up, in virtual time, in one
+//! thread, and the same for the same seed.
+//!
+//! [`World`] is an honest driver of the hub with its connections; [`Peer`] a
+//! client's end of one; [`run`] a whole random life of a hub from a seed, with what
+//! is checked about it.
+
+mod memory;
+mod net;
+mod peer;
+mod world;
+
+pub use memory::Memory;
+pub use net::Read;
+pub use peer::Peer;
+pub use world::{Counters, Setup, SocketId, Weather, World};

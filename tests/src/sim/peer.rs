@@ -1,0 +1,96 @@
+//! The client's end of a simulated connection: what it still has to send, what
+//! it received, and whether it reads.
+
+use std::collections::VecDeque;
+
+use parlour_core::ListenerId;
+
+use super::net::Read;
+use super::world::{SocketId, World};
+
+/// A client's end.
+#[derive(Debug)]
+pub struct Peer {
+    socket: SocketId,
+    /// What is still to be sent.
+    pub outbox: VecDeque<u8>,
+    /// What was received and not looked at yet.
+    pub inbox: Vec<u8>,
+    /// Whether it reads.
+    pub reads: bool,
+    is_finishing: bool,
+    end: Option<Read>,
+}
+
+impl Peer {
+    /// Connects to a listener, over pipes of these capacities.
+    pub fn connect(world: &mut World<'_>, listener: ListenerId, up: usize, down: usize) -> Self {
+        let socket = world.connect(listener, up, down);
+        Self {
+            socket,
+            outbox: VecDeque::new(),
+            inbox: Vec::new(),
+            reads: true,
+            is_finishing: false,
+            end: None,
+        }
+    }
+
+    /// Its connection.
+    pub fn socket(&self) -> SocketId {
+        self.socket
+    }
+
+    /// Ends the sending direction once all was sent.
+    pub fn finish(&mut self) {
+        self.is_finishing = true;
+    }
+
+    /// Whether the sending direction is to end, or has.
+    pub fn is_finishing(&self) -> bool {
+        self.is_finishing
+    }
+
+    /// Breaks the connection; nothing more comes.
+    pub fn reset(&mut self, world: &mut World<'_>) {
+        world.reset(self.socket);
+        self.outbox.clear();
+        self.end = Some(Read::Broken);
+    }
+
+    /// Whether the hub, or the network, has ended the connection.
+    pub fn is_closed(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Sends what fits; says whether anything did.
+    pub fn send(&mut self, world: &mut World<'_>) -> bool {
+        let sent = world.send(self.socket, self.outbox.make_contiguous());
+        self.outbox.drain(..sent);
+        if self.outbox.is_empty() && self.is_finishing {
+            world.finish(self.socket);
+        }
+        sent > 0
+    }
+
+    /// Receives up to `most` bytes if it reads; says whether anything came.
+    pub fn receive(&mut self, world: &mut World<'_>, most: usize) -> bool {
+        if !self.reads || self.is_closed() {
+            return false;
+        }
+        match world.receive(self.socket, most, &mut self.inbox) {
+            Read::Nothing => false,
+            Read::Bytes(_) => true,
+            end @ (Read::End | Read::Broken) => {
+                self.end = Some(end);
+                true
+            }
+        }
+    }
+
+    /// Takes the oldest line of the inbox with its ending, if it is whole.
+    pub fn take_line(&mut self) -> Option<Vec<u8>> {
+        let end = self.inbox.iter().position(|&byte| byte == b'\n')?;
+        Some(self.inbox.drain(..=end).collect())
+    }
+}

@@ -1,0 +1,446 @@
+//! A hub on a simulated network: an honest driver in virtual time.
+//!
+//! It does no more than the contract asks of a driver: it looks only at
+//! connections that the hub named or whose socket became ready, and ticks only
+//! when the deadline has come. A change of which the hub does not tell, and a deadline
+//! that comes too late or for ever, are found by that; both end in a panic.
+
+use parlour_core::{
+    Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId,
+};
+
+use super::memory::Memory;
+use super::net::{Read, Socket};
+
+/// Bytes that are read at once at the most.
+const READ_SIZE: usize = 4096;
+/// Ticks in a row at one instant at the most: one deadline may lead to another.
+const TICKS_AT_ONCE: u32 = 4;
+
+/// A simulated connection, as its client names it.
+pub type SocketId = usize;
+
+/// The hub that is simulated.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its sizes.
+    pub limits: Limits,
+    /// Its listeners.
+    pub listeners: Vec<Listener>,
+    /// Its other choices; the listeners in it do not count.
+    pub config: Config<'static>,
+}
+
+/// How the network behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weather {
+    /// The longest that bytes are under way.
+    pub delay_ms: u64,
+    /// Reads and writes are cut short, and readiness comes in any order.
+    pub is_choppy: bool,
+}
+
+/// What the driver has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Turns, each of which had something to do.
+    pub turns: u64,
+    /// Deadlines that came.
+    pub ticks: u64,
+    /// Looks at connections that the hub named.
+    pub named: u64,
+    /// Reads, writes, newcomers and closes.
+    pub acts: u64,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Backlog(ListenerId),
+    Open(ConnId),
+    Gone,
+}
+
+/// A connection as the driver sees it.
+#[derive(Debug)]
+struct Link {
+    id: ConnId,
+    socket: SocketId,
+    /// Input that the hub did not take yet.
+    leftover: Vec<u8>,
+    is_full: bool,
+    is_shut: bool,
+    /// Sending failed: what goes out is lost from now on.
+    is_broken: bool,
+    has_ended: bool,
+    /// What the hub wanted when it was last asked.
+    wants: Interest,
+    /// Since when there is input of which the hub takes nothing.
+    waiting_since: Option<u64>,
+}
+
+/// The hub, its driver and its network.
+#[derive(Debug)]
+pub struct World<'a> {
+    hub: Hub<'a>,
+    now: u64,
+    rng: fastrand::Rng,
+    weather: Weather,
+    sockets: Vec<(State, Socket)>,
+    /// By slot.
+    links: Vec<Option<Link>>,
+    buffer: Vec<u8>,
+    counters: Counters,
+}
+
+impl<'a> World<'a> {
+    /// A hub that nobody is connected to, at time 0.
+    pub fn new(memory: &'a mut Memory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
+        let (listeners, storage) = memory.lend(&setup.limits, &setup.listeners);
+        let config = Config { listeners, ..setup.config };
+        let hub = Hub::new(config, setup.limits, storage).expect("limits that can be kept");
+        let links = (0..setup.limits.conns).map(|_| None).collect();
+        let rng = fastrand::Rng::with_seed(seed);
+        let counters = Counters::default();
+        Self { hub, now: 0, rng, weather, sockets: Vec::new(), links, buffer: Vec::new(), counters }
+    }
+
+    /// The virtual time, in ms.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Lets time pass at once, as when the whole machine was asleep.
+    pub fn jump_to(&mut self, now: u64) {
+        self.now = self.now.max(now);
+    }
+
+    /// Changes how the network behaves from now on.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+    }
+
+    /// What the driver has done.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Connections in the hub's table.
+    pub fn count(&self) -> usize {
+        self.hub.count()
+    }
+
+    /// Asks the hub to end.
+    pub fn shut_down(&mut self) {
+        self.handle(Event::Shutdown);
+        self.settle();
+    }
+
+    // --- The clients' side ---
+
+    /// Connects to a listener, over pipes of these capacities.
+    pub fn connect(&mut self, listener: ListenerId, up: usize, down: usize) -> SocketId {
+        self.sockets.push((State::Backlog(listener), Socket::new(up, down)));
+        self.sockets.len() - 1
+    }
+
+    /// Sends what the connection takes of `bytes` now; returns how many that were.
+    pub fn send(&mut self, socket: SocketId, bytes: &[u8]) -> usize {
+        let at = self.arrival();
+        self.sockets[socket].1.up.write(at, bytes)
+    }
+
+    /// Ends the client's sending direction.
+    pub fn finish(&mut self, socket: SocketId) {
+        let at = self.arrival();
+        self.sockets[socket].1.up.finish(at);
+    }
+
+    /// Breaks the connection from the client's side.
+    pub fn reset(&mut self, socket: SocketId) {
+        let keeps_sent = self.rng.bool();
+        self.sockets[socket].1.reset(keeps_sent);
+    }
+
+    /// Reads up to `most` bytes that have come for the client.
+    pub fn receive(&mut self, socket: SocketId, most: usize, into: &mut Vec<u8>) -> Read {
+        self.sockets[socket].1.down.read(self.now, most, into)
+    }
+
+    /// When there is something to read for the client.
+    pub fn arrival_at(&self, socket: SocketId) -> Option<u64> {
+        self.sockets[socket].1.down.arrival()
+    }
+
+    /// Since when the hub takes nothing of what has come from the client.
+    pub fn waiting_since(&self, socket: SocketId) -> Option<u64> {
+        let State::Open(id) = self.sockets[socket].0 else { return None };
+        self.links[id.slot()].as_ref().and_then(|link| link.waiting_since)
+    }
+
+    /// Whether the hub holds the connection.
+    pub fn is_held(&self, socket: SocketId) -> bool {
+        matches!(self.sockets[socket].0, State::Open(_))
+    }
+
+    fn arrival(&mut self) -> u64 {
+        self.now + self.rng.u64(..=self.weather.delay_ms)
+    }
+
+    // --- The driver ---
+
+    /// When the driver has something to do, if no client does anything before.
+    pub fn next_turn_at(&self) -> Option<u64> {
+        let deadline = self.hub.next_deadline().map(Instant::as_millis);
+        let arrivals = self.links.iter().flatten().filter_map(|link| {
+            let socket = &self.sockets[link.socket].1;
+            let reads = link.wants.read > 0 && link.leftover.is_empty();
+            if Self::is_writable(link, socket) { Some(0) } else { socket.up.arrival().filter(|_| reads) }
+        });
+        let backlog = self.sockets.iter().any(|(state, _)| matches!(state, State::Backlog(_))).then_some(0);
+        deadline.into_iter().chain(arrivals).chain(backlog).min().map(|at| at.max(self.now))
+    }
+
+    /// Does all that there is to do at this time.
+    pub fn run(&mut self) {
+        let mut ticks = 0;
+        while self.next_turn_at().is_some_and(|at| at <= self.now) {
+            let before = self.counters;
+            self.turn();
+            let (acts, ticked) = (self.counters.acts - before.acts, self.counters.ticks - before.ticks);
+            ticks = if acts == 0 { ticks + ticked } else { 0 };
+            assert!(acts + ticked > 0, "a turn in which nothing could be done: the driver would spin");
+            assert!(ticks <= u64::from(TICKS_AT_ONCE), "the deadline stays at {} for ever", self.now);
+        }
+    }
+
+    fn turn(&mut self) {
+        self.counters.turns += 1;
+        let is_due = self.hub.next_deadline().is_some_and(|at| at.as_millis() <= self.now);
+        let mut slots: Vec<usize> =
+            (0..self.links.len()).filter(|&slot| self.links[slot].is_some()).collect();
+        if self.weather.is_choppy {
+            self.rng.shuffle(&mut slots);
+        }
+        for slot in slots {
+            self.look_if_ready(slot);
+        }
+        for socket in 0..self.sockets.len() {
+            if let State::Backlog(listener) = self.sockets[socket].0 {
+                self.accept(socket, listener);
+            }
+        }
+        if is_due {
+            self.counters.ticks += 1;
+            self.hub.handle(Instant::from_millis(self.now), Event::Tick);
+        }
+        self.settle();
+    }
+
+    fn look_if_ready(&mut self, slot: usize) {
+        let Some(link) = &mut self.links[slot] else { return };
+        let (id, socket) = (link.id, &self.sockets[link.socket].1);
+        let reads = link.wants.read > 0 && link.leftover.is_empty() && socket.up.is_readable(self.now);
+        if Self::is_writable(link, socket) {
+            link.is_full = false;
+            self.service(id);
+        }
+        if reads {
+            self.read(id);
+        }
+    }
+
+    fn is_writable(link: &Link, socket: &Socket) -> bool {
+        link.wants.write && link.is_full && (socket.down.free() > 0 || socket.down.is_broken())
+    }
+
+    fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
+        // Clocks that go back a little do no harm.
+        let back = if self.rng.u8(..) == 0 { self.rng.u64(..3) } else { 0 };
+        self.hub.handle(Instant::from_millis(self.now.saturating_sub(back)), event)
+    }
+
+    /// Does what the changed connections ask for, until none does any more.
+    fn settle(&mut self) {
+        let start = self.counters;
+        while let Some(id) = self.hub.next_changed() {
+            self.counters.named += 1;
+            let (named, acts) = (self.counters.named - start.named, self.counters.acts - start.acts);
+            // Whatever is done may concern everybody.
+            let enough = 4 * (self.links.len() as u64 + 1) * (acts + 4);
+            assert!(named <= enough, "connections are named without end: {named} times after {acts} acts");
+            self.service(id);
+        }
+        for slot in 0..self.links.len() {
+            self.check_named(slot);
+        }
+    }
+
+    /// A connection that was not named needs no look: nothing it wants may have changed.
+    fn check_named(&mut self, slot: usize) {
+        let Some(link) = &mut self.links[slot] else { return };
+        let now = self.hub.interest(link.id);
+        let shown = |interest: Interest| (interest.read > 0, interest.write, interest.close);
+        assert_eq!(shown(now), shown(link.wants), "slot {slot} changed and was not named (now, last seen)");
+        let waits_for_write = link.is_full && !link.is_broken;
+        assert!(!now.write || waits_for_write, "slot {slot} has bytes to send and was not named");
+        assert!(now.read == 0 || link.leftover.is_empty(), "slot {slot} takes input and was not named");
+        let has_input = !link.leftover.is_empty() || self.sockets[link.socket].1.up.has_bytes(self.now);
+        link.waiting_since = has_input.then(|| link.waiting_since.unwrap_or(self.now));
+    }
+
+    fn accept(&mut self, socket: SocketId, listener: ListenerId) {
+        self.counters.acts += 1;
+        match self.handle(Event::Accepted(listener, None)).opened() {
+            Ok(id) => {
+                self.sockets[socket].0 = State::Open(id);
+                let taken = self.links[id.slot()].replace(Link {
+                    id,
+                    socket,
+                    leftover: Vec::new(),
+                    is_full: false,
+                    is_shut: false,
+                    is_broken: false,
+                    has_ended: false,
+                    wants: Interest { read: 0, write: false, close: Close::No },
+                    waiting_since: None,
+                });
+                assert!(taken.is_none(), "slot {} was given twice", id.slot());
+            }
+            Err(refusal) => {
+                let text = self.hub.refusal_text(listener, refusal);
+                let (state, socket) = &mut self.sockets[socket];
+                *state = State::Gone;
+                socket.down.write(self.now, text.as_bytes());
+                socket.down.finish(self.now);
+                socket.up.close_reader();
+            }
+        }
+    }
+
+    fn link(&mut self, id: ConnId) -> Option<&mut Link> {
+        self.links[id.slot()].as_mut().filter(|link| link.id == id)
+    }
+
+    fn read(&mut self, id: ConnId) {
+        let appetite = self.hub.interest(id).read;
+        let Some(link) = self.links[id.slot()].as_mut().filter(|link| link.id == id) else { return };
+        if appetite == 0 || !link.leftover.is_empty() {
+            return self.service(id);
+        }
+        // Half of the drivers read as much as is there, whatever the appetite.
+        let most = if self.rng.bool() { appetite.min(READ_SIZE) } else { READ_SIZE };
+        let most = if self.weather.is_choppy { self.rng.usize(1..=most) } else { most };
+        let (mut buffer, is_broken) = (std::mem::take(&mut self.buffer), link.is_broken);
+        buffer.clear();
+        match self.sockets[link.socket].1.up.read(self.now, most, &mut buffer) {
+            Read::Bytes(_) => {
+                let rest = self.offer(id, &buffer);
+                if let Some(link) = self.link(id) {
+                    link.leftover.extend_from_slice(&buffer[rest..]);
+                }
+            }
+            Read::End if is_broken => self.fail(id),
+            Read::End => {
+                link.has_ended = true;
+                self.counters.acts += 1;
+                self.handle(Event::PeerClosed(id));
+            }
+            Read::Broken => self.fail(id),
+            Read::Nothing => {}
+        }
+        self.buffer = buffer;
+    }
+
+    /// Offers input that the hub has said to take; returns how much it took.
+    fn offer(&mut self, id: ConnId, bytes: &[u8]) -> usize {
+        let taken = self.handle(Event::Received(id, bytes)).taken();
+        assert!(taken <= bytes.len(), "more taken than offered");
+        assert!(taken > 0, "slot {} wanted input and took nothing of {}", id.slot(), bytes.len());
+        self.counters.acts += 1;
+        if let Some(link) = self.link(id) {
+            link.waiting_since = None;
+        }
+        taken
+    }
+
+    /// Brings a connection to where the hub wants it.
+    fn service(&mut self, id: ConnId) {
+        let appetite = self.hub.interest(id).read;
+        if let Some(link) = self.link(id)
+            && appetite > 0
+            && !link.leftover.is_empty()
+        {
+            let mut leftover = std::mem::take(&mut link.leftover);
+            let taken = self.offer(id, &leftover);
+            leftover.drain(..taken);
+            if let Some(link) = self.link(id) {
+                link.leftover = leftover;
+            }
+        }
+        if self.hub.interest(id).write {
+            self.write(id);
+        }
+        let interest = self.hub.interest(id);
+        let Some(link) = self.link(id) else { return };
+        link.wants = interest;
+        let (socket, was_shut) = (link.socket, link.is_shut);
+        match interest.close {
+            Close::No => {}
+            Close::Write => {
+                link.is_shut = true;
+                if !was_shut {
+                    let at = self.arrival();
+                    self.sockets[socket].1.down.finish(at);
+                }
+            }
+            Close::Full => {
+                let at = self.arrival();
+                self.sockets[socket].1.down.finish(at);
+                self.let_go(id, Event::Closed(id));
+            }
+            Close::Abort => {
+                self.sockets[socket].1.down.break_off(false);
+                self.let_go(id, Event::Closed(id));
+            }
+        }
+    }
+
+    fn write(&mut self, id: ConnId) {
+        let Some(link) = self.links[id.slot()].as_ref().filter(|link| link.id == id && !link.is_full) else {
+            return;
+        };
+        let (socket, is_broken) =
+            (link.socket, link.is_broken || self.sockets[link.socket].1.down.is_broken());
+        if is_broken && link.has_ended {
+            return self.fail(id);
+        }
+        let lent: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
+        assert!(!lent.is_empty(), "slot {} wanted to send and had nothing", id.slot());
+        let sent = if is_broken {
+            lent.len()
+        } else {
+            let part = if self.weather.is_choppy { self.rng.usize(1..=lent.len()) } else { lent.len() };
+            let at = self.arrival();
+            self.sockets[socket].1.down.write(at, &lent[..part])
+        };
+        self.counters.acts += u64::from(sent > 0);
+        self.handle(Event::Sent(id, sent));
+        if let Some(link) = self.link(id) {
+            (link.is_full, link.is_broken) = (sent < lent.len(), is_broken);
+        }
+    }
+
+    fn fail(&mut self, id: ConnId) {
+        self.let_go(id, Event::Failed(id, Cause::Reset));
+    }
+
+    fn let_go(&mut self, id: ConnId, event: Event<'_>) {
+        let Some(link) = self.links[id.slot()].take() else { return };
+        self.counters.acts += 1;
+        let (state, socket) = &mut self.sockets[link.socket];
+        *state = State::Gone;
+        socket.up.close_reader();
+        self.handle(event);
+    }
+}

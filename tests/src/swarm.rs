@@ -1,0 +1,198 @@
+//! Many clients in one thread: each sends what is queued for it and reads, unless
+//! it is told not to, whenever the test lets the swarm move.
+//!
+//! Knows sockets and lines; knows nothing of chat.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use crate::client::{Options, Stream};
+use crate::lines::{LineBuffer, Next};
+use crate::sys::{self, POLLIN, POLLOUT, pollfd};
+
+/// The most that one client reads in a turn.
+const CHUNK: usize = 64 * 1024;
+
+#[derive(Debug)]
+struct Member {
+    stream: Option<Stream>,
+    unsent: Vec<u8>,
+    sent: usize,
+    ends: bool,
+    reads: bool,
+    closed: bool,
+    received: LineBuffer,
+}
+
+/// Clients that are named by their number, from 0 in the order of connecting.
+#[derive(Debug, Default)]
+pub struct Swarm {
+    members: Vec<Member>,
+}
+
+impl Swarm {
+    /// Connects one more client to `address`.
+    pub fn connect(&mut self, address: &str, options: Options) -> usize {
+        let stream = Stream::connect(address, options).unwrap_or_else(|error| panic!("{address}: {error}"));
+        self.add(stream)
+    }
+
+    /// Adds a connected client.
+    pub fn add(&mut self, stream: Stream) -> usize {
+        stream.set_nonblocking(true).expect("a socket");
+        self.members.push(Member {
+            stream: Some(stream),
+            unsent: Vec::new(),
+            sent: 0,
+            ends: false,
+            reads: true,
+            closed: false,
+            received: LineBuffer::default(),
+        });
+        self.members.len() - 1
+    }
+
+    /// How many clients there ever were.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there never was a client.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Queues bytes to be sent by `client`.
+    pub fn send(&mut self, client: usize, bytes: &[u8]) {
+        self.members[client].unsent.extend_from_slice(bytes);
+    }
+
+    /// How many queued bytes `client` has not yet sent.
+    #[must_use]
+    pub fn unsent(&self, client: usize) -> usize {
+        let member = &self.members[client];
+        member.unsent.len() - member.sent
+    }
+
+    /// Ends the sending direction of `client` once what is queued was sent.
+    pub fn half_close(&mut self, client: usize) {
+        self.members[client].ends = true;
+    }
+
+    /// Closes `client` by a reset.
+    pub fn reset(&mut self, client: usize) {
+        if let Some(stream) = self.members[client].stream.take() {
+            sys::reset_on_close(&stream).expect("a socket");
+        }
+        self.members[client].closed = true;
+    }
+
+    /// Whether `client` reads from now on.
+    pub fn set_reading(&mut self, client: usize, reads: bool) {
+        self.members[client].reads = reads;
+    }
+
+    /// Whether the server closed `client`; whole lines may still be there.
+    #[must_use]
+    pub fn is_closed(&self, client: usize) -> bool {
+        self.members[client].closed
+    }
+
+    /// A line that was already received by `client`.
+    pub fn pop_line(&mut self, client: usize) -> Option<Vec<u8>> {
+        self.members[client].received.pop_line()
+    }
+
+    /// Lets all move once: waits at most for `timeout` until one of them can.
+    pub fn turn(&mut self, timeout: Duration) {
+        let mut polled = Vec::with_capacity(self.members.len());
+        let mut numbers = Vec::with_capacity(self.members.len());
+        for (number, member) in self.members.iter().enumerate() {
+            let Some(stream) = member.stream.as_ref().filter(|_| !member.closed) else { continue };
+            let sends = member.sent < member.unsent.len() || member.ends;
+            let events = if member.reads { POLLIN } else { 0 } | if sends { POLLOUT } else { 0 };
+            // The kernel reports a broken connection even to those that ask for nothing.
+            if events != 0 {
+                polled.push(pollfd { fd: stream.as_fd().as_raw_fd(), events, revents: 0 });
+                numbers.push(number);
+            }
+        }
+        sys::poll(&mut polled, timeout).expect("sockets");
+        for (polled, number) in polled.iter().zip(numbers) {
+            if polled.revents != 0 {
+                self.members[number].move_on();
+            }
+        }
+    }
+
+    /// The next line or the close of `client`, letting all move for at most `timeout`.
+    pub fn next_within(&mut self, client: usize, timeout: Duration) -> Next {
+        let give_up = Instant::now() + timeout;
+        loop {
+            let member = &mut self.members[client];
+            if let Some(line) = member.received.pop_line() {
+                return Next::Line(line);
+            }
+            if member.closed {
+                let rest = member.received.pop_all();
+                return if rest.is_empty() { Next::Closed } else { Next::Line(rest) };
+            }
+            if Instant::now() >= give_up {
+                return Next::Nothing;
+            }
+            self.turn(give_up.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        }
+    }
+
+    /// Lets all move for `duration`.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            // The kernel counts whole milliseconds; zero would be a busy loop.
+            let left = end.saturating_duration_since(Instant::now());
+            self.turn(left.clamp(Duration::from_millis(1), Duration::from_millis(10)));
+        }
+    }
+}
+
+impl Member {
+    fn move_on(&mut self) {
+        self.write();
+        if self.reads {
+            self.read();
+        }
+    }
+
+    fn write(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        while self.sent < self.unsent.len() {
+            match stream.write(&self.unsent[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // What the server said before it closed is still to be read.
+                Err(_) => self.sent = self.unsent.len(),
+            }
+        }
+        self.unsent.clear();
+        self.sent = 0;
+        if self.ends {
+            self.ends = false;
+            // The server may have closed first.
+            let _ = stream.half_close();
+        }
+    }
+
+    fn read(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut chunk = [0; CHUNK];
+        match stream.read(&mut chunk) {
+            Ok(0) => self.closed = true,
+            Ok(count) => self.received.push(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.closed = true,
+        }
+    }
+}

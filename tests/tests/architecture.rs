@@ -1,0 +1,131 @@
+//! The architecture's invariants, read from the sources: the core has no `std`
+//! and does no I/O, `unsafe` stands in the shims alone, and layers point one way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The core from the ground up: a module imports only from those before it.
+const CORE: [&str; 13] = [
+    "event", "limits", "text", "log", "queue", "line", "conn", "room", "worklist", "exchange", "transmit",
+    "protocol", "hub",
+];
+
+/// The host: a module and those that it may import.
+const HOST: [(&str, &[&str]); 5] = [
+    ("sys", &[]),
+    ("select", &["sys"]),
+    ("serve", &["select", "sys"]),
+    ("join", &["select", "sys"]),
+    ("main", &["serve", "join"]),
+];
+
+/// The only files with `unsafe`.
+const SHIMS: [&str; 2] = ["host/src/sys.rs", "tests/src/sys.rs"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The sources below a folder, as (path from the root, text).
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
+            let path = entry.expect("its entries").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("text")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+/// The part of a source that is not compiled for tests alone, without comments.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The module of the crate that a file belongs to.
+fn module(path: &str) -> String {
+    let inside = path.split_once("/src/").map_or(path, |(_, inside)| inside);
+    inside.split(['/', '.']).next().unwrap_or_default().to_owned()
+}
+
+/// The modules of its own crate that a source names.
+fn imports(code: &str, prefix: &str) -> Vec<String> {
+    let after = code.split(prefix).skip(1);
+    after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn the_core_has_no_std_and_does_no_io() {
+    for (path, text) in sources("core/src") {
+        let code = code(&text);
+        for forbidden in ["std::", "extern crate", "alloc::", "unsafe {", "asm!"] {
+            let found = code.replace("heapless::", "").replace("core::", "");
+            assert!(!found.contains(forbidden), "{path} has {forbidden}");
+        }
+    }
+    let root = fs::read_to_string(root().join("core/src/lib.rs")).expect("text");
+    assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
+}
+
+#[test]
+fn the_core_depends_on_heapless_and_defmt_alone() {
+    let manifest = fs::read_to_string(root().join("core/Cargo.toml")).expect("text");
+    let dependencies = manifest.split("[dependencies]").nth(1).expect("dependencies");
+    let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+    let names: Vec<_> = dependencies.lines().filter_map(|line| line.split(['.', ' ']).next()).collect();
+    assert_eq!(names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>(), ["defmt", "heapless"]);
+}
+
+#[test]
+fn the_layers_of_the_core_point_down() {
+    let floor = |module: &str| CORE.iter().position(|name| *name == module);
+    for (path, text) in sources("core/src").iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
+        let own = floor(&module(path)).unwrap_or_else(|| panic!("{path} has no place in the order"));
+        for imported in imports(&code(text), "crate::") {
+            if let Some(other) = floor(&imported) {
+                assert!(other <= own, "{path} imports {imported}, which stands above it");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_two_halves_of_the_host_do_not_know_each_other() {
+    for (path, text) in sources("host/src").iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
+        let own = module(path);
+        let (_, allowed) = HOST.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
+        let prefix = if own == "main" { "parlour::" } else { "crate::" };
+        for imported in imports(&code(text), prefix) {
+            let known = HOST.iter().any(|(name, _)| *name == imported);
+            assert!(
+                !known || imported == own || allowed.contains(&imported.as_str()),
+                "{path} imports {imported}"
+            );
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_in_the_shims_alone_and_says_why() {
+    for folder in ["core", "host", "firmware", "tests/src", "tests/tests"] {
+        for (path, text) in sources(folder) {
+            let is_this = path.ends_with("tests/architecture.rs");
+            let blocks = code(&text).matches("unsafe {").count() + code(&text).matches("unsafe impl").count();
+            if SHIMS.iter().any(|shim| path.ends_with(shim)) {
+                assert!(blocks <= text.matches("// SAFETY:").count(), "{path}: a block without a reason");
+            } else {
+                assert!(is_this || blocks == 0, "{path} has unsafe code");
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The rules of README.md, held against the core in the simulator.
+
+use parlour_core::{Config, Limits, Listener, ListenerId, NAME_BYTES, Protocol};
+use parlour_tests::conformance::{ClientId, Declared, Driver, OnLag, Report, Settings, play, scripts};
+use parlour_tests::lines::Next;
+use parlour_tests::sim::{Memory, Peer, Setup, Weather, World};
+
+const CLIENTS: usize = 64;
+const ROOMS: usize = 16;
+const LINE_LIMIT: usize = 1024;
+/// About what a kernel holds for a connection.
+const PIPE: usize = 16 << 10;
+
+/// The core, with clients in virtual time.
+struct InSimulator<'a> {
+    memory: Option<&'a mut Memory<'a>>,
+    world: Option<World<'a>>,
+    peers: Vec<Peer>,
+}
+
+impl<'a> InSimulator<'a> {
+    fn new(memory: &'a mut Memory<'a>) -> Self {
+        Self { memory: Some(memory), world: None, peers: Vec::new() }
+    }
+
+    /// Lets everything move that can without time passing.
+    fn run(&mut self) {
+        let world = self.world.as_mut().expect("the driver was started");
+        loop {
+            world.run();
+            let mut moved = false;
+            for peer in &mut self.peers {
+                moved |= peer.send(world);
+                moved |= peer.receive(world, usize::MAX);
+            }
+            if !moved {
+                return world.run();
+            }
+        }
+    }
+}
+
+impl Driver for InSimulator<'_> {
+    fn name(&self) -> &str {
+        "the core in the simulator"
+    }
+
+    fn declared(&self) -> Declared {
+        Declared { clients: CLIENTS, rooms: ROOMS, line_limit: LINE_LIMIT, cannot: Vec::new() }
+    }
+
+    fn start(&mut self, settings: &Settings) {
+        let on_lag = match settings.on_lag {
+            OnLag::Disconnect => parlour_core::OnLag::Disconnect,
+            OnLag::Skip => parlour_core::OnLag::Skip,
+        };
+        let ms = |ms: u64| u32::try_from(ms).expect("a time that fits");
+        let defaults = Config::new(&[]);
+        let setup = Setup {
+            limits: Limits {
+                conns: settings.max_clients.unwrap_or(CLIENTS),
+                rooms: ROOMS,
+                rooms_per_conn: 2,
+                name: NAME_BYTES,
+                line: settings.line_limit.unwrap_or(LINE_LIMIT),
+                queue: 16 << 10,
+                log: settings.log_size.unwrap_or(256 << 10).next_power_of_two(),
+                records: 4096,
+            },
+            listeners: vec![Listener { protocol: Protocol::Chat, on_lag }],
+            config: Config {
+                greeting: settings.greeting.unwrap_or_default(),
+                grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),
+                idle_ms: settings.idle_timeout_ms.map(ms),
+                ..defaults
+            },
+        };
+        let memory = self.memory.take().expect("a driver is started once");
+        self.world = Some(World::new(memory, &setup, Weather::default(), 0));
+    }
+
+    fn connect(&mut self) -> ClientId {
+        let world = self.world.as_mut().expect("the driver was started");
+        self.peers.push(Peer::connect(world, ListenerId(0), PIPE, PIPE));
+        self.peers.len() - 1
+    }
+
+    fn send(&mut self, client: ClientId, bytes: &[u8]) {
+        self.peers[client].outbox.extend(bytes);
+        self.run();
+    }
+
+    fn half_close(&mut self, client: ClientId) {
+        self.peers[client].finish();
+        self.run();
+    }
+
+    fn reset(&mut self, client: ClientId) {
+        let world = self.world.as_mut().expect("the driver was started");
+        self.peers[client].reset(world);
+        self.run();
+    }
+
+    fn set_reading(&mut self, client: ClientId, reads: bool) {
+        self.peers[client].reads = reads;
+    }
+
+    fn next(&mut self, client: ClientId) -> Next {
+        self.run();
+        let peer = &mut self.peers[client];
+        match peer.take_line() {
+            Some(line) => Next::Line(line),
+            None if !peer.is_closed() => Next::Nothing,
+            None if peer.inbox.is_empty() => Next::Closed,
+            None => Next::Line(std::mem::take(&mut peer.inbox)),
+        }
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.run();
+        let end = self.world.as_ref().map_or(0, World::now) + ms;
+        while let Some(world) = self.world.as_mut()
+            && world.now() < end
+        {
+            let next = world.next_turn_at().filter(|&at| at < end);
+            world.jump_to(next.unwrap_or(end));
+            self.run();
+        }
+    }
+
+    fn shutdown(&mut self) {
+        self.world.as_mut().expect("the driver was started").shut_down();
+        self.run();
+    }
+}
+
+#[test]
+fn the_core_keeps_all_rules() {
+    let outcomes = scripts().into_iter().map(|script| {
+        let mut memory = Memory::default();
+        (script, play(&script, &mut InSimulator::new(&mut memory)))
+    });
+    let report = Report::new("the core in the simulator", outcomes.collect());
+    println!("{report}");
+    assert_eq!(report.impossible(), 0, "the core can do everything");
+    assert_eq!(report.failed(), 0, "see the report above");
+}

@@ -1,0 +1,160 @@
+//! The operator's console and the watch, over pipes.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use parlour_tests::client::Client;
+use parlour_tests::server::{Server, binary};
+use parlour_tests::terminal::Terminal;
+
+/// A server with a console on a pipe.
+fn with_console(args: &[&str]) -> Server {
+    let mut command = Server::command(&[&["--chat", "0", "--console"], args].concat());
+    command.stdin(Stdio::piped());
+    Server::launch(command)
+}
+
+#[test]
+fn the_operator_speaks_to_all() {
+    let mut server = with_console(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("/join den");
+    bob.catch_up();
+    alice.catch_up();
+    server.type_line("/say maintenance at noon");
+    alice.expect_line("-- maintenance at noon");
+    bob.expect_line("-- maintenance at noon");
+    server.stop();
+}
+
+#[test]
+fn the_operator_kicks() {
+    let mut server = with_console(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let mut bob = Client::named(server.chat(), "bob");
+    alice.catch_up();
+    server.type_line("/kick bob spamming");
+    alice.expect_line("-- bob left (spamming)");
+    let last = String::from_utf8(bob.read_to_close()).expect("UTF-8");
+    assert!(last.lines().all(|line| line.starts_with("-- ")), "{last:?}");
+    let mut carol = Client::named(server.chat(), "carol");
+    alice.catch_up();
+    server.type_line("/kick carol");
+    alice.expect_matching("a leave", |line| line == "-- carol left" || line.starts_with("-- carol left ("));
+    carol.read_to_close();
+    server.type_line("/kick nobody");
+    server.stdout.wait_for("an answer", |line| line.contains("nobody"));
+    alice.expect_nothing();
+    server.stop();
+}
+
+#[test]
+fn the_operator_asks_who_is_where() {
+    let mut server = with_console(&[]);
+    let _alice = Client::named(server.chat(), "alice");
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("/join den");
+    bob.catch_up();
+    server.type_line("/who");
+    server.stdout.wait_for("the lobby", |line| line.contains("lobby") && line.contains("alice"));
+    server.type_line("/who den");
+    server.stdout.wait_for("the den", |line| line.contains("den") && line.contains("bob"));
+    server.type_line("/rooms");
+    server.stdout.wait_for("the rooms", |line| line.contains("den: 1 here"));
+    server.type_line("/stats");
+    server.stdout.wait_for("numbers", |line| line.contains("2 connections"));
+    server.type_line("/nonsense");
+    server.stdout.wait_for("an answer", |line| line.contains("nonsense"));
+    server.stop();
+}
+
+#[test]
+fn the_operator_ends_the_server() {
+    let mut server = with_console(&[]);
+    let mut alice = Client::enter(server.chat());
+    server.type_line("/shutdown");
+    alice.expect_line("-- server is shutting down");
+    alice.expect_close();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_last_command_without_an_ending_counts() {
+    let mut server = with_console(&[]);
+    let mut alice = Client::enter(server.chat());
+    server.type_bytes(b"/say hello\n/say good");
+    alice.expect_line("-- hello");
+    server.type_bytes(b"bye");
+    server.end_input();
+    alice.expect_line("-- goodbye");
+    server.stop();
+}
+
+#[test]
+fn without_the_option_a_pipe_commands_nothing() {
+    let mut command = Server::command(&["--chat", "0"]);
+    command.stdin(Stdio::piped());
+    let mut server = Server::launch(command);
+    let mut alice = Client::enter(server.chat());
+    server.type_line("/shutdown");
+    alice.expect_nothing();
+    server.stop();
+}
+
+#[test]
+fn a_terminal_commands_without_the_option() {
+    let mut command = Command::new(binary());
+    command.args(["serve", "--chat", "0"]);
+    let mut terminal = Terminal::start(command);
+    let listening = "listening chat 127.0.0.1:";
+    terminal.wait_for(listening);
+    // The port is known once the line is complete.
+    terminal.wait_until("a whole line", |terminal| !terminal.cursor_row().contains(listening));
+    let text = terminal.text();
+    let port =
+        text.split_once(listening).and_then(|(_, rest)| rest.split_whitespace().next()).expect("a port");
+    let mut alice = Client::enter(&format!("127.0.0.1:{port}"));
+    terminal.press("/say from the keyboard\r");
+    alice.expect_line("-- from the keyboard");
+    // End of file on a terminal.
+    terminal.press("\x04");
+    std::thread::sleep(Duration::from_millis(200));
+    alice.expect_nothing();
+    // The interrupt of the terminal.
+    terminal.press("\x03");
+    alice.expect_line("-- server is shutting down");
+    assert_eq!(terminal.wait_for_exit().code(), Some(0));
+    terminal.expect_restored();
+}
+
+#[test]
+fn the_watch_shows_what_is_said() {
+    let mut server = Server::chatting(&["--watch"]);
+    let mut alice = Client::named(server.chat(), "alice");
+    alice.say("watch this");
+    alice.say("/me dances");
+    alice.say("/msg alice a secret");
+    alice.catch_up();
+    server.stdout.wait_for("a message", |line| line.contains("<alice> watch this"));
+    server.stdout.wait_for("an action", |line| line.contains("* alice dances"));
+    drop(alice);
+    server.stdout.wait_for("a leave", |line| line.contains("-- alice left"));
+    let secret = server.stdout.seen().iter().any(|line| line.contains("secret"));
+    assert!(!secret, "direct messages are between two");
+}
+
+#[test]
+fn the_watch_shows_every_line_in_order() {
+    const LINES: usize = 20_000;
+    let mut server = Server::chatting(&["--watch"]);
+    let mut alice = Client::named(server.chat(), "alice");
+    for number in 0..LINES {
+        alice.say(&format!("line {number}"));
+    }
+    alice.catch_up();
+    for number in 0..LINES {
+        let line = server.stdout.wait_for("a message", |line| line.contains("<alice> line "));
+        assert!(line.ends_with(&format!(" line {number}")), "{line:?} is not number {number}");
+    }
+}

@@ -1,0 +1,229 @@
+//! What goes wrong with connections and descriptors harms nobody else.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use parlour_tests::client::{Client, Options, line_text};
+use parlour_tests::lines::{Next, PATIENCE};
+use parlour_tests::server::Server;
+use parlour_tests::swarm::Swarm;
+use parlour_tests::sys;
+
+#[test]
+fn without_descriptors_it_waits_until_one_is_free() {
+    const SPARE: usize = 5;
+    const WAITING: usize = 4;
+    let mut server = Server::chatting(&["--max-conns", "100"]);
+    let mut alice = Client::named(server.chat(), "alice");
+    // The limit is one of numbers, and those in use have gaps.
+    let used = server.descriptors();
+    let spare = (0..).filter(|number| !used.contains(number)).nth(SPARE).expect("numbers without end");
+    sys::set_descriptor_limit_of(server.pid(), spare).expect("a child");
+    let mut inside: Vec<Client> = (0..SPARE).map(|_| Client::enter(server.chat())).collect();
+    // The kernel completes these connections; the server cannot take them.
+    let mut outside: Vec<Client> = (0..WAITING).map(|_| Client::connect(server.chat())).collect();
+    alice.catch_up();
+    let before = server.processor_time();
+    outside[0].expect_silence(Duration::from_millis(1_000));
+    let busy = server.processor_time() - before;
+    assert!(busy < Duration::from_millis(300), "no busy loop: {busy:?} of processor time in a second");
+    alice.say("we go on");
+    inside[0].wait_for("<alice> we go on");
+    // Complaints are one line, however often it tried, and plain where no terminal is.
+    let complaints = server.stderr.seen().iter().filter(|line| line.contains("Too many open files")).count();
+    assert_eq!(complaints, 1, "said once: {:#?}", server.stderr.seen());
+    let is_plain = |line: &String| !line.contains('\x1b');
+    assert!(server.stderr.seen().iter().all(is_plain), "no colours in a pipe: {:#?}", server.stderr.seen());
+    for (left, waiting) in outside.iter_mut().enumerate() {
+        drop(inside.pop().expect("more inside than outside"));
+        let welcome = waiting.line();
+        assert!(welcome.starts_with("-- welcome to parlour"), "number {left}: {welcome:?}");
+    }
+    alice.say("all together");
+    for client in &mut outside {
+        client.wait_for("<alice> all together");
+    }
+    server.stop();
+}
+
+#[test]
+fn few_descriptors_from_the_start_are_enough_for_few() {
+    let mut command = Server::command(&["--chat", "0", "--max-conns", "20"]);
+    sys::limit_descriptors(&mut command, 40);
+    let server = Server::launch(command);
+    for _ in 0..3 {
+        let mut clients: Vec<Client> = (0..20).map(|_| Client::enter(server.chat())).collect();
+        Client::connect(server.chat()).expect_line("-- server is full");
+        clients[0].catch_up();
+        while let Some(client) = clients.pop() {
+            client.reset();
+        }
+        // The next ones come in only when the server saw these go.
+        wait_for_descriptors(&server, 20);
+    }
+    server.stop();
+}
+
+fn wait_for_descriptors(server: &Server, most: usize) {
+    let give_up = Instant::now() + PATIENCE;
+    while server.descriptors().len() > most {
+        assert!(Instant::now() < give_up, "{:?} stay open", server.descriptors());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn resets_in_the_middle_of_lines_harm_nobody() {
+    let server = Server::chatting(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let mut bob = Client::named(server.chat(), "bob");
+    alice.catch_up();
+    let descriptors = server.descriptors();
+    for round in 0..200 {
+        let mut broken = Client::connect(server.chat());
+        broken.send(b"/nick broken\nin the midd");
+        if round % 2 == 0 {
+            broken.read_some();
+        }
+        broken.reset();
+        alice.say(&format!("round {round}"));
+        bob.wait_for(&format!("<alice> round {round}"));
+    }
+    wait_for_descriptors(&server, descriptors.len());
+    alice.catch_up();
+    assert_eq!(alice.names_here().len(), 2, "nobody stays who is gone");
+    server.stop();
+}
+
+#[test]
+fn connections_that_end_before_they_are_taken_harm_nobody() {
+    let server = Server::chatting(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let descriptors = server.descriptors();
+    // Stopped, the server accepts none of them before they are gone.
+    server.signal(sys::SIGSTOP);
+    for _ in 0..100 {
+        let stream = TcpStream::connect(server.chat()).expect("the backlog is longer");
+        sys::reset_on_close(&stream).expect("a socket");
+    }
+    server.signal(sys::SIGCONT);
+    alice.catch_up();
+    wait_for_descriptors(&server, descriptors.len());
+    assert_eq!(alice.names_here(), ["alice"]);
+    server.stop();
+}
+
+#[test]
+fn bytes_that_come_one_at_a_time_are_lines_in_the_end() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut alice = Client::named(server.chat(), "alice");
+    bob.catch_up();
+    for byte in "sl\u{f6}wly \u{1f600}\r\n/me t\u{ff}pes\n".as_bytes() {
+        alice.send(&[*byte]);
+        bob.say("meanwhile");
+    }
+    bob.expect_line("<alice> sl\u{f6}wly \u{1f600}");
+    bob.expect_line("* alice t\u{ff}pes");
+}
+
+#[test]
+fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long() {
+    const CHUNK: usize = 1 << 20;
+    const CHUNKS: usize = 100;
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut alice = Client::named(server.chat(), "alice");
+    bob.catch_up();
+    let before = server.memory_kib();
+    let chunk = vec![b'x'; CHUNK];
+    for _ in 0..CHUNKS {
+        alice.send(&chunk);
+    }
+    alice.say("");
+    alice.say("short");
+    alice.expect_line("-- line too long (limit 1024 bytes), not sent");
+    bob.expect_line("<alice> short");
+    alice.expect_nothing();
+    let after = server.memory_peak_kib();
+    assert!(after < before + (4 << 10), "memory is flat: {before} KiB before, {after} KiB at most");
+    bob.expect_nothing();
+}
+
+#[test]
+fn garbage_reaches_the_others_as_clean_lines() {
+    const SENDERS: usize = 4;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut swarm = Swarm::default();
+    for _ in 0..SENDERS {
+        swarm.connect(server.chat(), Options::default());
+    }
+    for _ in 0..200 {
+        for sender in 0..SENDERS {
+            let telnet = random.bool();
+            let garbage: Vec<u8> = (0..random.usize(1..2_000))
+                .map(|_| match random.u8(..) {
+                    0..16 => b'\n',
+                    16..64 if telnet => random.u8(240..),
+                    _ => random.u8(..),
+                })
+                .collect();
+            swarm.send(sender, &garbage);
+            // Nothing may be left open that would swallow what follows: neither a
+            // line nor a telnet command.
+            swarm.send(sender, b"\xff\xf0\xff\xf0\n");
+        }
+        swarm.turn(Duration::from_millis(1));
+    }
+    for sender in 0..SENDERS {
+        swarm.send(sender, format!("garbage of {sender} ends\n").as_bytes());
+    }
+    let mut ends = 0;
+    while ends < SENDERS {
+        swarm.turn(Duration::from_millis(1));
+        while let Next::Line(line) = bob.next_within(Duration::from_millis(1)) {
+            let line = line_text(&line);
+            let kinds = ["<", "* ", "[", "-- "];
+            assert!(kinds.iter().any(|kind| line.starts_with(kind)), "seed {seed}: {line:?}");
+            assert!(!line.contains(|c: char| c.is_control() && c != '\t'), "seed {seed}: {line:?}");
+            ends += usize::from(line.contains("garbage of ") && line.ends_with(" ends"));
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn who_asks_and_does_not_read_is_not_read_until_it_does() {
+    const QUESTIONS: usize = 100_000;
+    let server = Server::chatting(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let mut swarm = Swarm::default();
+    let stalled = swarm.connect(server.chat(), Options { receive_buffer: Some(4096), source: None });
+    swarm.set_reading(stalled, false);
+    swarm.send(stalled, &b"/nick bob\n".repeat(QUESTIONS));
+    let mut before = usize::MAX;
+    while swarm.unsent(stalled) < before {
+        before = swarm.unsent(stalled);
+        swarm.run_for(Duration::from_millis(200));
+    }
+    alice.wait_for("-- guest-1 is now bob");
+    alice.expect_nothing();
+    swarm.half_close(stalled);
+    swarm.set_reading(stalled, true);
+    let mut answers = 0;
+    loop {
+        match swarm.next_within(stalled, PATIENCE) {
+            Next::Line(line) if line == b"-- you are bob already\r\n" => answers += 1,
+            Next::Line(line) if answers > 0 => panic!("{:?} among the answers", line_text(&line)),
+            Next::Line(_) => {}
+            Next::Closed => break,
+            Next::Nothing => panic!("stuck after {answers} answers"),
+        }
+    }
+    assert_eq!(answers, QUESTIONS - 1, "every question is answered before the close");
+    assert!(server.memory_peak_kib() < 32 << 10, "{} KiB", server.memory_peak_kib());
+}

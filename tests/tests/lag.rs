@@ -1,0 +1,326 @@
+//! Clients that do not read, or not fast enough: the others go on.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use parlour_tests::client::{Client, Options, Stream, line_text};
+use parlour_tests::lines::{Next, PATIENCE};
+use parlour_tests::server::Server;
+use parlour_tests::swarm::Swarm;
+
+/// What is promised of the server's memory under all of this.
+const MOST_MEMORY_KIB: u64 = 32 << 10;
+
+/// A receiver for which the kernel holds little.
+const SMALL: Options = Options { receive_buffer: Some(4096), source: None };
+
+/// What a talker says, with the name `talker`, and others must see.
+fn flood(lines: usize) -> Vec<u8> {
+    let fill = "x".repeat(64);
+    (0..lines).flat_map(|number| format!("{number} {fill}\n").into_bytes()).collect()
+}
+
+/// Lets `listener` see all of a flood of `lines`; says how often it saw that
+/// someone was too slow.
+fn see_flood(swarm: &mut Swarm, listener: usize, lines: usize) -> usize {
+    let fill = "x".repeat(64);
+    let mut next = 0;
+    let mut cut = 0;
+    while next < lines {
+        let Next::Line(line) = swarm.next_within(listener, PATIENCE) else { panic!("no line {next}") };
+        match line_text(&line) {
+            line if line == format!("<talker> {next} {fill}") => next += 1,
+            line if line.ends_with(" left (too slow)") => cut += 1,
+            line => panic!("{line:?} instead of number {next}"),
+        }
+    }
+    cut
+}
+
+#[test]
+fn a_receiver_that_never_reads_is_cut_and_harms_nobody() {
+    const LINES: usize = 200_000;
+    let server = Server::chatting(&["--grace", "1s"]);
+    let mut swarm = Swarm::default();
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let stalled = swarm.connect(server.chat(), SMALL);
+    enter(&mut swarm, &[(talker, "talker"), (listener, "listener"), (stalled, "stalled")]);
+    swarm.set_reading(stalled, false);
+    swarm.send(talker, &flood(LINES));
+    assert_eq!(see_flood(&mut swarm, listener, LINES), 1, "it is cut, once");
+    assert!(server.memory_peak_kib() < MOST_MEMORY_KIB, "{} KiB", server.memory_peak_kib());
+    server.stop();
+}
+
+#[test]
+fn a_receiver_that_trickles_is_cut_as_well() {
+    const LINES: usize = 200_000;
+    let server = Server::chatting(&["--grace", "1s"]);
+    let mut swarm = Swarm::default();
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
+    let mut trickle = Client::enter_with(server.chat(), SMALL).into_stream();
+    for client in [talker, listener] {
+        catch_up(&mut swarm, client);
+    }
+    // Its socket takes something now and then, but far too little.
+    let reader = std::thread::spawn(move || {
+        let mut little = [0; 512];
+        while matches!(trickle.read(&mut little), Ok(1..)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop::<Stream>(trickle);
+    });
+    swarm.send(talker, &flood(LINES));
+    assert_eq!(see_flood(&mut swarm, listener, LINES), 1, "it is cut, once");
+    server.stop();
+    reader.join().expect("no panic");
+}
+
+#[test]
+fn a_relay_cuts_who_never_reads() {
+    const LINES: usize = 150_000;
+    let server = Server::start(&["--relay", "0", "--grace", "1s"]);
+    let mut swarm = Swarm::default();
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.address("relay"), Options::default()));
+    let stalled = swarm.connect(server.address("relay"), SMALL);
+    swarm.set_reading(stalled, false);
+    // Whatever comes before the listener is in does not reach it.
+    loop {
+        swarm.send(talker, b"is anybody there\n");
+        if let Next::Line(_) = swarm.next_within(listener, Duration::from_millis(100)) {
+            break;
+        }
+    }
+    swarm.send(talker, &flood(LINES));
+    let fill = "x".repeat(64);
+    let mut next = 0;
+    while next < LINES {
+        match swarm.next_within(listener, PATIENCE) {
+            Next::Line(line) if line == format!("{next} {fill}\n").as_bytes() => next += 1,
+            Next::Line(line) if next == 0 && line == b"is anybody there\n" => {}
+            other => panic!("{other:?} instead of number {next}"),
+        }
+    }
+    swarm.set_reading(stalled, true);
+    while swarm.next_within(stalled, PATIENCE) != Next::Closed {}
+    server.stop();
+}
+
+#[test]
+fn the_shutdown_is_told_to_all_even_while_one_stalls() {
+    let server = Server::chatting(&[]);
+    let mut swarm = Swarm::default();
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let stalled = swarm.connect(server.chat(), SMALL);
+    enter(&mut swarm, &[(talker, "talker"), (listener, "listener"), (stalled, "stalled")]);
+    swarm.set_reading(stalled, false);
+    // More than the hub can take while it waits for the stalled one.
+    swarm.send(talker, &flood(200_000));
+    while swarm.next_within(listener, Duration::from_millis(500)) != Next::Nothing {}
+    server.signal(parlour_tests::sys::SIGTERM);
+    for client in [listener, talker] {
+        let mut last = Vec::new();
+        while let Next::Line(line) = swarm.next_within(client, PATIENCE) {
+            last = line;
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&last),
+            "-- server is shutting down\r\n",
+            "what {client} saw last"
+        );
+    }
+}
+
+/// Someone for whom something waits breaks the connection, after having half-closed
+/// it or not: the server must let go of it, and the room go on, long before the
+/// grace is over.
+fn breaks_off(asks: &[u8], talk: &[u8], half_closes: bool) {
+    const A_WHILE: Duration = Duration::from_millis(500);
+    let server = Server::chatting(&["--grace", "600s"]);
+    let mut swarm = Swarm::default();
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
+    let before = server.descriptors().len();
+    let stalled = swarm.connect(server.chat(), SMALL);
+    enter(&mut swarm, &[(stalled, "stalled")]);
+    swarm.set_reading(stalled, false);
+    swarm.send(stalled, asks);
+    swarm.send(talker, talk);
+    swarm.run_for(A_WHILE);
+    if half_closes {
+        swarm.half_close(stalled);
+        swarm.run_for(A_WHILE);
+    }
+    swarm.reset(stalled);
+    let give_up = Instant::now() + PATIENCE;
+    while server.descriptors().len() > before {
+        assert!(Instant::now() < give_up, "the server holds on to a broken connection");
+        swarm.run_for(Duration::from_millis(10));
+    }
+    swarm.send(talker, b"the last\n");
+    let mut left = 0;
+    loop {
+        match swarm.next_within(listener, PATIENCE) {
+            Next::Line(line) if line == b"<talker> the last\r\n" => break,
+            Next::Line(line) => left += usize::from(line.starts_with(b"-- stalled left")),
+            other => panic!("the room does not go on: {other:?}"),
+        }
+    }
+    assert_eq!(left, 1, "the others see it leave, once");
+    server.stop();
+}
+
+#[test]
+fn a_client_that_breaks_off_while_answers_wait_is_gone() {
+    let asks = b"/help\n".repeat(200_000);
+    breaks_off(&asks, b"", false);
+    breaks_off(&asks, b"", true);
+}
+
+#[test]
+fn a_client_that_breaks_off_while_messages_wait_is_gone() {
+    breaks_off(b"", &flood(100_000), false);
+    breaks_off(b"", &flood(100_000), true);
+}
+
+#[test]
+fn waiting_costs_no_processor_time() {
+    const WINDOW: Duration = Duration::from_millis(600);
+    const LITTLE: Duration = Duration::from_millis(150);
+    let server = Server::start(&["--chat", "0", "--echo", "0", "--relay", "0", "--grace", "60s"]);
+    let mut swarm = Swarm::default();
+    let measure = |what: &str, swarm: &mut Swarm| {
+        // Until the kernel's buffers are full and everything waits.
+        let mut before = usize::MAX;
+        let unsent = |swarm: &Swarm| (0..swarm.len()).map(|client| swarm.unsent(client)).sum();
+        while unsent(swarm) < before {
+            before = unsent(swarm);
+            swarm.run_for(Duration::from_millis(100));
+        }
+        let start = server.processor_time();
+        std::thread::sleep(WINDOW);
+        let busy = server.processor_time() - start;
+        assert!(busy < LITTLE, "{what}: {busy:?} of processor time in {WINDOW:?}");
+    };
+    for protocol in ["chat", "echo", "relay"] {
+        swarm.connect(server.address(protocol), Options::default());
+    }
+    measure("idle clients", &mut swarm);
+    for protocol in ["chat", "echo", "relay"] {
+        let stalled = swarm.connect(server.address(protocol), SMALL);
+        swarm.set_reading(stalled, false);
+        swarm.send(stalled, &b"/help\n".repeat(200_000));
+    }
+    measure("clients that do not read what they asked for", &mut swarm);
+    let talkers =
+        ["chat", "relay"].map(|protocol| swarm.connect(server.address(protocol), Options::default()));
+    for talker in talkers {
+        swarm.send(talker, &flood(100_000));
+    }
+    measure("rooms that wait for someone", &mut swarm);
+    for client in 0..swarm.len() {
+        swarm.half_close(client);
+    }
+    measure("half-closed clients", &mut swarm);
+    for client in 3..swarm.len() {
+        swarm.reset(client);
+    }
+    measure("reset clients", &mut swarm);
+    server.stop();
+}
+
+#[test]
+fn a_lagging_client_is_told_exactly_how_many_messages_it_missed() {
+    const TALKERS: usize = 3;
+    const LINES: usize = 25_000;
+    const GRACE: Duration = Duration::from_millis(500);
+    let server = Server::chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
+    let mut swarm = Swarm::default();
+    let listener = swarm.connect(server.chat(), Options::default());
+    let lagging = swarm.connect(server.chat(), SMALL);
+    let talkers: Vec<usize> =
+        (0..TALKERS).map(|_| swarm.connect(server.chat(), Options::default())).collect();
+    enter(&mut swarm, &[(listener, "listener"), (lagging, "lagging")]);
+    for talker in &talkers {
+        enter(&mut swarm, &[(*talker, &format!("t{talker}"))]);
+    }
+    for client in [listener, lagging] {
+        catch_up(&mut swarm, client);
+    }
+    swarm.set_reading(lagging, false);
+    let fill = "y".repeat(80);
+    for talker in &talkers {
+        let text: String = (0..LINES).map(|number| format!("{number} {fill}\n")).collect();
+        swarm.send(*talker, text.as_bytes());
+    }
+    // The others see all, and wait for the lagging one no longer than its grace.
+    let start = Instant::now();
+    let mut order = Vec::new();
+    while order.len() < TALKERS * LINES {
+        let Next::Line(line) = swarm.next_within(listener, PATIENCE) else { panic!("nothing more") };
+        order.push(line);
+    }
+    let took = start.elapsed();
+    check_talkers(&order, LINES);
+    assert!(took < GRACE * 10, "one lagging client held the others up for {took:?}");
+
+    swarm.set_reading(lagging, true);
+    let mut position = 0;
+    let mut missed = 0;
+    while position < order.len() {
+        let Next::Line(line) = swarm.next_within(lagging, PATIENCE) else { panic!("nothing more") };
+        let text = line_text(&line);
+        if let Some(count) =
+            text.strip_prefix("-- you missed ").and_then(|text| text.strip_suffix(" messages"))
+        {
+            let count: usize = count.parse().expect("a number");
+            position += count;
+            missed += count;
+        } else {
+            assert!(order[position] == line, "{text:?} instead of number {position}");
+            position += 1;
+        }
+    }
+    assert_eq!(position, order.len());
+    assert!(missed > 0);
+}
+
+/// Lets clients of a swarm take names; what they see meanwhile is dropped.
+fn enter(swarm: &mut Swarm, names: &[(usize, &str)]) {
+    for (client, name) in names {
+        swarm.send(*client, format!("/nick {name}\n").as_bytes());
+        catch_up(swarm, *client);
+    }
+    for client in 0..swarm.len() {
+        catch_up(swarm, client);
+    }
+}
+
+/// Drops all that waits for a client.
+fn catch_up(swarm: &mut Swarm, client: usize) {
+    swarm.send(client, b"/ping\n");
+    loop {
+        match swarm.next_within(client, PATIENCE) {
+            Next::Line(line) if line == b"-- pong\r\n" => return,
+            Next::Line(_) => {}
+            other => panic!("client {client}: {other:?}"),
+        }
+    }
+}
+
+/// Lines `<NAME> NUMBER ...` must be complete and in order for each name.
+fn check_talkers(lines: &[Vec<u8>], each: usize) {
+    let mut next: HashMap<&str, usize> = HashMap::new();
+    for line in lines {
+        let text = std::str::from_utf8(line).expect("UTF-8");
+        let (name, number) = text.split_once("> ").expect("a message");
+        let number: usize =
+            number.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+        let expected = next.entry(name).or_default();
+        assert_eq!(number, *expected, "from {name}");
+        *expected += 1;
+    }
+    assert!(next.values().all(|&count| count == each), "{next:?}");
+}

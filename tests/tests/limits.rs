@@ -1,0 +1,141 @@
+//! What `parlour serve` allows: who may come, how many, how long and how fast.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use parlour_tests::client::{Client, Options};
+use parlour_tests::server::Server;
+
+fn from(last: u8) -> Options {
+    Options { source: Some(Ipv4Addr::new(127, 0, 0, last)), receive_buffer: None }
+}
+
+/// Whether someone from 127.0.0.`last` gets in.
+fn may_enter(server: &Server, last: u8) -> bool {
+    let mut client = Client::connect_with(server.chat(), from(last));
+    let seen = client.read_some();
+    String::from_utf8_lossy(&seen).contains("-- welcome to parlour")
+}
+
+#[test]
+fn only_those_allowed_come_in() {
+    let server = Server::chatting(&["--allow", "127.0.0.2/32", "--allow", "127.0.0.16/28"]);
+    assert_eq!(
+        [1, 2, 3, 16, 31, 32].map(|last| may_enter(&server, last)),
+        [false, true, false, true, true, false]
+    );
+}
+
+#[test]
+fn those_denied_do_not_come_in() {
+    let server = Server::chatting(&["--deny", "127.0.0.2/32"]);
+    assert_eq!([1, 2, 3].map(|last| may_enter(&server, last)), [true, false, true]);
+}
+
+#[test]
+fn who_is_denied_is_not_let_in_by_an_allowance() {
+    let server = Server::chatting(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.2/32"]);
+    assert_eq!([1, 2].map(|last| may_enter(&server, last)), [true, false]);
+}
+
+#[test]
+fn one_address_has_no_more_than_its_connections() {
+    let server = Server::chatting(&["--max-conns-per-ip", "2"]);
+    let first = Client::enter_with(server.chat(), from(2));
+    let mut second = Client::enter_with(server.chat(), from(2));
+    assert!(!may_enter(&server, 2));
+    let other = Client::enter_with(server.chat(), from(3));
+    second.expect_line(&format!("-- {} joined", other.name()));
+    first.half_close();
+    second.expect_line(&format!("-- {} left", first.name()));
+    let _third = Client::enter_with(server.chat(), from(2));
+}
+
+#[test]
+fn a_newcomer_too_many_is_told_so_while_the_others_go_on() {
+    let server = Server::chatting(&["--max-conns", "3"]);
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::enter(server.chat())).collect();
+    for client in &mut clients {
+        client.catch_up();
+    }
+    for round in 0..50 {
+        let mut refused = Client::connect(server.chat());
+        if round % 2 == 0 {
+            // What nobody reads any more must not cost it the reason. It may be
+            // closed already.
+            let _ = refused.try_send(b"hello\n");
+        }
+        refused.expect_line("-- server is full");
+        refused.expect_close();
+    }
+    clients[0].say("still here");
+    clients[1].expect_line("<guest-1> still here");
+    clients[2].expect_line("<guest-1> still here");
+    drop(clients.pop());
+    clients[0].expect_line("-- guest-3 left");
+    assert_eq!(Client::enter(server.chat()).name(), "guest-3");
+}
+
+#[test]
+fn who_sends_nothing_for_long_is_timed_out() {
+    let server = Server::chatting(&["--idle-timeout", "500ms"]);
+    let mut idle = Client::enter(server.chat());
+    let mut lively = Client::enter(server.chat());
+    lively.catch_up();
+    let give_up = Instant::now() + Duration::from_secs(20);
+    loop {
+        let seen = lively.catch_up();
+        if !seen.is_empty() {
+            assert_eq!(seen, ["-- guest-1 left (timed out)"]);
+            break;
+        }
+        assert!(Instant::now() < give_up, "an idle client stays");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    idle.read_to_close();
+}
+
+#[test]
+fn who_is_too_fast_is_slowed_down_and_loses_nothing() {
+    const LINES: usize = 60;
+    let server = Server::chatting(&["--rate", "30"]);
+    let mut listener = Client::enter(server.chat());
+    let mut fast = Client::enter(server.chat());
+    let mut other = Client::enter(server.chat());
+    listener.catch_up();
+    let start = Instant::now();
+    let text: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
+    fast.send(text.as_bytes());
+    other.say("not held up");
+    let mut next = 0;
+    let mut others = None;
+    while next < LINES || others.is_none() {
+        let line = listener.line();
+        if line == "<guest-3> not held up" {
+            others = Some(next);
+        } else {
+            assert_eq!(line, format!("<guest-2> line {next}"));
+            next += 1;
+        }
+    }
+    assert!(others < Some(LINES), "another client waits for nobody's rate");
+    // Sixty lines at thirty a second, less what may be sent at once.
+    assert!(start.elapsed() > Duration::from_millis(500), "took only {:?}", start.elapsed());
+    assert!(!fast.catch_up().iter().any(|line| line.contains("left")), "never punished");
+}
+
+#[test]
+fn rooms_are_no_more_than_allowed() {
+    let server = Server::chatting(&["--rooms", "2"]);
+    let mut alice = Client::named(server.chat(), "alice");
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("/join den");
+    bob.expect_line("-- you are in den");
+    alice.catch_up();
+    let mut carol = Client::named(server.chat(), "carol");
+    alice.catch_up();
+    carol.say("/join third");
+    carol.expect_matching("why not", |line| line.starts_with("-- ") && !line.starts_with("-- you are in"));
+    carol.say("still in the lobby");
+    alice.expect_line("<carol> still in the lobby");
+}

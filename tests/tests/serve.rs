@@ -1,0 +1,298 @@
+//! `parlour serve`: where it listens, how it starts, refuses to start and ends.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use parlour_tests::client::{Client, Options};
+use parlour_tests::server::{Ended, Server, binary};
+use parlour_tests::sys;
+
+/// The start must have been refused: in one line, for a reason that `reason` is
+/// in, with nothing said to listen.
+fn expect_refused(ended: &Ended, reason: &str) {
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_eq!(ended.stdout, [""; 0], "nothing half started");
+    assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
+    assert!(ended.stderr[0].to_lowercase().contains(&reason.to_lowercase()), "{reason:?} in {ended:?}");
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+#[test]
+fn without_arguments_it_listens_where_the_manual_says() {
+    let free = ["127.0.0.1:5000", "127.0.0.1:7777"].map(|address| TcpListener::bind(address).is_ok());
+    for args in [&[][..], &["serve"]] {
+        let mut command = Command::new(binary());
+        command.args(args).stdin(Stdio::null());
+        if free == [true, true] {
+            let server = Server::launch(command);
+            let expected = [("chat", "127.0.0.1:5000"), ("echo", "127.0.0.1:7777")];
+            assert!(server.listening().iter().map(|(p, a)| (p.as_str(), a.as_str())).eq(expected));
+            server.stop();
+        } else {
+            // Someone else on this machine has one of the ports, which it must say.
+            expect_refused(&Server::run_command(command), "in use");
+        }
+    }
+}
+
+#[test]
+fn any_number_of_listeners_in_any_notation() {
+    let server = Server::start(&[
+        "--echo",
+        "0",
+        "--chat",
+        "0",
+        "--chat",
+        "127.0.0.1:0",
+        "--relay",
+        "localhost:0",
+        "--chat",
+        "[::1]:0",
+        "--relay",
+        "0",
+    ]);
+    let protocols =
+        |wanted: &str| server.listening().iter().filter(|(protocol, _)| protocol == wanted).count();
+    assert_eq!([protocols("chat"), protocols("echo"), protocols("relay")], [3, 1, 2]);
+    for (protocol, address) in server.listening() {
+        assert!(!address.ends_with(":0"), "{protocol} has a real port: {address}");
+        if protocol != "chat" {
+            drop(Client::connect(address));
+        }
+    }
+    // Chat is one place, whatever the door.
+    let chats = server.listening().iter().filter(|(protocol, _)| protocol == "chat");
+    let mut clients: Vec<Client> = chats.map(|(_, address)| Client::enter(address)).collect();
+    for client in &mut clients {
+        client.catch_up();
+    }
+    clients[0].say("through another door");
+    clients[1].expect_line("<guest-1> through another door");
+    clients[2].expect_line("<guest-1> through another door");
+    server.stop();
+}
+
+#[test]
+fn all_addresses_of_both_families() {
+    let server = Server::start(&["--chat", "[::]:0"]);
+    let port = server.port().to_string();
+    assert_eq!(server.chat(), format!("[::]:{port}"));
+    drop(Client::enter(&format!("[::1]:{port}")));
+}
+
+#[test]
+fn a_unix_socket_is_a_listener_and_gone_at_the_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let address = format!("unix:{}", path.display());
+    let server = Server::start(&["--chat", &address, "--chat", "0"]);
+    assert_eq!(server.chat(), address);
+    let mut alice = Client::named(&address, "alice");
+    let mut bob = Client::named(&server.listening()[1].1, "bob");
+    alice.catch_up();
+    bob.say("hi");
+    alice.expect_line("<bob> hi");
+    server.stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_stale_unix_socket_is_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    drop(UnixListener::bind(&path).expect("a socket"));
+    assert!(is_socket(&path), "closing leaves the file");
+    let address = format!("unix:{}", path.display());
+    let server = Server::start(&["--chat", &address]);
+    drop(Client::enter(&address));
+    // Killed, it leaves a stale file of its own.
+    drop(server);
+    assert!(is_socket(&path));
+    Server::start(&["--chat", &address]).stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_unix_socket_in_use_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let address = format!("unix:{}", path.display());
+    let server = Server::start(&["--chat", &address]);
+    expect_refused(&Server::run(&["serve", "--chat", &address]), "in use");
+    drop(Client::enter(&address));
+    server.stop();
+}
+
+#[test]
+fn what_is_no_socket_is_never_deleted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("precious");
+    fs::write(&path, "contents").expect("a file");
+    let ended = Server::run(&["serve", "--chat", "0", "--chat", &format!("unix:{}", path.display())]);
+    expect_refused(&ended, "precious");
+    assert_eq!(fs::read_to_string(&path).expect("the file"), "contents");
+}
+
+#[test]
+fn a_port_in_use_is_refused_with_nothing_half_started() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("a port").port().to_string();
+    let unix = format!("unix:{}", path.display());
+    let ended = Server::run(&["serve", "--echo", "0", "--chat", &unix, "--chat", &port, "--relay", "0"]);
+    expect_refused(&ended, "in use");
+    assert!(ended.stderr[0].contains(&port), "the line says which: {ended:?}");
+    assert!(!path.exists(), "no socket file is left");
+}
+
+#[test]
+fn a_bad_address_is_refused() {
+    for address in ["65536", "nonsense", "127.0.0.1", "127.0.0.1:x", "[::1:5000", "unix:", "", "192.0.2.1:0"]
+    {
+        let ended = Server::run(&["serve", "--chat", address]);
+        assert_eq!(ended.code, Some(2), "{address:?}: {ended:?}");
+        assert_eq!(ended.stdout, [""; 0]);
+        assert!(!ended.stderr.is_empty(), "{address:?}: {ended:?}");
+        assert!(ended.stderr[0].contains(address), "the first line names {address:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn more_connections_than_descriptors_are_refused() {
+    let mut command = Server::command(&["--chat", "0", "--max-conns", "500"]);
+    sys::limit_descriptors(&mut command, 100);
+    let ended = Server::run_command(command);
+    expect_refused(&ended, "descriptor");
+    assert!(ended.stderr[0].contains("100"), "the line says how many there are: {ended:?}");
+}
+
+#[test]
+fn a_soft_limit_of_descriptors_is_raised() {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -S -n 50; exec '{}' serve \"$@\"", binary().display());
+    command.args(["-c", &script, "parlour", "--chat", "0", "--max-conns", "200"]).stdin(Stdio::null());
+    let server = Server::launch(command);
+    let mut clients: Vec<Client> = (0..100).map(|_| Client::enter(server.chat())).collect();
+    clients[99].expect_nothing();
+    server.stop();
+}
+
+#[test]
+fn both_signals_end_it_in_order() {
+    for signal in [sys::SIGTERM, sys::SIGINT] {
+        let mut server = Server::start(&["--chat", "0", "--echo", "0", "--relay", "0"]);
+        let mut alice = Client::enter(server.chat());
+        let mut bob = Client::enter(server.chat());
+        let mut echo = Client::connect(server.address("echo"));
+        let mut relay = Client::connect(server.address("relay"));
+        alice.catch_up();
+        server.signal(signal);
+        for client in [&mut alice, &mut bob] {
+            client.expect_line("-- server is shutting down");
+            client.expect_close();
+        }
+        echo.expect_close();
+        relay.expect_close();
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let mut server = Server::chatting(&["--chat", &format!("unix:{}", path.display())]);
+    let stalled = fill_a_client_that_does_not_read(&server);
+    server.signal(sys::SIGTERM);
+    let start = std::time::Instant::now();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(server.is_running(), "what is queued is sent for up to 3 s");
+    server.signal(sys::SIGTERM);
+    server.wait();
+    assert!(start.elapsed() < Duration::from_millis(2_500), "it did not wait out the 3 s");
+    assert!(!path.exists(), "the socket file is removed nevertheless");
+    drop(stalled);
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most() {
+    let server = Server::chatting(&[]);
+    let stalled = fill_a_client_that_does_not_read(&server);
+    server.stop();
+    drop(stalled);
+}
+
+/// A client for which more waits than the kernel takes.
+fn fill_a_client_that_does_not_read(server: &Server) -> Client {
+    let small = Options { receive_buffer: Some(4096), source: None };
+    let stalled = Client::enter_with(server.chat(), small);
+    let mut talker = Client::enter(server.chat());
+    let line = format!("{}\n", "x".repeat(1000));
+    // The hub takes no more when the kernel's buffers and the log are full.
+    talker.send_until_stuck(line.as_bytes());
+    stalled
+}
+
+#[test]
+fn the_end_of_standard_input_does_not_stop_it() {
+    for args in [&[][..], &["--console"]] {
+        let mut command = Server::command(&[&["--chat", "0"], args].concat());
+        command.stdin(Stdio::piped());
+        let mut server = Server::launch(command);
+        server.end_input();
+        let mut alice = Client::enter(server.chat());
+        std::thread::sleep(Duration::from_millis(300));
+        alice.expect_nothing();
+        assert!(server.processor_time() < Duration::from_millis(150), "no busy loop");
+        server.stop();
+    }
+}
+
+#[test]
+fn a_closed_standard_output_does_not_stop_it() {
+    let mut server = Server::chatting(&["--watch"]);
+    server.stdout.close();
+    let mut alice = Client::enter(server.chat());
+    for number in 0..100 {
+        alice.say(&format!("line {number}"));
+        alice.expect_nothing();
+    }
+    server.stop();
+}
+
+#[test]
+fn the_greeting_may_have_several_lines() {
+    let server = Server::chatting(&["--greeting", "Welcome!\nBe kind."]);
+    let mut client = Client::connect(server.chat());
+    client.expect_line("-- Welcome!");
+    client.expect_line("-- Be kind.");
+    client.expect_line("-- welcome to parlour, you are guest-1; /help lists the commands");
+}
+
+#[test]
+fn a_bad_option_is_refused() {
+    for args in [
+        &["--on-lag", "sulk"][..],
+        &["--grace", "soon"],
+        &["--max-conns", "many"],
+        &["--allow", "300.0.0.0/8"],
+        &["--rate", "-1"],
+        &["--log-size", "0"],
+        &["--line-limit", "0"],
+        &["--rooms", "0"],
+    ] {
+        let ended = Server::run(&[&["serve", "--chat", "0"], args].concat());
+        assert_eq!(ended.code, Some(2), "{args:?}: {ended:?}");
+        assert_eq!(ended.stdout, [""; 0]);
+        assert!(!ended.stderr.is_empty(), "{args:?}");
+    }
+}
