@@ -20,7 +20,7 @@ use super::listener::Listener;
 use crate::select::Select;
 
 /// Bytes that are read at once at the most.
-const READ_SIZE: usize = 64 * 1024;
+const READ_SIZE: usize = 128 * 1024;
 /// Slices that are written at once at the most.
 const WRITE_SLICES: usize = 64;
 /// After how long accepting is tried again when the system is short of descriptors.
