@@ -7,10 +7,16 @@
 
 mod memory;
 mod net;
+mod part;
 mod peer;
+mod plan;
+mod run;
+mod streams;
+mod talker;
 mod world;
 
 pub use memory::Memory;
 pub use net::Read;
 pub use peer::Peer;
+pub use run::run;
 pub use world::{Counters, Setup, SocketId, Weather, World};

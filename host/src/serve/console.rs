@@ -24,8 +24,7 @@ impl Console {
     /// Standard input or output is closed.
     pub(crate) fn new(listens: bool) -> io::Result<Self> {
         // Not through `Stdin`: its buffer would hide from select what it holds.
-        let input =
-            if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
+        let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
         Ok(Self { input, output: open_output()?, pending: Vec::new(), broken: false })
     }
 

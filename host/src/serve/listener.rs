@@ -16,8 +16,10 @@ use super::address::{Address, resolve};
 const BACKLOG: i32 = 4_096;
 
 /// Vanished peers are found after about two minutes.
-const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
 
 /// A socket that listens. A socket file goes with it.
 #[derive(Debug)]

@@ -178,7 +178,9 @@ fn start(options: &Options) -> Result<(), StartError> {
     let listeners = listen(&addresses)?;
     announce(&addresses, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = match wants_console || options.watch {
-        true => Console::new(wants_console).map_err(|error| StartError::System("standard streams", error))?.into(),
+        true => {
+            Console::new(wants_console).map_err(|error| StartError::System("standard streams", error))?.into()
+        }
         false => None,
     };
     let parts = Parts {

@@ -86,6 +86,8 @@ pub(crate) struct Server<'a> {
     buffer: Vec<u8>,
     /// When accepting is tried again after it failed for want of descriptors.
     starved_until: Option<Clock>,
+    /// Nobody was accepted since that was said.
+    is_starved: bool,
 }
 
 impl<'a> Server<'a> {
@@ -106,6 +108,7 @@ impl<'a> Server<'a> {
             ready: Vec::new(),
             buffer: vec![0; READ_SIZE],
             starved_until: None,
+            is_starved: false,
         };
         server.watch(server.signals.as_raw_fd(), Target::Signals, true, false);
         server.watch_listeners(true);
@@ -243,7 +246,10 @@ impl<'a> Server<'a> {
     fn accept(&mut self, listener: usize) {
         loop {
             match self.listeners[listener].accept() {
-                Ok((socket, peer)) => self.welcome(ListenerId(listener as u8), socket, peer),
+                Ok((socket, peer)) => {
+                    self.is_starved = false;
+                    self.welcome(ListenerId(listener as u8), socket, peer);
+                }
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return,
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
@@ -258,7 +264,7 @@ impl<'a> Server<'a> {
 
     /// Accepts nobody until a descriptor is free again.
     fn starve(&mut self, error: &io::Error) {
-        if self.starved_until.is_none() {
+        if !std::mem::replace(&mut self.is_starved, true) {
             tracing::warn!("newcomers have to wait: {error}");
         }
         self.starved_until = Some(Clock::now() + STARVED_PAUSE);
@@ -353,16 +359,21 @@ impl<'a> Server<'a> {
     }
 
     fn offer_leftover(&mut self, id: ConnId) {
-        if self.link(id).is_none_or(|link| link.leftover.is_empty()) || self.hub.interest(id).read == 0 {
-            return;
-        }
-        let Some(link) = self.link(id) else { return };
-        let mut leftover = std::mem::take(&mut link.leftover);
-        let taken = self.handle(Event::Received(id, &leftover)).taken();
-        leftover.drain(..taken);
+        let Some(link) = self.link(id).filter(|link| !link.leftover.is_empty()) else { return };
+        let leftover = std::mem::take(&mut link.leftover);
+        let leftover = self.offer(id, leftover);
         if let Some(link) = self.link(id) {
             link.leftover = leftover;
         }
+    }
+
+    /// Offers input to the hub if it wants any; returns what it did not take.
+    fn offer(&mut self, id: ConnId, mut input: Vec<u8>) -> Vec<u8> {
+        if !input.is_empty() && self.hub.interest(id).read > 0 {
+            let taken = self.handle(Event::Received(id, &input)).taken();
+            input.drain(..taken);
+        }
+        input
     }
 
     fn write(&mut self, id: ConnId) {
@@ -450,12 +461,8 @@ impl<'a> Server<'a> {
     }
 
     fn service_console(&mut self, id: ConnId) {
-        if !self.console_leftover.is_empty() && self.hub.interest(id).read > 0 {
-            let mut leftover = std::mem::take(&mut self.console_leftover);
-            let taken = self.handle(Event::Received(id, &leftover)).taken();
-            leftover.drain(..taken);
-            self.console_leftover = leftover;
-        }
+        let leftover = std::mem::take(&mut self.console_leftover);
+        self.console_leftover = self.offer(id, leftover);
         let Some(console) = &mut self.console else { return };
         if self.hub.interest(id).write && console.has_place() {
             let mut len = 0;

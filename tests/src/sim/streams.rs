@@ -64,7 +64,7 @@ pub(super) struct Relayer {
     has_whole_lines: bool,
     /// By sender: the number of its next line, and how much of it came.
     next: [(u32, usize); RELAYERS],
-    /// Whose line is not complete.
+    /// Whose line has no ending yet.
     unfinished: Option<usize>,
 }
 
@@ -85,8 +85,8 @@ impl Relayer {
     fn byte(&mut self, byte: u8) {
         let me = self.id;
         if byte == b'\n' {
-            let unfinished = self.unfinished.take();
-            assert!(unfinished.is_none() || !self.has_whole_lines, "relay {me}: a line of {unfinished:?} is cut");
+            let is_whole = self.unfinished.take().is_some_and(|sender| self.next[sender].1 == 0);
+            assert!(is_whole || !self.has_whole_lines, "relay {me}: a line ends that is not complete");
             return;
         }
         let sender = usize::from(byte / 32).checked_sub(1).expect("a byte that somebody sends");
@@ -97,8 +97,8 @@ impl Relayer {
         let expected = self.text(sender, number).nth(at);
         assert_eq!(Some(byte), expected, "relay {me}: line {number} of {sender} at {at}");
         let is_last = self.text(sender, number).count() == at + 1;
-        (self.next[sender], self.unfinished) =
-            if is_last { ((number + 1, 0), None) } else { ((number, at + 1), Some(sender)) };
+        self.next[sender] = if is_last { (number + 1, 0) } else { (number, at + 1) };
+        self.unfinished = Some(sender);
     }
 }
 

@@ -128,9 +128,9 @@ impl Talker {
             if bearer(old).is_none() {
                 self.expects_from_start(bearer(new));
             }
-        } else if let Some((name, _)) = notice.split_once(" left") {
+        } else if let Some((name, reason)) = notice.split_once(" left") {
             if let Some(id) = bearer(name) {
-                self.tracks.remove(&id);
+                self.sees_leave(id, reason, ledger);
             }
         } else {
             const OTHERS: &[&str] = &[
@@ -144,6 +144,17 @@ impl Talker {
     fn expects_from_start(&mut self, other: Option<usize>) {
         if let Some(other) = other.filter(|&other| other != self.id) {
             self.tracks.insert(other, Track::default());
+        }
+    }
+
+    /// Who leaves of its own accord has said all that it wanted to before.
+    fn sees_leave(&mut self, id: usize, reason: &str, ledger: &Ledger) {
+        let is_cut = ["(connection lost)", "(too slow)", "(timed out)"].iter().any(|cut| reason.ends_with(cut));
+        if let Some(Track { stay: Some(stay), next, is_loose: false }) = self.tracks.remove(&id)
+            && !is_cut
+        {
+            let said = ledger.said[id][stay as usize];
+            assert_eq!(next, said, "c{}: messages of c{id} in its stay {stay}, which has left", self.id);
         }
     }
 
