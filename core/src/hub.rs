@@ -372,11 +372,11 @@ impl<'a> Hub<'a> {
     /// Cuts a connection loose that has made a room wait for the whole grace.
     fn check_lag(&mut self, slot: Slot) {
         for index in self.x.members_of(slot) {
-            let member = &self.x.members[index as usize];
-            if member.state == Membership::Free || member.waited_since == Instant::NEVER {
+            let due = self.x.lag_deadline(index);
+            if due == Instant::NEVER {
                 continue;
             }
-            let due = member.waited_since.after(u64::from(self.x.config.grace_ms));
+            let member = &self.x.members[index as usize];
             if due > self.x.now {
                 self.x.arm(due);
             } else if !self.x.rooms[member.room as usize].closed {

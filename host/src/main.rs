@@ -1,6 +1,6 @@
 //! The `parlour` program: reads the command line and starts what it names.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,7 +29,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // RUST_LOG=debug shows every connection.
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     match cli.command {
         None => parlour::serve::run(&cli.serve),
         Some(Command::Serve(options)) => parlour::serve::run(&options),

@@ -103,7 +103,8 @@ fn the_layers_of_the_core_point_down() {
 fn the_two_halves_of_the_host_do_not_know_each_other() {
     for (path, text) in sources("host/src").iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
         let own = module(path);
-        let (_, allowed) = HOST.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
+        let (_, allowed) =
+            HOST.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
         let prefix = if own == "main" { "parlour::" } else { "crate::" };
         for imported in imports(&code(text), prefix) {
             let known = HOST.iter().any(|(name, _)| *name == imported);

@@ -6,8 +6,9 @@
 //! for it at that moment.
 
 use super::Exchange;
-use crate::conn::Slot;
+use crate::conn::{Conn, Slot};
 use crate::event::Instant;
+use crate::limits::Config;
 use crate::log::{Kind, Log, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 
@@ -52,7 +53,7 @@ impl Exchange<'_> {
     fn mark_laggards(&mut self, room: RoomIndex) {
         let (now, longest) = (self.now, self.limits.longest());
         let Room { log, first, .. } = &self.rooms[room as usize];
-        let (mut next, mut marked) = (*first, false);
+        let (mut next, mut deadline) = (*first, Instant::NEVER);
         while let Some(member) = self.members.get_mut(next as usize) {
             next = member.next;
             if member.holds()
@@ -60,12 +61,19 @@ impl Exchange<'_> {
                 && !log.fits_behind(member.position, 1 + RESERVE, longest)
             {
                 (member.waited_since, member.catch_up) = (now, log.head());
-                marked = true;
+                deadline = deadline.min(now.after(grace_ms(&self.config, &self.conns[member.conn as usize])));
             }
         }
-        if marked {
-            self.arm(now.after(u64::from(self.config.grace_ms)));
+        self.arm(deadline);
+    }
+
+    /// When a member has to be cut loose; `NEVER` if no room waits for it.
+    pub(crate) fn lag_deadline(&self, index: MemberIndex) -> Instant {
+        let member = &self.members[index as usize];
+        if member.waited_since == Instant::NEVER {
+            return Instant::NEVER;
         }
+        member.waited_since.after(grace_ms(&self.config, &self.conns[member.conn as usize]))
     }
 
     /// Moves a cursor on to `position`.
@@ -140,6 +148,12 @@ impl Exchange<'_> {
         let at_us = self.conn(slot).rate_at_us.saturating_sub(BURST_US);
         self.arm(Instant::from_millis(at_us.div_ceil(1_000)));
     }
+}
+
+/// How long a room waits for a connection. Who has not even taken the notice of
+/// what it missed before has had its grace.
+fn grace_ms(config: &Config<'_>, conn: &Conn<'_>) -> u64 {
+    if conn.gap.open { 0 } else { u64::from(config.grace_ms) }
 }
 
 /// How many messages of others start from one position to another.

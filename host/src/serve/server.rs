@@ -48,8 +48,8 @@ struct Link {
     is_full: bool,
     /// The sending side is closed.
     is_shut: bool,
-    /// Sending failed: nothing more is sent, and once what the peer had sent
-    /// before is read, the connection has failed.
+    /// Sending failed: what is to be sent is dropped, and once what the peer had
+    /// sent before is read, the connection has failed.
     broken: Option<Cause>,
 }
 
@@ -378,7 +378,7 @@ impl<'a> Server<'a> {
 
     fn write(&mut self, id: ConnId) {
         let Some(link) = self.links.get(id.slot()).and_then(Option::as_ref) else { return };
-        if link.id != id || link.is_full || link.broken.is_some() {
+        if link.id != id || link.is_full {
             return;
         }
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
@@ -388,7 +388,12 @@ impl<'a> Server<'a> {
             count += 1;
             len += bytes.len();
         }
-        match link.socket.send_vectored(&slices[..count]) {
+        let sent = match link.broken {
+            None => link.socket.send_vectored(&slices[..count]),
+            // As if it were sent: nobody is to wait for one who is gone.
+            Some(_) => Ok(len),
+        };
+        match sent {
             Ok(sent) => {
                 self.handle(Event::Sent(id, sent));
                 if let Some(link) = self.link(id) {
@@ -396,12 +401,12 @@ impl<'a> Server<'a> {
                 }
             }
             Err(error) => {
-                if let Some(link) = self.link(id) {
-                    if is_passing(&error) {
-                        link.is_full = true;
-                    } else {
-                        link.broken = Some(cause_of(&error));
-                    }
+                let Some(link) = self.link(id) else { return };
+                if is_passing(&error) {
+                    link.is_full = true;
+                } else {
+                    link.broken = Some(cause_of(&error));
+                    self.write(id);
                 }
             }
         }

@@ -191,19 +191,19 @@ fn join(stage: &mut Stage<'_>) {
     stage.says(alice, "/join den");
     stage.sees(alice, "-- you are in den");
     stage.sees(alice, "-- here: alice");
-    stage.sees(bob, "-- alice left (to den)");
-    stage.sees(carol, "-- alice left (to den)");
+    stage.sees(bob, "-- alice left");
+    stage.sees(carol, "-- alice left");
     stage.says(bob, "/join den");
     stage.sees(bob, "-- you are in den");
     let line = stage.line(bob);
     assert_eq!(names_in(&[line], "-- here: "), ["alice", "bob"]);
     stage.sees(alice, "-- bob joined");
-    stage.sees(carol, "-- bob left (to den)");
+    stage.sees(carol, "-- bob left");
     stage.says(alice, "/join lobby");
     stage.sees(alice, "-- you are in lobby");
     let line = stage.line(alice);
     assert_eq!(names_in(&[line], "-- here: "), ["alice", "carol"]);
-    stage.sees(bob, "-- alice left (to lobby)");
+    stage.sees(bob, "-- alice left");
     stage.sees(carol, "-- alice joined");
     for client in [alice, bob, carol] {
         stage.sees_nothing(client);

@@ -110,7 +110,7 @@ fn comings_and_goings(stage: &mut Stage<'_>) {
     let elsewhere = stage.connect();
     stage.sees(alice, "-- guest-2 joined");
     stage.says(elsewhere, "/join den");
-    stage.sees(alice, "-- guest-2 left (to den)");
+    stage.sees(alice, "-- guest-2 left");
     stage.until_pong(elsewhere);
     stage.half_closes(newcomer);
     stage.sees(alice, "-- guest-1 left");
@@ -162,7 +162,7 @@ fn shutdown(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
     stage.says(bob, "/join den");
     stage.until_pong(bob);
-    stage.sees(alice, "-- bob left (to den)");
+    stage.sees(alice, "-- bob left");
     stage.shuts_down();
     for client in [alice, bob] {
         stage.sees(client, "-- server is shutting down");

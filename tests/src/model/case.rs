@@ -166,22 +166,25 @@ impl Case<'_> {
         if self.peers[peer].ended || self.peers[peer].life == Life::Closing {
             return;
         }
-        let more = self.random_input(self.peers[peer].kind);
+        let Peer { id, kind, .. } = self.peers[peer];
+        let more = self.random_input(kind, id.slot());
         self.peers[peer].leftover.extend(more);
         self.offer(peer);
     }
 
-    fn random_input(&mut self, kind: Kind) -> Vec<u8> {
+    fn random_input(&mut self, kind: Kind, slot: usize) -> Vec<u8> {
         let mut input = Vec::new();
         for _ in 0..self.rng.usize(..4) {
             let longest = if self.rng.u32(..4) == 0 { self.limits.line } else { 12 };
             let len = self.rng.usize(..=longest);
             let text: Vec<u8> = std::iter::repeat_with(|| self.rng.u8(b'a'..=b'z')).take(len).collect();
             match kind {
-                // Bytes of any kind, with lines that may be too long.
+                // Lines that may be too long, each client's of bytes of its own, so that
+                // it can be told whose an unfinished one is.
                 Kind::Echo | Kind::Relay => {
-                    input.extend(text.iter().map(|byte| byte ^ 0x80));
-                    input.extend(self.rng.choice([&b"\n"[..], b"\r\n", b"", b"x"]).unwrap_or_default());
+                    input.push(0x80 | (slot as u8) << 3);
+                    input.extend(text.iter().map(|byte| 0x80 | (slot as u8) << 3 | byte & 7));
+                    input.extend(self.rng.choice([&b"\n"[..], b"\r\n", b""]).unwrap_or_default());
                 }
                 Kind::Chat => {
                     let is_command = self.rng.u32(..4) == 0;
@@ -380,14 +383,22 @@ impl Case<'_> {
         }
     }
 
-    /// Takes what the observers have got since they were last asked.
+    /// Takes what the observers have got since they were last asked; when they
+    /// have it, a room that waited for them may be told more.
     fn told(&mut self) -> Told {
-        let mut got = self.oracles.map(|id| {
-            let bytes: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
-            self.hub.handle(self.now, Event::Sent(id, bytes.len()));
-            bytes
-        });
-        Told { all: std::mem::take(&mut got[ROOMS]), rooms: got }
+        let mut told = self.oracles.map(|_| Vec::new());
+        loop {
+            let before: usize = told.iter().map(Vec::len).sum();
+            for (told, id) in told.iter_mut().zip(self.oracles) {
+                let got: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
+                self.hub.handle(self.now, Event::Sent(id, got.len()));
+                told.extend(got);
+            }
+            if told.iter().map(Vec::len).sum::<usize>() == before {
+                let [.., all] = &mut told;
+                return Told { all: std::mem::take(all), rooms: told };
+            }
+        }
     }
 
     /// Learns from the observers what could not be foreseen, and does what the
@@ -492,8 +503,8 @@ impl Case<'_> {
         }
         let Some((name, _)) = notice.split_once(" left") else { return false };
         let closing = self.peers.iter().position(|peer| {
-            peer.name == name && peer.life == Life::Open && self.hub.interest(peer.id).close != Close::No
-                || peer.name == name && peer.life == Life::Open && peer.ended
+            let is_closing = peer.ended || self.hub.interest(peer.id).close != Close::No;
+            peer.name == name && peer.life == Life::Open && is_closing
         });
         if let Some(peer) = closing {
             self.peers[peer].life = Life::Closing;
@@ -536,9 +547,12 @@ impl Case<'_> {
         let due = Instant::from_millis(self.now.as_millis().saturating_sub(u64::from(GRACE_MS)));
         for (index, &before) in before.iter().enumerate() {
             let peer = &self.peers[index];
-            let late: Vec<_> = (0..ROOMS)
-                .filter(|&room| peer.behind_since(room).is_some_and(|since| since <= due))
-                .collect();
+            // Who was not even told of an earlier gap has had its grace.
+            let had_grace = peer.waiting.iter().any(|item| item.gap.is_some());
+            let is_late = |since| had_grace || since <= due;
+            let late = |room| peer.behind_since(room).is_some_and(is_late);
+            // Nor has who skips in one room grace in another.
+            let late: Vec<_> = if (0..ROOMS).any(late) { (0..ROOMS).collect() } else { Vec::new() };
             if self.hub.interest(peer.id).close == Close::Abort {
                 assert!(!late.is_empty() || peer.life == Life::Closing, "cut only for lag");
                 continue;
@@ -619,7 +633,8 @@ impl Case<'_> {
             for peer in 0..self.peers.len() {
                 let Peer { id, kind, ended, .. } = self.peers[peer];
                 if kind == Kind::Relay && id != stalled && !ended {
-                    self.peers[peer].leftover.extend(b"some more\n".repeat(3));
+                    let more = [[0x80 | (id.slot() as u8) << 3; 9].as_slice(), b"\n"].concat();
+                    self.peers[peer].leftover.extend(more.repeat(3));
                 }
             }
             self.serve_all_but(Some(stalled));
@@ -754,7 +769,8 @@ fn subsets(rooms: &[Room]) -> impl Iterator<Item = Vec<Room>> {
 fn skip_all(peer: &Peer, before: usize, rooms: &[Room], now: Instant) -> impl Iterator<Item = Peer> {
     (before..=peer.waiting.len()).filter_map(move |place| {
         let mut after = Peer::new(peer.id, peer.kind);
-        (after.waiting, after.sent, after.missed_since) = (peer.waiting.clone(), peer.sent, peer.missed_since);
+        (after.waiting, after.sent, after.missed_since) =
+            (peer.waiting.clone(), peer.sent, peer.missed_since);
         let added = after.waiting.split_off(place);
         let did_skip = rooms.iter().all(|&room| after.skip(room, now));
         after.waiting.extend(added);

@@ -10,6 +10,8 @@ pub(super) struct Ledger {
     pub(super) said: Vec<Vec<u32>>,
     /// How many lines each relay client sent.
     pub(super) relayed: Vec<u32>,
+    /// Relay clients that reset their connection, perhaps within a line.
+    pub(super) relays_reset: Vec<usize>,
     /// Direct messages that the hub told `from` it had taken for `to`: `(from, to)`.
     pub(super) confirmed: Vec<(usize, usize)>,
     /// Everybody may begin.

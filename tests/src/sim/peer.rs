@@ -63,6 +63,11 @@ impl Peer {
         self.end.is_some()
     }
 
+    /// Whether the hub closed the connection, and did not break it.
+    pub fn was_closed_in_order(&self) -> bool {
+        self.end == Some(Read::End)
+    }
+
     /// Sends what fits; says whether anything did.
     pub fn send(&mut self, world: &mut World<'_>) -> bool {
         let sent = world.send(self.socket, self.outbox.make_contiguous());

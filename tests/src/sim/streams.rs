@@ -69,7 +69,13 @@ pub(super) struct Relayer {
 }
 
 impl Relayer {
-    pub(super) fn new(id: usize, line_limit: usize, left_to_do: u32, has_whole_lines: bool, ledger: &mut Ledger) -> Self {
+    pub(super) fn new(
+        id: usize,
+        line_limit: usize,
+        left_to_do: u32,
+        has_whole_lines: bool,
+        ledger: &mut Ledger,
+    ) -> Self {
         ledger.relayed.resize(ledger.relayed.len().max(id + 1), 0);
         Self { id, line_limit, left_to_do, has_whole_lines, next: [(0, 0); RELAYERS], unfinished: None }
     }
@@ -82,17 +88,22 @@ impl Relayer {
         (0..len).map(move |at| first + (random.rotate_right(at as u32 * 5) & 31) as u8)
     }
 
-    fn byte(&mut self, byte: u8) {
+    fn byte(&mut self, byte: u8, ledger: &Ledger) {
         let me = self.id;
+        self.unfinished = self.unfinished.filter(|sender| !ledger.relays_reset.contains(sender));
         if byte == b'\n' {
-            let is_whole = self.unfinished.take().is_some_and(|sender| self.next[sender].1 == 0);
+            let is_whole = self.unfinished.take().is_none_or(|sender| self.next[sender].1 == 0);
             assert!(is_whole || !self.has_whole_lines, "relay {me}: a line ends that is not complete");
             return;
         }
         let sender = usize::from(byte / 32).checked_sub(1).expect("a byte that somebody sends");
         assert!(sender != me, "relay {me} got its own");
         let apart = self.unfinished.is_some_and(|other| other != sender);
-        assert!(!apart || !self.has_whole_lines, "relay {me}: {sender} comes into a line of {:?}", self.unfinished);
+        assert!(
+            !apart || !self.has_whole_lines,
+            "relay {me}: {sender} comes into a line of {:?}",
+            self.unfinished
+        );
         let (number, at) = self.next[sender];
         let expected = self.text(sender, number).nth(at);
         assert_eq!(Some(byte), expected, "relay {me}: line {number} of {sender} at {at}");
@@ -113,8 +124,8 @@ impl Part for Relayer {
         }
     }
 
-    fn read(&mut self, _: &mut Ledger, received: &mut Vec<u8>) {
-        received.drain(..).for_each(|byte| self.byte(byte));
+    fn read(&mut self, ledger: &mut Ledger, received: &mut Vec<u8>) {
+        received.drain(..).for_each(|byte| self.byte(byte, ledger));
     }
 
     fn is_done(&self) -> bool {

@@ -45,7 +45,7 @@ fn text(id: usize, stay: u32, number: u32, room: &str, limit: usize) -> String {
     let mut text = format!("{id} {stay} {number} {room} ");
     let random = scramble(id, stay, number);
     let most = limit.min(if random & 3 == 0 { limit } else { text.len() + 20 });
-    let padding = (random >> 2) as usize % (most - text.len() + 1);
+    let padding = 1 + (random >> 2) as usize % (most - text.len());
     text.extend((0..padding).map(|at| char::from(b'a' + ((random >> 8) as usize + at) as u8 % 26)));
     text
 }
@@ -56,7 +56,13 @@ fn bearer(name: &str) -> Option<usize> {
 }
 
 impl Talker {
-    pub(super) fn new(id: usize, line_limit: usize, left_to_do: u32, is_static: bool, ledger: &mut Ledger) -> Self {
+    pub(super) fn new(
+        id: usize,
+        line_limit: usize,
+        left_to_do: u32,
+        is_static: bool,
+        ledger: &mut Ledger,
+    ) -> Self {
         ledger.said.resize(ledger.said.len().max(id + 1), vec![0]);
         Self {
             id,
@@ -90,7 +96,10 @@ impl Talker {
     fn command(&mut self, rng: &mut fastrand::Rng, ledger: &Ledger, out: &mut VecDeque<u8>) {
         let moves = !self.is_static;
         let command = match rng.u8(..7) {
-            0 => format!("/join {}", ROOMS.iter().filter(|&&room| room != self.room && moves).nth(rng.usize(..3)).unwrap_or(&"")),
+            0 => format!(
+                "/join {}",
+                ROOMS.iter().filter(|&&room| room != self.room && moves).nth(rng.usize(..3)).unwrap_or(&"")
+            ),
             1 => {
                 self.version += 1;
                 format!("/nick c{}v{}", self.id, self.version)
@@ -134,10 +143,27 @@ impl Talker {
             }
         } else {
             const OTHERS: &[&str] = &[
-                "welcome to parlour, ", "here: ", "in ", "lobby: ", "den: ", "pub: ", "attic: ", "/", "bad ",
-                "nobody here ", "there are too many rooms", "server is ", "you were idle ", "hello", "c",
+                "welcome to parlour, ",
+                "here: ",
+                "in ",
+                "lobby: ",
+                "den: ",
+                "pub: ",
+                "attic: ",
+                "/",
+                "bad ",
+                "nobody here ",
+                "there are too many rooms",
+                "server is ",
+                "you were idle ",
+                "hello",
+                "c",
             ];
-            assert!(OTHERS.iter().any(|start| notice.starts_with(start)), "c{}: what is {notice:?}?", self.id);
+            assert!(
+                OTHERS.iter().any(|start| notice.starts_with(start)),
+                "c{}: what is {notice:?}?",
+                self.id
+            );
         }
     }
 
@@ -149,7 +175,8 @@ impl Talker {
 
     /// Who leaves of its own accord has said all that it wanted to before.
     fn sees_leave(&mut self, id: usize, reason: &str, ledger: &Ledger) {
-        let is_cut = ["(connection lost)", "(too slow)", "(timed out)"].iter().any(|cut| reason.ends_with(cut));
+        let is_cut =
+            ["(connection lost)", "(too slow)", "(timed out)"].iter().any(|cut| reason.ends_with(cut));
         if let Some(Track { stay: Some(stay), next, is_loose: false }) = self.tracks.remove(&id)
             && !is_cut
         {
@@ -172,10 +199,14 @@ impl Talker {
         assert!(newest < Some((stay, number)), "c{me} got {said:?} after {newest:?}");
         self.seen += 1;
         // Whose coming was not seen was there before, or came within a gap.
-        let track = *self.tracks.get(&id).unwrap_or(&Track { stay: Some(stay), next: number, is_loose: false });
+        let track =
+            *self.tracks.get(&id).unwrap_or(&Track { stay: Some(stay), next: number, is_loose: false });
         if track.stay.is_none_or(|known| known == stay) {
             let hole = u64::from(number - track.next);
-            assert!(hole == 0 || track.is_loose, "c{me} missed {hole} messages before {said:?} and was not told");
+            assert!(
+                hole == 0 || track.is_loose,
+                "c{me} missed {hole} messages before {said:?} and was not told"
+            );
             assert!(hole <= self.unexplained, "c{me} missed more than it was told of, before {said:?}");
             self.unexplained -= hole;
         } else {
@@ -257,7 +288,10 @@ impl Part for Talker {
         let others = || (0..ledger.said.len()).filter(|&id| id != me);
         for (from, &(_, count)) in &self.whispers {
             let confirmed = ledger.confirmed.iter().filter(|&&pair| pair == (*from, me)).count();
-            assert!(confirmed == count || is_unsure(*from), "c{me}: {count} whispers of c{from}, not {confirmed}");
+            assert!(
+                confirmed == count || is_unsure(*from),
+                "c{me}: {count} whispers of c{from}, not {confirmed}"
+            );
         }
         for (id, track) in self.tracks.iter().filter(|(id, track)| !track.is_loose && !is_unsure(**id)) {
             if let Some(stay) = track.stay {

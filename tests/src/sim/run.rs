@@ -1,0 +1,335 @@
+//! A random life of a hub from a seed: guests come, talk and misbehave; then the
+//! faults stop, and everything must come to rest.
+
+use parlour_core::{ListenerId, Protocol};
+
+use super::memory::Memory;
+use super::part::{Ledger, Part};
+use super::peer::Peer;
+use super::plan::{COMING_MS, Guest, Leaving, Plan, Reading};
+use super::streams::{Relayer, Shouter};
+use super::talker::Talker;
+use super::world::{Counters, Weather, World};
+
+/// How long the ones who can must have done what they want to, in virtual ms.
+const MOST_MS: u64 = 30 * 60_000;
+/// How long it may take until all is at rest once the faults have stopped.
+const REST_MS: u64 = 60_000;
+/// What else than the grace may delay somebody: the rate limit and the network.
+const SLACK_MS: u64 = 2_000;
+
+/// A guest and where it stands.
+struct Actor {
+    guest: Guest,
+    /// Among those of its protocol.
+    id: usize,
+    part: Box<dyn Part>,
+    peer: Option<Peer>,
+    next_at: u64,
+    was_refused: bool,
+    was_reset: bool,
+}
+
+impl Actor {
+    /// Whether it was connected all the time and still is.
+    fn is_there(&self, world: &World<'_>) -> bool {
+        self.peer.as_ref().is_some_and(|peer| !peer.is_closed() && world.is_held(peer.socket()))
+    }
+
+    fn can_finish(&self) -> bool {
+        !matches!(self.guest.reading, Reading::Stalled { to: u64::MAX, .. })
+    }
+
+    fn has_finished(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| {
+            peer.is_closed()
+                || self.part.is_done() && peer.outbox.is_empty() && self.guest.leaving == Leaving::Late
+        })
+    }
+
+    fn has_left_in_order(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.is_finishing() && peer.was_closed_in_order())
+    }
+}
+
+struct Run<'a> {
+    plan: Plan,
+    world: World<'a>,
+    rng: fastrand::Rng,
+    ledger: Ledger,
+    actors: Vec<Actor>,
+    has_jumped: bool,
+}
+
+/// Plays the run that `seed` stands for, and panics where the hub breaks a rule.
+pub fn run(seed: u64) -> Counters {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let plan = Plan::new(&mut rng);
+    let mut memory = Memory::default();
+    let world = World::new(&mut memory, &plan.setup, plan.weather, rng.u64(..));
+    let mut run = Run { plan, world, rng, ledger: Ledger::default(), actors: Vec::new(), has_jumped: false };
+    run.invite();
+    run.play();
+    run.rest();
+    run.check_rest();
+    run.leave();
+    run.fill_and_shut_down();
+    run.check_effort();
+    run.world.counters()
+}
+
+impl Run<'_> {
+    fn invite(&mut self) {
+        let limits = self.plan.setup.limits;
+        let has_whole_lines = self.plan.setup.config.unfinished_ms == u32::MAX;
+        for guest in self.plan.guests.clone() {
+            let id = self.actors.iter().filter(|actor| actor.guest.protocol == guest.protocol).count();
+            let (line, lines, ledger) = (limits.line, guest.lines, &mut self.ledger);
+            let part: Box<dyn Part> = match guest.protocol {
+                Protocol::Echo => Box::new(Shouter::new(id, lines)),
+                Protocol::Relay => Box::new(Relayer::new(id, line, lines, has_whole_lines, ledger)),
+                _ => Box::new(Talker::new(id, line, lines, self.plan.is_static, ledger)),
+            };
+            let next_at = guest.comes_at;
+            let (was_refused, was_reset) = (false, false);
+            self.actors.push(Actor { guest, id, part, peer: None, next_at, was_refused, was_reset });
+        }
+    }
+
+    // --- With faults ---
+
+    fn play(&mut self) {
+        while !self
+            .actors
+            .iter()
+            .all(|actor| actor.has_finished() || !actor.can_finish() && actor.peer.is_some())
+        {
+            let now = self.world.now();
+            assert!(
+                now < MOST_MS || self.has_jumped && now < 10 * MOST_MS,
+                "someone never gets done:{}",
+                self.stuck()
+            );
+            let has_come = |actor: &Actor| actor.peer.is_some() || actor.guest.comes_at >= COMING_MS;
+            self.ledger.has_begun |= now >= COMING_MS && self.actors.iter().all(has_come);
+            self.step();
+            if self.plan.has_jumps && self.rng.u16(..400) == 0 {
+                let to = self.world.now() + self.rng.u64(1_000..200_000);
+                self.world.jump_to(to);
+                self.has_jumped = true;
+            }
+        }
+    }
+
+    fn stuck(&self) -> String {
+        let stuck = self.actors.iter().filter(|actor| !actor.has_finished());
+        stuck.map(|actor| format!(" {:?} {}: {:?}", actor.guest.protocol, actor.id, actor.guest)).collect()
+    }
+
+    /// Goes on to the next time at which something happens.
+    fn step(&mut self) {
+        let next_act = self.actors.iter().map(|actor| actor.next_at).min();
+        let next_turn = self.world.next_turn_at();
+        let next = next_act.into_iter().chain(next_turn).min().unwrap_or(u64::MAX);
+        self.world.jump_to(next.min(self.world.now() + 1_000));
+        self.world.run();
+        for index in 0..self.actors.len() {
+            if self.actors[index].next_at <= self.world.now() {
+                self.act(index);
+            }
+        }
+        self.world.run();
+        self.check_delays();
+    }
+
+    fn act(&mut self, index: usize) {
+        let (world, actor, rng) = (&mut self.world, &mut self.actors[index], &mut self.rng);
+        let now = world.now();
+        let Some(peer) = &mut actor.peer else {
+            let listener = match actor.guest.protocol {
+                Protocol::Echo => 1,
+                Protocol::Relay => 2,
+                _ => 0,
+            };
+            let [up, down] = actor.guest.pipes;
+            let peer = Peer::connect(world, ListenerId(listener), up, down);
+            world.run();
+            actor.was_refused = !world.is_held(peer.socket());
+            actor.peer = Some(peer);
+            return;
+        };
+        if peer.is_closed() {
+            actor.next_at = u64::MAX;
+            return;
+        }
+        if matches!(actor.guest.leaving, Leaving::Reset(at) if at <= now) {
+            actor.was_reset = true;
+            if actor.guest.protocol == Protocol::Relay {
+                self.ledger.relays_reset.push(actor.id);
+            }
+            return peer.reset(world);
+        }
+        peer.reads =
+            !matches!(actor.guest.reading, Reading::Stalled { from, to } if (from..to).contains(&now));
+        peer.receive(world, if self.plan.weather.is_choppy { rng.usize(1..2_000) } else { usize::MAX });
+        actor.part.read(&mut self.ledger, &mut peer.inbox);
+        if peer.outbox.is_empty() && !peer.is_finishing() {
+            if actor.guest.leaving == Leaving::WhenDone && actor.part.is_done() {
+                peer.outbox.extend(actor.part.farewell().bytes());
+                peer.finish();
+            } else {
+                actor.part.write(rng, &mut self.ledger, &mut peer.outbox);
+            }
+        }
+        peer.send(world);
+        self.plan_next(index);
+    }
+
+    fn plan_next(&mut self, index: usize) {
+        let (now, actor) = (self.world.now(), &mut self.actors[index]);
+        let Some(peer) = &actor.peer else { return };
+        let pause = match actor.guest.reading {
+            Reading::Slow(most) => self.rng.u64(1..=most),
+            _ => self.rng.u64(1..10),
+        };
+        let is_idle = actor.part.is_done() || actor.part.is_waiting();
+        let writes_on = !peer.outbox.is_empty() || !is_idle;
+        let leaves = actor.guest.leaving == Leaving::WhenDone && actor.part.is_done() && !peer.is_finishing();
+        let arrival = self.world.arrival_at(peer.socket()).filter(|_| peer.reads);
+        let next = match arrival {
+            _ if writes_on || leaves => now + pause,
+            Some(at) => at.max(now) + pause,
+            // Looks in vain now and then, so as to see later when something comes.
+            None => now + 100,
+        };
+        actor.next_at = match actor.guest.leaving {
+            Leaving::Reset(at) => next.min(at.max(now + 1)),
+            _ => next,
+        };
+    }
+
+    /// Nobody who reads waits because of others for longer than they are given, or is cut.
+    fn check_delays(&self) {
+        let laggards =
+            self.actors.iter().filter(|actor| actor.guest.reading != Reading::Prompt).count() as u64;
+        let grace_ms = u64::from(self.plan.setup.config.grace_ms);
+        let most = (grace_ms + 200) * laggards + SLACK_MS;
+        for actor in
+            self.actors.iter().filter(|actor| actor.guest.reading == Reading::Prompt && !self.has_jumped)
+        {
+            let Some(peer) = &actor.peer else { continue };
+            let waits = self.world.waiting_since(peer.socket()).map_or(0, |since| self.world.now() - since);
+            assert!(
+                waits <= most,
+                "{:?} {} is kept waiting for {waits} ms: {:?}",
+                actor.guest.protocol,
+                actor.id,
+                self.plan.setup
+            );
+            let may_end = peer.is_finishing() || actor.was_refused || actor.was_reset;
+            let may_time_out = self.plan.setup.config.idle_ms.is_some();
+            assert!(
+                !peer.is_closed() || may_end || may_time_out,
+                "{:?} {} is cut",
+                actor.guest.protocol,
+                actor.id
+            );
+        }
+    }
+
+    // --- Without faults ---
+
+    fn rest(&mut self) {
+        self.ledger.has_begun = true;
+        self.plan.has_jumps = false;
+        self.plan.weather = Weather { is_choppy: false, ..self.plan.weather };
+        self.world.set_weather(self.plan.weather);
+        for actor in &mut self.actors {
+            actor.guest.reading = Reading::Prompt;
+            actor.next_at = self.world.now();
+        }
+        // Resets that are planned for later still come, within this time.
+        self.has_jumped = true;
+        // Who is idle for too long has gone by then.
+        let idle_ms = u64::from(self.plan.setup.config.idle_ms.unwrap_or(0));
+        self.pass(self.lines_left_ms() + 2 * idle_ms + REST_MS);
+    }
+
+    /// How long those who had stalled still need at the rate that they may have.
+    fn lines_left_ms(&self) -> u64 {
+        let rate = u64::from(self.plan.setup.config.rate.unwrap_or(u32::MAX));
+        self.actors.iter().map(|actor| u64::from(actor.guest.lines) * 3_000 / rate).max().unwrap_or(0)
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let end = self.world.now() + ms;
+        while self.world.now() < end {
+            self.step();
+        }
+    }
+
+    fn check_rest(&self) {
+        let is_unsure = |protocol: Protocol, id: usize| {
+            let actor = self.actors.iter().find(|actor| actor.guest.protocol == protocol && actor.id == id);
+            let may_time_out = self.plan.setup.config.idle_ms.is_some();
+            !actor.is_some_and(|actor| {
+                actor.is_there(&self.world) || actor.has_left_in_order() && !may_time_out
+            })
+        };
+        let there = self.actors.iter().filter(|actor| actor.is_there(&self.world));
+        for actor in there.clone() {
+            let peer = actor.peer.as_ref().expect("one who is there");
+            let is_at_rest = self.world.waiting_since(peer.socket()).is_none() && peer.outbox.is_empty();
+            assert!(actor.part.is_done() && is_at_rest, "{:?} {} is stuck", actor.guest.protocol, actor.id);
+            let protocol = actor.guest.protocol;
+            actor.part.check_rest(&self.ledger, &|id| is_unsure(protocol, id));
+        }
+        let gone: Vec<&Guest> = self
+            .actors
+            .iter()
+            .filter(|actor| !actor.is_there(&self.world))
+            .map(|actor| &actor.guest)
+            .collect();
+        assert_eq!(self.world.count(), there.count(), "the slots of those who left are free: {gone:?}");
+    }
+
+    fn leave(&mut self) {
+        for actor in &mut self.actors {
+            if let Some(peer) = actor.peer.as_mut().filter(|peer| !peer.is_closed()) {
+                peer.outbox.extend(actor.part.farewell().bytes());
+                peer.finish();
+                actor.next_at = self.world.now();
+            }
+        }
+        self.pass(REST_MS / 4);
+        assert_eq!(self.world.count(), 0, "everybody has left");
+    }
+
+    /// Every slot can be used again, and gets free again at the end.
+    fn fill_and_shut_down(&mut self) {
+        let conns = self.plan.setup.limits.conns;
+        let mut peers: Vec<Peer> =
+            (0..=conns).map(|_| Peer::connect(&mut self.world, ListenerId(0), 100, 10_000)).collect();
+        self.pass(1_000);
+        let held = peers.iter().filter(|peer| self.world.is_held(peer.socket())).count();
+        assert_eq!((held, self.world.count()), (conns, conns), "as many get in as there are slots");
+        self.world.shut_down();
+        let flush_ms = u64::from(self.plan.setup.config.flush_ms);
+        for _ in 0..flush_ms / 10 + 10 {
+            self.pass(10);
+            for peer in &mut peers {
+                peer.receive(&mut self.world, usize::MAX);
+            }
+        }
+        assert_eq!(self.world.count(), 0, "everybody is closed");
+    }
+
+    /// What the driver did is in proportion to what happened.
+    fn check_effort(&self) {
+        let Counters { turns, ticks, named, acts } = self.world.counters();
+        assert!(turns <= acts + ticks, "{turns} turns for {acts} acts and {ticks} ticks");
+        assert!(ticks <= 3 * acts + 100, "{ticks} ticks for {acts} acts");
+        let conns = self.plan.setup.limits.conns as u64;
+        assert!(named <= (conns + 2) * (acts + ticks), "{named} connections named for {acts} acts");
+    }
+}
