@@ -3,8 +3,17 @@
 use std::process::ExitCode;
 
 /// What can be played, a line each.
-const VERBS: &[(&str, &str, fn(&[String]) -> Option<()>)] =
-    &[("simulation", "SEED: one life of a hub on the simulated network", simulation)];
+const VERBS: &[(&str, &str, fn(&[String]) -> Option<()>)] = &[
+    ("properties", "SEED: random events against a hub and its naive model", properties),
+    ("simulation", "SEED: one life of a hub on the simulated network", simulation),
+];
+
+fn properties(arguments: &[String]) -> Option<()> {
+    let [seed] = arguments else { return None };
+    parlour_tests::model::run(seed.parse().ok()?);
+    println!("hub and model agree");
+    Some(())
+}
 
 fn simulation(arguments: &[String]) -> Option<()> {
     let [seed] = arguments else { return None };

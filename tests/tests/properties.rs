@@ -16,7 +16,7 @@ fn the_hub_does_what_its_model_does() {
     thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
-                (thread..cases).step_by(threads as usize).for_each(|case| run(first.wrapping_add(case)))
+                (thread..cases).step_by(threads as usize).for_each(|case| run(first.wrapping_add(case)));
             });
         }
     });

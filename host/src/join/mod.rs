@@ -1,6 +1,6 @@
 //! `parlour join`: the client. This file owns its options and the first
 //! connection, and chooses between the line editor on a terminal
-//! ([`session`]) and the plain pipe for scripts ([`pipe`]).
+//! (`session`) and the plain pipe for scripts (`pipe`).
 //!
 //! The client knows the chat protocol's lines (README, "The rules of the chat
 //! protocol") and nothing of the hub.

@@ -65,6 +65,7 @@ enum State {
 #[derive(Debug)]
 struct Link {
     id: ConnId,
+    listener: ListenerId,
     socket: SocketId,
     /// Input that the hub did not take yet.
     leftover: Vec<u8>,
@@ -91,6 +92,8 @@ pub struct World<'a> {
     links: Vec<Option<Link>>,
     buffer: Vec<u8>,
     counters: Counters,
+    /// By listener: when the hub last took something from one of its connections.
+    taken_at: Vec<u64>,
 }
 
 impl<'a> World<'a> {
@@ -101,8 +104,8 @@ impl<'a> World<'a> {
         let hub = Hub::new(config, setup.limits, storage).expect("limits that can be kept");
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);
-        let counters = Counters::default();
-        Self { hub, now: 0, rng, weather, sockets: Vec::new(), links, buffer: Vec::new(), counters }
+        let (counters, taken_at) = (Counters::default(), vec![0; setup.listeners.len()]);
+        Self { hub, now: 0, rng, weather, sockets: Vec::new(), links, buffer: Vec::new(), counters, taken_at }
     }
 
     /// The virtual time, in ms.
@@ -176,6 +179,14 @@ impl<'a> World<'a> {
     pub fn waiting_since(&self, socket: SocketId) -> Option<u64> {
         let State::Open(id) = self.sockets[socket].0 else { return None };
         self.links[id.slot()].as_ref().and_then(|link| link.waiting_since)
+    }
+
+    /// Since when the hub takes nothing of what has come from anybody at the
+    /// listener of this connection.
+    pub fn all_waiting_since(&self, socket: SocketId) -> Option<u64> {
+        let State::Open(id) = self.sockets[socket].0 else { return None };
+        let listener = usize::from(self.links[id.slot()].as_ref()?.listener.0);
+        self.waiting_since(socket).map(|since| since.max(self.taken_at[listener]))
     }
 
     /// Whether the hub holds the connection.
@@ -296,6 +307,7 @@ impl<'a> World<'a> {
                 self.sockets[socket].0 = State::Open(id);
                 let taken = self.links[id.slot()].replace(Link {
                     id,
+                    listener,
                     socket,
                     leftover: Vec::new(),
                     is_full: false,
@@ -358,8 +370,11 @@ impl<'a> World<'a> {
         assert!(taken <= bytes.len(), "more taken than offered");
         assert!(taken > 0, "slot {} wanted input and took nothing of {}", id.slot(), bytes.len());
         self.counters.acts += 1;
+        let now = self.now;
         if let Some(link) = self.link(id) {
             link.waiting_since = None;
+            let listener = usize::from(link.listener.0);
+            self.taken_at[listener] = now;
         }
         taken
     }
