@@ -1,38 +1,41 @@
-//! `parlour-tests VERB ARGUMENT...`: plays one random test again.
+//! `parlour-tests VERB SEED`: plays one random test again.
 
 use std::process::ExitCode;
 
-/// What can be played, a line each.
-const VERBS: &[(&str, &str, fn(&[String]) -> Option<()>)] = &[
-    ("properties", "SEED: random events against a hub and its naive model", properties),
-    ("simulation", "SEED: one life of a hub on the simulated network", simulation),
+/// A kind of random test.
+struct Verb {
+    name: &'static str,
+    what: &'static str,
+    /// Plays the test of a seed; panics as the test does.
+    play: fn(u64),
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "properties",
+        what: "random events against a hub and its naive model",
+        play: parlour_tests::model::run,
+    },
+    Verb {
+        name: "simulation",
+        what: "one life of a hub on the simulated network",
+        play: |seed| println!("{:?}", parlour_tests::sim::run(seed)),
+    },
 ];
-
-fn properties(arguments: &[String]) -> Option<()> {
-    let [seed] = arguments else { return None };
-    parlour_tests::model::run(seed.parse().ok()?);
-    println!("hub and model agree");
-    Some(())
-}
-
-fn simulation(arguments: &[String]) -> Option<()> {
-    let [seed] = arguments else { return None };
-    println!("{:?}", parlour_tests::sim::run(seed.parse().ok()?));
-    Some(())
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let played = arguments.split_first().and_then(|(verb, rest)| {
-        let (.., run) = VERBS.iter().find(|(name, ..)| name == verb)?;
-        run(rest)
-    });
-    if played.is_some() {
+    if let [name, seed] = &arguments[..]
+        && let Some(verb) = VERBS.iter().find(|verb| verb.name == name)
+        && let Ok(seed) = seed.parse()
+    {
+        (verb.play)(seed);
+        println!("seed {seed} plays as it should");
         return ExitCode::SUCCESS;
     }
     eprintln!("usage:");
-    for (name, help, _) in VERBS {
-        eprintln!("  parlour-tests {name} {help}");
+    for Verb { name, what, .. } in VERBS {
+        eprintln!("  parlour-tests {name} SEED    {what}");
     }
     ExitCode::from(2)
 }

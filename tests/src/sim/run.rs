@@ -214,9 +214,10 @@ impl Run<'_> {
             return;
         }
         let config = &self.plan.setup.config;
-        let patience_ms = u64::from(config.grace_ms) + SLACK_MS;
         let lagging = |actor: &&Actor| actor.guest.reading != Reading::Prompt;
         let laggards = self.actors.iter().filter(lagging).count() as u64;
+        // One may begin to lag when another has just been cut.
+        let patience_ms = u64::from(config.grace_ms) * laggards + SLACK_MS;
         let is_any_slow = self.actors.iter().filter(lagging).any(Actor::can_finish);
         for actor in self.actors.iter().filter(|actor| actor.guest.reading == Reading::Prompt) {
             let Some(peer) = &actor.peer else { continue };
@@ -226,7 +227,7 @@ impl Run<'_> {
             assert!(waits <= patience_ms, "{who:?} waits for {waits} ms, in which nobody is served");
             // Who takes a little at a time sets the pace for all, and others may have the next turn.
             let waits = if is_any_slow { 0 } else { ms_since(self.world.waiting_since(peer.socket())) };
-            assert!(waits <= patience_ms * (laggards + 1), "{who:?} waits for {waits} ms");
+            assert!(waits <= patience_ms, "{who:?} waits for {waits} ms");
             let may_end = peer.is_finishing() || actor.was_refused || actor.was_reset;
             assert!(!peer.is_closed() || may_end || config.idle_ms.is_some(), "{who:?} is cut");
         }
@@ -275,7 +276,10 @@ impl Run<'_> {
         for actor in there.clone() {
             let peer = actor.peer.as_ref().expect("one who is there");
             let is_at_rest = self.world.waiting_since(peer.socket()).is_none() && peer.outbox.is_empty();
-            assert!(actor.part.is_done() && is_at_rest, "{:?} {} is stuck", actor.guest.protocol, actor.id);
+            let who = (actor.guest.protocol, actor.id);
+            assert!(actor.part.is_done() && is_at_rest, "{who:?} is stuck");
+        }
+        for actor in there.clone() {
             let protocol = actor.guest.protocol;
             actor.part.check_rest(&self.ledger, &|id| is_unsure(protocol, id));
         }
