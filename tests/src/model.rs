@@ -8,7 +8,9 @@
 //! sockets: a case is a seed.
 
 mod case;
+mod checks;
 mod peer;
+mod rules;
 
 pub use case::Case;
 

@@ -199,7 +199,11 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         bytes: &mut bytes,
     };
     let config = Config {
-        greeting: if choices.has_greeting { "hello\n\n\u{e4} line that is longer than any may be\r\n" } else { "" },
+        greeting: if choices.has_greeting {
+            "hello\n\n\u{e4} line that is longer than any may be\r\n"
+        } else {
+            ""
+        },
         grace_ms: 1_000,
         idle_ms: choices.idle_ms.map(u32::from),
         rate: choices.rate.map(u32::from),

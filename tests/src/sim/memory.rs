@@ -1,4 +1,4 @@
-//! The memory of a simulated hub, owned by whoever runs it.
+//! The memory of a hub in a test, owned by whoever runs it.
 
 use parlour_core::{Conn, Limits, Listener, Member, Record, Room, Storage};
 
@@ -15,11 +15,7 @@ pub struct Memory<'a> {
 
 impl<'a> Memory<'a> {
     /// Makes place for a hub of these limits and listeners, and lends it.
-    pub(super) fn lend(
-        &'a mut self,
-        limits: &Limits,
-        listeners: &[Listener],
-    ) -> (&'a [Listener], Storage<'a>) {
+    pub fn lend(&'a mut self, limits: &Limits, listeners: &[Listener]) -> (&'a [Listener], Storage<'a>) {
         fn filled<T>(count: usize, empty: impl FnMut() -> T) -> Vec<T> {
             std::iter::repeat_with(empty).take(count).collect()
         }
