@@ -6,7 +6,7 @@
 use std::panic;
 use std::thread;
 
-const CASES: u64 = 10_000;
+const CASES: u64 = 50_000;
 
 #[test]
 fn the_hub_does_what_its_model_does() {
