@@ -133,9 +133,10 @@ impl<'a> Server<'a> {
                 }
             }
             self.select.wait(self.timeout())?;
-            self.write_ready();
+            self.note_writable();
             self.read_ready(&mut signals);
             self.handle(Event::Tick);
+            self.write_ready();
             if self.starved_until.is_some_and(|until| until <= Clock::now()) {
                 self.starved_until = None;
                 self.watch_listeners(true);
@@ -183,19 +184,28 @@ impl<'a> Server<'a> {
 
     // --- A turn ---
 
+    /// Notes whose sockets take bytes again. They are written to when what was read
+    /// has been acted on, so that it goes out with the rest.
+    fn note_writable(&mut self) {
+        self.ready.clear();
+        self.ready.extend(self.select.writable());
+        for index in 0..self.ready.len() {
+            if let Target::Conn(id) = self.targets[self.ready[index] as usize]
+                && let Some(link) = self.link(id)
+            {
+                link.is_full = false;
+            }
+        }
+    }
+
     fn write_ready(&mut self) {
         self.ready.clear();
         self.ready.extend(self.select.writable());
         for index in 0..self.ready.len() {
             match self.targets[self.ready[index] as usize] {
-                Target::Conn(id) => {
-                    if let Some(link) = self.link(id) {
-                        link.is_full = false;
-                        self.service(id);
-                    }
-                }
+                Target::Conn(id) => self.service(id),
                 Target::ConsoleOutput => self.flush_console(),
-                _ => {}
+                Target::Nothing | Target::Signals | Target::ConsoleInput | Target::Listener(_) => {}
             }
         }
     }
