@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parlour_tests::sim;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 4_000;
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;

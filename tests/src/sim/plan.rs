@@ -101,8 +101,8 @@ fn guest(rng: &mut fastrand::Rng, setup: &Setup, protocol: Protocol, is_static: 
         _ => Leaving::Reset(time(rng)),
     };
     let pipes = match reading {
-        // Who reads at once gets all of the log within its grace.
-        Reading::Prompt => [rng.usize(20..2_000), setup.limits.log],
+        // Who reads at once, be it only at first, gets all of the log within its grace.
+        Reading::Prompt | Reading::Stalled { to: u64::MAX, .. } => [rng.usize(20..2_000), setup.limits.log],
         _ => [rng.usize(20..2_000), rng.usize(20..2 * setup.limits.log)],
     };
     let comes_late = protocol != Protocol::Relay && !is_static;

@@ -48,7 +48,8 @@ impl Actor {
     }
 
     fn has_left_in_order(&self) -> bool {
-        self.peer.as_ref().is_some_and(|peer| peer.is_finishing() && peer.was_closed_in_order())
+        let is_closed_behind_all = |peer: &Peer| peer.is_finishing() && peer.was_closed_in_order();
+        !self.was_refused && self.peer.as_ref().is_some_and(is_closed_behind_all)
     }
 }
 
@@ -217,7 +218,7 @@ impl Run<'_> {
         let lagging = |actor: &&Actor| actor.guest.reading != Reading::Prompt;
         let laggards = self.actors.iter().filter(lagging).count() as u64;
         // One may begin to lag when another has just been cut.
-        let patience_ms = u64::from(config.grace_ms) * laggards + SLACK_MS;
+        let patience_ms = u64::from(config.grace_ms) * laggards + SLACK_MS + self.rate_ms();
         let is_any_slow = self.actors.iter().filter(lagging).any(Actor::can_finish);
         for actor in self.actors.iter().filter(|actor| actor.guest.reading == Reading::Prompt) {
             let Some(peer) = &actor.peer else { continue };
@@ -253,8 +254,13 @@ impl Run<'_> {
 
     /// How long those who had stalled still need at the rate that they may have.
     fn lines_left_ms(&self) -> u64 {
-        let rate = u64::from(self.plan.setup.config.rate.unwrap_or(u32::MAX));
-        self.actors.iter().map(|actor| u64::from(actor.guest.lines) * 3_000 / rate).max().unwrap_or(0)
+        self.actors.iter().map(|actor| u64::from(actor.guest.lines) * self.rate_ms() / 20).max().unwrap_or(0)
+    }
+
+    /// How long the rate may delay what is taken at once: of a relay that is many lines.
+    fn rate_ms(&self) -> u64 {
+        let many = self.plan.setup.limits.line as u64 / 2;
+        many * 1_000 / u64::from(self.plan.setup.config.rate.unwrap_or(u32::MAX))
     }
 
     fn pass(&mut self, ms: u64) {
