@@ -282,12 +282,13 @@ impl<'a> Hub<'a> {
     fn shut_down(&mut self) {
         self.x.shutting_down = true;
         for slot in self.x.slots() {
-            if self.x.conn(slot).state != State::Free {
+            if matches!(self.x.conn(slot).state, State::Open | State::Closing) {
                 self.behaviour(slot).tell(&mut self.x, slot, "server is shutting down");
                 self.x.close_soon(slot, Cause::Shutdown);
                 self.x.hurry(slot);
-                self.x.wake(slot);
             }
+            // Departures need not be told any more.
+            self.x.wake(slot);
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Limits {
     /// Rooms at once, the lobby and one for each relay listener among them.
     pub rooms: usize,
     /// Rooms that one connection can be in, those included that it has left
-    /// without having received all that was said before.
+    /// without having received all that was said before: at least 2, to change rooms.
     pub rooms_per_conn: usize,
     /// Bytes in a name: [`NAME_BYTES`], or fewer where memory is dear.
     pub name: usize,
@@ -116,7 +116,7 @@ impl Limits {
         if outside(self.rooms, 1 << 16) {
             return Err(LimitsError::OutOfRange("rooms"));
         }
-        if outside(self.rooms_per_conn, ROOMS_PER_CONN) {
+        if self.rooms_per_conn < 2 || self.rooms_per_conn > ROOMS_PER_CONN {
             return Err(LimitsError::OutOfRange("rooms_per_conn"));
         }
         // A guest's name must fit: `guest-` and seven digits.

@@ -22,7 +22,7 @@ pub struct Room<'a> {
     pub(crate) owner: Option<ListenerId>,
     /// It stays when it is empty.
     pub(crate) pinned: bool,
-    /// The memberships, in the order in which they came.
+    /// The memberships, in the order in which they take turns.
     pub(crate) first: MemberIndex,
     pub(crate) last: MemberIndex,
     /// How many of them are [`Membership::Present`].

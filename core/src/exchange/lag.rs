@@ -43,6 +43,7 @@ impl Exchange<'_> {
         if closed {
             self.mark_laggards(room);
         } else if was_closed {
+            self.rotate(room);
             self.rooms[room as usize].changed = true;
             self.rooms[room as usize].reopened = true;
             (self.rooms_changed, self.rooms_reopened) = (true, true);

@@ -23,7 +23,7 @@ impl Exchange<'_> {
         self.member_in(slot, &[Membership::Present]).map(|m| self.members[m as usize].room)
     }
 
-    /// The room's memberships, in the order in which they came.
+    /// The room's memberships, in the order in which they take turns.
     pub(crate) fn members_in(&self, room: RoomIndex) -> impl Iterator<Item = &Member> {
         let mut next = self.rooms[room as usize].first;
         core::iter::from_fn(move || {
@@ -116,6 +116,20 @@ impl Exchange<'_> {
         if room_ref.closed {
             self.refresh(room);
         }
+    }
+
+    /// Puts the first member last, so that it is not always the same one that is
+    /// asked first when a room opens.
+    pub(super) fn rotate(&mut self, room: RoomIndex) {
+        let Room { first, last, .. } = self.rooms[room as usize];
+        if first == last {
+            return;
+        }
+        let second = core::mem::replace(&mut self.members[first as usize].next, NONE);
+        self.members[first as usize].previous = last;
+        self.members[last as usize].next = first;
+        self.members[second as usize].previous = NONE;
+        (self.rooms[room as usize].first, self.rooms[room as usize].last) = (second, first);
     }
 
     /// The room called `name`, without regard to ASCII case.

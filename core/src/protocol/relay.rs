@@ -63,7 +63,11 @@ impl Behaviour for Relay {
             x.leave(member, Membership::Draining);
         }
         if x.conn(slot).flush_at <= x.now {
-            self.flush(x, slot);
+            // While it could not be passed on its end was not read either: it gets
+            // the time to come.
+            let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
+            x.conn_mut(slot).flush_at = flush_at;
+            x.arm(flush_at);
         }
     }
 }
