@@ -86,9 +86,12 @@ pub struct Conn<'a> {
     /// A long answer that is being given.
     pub(crate) listing: Listing,
 
-    pub(crate) last_input: Instant,
+    /// When something last came from it or, once it is closing, went to it.
+    pub(crate) last_seen: Instant,
     /// When an unfinished line is passed on as it is.
     pub(crate) flush_at: Instant,
+    /// That was put off once, because the end of the line could not be read.
+    pub(crate) flush_extended: bool,
     /// When it is closed whatever is left.
     pub(crate) close_at: Instant,
     /// The rate limit's theoretical arrival time, in microseconds.
@@ -138,8 +141,9 @@ impl<'a> Conn<'a> {
         postponed: false,
         welcomed: false,
         listing: Listing::None,
-        last_input: Instant::NEVER,
+        last_seen: Instant::NEVER,
         flush_at: Instant::NEVER,
+        flush_extended: false,
         close_at: Instant::NEVER,
         rate_at_us: 0,
         changed: Link::EMPTY,
@@ -164,7 +168,7 @@ impl<'a> Conn<'a> {
         self.gap = Gap::NONE;
         (self.ended, self.blocked, self.postponed, self.welcomed) = (false, false, false, false);
         self.listing = Listing::None;
-        self.last_input = now;
+        self.last_seen = now;
         (self.flush_at, self.close_at) = (Instant::NEVER, Instant::NEVER);
         self.rate_at_us = 0;
     }

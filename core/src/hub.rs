@@ -252,7 +252,7 @@ impl<'a> Hub<'a> {
     fn received(&mut self, slot: Slot, bytes: &[u8]) -> usize {
         let now = self.x.now;
         let conn = self.x.conn_mut(slot);
-        conn.last_input = now;
+        conn.last_seen = now;
         let taken = match conn.state {
             State::Open if conn.ended => 0,
             State::Open => self.behaviour(slot).received(&mut self.x, slot, bytes),
@@ -272,7 +272,11 @@ impl<'a> Hub<'a> {
         let gap_len = self.behaviour(slot).gap(self.x.conn(slot).gap.told).len();
         self.x.commit(slot, count, gap_len);
         self.x.touch(slot);
-        let conn = self.x.conn(slot);
+        let now = self.x.now;
+        let conn = self.x.conn_mut(slot);
+        if count > 0 && conn.state == State::Closing {
+            conn.last_seen = now;
+        }
         if conn.blocked || conn.ended || conn.state != State::Open {
             self.x.wake(slot);
         }
@@ -320,8 +324,8 @@ impl<'a> Hub<'a> {
             match self.x.conn(slot).state {
                 State::Free | State::Gone | State::Dead { .. } => {}
                 State::Closing => {
-                    self.close_in_time(slot);
                     self.check_lag(slot);
+                    self.close_in_time(slot);
                 }
                 State::Open => {
                     self.check_idle(slot);
@@ -339,7 +343,13 @@ impl<'a> Hub<'a> {
     }
 
     fn close_in_time(&mut self, slot: Slot) {
-        let close_at = self.x.conn(slot).close_at;
+        let conn = self.x.conn(slot);
+        if conn.state != State::Closing {
+            return;
+        }
+        // A peer that takes nothing more is idle too.
+        let idle_at = self.x.config.idle_ms.map(|ms| conn.last_seen.after(u64::from(ms)));
+        let close_at = conn.close_at.min(idle_at.unwrap_or(Instant::NEVER));
         if close_at > self.x.now {
             return self.x.arm(close_at);
         }
@@ -352,7 +362,7 @@ impl<'a> Hub<'a> {
         if listener.protocol == Protocol::Console {
             return;
         }
-        let due = self.x.conn(slot).last_input.after(u64::from(idle_ms));
+        let due = self.x.conn(slot).last_seen.after(u64::from(idle_ms));
         if due > self.x.now {
             return self.x.arm(due);
         }
@@ -520,6 +530,35 @@ mod tests {
                 assert_eq!(receive(&mut hub, alice, piece), seen, "pieces of {piece}");
             });
         }
+    }
+
+    /// A `/join` that waited for its author to read on must not go ahead while
+    /// the room that it leaves cannot be told.
+    #[test]
+    fn a_join_that_had_to_wait_waits_for_its_room_too() {
+        with_hub(|mut hub| {
+            let (carol, talker) = (open(&mut hub, 0), open(&mut hub, 0));
+            // In one room after the other, without reading: each is still to be read.
+            for room in ["a", "b"] {
+                say(&mut hub, carol, &std::format!("/join {room}\n"));
+                receive(&mut hub, talker, 1000);
+                say(&mut hub, talker, &std::format!("/join {room}\n"));
+                receive(&mut hub, talker, 1000);
+                say(&mut hub, talker, "hello\n");
+            }
+            say(&mut hub, carol, "/join c\n");
+            // Short lines fill the room's index of records, which carol does not read.
+            while hub.handle(NOW, Event::Received(talker, b"x\n")) == Outcome::Taken(2) {}
+            // Newcomers use up what the room keeps free for notices.
+            for _ in 0..4 {
+                let guest = open(&mut hub, 0);
+                receive(&mut hub, guest, 1000);
+                hub.handle(NOW, Event::Received(guest, b"/join b\n"));
+                hub.handle(NOW, Event::Failed(guest, Cause::Reset));
+            }
+            let seen = receive(&mut hub, carol, 7);
+            assert!(seen.contains("-- you are in c\r\n"), "{seen}");
+        });
     }
 
     #[test]

@@ -135,6 +135,12 @@ impl Limits {
         if self.log < 4 * self.longest() {
             return Err(LimitsError::LogTooSmall { least: 4 * self.longest() });
         }
+        // On a small machine sizes are 32 bits wide, and products of them may be more.
+        let conns = self.conns as u64 * self.conn_bytes() as u64;
+        let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64);
+        if conns + rooms > (isize::MAX / 2) as u64 {
+            return Err(LimitsError::OutOfRange("bytes"));
+        }
         let least = self.longest() + ENTRY_HEADER;
         if self.queue < least || self.queue > 1 << 30 {
             return Err(LimitsError::QueueTooSmall { least });

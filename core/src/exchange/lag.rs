@@ -61,7 +61,7 @@ impl Exchange<'_> {
                 && member.waited_since == Instant::NEVER
                 && !log.fits_behind(member.position, 1 + RESERVE, longest)
             {
-                (member.waited_since, member.catch_up) = (now, log.head());
+                (member.waited_since, member.catch_up) = (now, member.end(log));
                 deadline = deadline.min(now.after(grace_ms(&self.config, &self.conns[member.conn as usize])));
             }
         }
@@ -71,7 +71,7 @@ impl Exchange<'_> {
     /// When a member has to be cut loose; `NEVER` if no room waits for it.
     pub(crate) fn lag_deadline(&self, index: MemberIndex) -> Instant {
         let member = &self.members[index as usize];
-        if member.waited_since == Instant::NEVER {
+        if member.waited_since == Instant::NEVER || !member.holds() {
             return Instant::NEVER;
         }
         member.waited_since.after(grace_ms(&self.config, &self.conns[member.conn as usize]))

@@ -67,8 +67,10 @@ impl Behaviour for Chat {
             arrive(x, slot);
             listing::resume(x, slot, COMMANDS);
         }
-        if x.conn(slot).postponed && x.member_in(slot, &[Membership::Joining]).is_none() {
+        if x.conn(slot).postponed && can_act(x, slot) {
             lines::resume(self, x, slot);
+        } else if x.conn(slot).postponed {
+            x.conn_mut(slot).blocked = true;
         }
     }
 
@@ -91,22 +93,10 @@ impl Behaviour for Chat {
 
 impl LineReader for Chat {
     fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        let conn = x.conn(slot);
-        let rooms_ready = x.members_of(slot).all(|m| match x.members[m as usize].state {
-            Membership::Present => !x.rooms[x.members[m as usize].room as usize].closed,
-            Membership::Joining => false,
-            _ => true,
-        });
-        conn.state == State::Open
-            && rooms_ready
-            && conn.listing == Listing::None
-            && !conn.postponed
-            && conn.queue.free() >= x.limits.longest()
-            && x.within_rate(slot)
+        can_act(x, slot) && !x.conn(slot).postponed && x.within_rate(slot)
     }
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
-        x.charge(slot, 1);
         match text.strip_prefix('/') {
             Some(command) if !command.starts_with('/') => command::run(COMMANDS, x, slot, command),
             escaped => {
@@ -117,6 +107,20 @@ impl LineReader for Chat {
             }
         }
     }
+}
+
+/// Whether a line can be acted on: all that it may lead to has a place.
+fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
+    let rooms_ready = x.members_of(slot).all(|m| match x.members[m as usize].state {
+        Membership::Present => !x.rooms[x.members[m as usize].room as usize].closed,
+        Membership::Joining => false,
+        _ => true,
+    });
+    let conn = x.conn(slot);
+    conn.state == State::Open
+        && rooms_ready
+        && conn.listing == Listing::None
+        && conn.queue.free() >= x.limits.longest()
 }
 
 /// The notice of a gap, for every protocol that shows lines.

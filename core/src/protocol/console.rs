@@ -52,7 +52,6 @@ impl Behaviour for Console {
             x.leave(member, Membership::Draining);
         }
         listing::resume(x, slot, COMMANDS);
-        lines::resume(self, x, slot);
     }
 
     fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {

@@ -40,7 +40,10 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
                 }
             }
             Step::Buffered => act_on_buffered(reader, x, slot),
-            Step::TooLong => tell_too_long(x, slot),
+            Step::TooLong => {
+                x.charge(slot, 1);
+                tell_too_long(x, slot);
+            }
             Step::Answer(answer) => {
                 x.tell(slot, &[&answer]);
             }
@@ -76,6 +79,7 @@ fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
 }
 
 fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8]) -> Done {
+    x.charge(slot, 1);
     let scratch = core::mem::take(&mut x.scratch);
     let done = match clean(raw, x.limits.line, scratch).map(core::str::from_utf8) {
         Ok(Ok("")) => Done::Yes,

@@ -66,7 +66,11 @@ impl Behaviour for Relay {
             // While it could not be passed on its end was not read either: it gets
             // the time to come.
             let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
-            x.conn_mut(slot).flush_at = flush_at;
+            let conn = x.conn_mut(slot);
+            if core::mem::replace(&mut conn.flush_extended, true) {
+                return self.flush(x, slot);
+            }
+            conn.flush_at = flush_at;
             x.arm(flush_at);
         }
     }
@@ -88,7 +92,7 @@ fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     }
     let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
     let conn = x.conn_mut(slot);
-    conn.flush_at = flush_at;
+    (conn.flush_at, conn.flush_extended) = (flush_at, false);
     conn.line.text().push(window);
     x.arm(flush_at);
     window.len()
@@ -119,6 +123,6 @@ fn relay_unfinished(x: &mut Exchange<'_>, slot: Slot) {
 
 fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {
     let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
-    x.charge(slot, lines as u32);
+    x.charge(slot, lines.max(1) as u32);
     x.say(slot, Kind::Message, &[bytes]);
 }

@@ -108,7 +108,7 @@ impl<'a> Kind<'a> {
 
 /// Whether `line` asks the server to close the connection (rule 19).
 pub(super) fn is_quit(line: &str) -> bool {
-    line.split_whitespace().next() == Some("/quit")
+    line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("/quit"))
 }
 
 /// How a line that was sent is shown to its author, to whom the server does not
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn quitting_is_the_whole_word() {
-        assert!(is_quit("/quit") && is_quit("/quit good night"));
+        assert!(is_quit("/quit") && is_quit("/QUIT good night"));
         assert!(!is_quit("/quite") && !is_quit("quit"));
     }
 }

@@ -1,5 +1,7 @@
 //! The hub's memory on a host: allocated once, at the start.
 
+use std::collections::TryReserveError;
+
 use parlour_core::{Conn, Limits, Member, Record, Room, Storage};
 
 /// Everything that a hub of some limits needs.
@@ -13,6 +15,15 @@ pub struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
+    /// Whether there is as much memory as the limits ask for.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn check(limits: &Limits) -> Result<(), TryReserveError> {
+        let records = limits.all_records().saturating_mul(size_of::<Record>());
+        Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records))
+    }
+
     /// Allocates it. The bytes are zeroed by the kernel when they are first
     /// touched: buffers that nobody uses cost nothing.
     pub fn new(limits: &Limits) -> Self {

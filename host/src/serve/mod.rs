@@ -31,6 +31,7 @@ pub use self::memory::Memory;
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Rooms that a client can be in, or still be receiving from.
 const ROOMS_PER_CONN: usize = 4;
+const MOST_ROOMS_PER_CONN: usize = 16;
 /// Bytes of a connection's private queue, if its lines need no more.
 const QUEUE: usize = 16 * 1024;
 /// Bytes of a room's log for each record of its index.
@@ -116,6 +117,7 @@ enum StartError {
     Limits(LimitsError),
     Descriptors { wanted: u64, most: u64 },
     TooManyListeners,
+    Memory,
     System(&'static str, io::Error),
 }
 
@@ -135,6 +137,9 @@ impl fmt::Display for StartError {
                 "--max-conns is too high: it needs {wanted} descriptors, and the limit (ulimit -Hn) is {most}"
             ),
             StartError::TooManyListeners => write!(f, "there can be no more than 250 listeners"),
+            StartError::Memory => {
+                write!(f, "--max-conns, --log-size and --rooms ask for more memory than there is")
+            }
             StartError::System(call, error) => write!(f, "{call}: {error}"),
         }
     }
@@ -171,6 +176,7 @@ fn start(options: &Options) -> Result<(), StartError> {
     let limits = options.limits(wants_console || options.watch);
     limits.check().map_err(StartError::Limits)?;
     let config = options.config(&speakers);
+    Memory::check(&limits).map_err(|_| StartError::Memory)?;
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
@@ -217,7 +223,8 @@ impl Options {
         let limits = Limits {
             conns: self.max_conns as usize + usize::from(console),
             rooms: self.rooms as usize,
-            rooms_per_conn: ROOMS_PER_CONN,
+            // `--watch` is in the lobby and in every relay, as far as that goes.
+            rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
             queue: 0,

@@ -19,8 +19,11 @@ use super::console::Console;
 use super::listener::Listener;
 use crate::select::Select;
 
-/// Bytes that are read at once at the most.
+/// Bytes that are read at once at the most, and while much input is left over.
 const READ_SIZE: usize = 128 * 1024;
+const SMALL_READ_SIZE: usize = 4 * 1024;
+/// How much may be left over before reads are small.
+const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
 /// Slices that are written at once at the most.
 const WRITE_SLICES: usize = 64;
 /// After how long accepting is tried again when the system is short of descriptors.
@@ -37,13 +40,38 @@ enum Target {
     Conn(ConnId),
 }
 
+/// Input that the hub did not take yet.
+#[derive(Debug, Default)]
+struct Leftover {
+    bytes: Vec<u8>,
+    /// So many of them were taken meanwhile.
+    taken: usize,
+}
+
+impl Leftover {
+    fn new(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), taken: 0 }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// Its memory goes with the last byte.
+    fn take(&mut self, count: usize) {
+        self.taken += count;
+        if self.rest().is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
 /// A connection as the driver sees it.
 #[derive(Debug)]
 struct Link {
     id: ConnId,
     socket: Socket,
-    /// Input that the hub did not take yet.
-    leftover: Vec<u8>,
+    leftover: Leftover,
     /// The socket took less than there was; select tells when it takes more.
     is_full: bool,
     /// The sending side is closed.
@@ -76,10 +104,12 @@ pub(crate) struct Server<'a> {
     access: Access,
     console: Option<Console>,
     console_id: Option<ConnId>,
-    console_leftover: Vec<u8>,
+    console_leftover: Leftover,
     signals: std::os::unix::net::UnixStream,
     /// By slot.
     links: Vec<Option<Link>>,
+    /// Bytes of memory that leftovers take.
+    left_over: usize,
     /// By descriptor.
     targets: Vec<Target>,
     ready: Vec<RawFd>,
@@ -101,9 +131,10 @@ impl<'a> Server<'a> {
             access,
             console: None,
             console_id: None,
-            console_leftover: Vec::new(),
+            console_leftover: Leftover::default(),
             signals,
             links: Vec::new(),
+            left_over: 0,
             targets: Vec::new(),
             ready: Vec::new(),
             buffer: vec![0; READ_SIZE],
@@ -211,7 +242,7 @@ impl<'a> Server<'a> {
     }
 
     /// Reads from all that are ready; newcomers come last, so that no descriptor
-    /// that was closed in this turn is in use again before all are done.
+    /// that was closed in this turn is read from for somebody else.
     fn read_ready(&mut self, signals: &mut u32) {
         self.ready.clear();
         self.ready.extend(self.select.readable());
@@ -260,14 +291,10 @@ impl<'a> Server<'a> {
                     self.is_starved = false;
                     self.welcome(ListenerId(listener as u8), socket, peer);
                 }
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN) => return,
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        return self.starve(&error);
-                    }
-                    // The newcomer has gone already, or its network failed (accept(2)).
-                    _ => tracing::debug!("accept: {error}"),
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The newcomer has gone already.
+                Err(error) if is_passing(&error) || error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return self.starve(&error),
             }
         }
     }
@@ -293,8 +320,14 @@ impl<'a> Server<'a> {
                 if index >= self.links.len() {
                     self.links.resize_with(index + 1, || None);
                 }
-                let link =
-                    Link { id, socket, leftover: Vec::new(), is_full: false, is_shut: false, broken: None };
+                let link = Link {
+                    id,
+                    socket,
+                    leftover: Leftover::default(),
+                    is_full: false,
+                    is_shut: false,
+                    broken: None,
+                };
                 self.links[index] = Some(link);
                 self.watch(fd, Target::Conn(id), true, false);
             }
@@ -314,9 +347,10 @@ impl<'a> Server<'a> {
     }
 
     fn read(&mut self, id: ConnId) {
-        let appetite = self.hub.interest(id).read.min(READ_SIZE);
+        let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
+        let appetite = self.hub.interest(id).read.min(most);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let Some(link) = self.link(id).filter(|link| appetite > 0 && link.leftover.is_empty()) else {
+        let Some(link) = self.link(id).filter(|link| appetite > 0 && link.leftover.rest().is_empty()) else {
             self.buffer = buffer;
             return self.service(id);
         };
@@ -328,9 +362,7 @@ impl<'a> Server<'a> {
             },
             Ok(count) => {
                 let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
-                if let Some(link) = self.link(id) {
-                    link.leftover.extend_from_slice(&buffer[taken..count]);
-                }
+                self.keep(id, Leftover::new(&buffer[taken..count]));
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => self.fail(id, cause_of(&error)),
@@ -362,26 +394,33 @@ impl<'a> Server<'a> {
                 return self.close(id);
             }
         }
-        let read = interest.read > 0 && link.leftover.is_empty();
+        let read = interest.read > 0 && link.leftover.rest().is_empty();
         let write = interest.write && link.is_full;
         let fd = link.socket.as_raw_fd();
         self.watch(fd, Target::Conn(id), read, write);
     }
 
     fn offer_leftover(&mut self, id: ConnId) {
-        let Some(link) = self.link(id).filter(|link| !link.leftover.is_empty()) else { return };
+        let Some(link) = self.link(id).filter(|link| !link.leftover.rest().is_empty()) else { return };
         let leftover = std::mem::take(&mut link.leftover);
+        self.left_over -= leftover.bytes.len();
         let leftover = self.offer(id, leftover);
+        self.keep(id, leftover);
+    }
+
+    fn keep(&mut self, id: ConnId, leftover: Leftover) {
+        let len = leftover.bytes.len();
         if let Some(link) = self.link(id) {
             link.leftover = leftover;
+            self.left_over += len;
         }
     }
 
-    /// Offers input to the hub if it wants any; returns what it did not take.
-    fn offer(&mut self, id: ConnId, mut input: Vec<u8>) -> Vec<u8> {
-        if !input.is_empty() && self.hub.interest(id).read > 0 {
-            let taken = self.handle(Event::Received(id, &input)).taken();
-            input.drain(..taken);
+    /// Offers input to the hub if it wants any; returns what is left of it.
+    fn offer(&mut self, id: ConnId, mut input: Leftover) -> Leftover {
+        if !input.rest().is_empty() && self.hub.interest(id).read > 0 {
+            let taken = self.handle(Event::Received(id, input.rest())).taken();
+            input.take(taken);
         }
         input
     }
@@ -435,6 +474,7 @@ impl<'a> Server<'a> {
     fn drop_link(&mut self, id: ConnId) {
         let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
         tracing::debug!(slot = id.slot(), "closed");
+        self.left_over -= link.leftover.bytes.len();
         self.unwatch(link.socket.as_raw_fd());
         if self.starved_until.is_some() {
             // Its descriptor is free for a newcomer.
@@ -460,7 +500,7 @@ impl<'a> Server<'a> {
         match console.read(&mut buffer) {
             Ok(count) if count > 0 => {
                 let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
-                self.console_leftover.extend_from_slice(&buffer[taken..count]);
+                self.console_leftover = Leftover::new(&buffer[taken..count]);
             }
             result => {
                 if let Err(error) = result {
@@ -493,7 +533,7 @@ impl<'a> Server<'a> {
             self.handle(Event::Closed(id));
             self.console_id = None;
         }
-        let read = interest.read > 0 && self.console_leftover.is_empty();
+        let read = interest.read > 0 && self.console_leftover.rest().is_empty();
         if let Some(fd) = self.console.as_ref().and_then(Console::input_fd) {
             self.watch(fd, Target::ConsoleInput, read && self.console_id.is_some(), false);
         }
