@@ -36,8 +36,8 @@ pub struct Storage<'a> {
 ///
 /// Methods are of three kinds. [`Hub::handle`] takes what happened.
 /// [`Hub::next_changed`], [`Hub::transmit`] and [`Hub::next_deadline`] tell what
-/// is to be done; they are asked after each turn of events. The rest are
-/// getters. Only `handle` changes what the others answer.
+/// is to be done; they are asked after each turn of events. [`Hub::watch`] is a
+/// command; the rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
     /// The notice of a gap that [`Hub::transmit`] lends.
@@ -443,7 +443,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         conns: 4,
-        rooms: 4,
+        rooms: 5,
         rooms_per_conn: 3,
         name: 32,
         line: 128,
@@ -454,12 +454,16 @@ mod tests {
     const NOW: Instant = Instant::from_millis(0);
 
     fn with_hub(test: impl FnOnce(Hub<'_>)) {
-        let listeners = [Protocol::Chat, Protocol::Console]
+        with_rate(None, test);
+    }
+
+    fn with_rate(rate: Option<u32>, test: impl FnOnce(Hub<'_>)) {
+        let listeners = [Protocol::Chat, Protocol::Console, Protocol::Relay]
             .map(|protocol| crate::Listener { protocol, on_lag: OnLag::Disconnect });
         let mut conns = [const { Conn::EMPTY }; 4];
         let mut members = [const { Member::EMPTY }; 12];
-        let mut rooms = [const { Room::EMPTY }; 4];
-        let mut records = [Record::EMPTY; 256];
+        let mut rooms = [const { Room::EMPTY }; 5];
+        let mut records = [Record::EMPTY; 320];
         let mut bytes = std::vec![0; LIMITS.bytes()];
         let storage = Storage {
             conns: &mut conns,
@@ -468,7 +472,7 @@ mod tests {
             records: &mut records,
             bytes: &mut bytes,
         };
-        let config = Config { origin: u64::MAX - 2, ..Config::new(&listeners) };
+        let config = Config { origin: u64::MAX - 2, rate, ..Config::new(&listeners) };
         test(Hub::new(config, LIMITS, storage).unwrap());
     }
 
@@ -559,6 +563,24 @@ mod tests {
             let seen = receive(&mut hub, carol, 7);
             assert!(seen.contains("-- you are in c\r\n"), "{seen}");
         });
+    }
+
+    #[test]
+    fn the_rate_holds_for_lines_that_do_not_end_and_those_that_are_too_long() {
+        for listener in [0, 2] {
+            with_rate(Some(2), |mut hub| {
+                let conn = open(&mut hub, listener);
+                receive(&mut hub, conn, 1000);
+                let mut taken = 0;
+                for _ in 0..100 {
+                    taken += hub.handle(NOW, Event::Received(conn, &[b'x'; 300])).taken();
+                    taken += hub.handle(NOW, Event::Received(conn, b"\n")).taken();
+                    receive(&mut hub, conn, 1000);
+                }
+                assert!(taken < 5 * 301, "listener {listener}: {taken}");
+                assert!(hub.next_deadline().is_some(), "it goes on later");
+            });
+        }
     }
 
     #[test]

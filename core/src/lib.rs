@@ -101,7 +101,8 @@
 //!
 //! The driver of smoltcp hands a socket's receive buffer to `Received` and dequeues
 //! what was taken; the driver of select(2) reads into one buffer for all and keeps
-//! leftovers, of which there are few: a connection without read interest is not read.
+//! leftovers. A connection without read interest is not read, and the interest says
+//! how much it makes sense to offer.
 //! A simulator makes the events up, and so do the fuzzer and the replay of a trace.
 //!
 //! # The rooms of this house

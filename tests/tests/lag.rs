@@ -186,6 +186,20 @@ fn a_client_that_breaks_off_while_messages_wait_is_gone() {
 }
 
 #[test]
+fn clients_that_ask_and_never_read_the_answers_take_little_memory() {
+    let server = Server::chatting(&[]);
+    let mut swarm = Swarm::default();
+    for _ in 0..300 {
+        let client = swarm.connect(server.chat(), Options::default());
+        swarm.set_reading(client, false);
+        swarm.send(client, &b"/help\n".repeat(60_000));
+    }
+    swarm.run_for(Duration::from_secs(3));
+    assert!(server.memory_peak_kib() < MOST_MEMORY_KIB, "{} KiB", server.memory_peak_kib());
+    server.stop();
+}
+
+#[test]
 fn waiting_costs_no_processor_time() {
     const WINDOW: Duration = Duration::from_millis(600);
     const LITTLE: Duration = Duration::from_millis(150);
