@@ -1,6 +1,7 @@
 //! `parlour serve`: where it listens, how it starts, refuses to start and ends.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::{Ended, Server, binary};
+use parlour_tests::server::{Ended, Server, binary, wait_for_exit};
 use parlour_tests::sys;
 
 /// The start must have been refused: in one line, for a reason that `reason` is
@@ -267,6 +268,30 @@ fn a_closed_standard_output_does_not_stop_it() {
         alice.expect_nothing();
     }
     server.stop();
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_does_not_keep_it_from_ending() {
+    let mut command = Command::new(binary());
+    command
+        .args(["--chat", "0", "--watch"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut server = command.spawn().expect("the program");
+    let mut output = BufReader::new(server.stdout.take().expect("its standard output"));
+    let mut listening = String::new();
+    output.read_line(&mut listening).expect("where it listens");
+    let address = listening.trim_end().trim_start_matches("listening chat ");
+    let mut alice = Client::enter(address);
+    for _ in 0..400 {
+        alice.say(&"x".repeat(900));
+    }
+    alice.expect_nothing();
+    sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+    let status = wait_for_exit(&mut server).expect("it ends all the same");
+    assert_eq!(status.code(), Some(0));
+    drop(output);
 }
 
 #[test]

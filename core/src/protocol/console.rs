@@ -106,8 +106,11 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
 
 fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (name, reason) = split_word(arguments);
-    let found = if name.is_empty() { None } else { x.named(name.as_bytes()) };
-    let Some(found) = found.filter(|&found| x.conn(found).state == State::Open) else {
+    if name.is_empty() {
+        tell(x, slot, format_args!("/kick wants a name"));
+        return Done::Yes;
+    }
+    let Some(found) = x.named(name.as_bytes()).filter(|&found| x.conn(found).state == State::Open) else {
         let shown = &name[..name.floor_char_boundary(crate::limits::NAME_BYTES)];
         tell(x, slot, format_args!("nobody here is called {shown}"));
         return Done::Yes;

@@ -2,7 +2,7 @@
 //! connection of the hub.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
@@ -14,6 +14,7 @@ const ENOUGH: usize = 16 * 1024;
 pub(crate) struct Console {
     input: Option<File>,
     output: File,
+    is_terminal: bool,
     /// What standard output did not take yet.
     pending: Vec<u8>,
     broken: bool,
@@ -25,7 +26,8 @@ impl Console {
     pub(crate) fn new(listens: bool) -> io::Result<Self> {
         // Not through `Stdin`: its buffer would hide from select what it holds.
         let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
-        Ok(Self { input, output: open_output()?, pending: Vec::new(), broken: false })
+        let is_terminal = io::stdout().is_terminal();
+        Ok(Self { input, output: open_output()?, is_terminal, pending: Vec::new(), broken: false })
     }
 
     /// Where commands come from, until the input ends.
@@ -58,10 +60,20 @@ impl Console {
         self.pending.len() < ENOUGH
     }
 
-    /// Takes output, in the line endings of files and terminals.
+    /// Takes output, in the line endings of files and terminals. A relay's bytes
+    /// may be anything: a terminal gets no control characters.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        if !self.broken {
-            self.pending.extend(bytes.iter().filter(|&&byte| byte != b'\r'));
+        if self.broken {
+            return;
+        }
+        for &byte in bytes.iter().filter(|&&byte| byte != b'\r') {
+            let is_plain = !byte.is_ascii_control() || matches!(byte, b'\n' | b'\t');
+            let ends_c1 = self.pending.last() == Some(&0xC2) && (0x80..0xA0).contains(&byte);
+            if self.is_terminal && (ends_c1 || !is_plain) {
+                self.pending.push(b'?');
+            } else {
+                self.pending.push(byte);
+            }
         }
     }
 

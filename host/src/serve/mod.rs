@@ -74,7 +74,7 @@ pub struct Options {
     #[arg(long, value_name = "POLICY", default_value = "disconnect")]
     on_lag: LagPolicy,
     /// Disconnect clients that send nothing for so long [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     idle_timeout: Option<Duration>,
     /// Read from a client no more than so many lines a second [default: any number]
     #[arg(long, value_name = "LINES/SECOND", value_parser = clap::value_parser!(u32).range(1..))]
@@ -108,6 +108,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err("that is longer than 49 days".into());
     }
     Ok(duration)
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.as_millis() == 0 { Err("that is no time at all".into()) } else { Ok(duration) }
 }
 
 /// Why a server cannot start.

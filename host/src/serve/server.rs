@@ -28,6 +28,9 @@ const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
 const WRITE_SLICES: usize = 64;
 /// After how long accepting is tried again when the system is short of descriptors.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
+/// How long the end may take: the hub's own 3 s for its connections, standard
+/// output among them, and a second for the peers to close theirs.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// What a watched descriptor is.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +121,8 @@ pub(crate) struct Server<'a> {
     starved_until: Option<Clock>,
     /// Nobody was accepted since that was said.
     is_starved: bool,
+    /// When the end has taken long enough.
+    give_up_at: Option<Clock>,
 }
 
 impl<'a> Server<'a> {
@@ -140,6 +145,7 @@ impl<'a> Server<'a> {
             buffer: vec![0; READ_SIZE],
             starved_until: None,
             is_starved: false,
+            give_up_at: None,
         };
         server.watch(server.signals.as_raw_fd(), Target::Signals, true, false);
         server.watch_listeners(true);
@@ -186,12 +192,17 @@ impl<'a> Server<'a> {
     fn timeout(&self) -> Option<Duration> {
         let deadline = self.hub.next_deadline().map(|at| Duration::from_millis(at.as_millis()));
         let deadline = deadline.map(|at| at.saturating_sub(self.started.elapsed()));
-        let starved = self.starved_until.map(|until| until.saturating_duration_since(Clock::now()));
-        deadline.into_iter().chain(starved).min()
+        let clocks = [self.starved_until, self.give_up_at].into_iter().flatten();
+        let clocks = clocks.map(|until| until.saturating_duration_since(Clock::now()));
+        deadline.into_iter().chain(clocks).min()
     }
 
-    fn has_ended(&self) -> bool {
-        self.hub.count() == 0 && self.console.as_ref().is_none_or(|console| !console.is_pending())
+    /// Whether nothing is left to do: no connection, and nothing for standard
+    /// output; or whether it took too long.
+    fn has_ended(&mut self) -> bool {
+        let give_up_at = *self.give_up_at.get_or_insert_with(|| Clock::now() + SHUTDOWN_PATIENCE);
+        let is_pending = self.console.as_ref().is_some_and(Console::is_pending);
+        self.hub.count() == 0 && !is_pending || give_up_at <= Clock::now()
     }
 
     fn watch(&mut self, fd: RawFd, target: Target, read: bool, write: bool) {
