@@ -1,6 +1,6 @@
 //! Memberships and rooms: joining, leaving, and saying something in a room.
 
-use super::Exchange;
+use super::{Exchange, Name};
 use crate::conn::{NONE, Slot};
 use crate::event::ListenerId;
 use crate::log::Kind;
@@ -83,6 +83,13 @@ impl Exchange<'_> {
         self.settle(index);
     }
 
+    /// Lets go of the memberships that are to be left, where nobody is told.
+    pub(crate) fn let_go(&mut self, slot: Slot) {
+        while let Some(member) = self.member_in(slot, &[Membership::Leaving]) {
+            self.leave(member, Membership::Draining);
+        }
+    }
+
     /// What follows when a membership has left or moved: it may be at its
     /// end, and the log may be held no longer.
     pub(super) fn settle(&mut self, index: MemberIndex) {
@@ -138,6 +145,11 @@ impl Exchange<'_> {
             !room.is_free() && room.owner.is_none() && room.name.as_bytes().eq_ignore_ascii_case(name)
         });
         found.map(|index| index as RoomIndex)
+    }
+
+    /// A room's name.
+    pub(crate) fn room_name(&self, room: RoomIndex) -> Name {
+        Name::from_slice(self.rooms[room as usize].name.as_bytes()).unwrap_or_default()
     }
 
     /// The room of a relay listener.

@@ -151,8 +151,7 @@ fn arrive(x: &mut Exchange<'_>, slot: Slot) {
     let newcomer = Listing::Roster { room, from: 0, newcomer: true };
     x.conn_mut(slot).listing = newcomer;
     if core::mem::replace(&mut x.conn_mut(slot).welcomed, true) {
-        let name =
-            crate::exchange::Name::from_slice(x.rooms[room as usize].name.as_bytes()).unwrap_or_default();
+        let name = x.room_name(room);
         x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
         tell_topic(x, slot, false);
     }

@@ -19,10 +19,7 @@ pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &st
     match table.iter().find(|command| command.name.eq_ignore_ascii_case(name)) {
         Some(command) => (command.run)(x, slot, arguments),
         None => {
-            let mut shown = name;
-            while shown.len() > 40 {
-                shown = &shown[..shown.floor_char_boundary(40)];
-            }
+            let shown = &name[..name.floor_char_boundary(40)];
             tell(x, slot, format_args!("unknown command /{shown}; /help lists the commands"));
             Done::Yes
         }

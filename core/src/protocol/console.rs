@@ -48,9 +48,7 @@ impl Behaviour for Console {
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
-        while let Some(member) = x.member_in(slot, &[Membership::Leaving]) {
-            x.leave(member, Membership::Draining);
-        }
+        x.let_go(slot);
         listing::resume(x, slot, COMMANDS);
     }
 
@@ -91,13 +89,13 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
     }
     let seq = x.next_seq();
     for room in 0..x.rooms.len() {
-        let Some(name) = x.rooms.get(room).filter(|room| !room.is_free() && room.owner.is_none()) else {
+        if x.rooms[room].is_free() || x.rooms[room].owner.is_some() {
             continue;
-        };
-        let name = crate::exchange::Name::from_slice(name.name.as_bytes()).unwrap_or_default();
+        }
         if x.takes_notice(room as u32) {
             x.append(room as u32, seq, None, Kind::Notice, &[b"-- ", text.as_bytes(), b"\r\n"]);
         } else {
+            let name = x.room_name(room as u32);
             x.tell(slot, &[b"-- not said in ", &name, b", which waits for a slow client\r\n"]);
         }
     }

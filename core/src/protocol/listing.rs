@@ -51,8 +51,8 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 /// One line of names, from those of the connections in slots from `from` on.
 fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, newcomer: bool) -> Listing {
     let width = NAMES_WIDTH.min(x.limits.line);
-    let room_name = x.rooms[room as usize].name.as_bytes();
-    let (heading, label): (&[u8], &[u8]) = if newcomer { (b"-- here", b"") } else { (b"-- in ", room_name) };
+    let room_name = x.room_name(room);
+    let (heading, label): (&[u8], &[u8]) = if newcomer { (b"-- here", b"") } else { (b"-- in ", &room_name) };
     let mut line = heapless::Vec::<u8, { NAMES_WIDTH + crate::limits::NAME_BYTES + 2 }>::new();
     let mut next = Listing::None;
     for other in from..x.slots().end {
@@ -75,8 +75,7 @@ fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, new
     }
     if !line.is_empty() || from == 0 {
         let nobody: &[u8] = if line.is_empty() { b"nobody" } else { b"" };
-        let label = crate::exchange::Name::from_slice(label).unwrap_or_default();
-        x.tell(slot, &[heading, &label, b": ", nobody, &line, b"\r\n"]);
+        x.tell(slot, &[heading, label, b": ", nobody, &line, b"\r\n"]);
     }
     next
 }

@@ -13,7 +13,6 @@ use crate::conn::Slot;
 use crate::event::Refusal;
 use crate::exchange::Exchange;
 use crate::limits::Protocol;
-use crate::room::Membership;
 use crate::transmit::GapText;
 
 /// What a protocol does with its connections.
@@ -40,9 +39,7 @@ pub(crate) trait Behaviour {
     /// What could not be done before may be possible now. Whatever its state,
     /// memberships that are to be left have to be let go.
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
-        while let Some(member) = x.member_in(slot, &[Membership::Leaving]) {
-            x.leave(member, Membership::Draining);
-        }
+        x.let_go(slot);
     }
 
     /// Tells the connection something, if the protocol has words.

@@ -59,9 +59,7 @@ impl Behaviour for Relay {
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
-        while let Some(member) = x.member_in(slot, &[Membership::Leaving]) {
-            x.leave(member, Membership::Draining);
-        }
+        x.let_go(slot);
         if x.conn(slot).flush_at <= x.now {
             // While it could not be passed on its end was not read either: it gets
             // the time to come.
