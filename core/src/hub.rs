@@ -511,8 +511,10 @@ mod tests {
                 say(&mut hub, operator, "/say to all\n/rooms\n");
                 say(&mut hub, bob, "two\n");
                 say(&mut hub, operator, "/say again\n");
+                say(&mut hub, bob, "three\n");
+                say(&mut hub, alice, "four\n");
                 let seen = "<guest-1> one\r\n-- to all\r\n-- lobby: 1 here\r\n-- den: 1 here\r\n\
-                            <guest-2> two\r\n-- again\r\n";
+                            <guest-2> two\r\n-- again\r\n<guest-2> three\r\n<guest-1> four\r\n";
                 assert_eq!(receive(&mut hub, operator, piece), seen, "pieces of {piece}");
                 assert_eq!(receive(&mut hub, bob, piece), "-- to all\r\n-- again\r\n");
             });
