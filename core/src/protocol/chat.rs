@@ -67,7 +67,7 @@ impl Behaviour for Chat {
             arrive(x, slot);
             listing::resume(x, slot, COMMANDS);
         }
-        if x.conn(slot).postponed && can_act(x, slot) {
+        if can_act(x, slot) {
             lines::resume(self, x, slot);
         } else if x.conn(slot).postponed {
             x.conn_mut(slot).blocked = true;
@@ -147,9 +147,8 @@ fn arrive(x: &mut Exchange<'_>, slot: Slot) {
     let seq = x.next_seq();
     x.append(room, seq, None, Kind::Notice, &[b"-- ", &name, b" joined\r\n"]);
     x.admit(member);
-    // In the lobby from the start, a newcomer was welcomed; elsewhere it came by a command.
-    let newcomer = Listing::Roster { room, from: 0, newcomer: true };
-    x.conn_mut(slot).listing = newcomer;
+    x.conn_mut(slot).listing = Listing::Roster { room, from: 0, newcomer: true };
+    // Who has just connected was told by the welcome where it is.
     if core::mem::replace(&mut x.conn_mut(slot).welcomed, true) {
         let name = x.room_name(room);
         x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);

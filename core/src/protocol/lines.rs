@@ -53,7 +53,7 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
     if x.conn(slot).state == State::Open { used } else { input.len() }
 }
 
-/// Acts on the line that had to wait.
+/// Acts on the line that had to wait, if one had.
 pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
     if core::mem::take(&mut x.conn_mut(slot).postponed) {
         act_on_buffered(reader, x, slot);
