@@ -186,6 +186,11 @@ impl<'a> Hub<'a> {
         self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
 
+    /// The sizes that it was given.
+    pub fn limits(&self) -> &Limits {
+        &self.x.limits
+    }
+
     /// Connections in the table, those that are closing included.
     pub fn count(&self) -> usize {
         self.x.count()

@@ -1,10 +1,12 @@
-//! The hub on microcontrollers: this crate will hold the driver that feeds
-//! [`parlour_core`] from smoltcp's socket set, one file for each board and one
-//! for each network interface.
-//!
-//! Today it compiles on the host and holds nothing else, so that the workspace
-//! has its final shape.
+//! The hub on microcontrollers: [`Driver`] feeds [`parlour_core`] from the sockets of
+//! a smoltcp `SocketSet`. It runs wherever smoltcp does: on the boards of this
+//! crate's program, in a firmware of one's own, and in tests on the host.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod board;
+mod driver;
+pub mod sizes;
+
+pub use driver::{Clock, Driver, Note, Options, Service, Shortage};
 pub use parlour_core as core;

@@ -1,0 +1,188 @@
+//! The table of boards: what each one is, what memory it has, and how large a hub it
+//! runs. Plain numbers, that the build, the program, the runner and the tests share.
+//!
+//! A new board is a row here, a file in `boards/` that has its name, and a
+//! feature in `Cargo.toml` that has its name and lists its crates.
+
+/// A board.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// Its name, which is that of its file and of its feature.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// What Rust calls its processor.
+    pub target: &'static str,
+    /// Where the program is, and what is read-only.
+    pub flash: Region,
+    /// Where all else is.
+    pub ram: Region,
+    /// Bytes of `ram` that the stack gets. It lies below everything else, so
+    /// that a stack that is too small runs into an address that is not there, and not into
+    /// somebody's variables.
+    pub stack: usize,
+    /// What is served.
+    pub sizes: Sizes,
+    /// How it is run.
+    pub run: Run,
+}
+
+/// A piece of the address space.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    /// Its first address.
+    pub origin: usize,
+    /// Bytes.
+    pub len: usize,
+}
+
+/// How large a hub is. What is not said here follows from it, see `Board::limits`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Chat clients at once, unless the build is told otherwise.
+    pub clients: usize,
+    /// Echo clients at once.
+    pub echoes: usize,
+    /// Newcomers at once, for each port, that can be told that there is no place.
+    pub refusals: usize,
+    /// Rooms at once.
+    pub rooms: usize,
+    /// Bytes of a name.
+    pub name: usize,
+    /// Bytes of a line.
+    pub line: usize,
+    /// Bytes of each room's log: a power of two.
+    pub log: usize,
+    /// Messages in each room's log: a power of two.
+    pub records: usize,
+    /// Bytes of each client's receive buffer.
+    pub receive: usize,
+    /// Bytes of each client's send buffer.
+    pub send: usize,
+}
+
+/// How a board is run.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// By an emulator.
+    Qemu {
+        /// Its command.
+        command: &'static str,
+        /// The machine, and what else the board needs.
+        args: &'static [&'static str],
+        /// The network card; what it is connected to is appended.
+        nic: Nic,
+    },
+    /// By probe-rs, on the real board.
+    Probe {
+        /// What probe-rs calls the chip.
+        chip: &'static str,
+    },
+}
+
+/// How an emulator is told of the network card.
+#[derive(Clone, Copy, Debug)]
+pub enum Nic {
+    /// `-nic user,model=MODEL,...`: one that the machine has.
+    BuiltIn(&'static str),
+    /// `-netdev user,id=net,... -device DEVICE,netdev=net`: one that is plugged in.
+    Device(&'static str),
+}
+
+const KB: usize = 1024;
+
+/// All boards.
+pub const BOARDS: &[Board] = &[
+    Board {
+        name: "lm3s6965evb",
+        about: "Stellaris LM3S6965 evaluation board, Cortex-M3, in QEMU",
+        target: "thumbv7m-none-eabi",
+        flash: Region { origin: 0, len: 256 * KB },
+        ram: Region { origin: 0x2000_0000, len: 64 * KB },
+        stack: 7 * KB,
+        sizes: Sizes {
+            clients: 32,
+            echoes: 2,
+            refusals: 2,
+            rooms: 2,
+            name: 24,
+            line: 128,
+            log: 2 * KB,
+            records: 32,
+            receive: 128,
+            send: 256,
+        },
+        run: Run::Qemu {
+            command: "qemu-system-arm",
+            args: &["-M", "lm3s6965evb"],
+            nic: Nic::BuiltIn("stellaris"),
+        },
+    },
+    Board {
+        name: "riscv32-virt",
+        about: "RISC-V rv32imac, the machine `virt` of QEMU with a virtio network card",
+        target: "riscv32imac-unknown-none-elf",
+        // One memory, of which the program gets a part.
+        flash: Region { origin: 0x8000_0000, len: 1024 * KB },
+        ram: Region { origin: 0x8010_0000, len: 15 * 1024 * KB },
+        stack: 64 * KB,
+        sizes: Sizes {
+            clients: 64,
+            echoes: 4,
+            refusals: 4,
+            rooms: 16,
+            name: 96,
+            line: 1024,
+            log: 256 * KB,
+            records: 4096,
+            receive: 4 * KB,
+            send: 8 * KB,
+        },
+        run: Run::Qemu {
+            command: "qemu-system-riscv32",
+            args: &["-M", "virt", "-m", "16M", "-bios", "none"],
+            nic: Nic::Device("virtio-net-device"),
+        },
+    },
+    Board {
+        name: "nucleo-f429zi",
+        about: "ST Nucleo-F429ZI, Cortex-M4, built but never run on the real board",
+        target: "thumbv7em-none-eabihf",
+        flash: Region { origin: 0x0800_0000, len: 2048 * KB },
+        ram: Region { origin: 0x2000_0000, len: 192 * KB },
+        stack: 16 * KB,
+        sizes: Sizes {
+            clients: 32,
+            echoes: 4,
+            refusals: 2,
+            rooms: 4,
+            name: 48,
+            line: 512,
+            log: 4 * KB,
+            records: 64,
+            receive: 512,
+            send: 1024,
+        },
+        run: Run::Probe { chip: "STM32F429ZITx" },
+    },
+];
+
+/// The board of a name.
+pub const fn named(name: &str) -> Option<&'static Board> {
+    let mut index = 0;
+    while index < BOARDS.len() {
+        if is_equal(BOARDS[index].name.as_bytes(), name.as_bytes()) {
+            return Some(&BOARDS[index]);
+        }
+        index += 1;
+    }
+    None
+}
+
+const fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let mut index = 0;
+    while index < a.len() && index < b.len() && a[index] == b[index] {
+        index += 1;
+    }
+    index == a.len() && index == b.len()
+}

@@ -1,0 +1,440 @@
+//! The driver: a hub and the sockets of a smoltcp `SocketSet` in one loop. It moves
+//! bytes and closes what it is asked to close; it decides nothing that the hub can,
+//! and knows no board.
+//!
+//! A turn takes in what the device has received, tells the hub, gives each socket
+//! what the hub has for it, sends, and lets the sockets that are done listen again.
+//! Input stays in the socket's own buffer until the hub takes it, so that TCP slows
+//! down a peer that is not read.
+//!
+//! smoltcp has no backlog: a newcomer needs a socket that listens. Each service has as
+//! many as it serves clients, and behind them a few small ones, which tell those
+//! that find no other that the server is full.
+
+use parlour_core::{Cause, Close, ConnId, Event, Hub, ListenerId, Refusal};
+use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::time::{Duration, Instant};
+
+/// Bytes of each buffer of a socket that only refuses.
+const REFUSAL_BUFFER: usize = 32;
+/// Frames that are taken in at once at the most, before the hub has a look: as
+/// many newcomers at once may find no socket that listens.
+const FRAMES: usize = 16;
+
+/// What a port serves. The hub's listener of the same index says how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The TCP port.
+    pub port: u16,
+    /// Clients at once.
+    pub clients: usize,
+    /// Newcomers at once that can be told that there is no place.
+    pub refusals: usize,
+}
+
+/// The sizes and times of a driver's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of each client's receive buffer.
+    pub receive: usize,
+    /// Bytes of each client's send buffer.
+    pub send: usize,
+    /// After how long a silent peer is asked whether it is still there.
+    pub keep_alive: Duration,
+    /// After how long without a sign of a peer its connection is given up. It has
+    /// to be longer than `keep_alive`.
+    pub timeout: Duration,
+    /// How long a peer that is not served any more may take to close.
+    pub linger: Duration,
+}
+
+impl Options {
+    /// A peer that vanished is noticed within a minute.
+    pub const fn new(receive: usize, send: usize) -> Self {
+        Self {
+            receive,
+            send,
+            keep_alive: Duration::from_secs(15),
+            timeout: Duration::from_secs(60),
+            linger: Duration::from_secs(5),
+        }
+    }
+
+    /// Sockets, and links, that the services need.
+    pub const fn links(services: &[Service]) -> usize {
+        let (mut links, mut index) = (0, 0);
+        while index < services.len() {
+            links += services[index].clients + services[index].refusals;
+            index += 1;
+        }
+        links
+    }
+
+    /// Bytes of buffers that the services' sockets need.
+    pub const fn bytes(&self, services: &[Service]) -> usize {
+        let (mut bytes, mut index) = (0, 0);
+        while index < services.len() {
+            bytes += services[index].clients * (self.receive + self.send);
+            bytes += services[index].refusals * 2 * REFUSAL_BUFFER;
+            index += 1;
+        }
+        bytes
+    }
+}
+
+/// Tells the time since a start of its choice.
+pub trait Clock {
+    /// Now; it never goes back.
+    fn now(&self) -> Instant;
+}
+
+impl<F: Fn() -> Instant> Clock for F {
+    fn now(&self) -> Instant {
+        self()
+    }
+}
+
+/// What an operator may want to know, as it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Note {
+    /// A client came in.
+    Connected(ConnId, ListenerId),
+    /// A newcomer was not let in.
+    Refused(ListenerId, Refusal),
+    /// A client's connection ended in order, or because the hub wanted it.
+    Closed(ConnId),
+    /// A client's connection broke.
+    Broken(ConnId, Cause),
+}
+
+/// How far a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It listens, or is about to.
+    Listening,
+    /// It is a connection of the hub's.
+    Open(ConnId),
+    /// What was written still goes out, until this instant at the latest.
+    Leaving(Instant),
+}
+
+/// What the driver knows of one socket.
+#[derive(Debug)]
+struct Link {
+    handle: SocketHandle,
+    listener: ListenerId,
+    port: u16,
+    /// It only tells newcomers that there is no place.
+    refuses: bool,
+    phase: Phase,
+    /// The socket took less than there was.
+    is_full: bool,
+    /// The hub knows that the peer sends no more.
+    has_ended: bool,
+    /// Why the connection broke; what the peer had sent before is still read.
+    broken: Option<Cause>,
+}
+
+impl Link {
+    fn conn(&self) -> Option<ConnId> {
+        if let Phase::Open(conn) = self.phase { Some(conn) } else { None }
+    }
+}
+
+/// What is too small for a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Shortage {
+    /// `LINKS` is less than [`Options::links`], or than the connections of the hub.
+    Links,
+    /// The buffers are shorter than [`Options::bytes`].
+    Bytes,
+}
+
+/// A hub and at most `LINKS` sockets.
+#[derive(Debug)]
+pub struct Driver<'h, const LINKS: usize> {
+    hub: Hub<'h>,
+    options: Options,
+    links: heapless::Vec<Link, LINKS>,
+    /// The link of the connection in each of the hub's slots.
+    by_slot: [u16; LINKS],
+}
+
+impl<'h, const LINKS: usize> Driver<'h, LINKS> {
+    /// Adds the services' sockets to the set, with buffers cut from `bytes`. The
+    /// index of a service is its listener's in the hub.
+    ///
+    /// # Errors
+    /// What is too small.
+    ///
+    /// # Panics
+    /// If the set has fewer places than [`Options::links`].
+    pub fn new<'a>(
+        hub: Hub<'h>,
+        services: &[Service],
+        options: Options,
+        sockets: &mut SocketSet<'a>,
+        mut bytes: &'a mut [u8],
+    ) -> Result<Self, Shortage> {
+        if Options::links(services) > LINKS || hub.limits().conns > LINKS {
+            return Err(Shortage::Links);
+        }
+        if options.bytes(services) > bytes.len() {
+            return Err(Shortage::Bytes);
+        }
+        let mut cut = |len| {
+            let (first, rest) = core::mem::take(&mut bytes).split_at_mut(len);
+            bytes = rest;
+            tcp::SocketBuffer::new(first)
+        };
+        let mut links = heapless::Vec::new();
+        for (index, service) in services.iter().enumerate() {
+            // A newcomer goes to the first socket that listens: those that refuse come last.
+            for number in 0..service.clients + service.refusals {
+                let refuses = number >= service.clients;
+                let (receive, send) =
+                    if refuses { (REFUSAL_BUFFER, REFUSAL_BUFFER) } else { (options.receive, options.send) };
+                let socket = tcp::Socket::new(cut(receive), cut(send));
+                let link = Link {
+                    handle: sockets.add(socket),
+                    listener: ListenerId(index as u8),
+                    port: service.port,
+                    refuses,
+                    phase: Phase::Listening,
+                    is_full: false,
+                    has_ended: false,
+                    broken: None,
+                };
+                let _ = links.push(link);
+            }
+        }
+        let mut driver = Self { hub, options, links, by_slot: [0; LINKS] };
+        driver.settle_sockets(Instant::ZERO, sockets, &mut |_| {});
+        Ok(driver)
+    }
+
+    /// The hub, to ask and to command.
+    pub fn hub(&mut self) -> &mut Hub<'h> {
+        &mut self.hub
+    }
+
+    /// Takes a turn. Returns when the next one is due if the device receives
+    /// nothing before; `None`: not until then.
+    pub fn poll(
+        &mut self,
+        interface: &mut Interface,
+        device: &mut impl Device,
+        clock: &impl Clock,
+        sockets: &mut SocketSet<'_>,
+        note: &mut impl FnMut(Note),
+    ) -> Option<Instant> {
+        let now = clock.now();
+        interface.poll_maintenance(now);
+        let mut frames = 0;
+        while frames < FRAMES
+            && interface.poll_ingress_single(now, device, sockets) != PollIngressSingleResult::None
+        {
+            frames += 1;
+        }
+        self.serve(now, sockets, note);
+        while interface.poll_egress(now, device, sockets) == PollResult::SocketStateChanged {}
+        self.settle_sockets(now, sockets, note);
+        if frames == FRAMES {
+            return Some(now);
+        }
+        let deadline = self.hub.next_deadline().map(|at| Instant::from_millis(at.as_millis() as i64));
+        let leaving = self.links.iter().filter_map(|link| match link.phase {
+            Phase::Leaving(until) => Some(until),
+            Phase::Listening | Phase::Open(_) => None,
+        });
+        leaving.chain(deadline).chain(interface.poll_at(now, sockets)).min()
+    }
+
+    /// Tells the hub what happened at the sockets, and does what it then asks for.
+    fn serve(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
+        self.handle(now, Event::Tick);
+        for index in 0..self.links.len() {
+            let socket = sockets.get_mut(self.links[index].handle);
+            match self.links[index].phase {
+                Phase::Listening if is_connected(socket) => self.welcome(now, index, socket, note),
+                Phase::Open(conn) => self.hear(now, index, conn, socket),
+                Phase::Listening | Phase::Leaving(_) => {}
+            }
+        }
+        for index in 0..self.links.len() {
+            let Some(conn) = self.links[index].conn().filter(|_| self.links[index].is_full) else { continue };
+            let socket = sockets.get_mut(self.links[index].handle);
+            self.attend(now, index, conn, socket, note);
+        }
+        while let Some(conn) = self.hub.next_changed() {
+            let index = usize::from(self.by_slot[conn.slot()]);
+            if self.links.get(index).is_some_and(|link| link.conn() == Some(conn)) {
+                let socket = sockets.get_mut(self.links[index].handle);
+                self.attend(now, index, conn, socket, note);
+            }
+        }
+    }
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> parlour_core::Outcome {
+        self.hub.handle(parlour_core::Instant::from_millis(now.total_millis() as u64), event)
+    }
+
+    /// A newcomer has found a socket.
+    fn welcome(
+        &mut self,
+        now: Instant,
+        index: usize,
+        socket: &mut tcp::Socket<'_>,
+        note: &mut impl FnMut(Note),
+    ) {
+        let Link { listener, refuses, .. } = self.links[index];
+        let peer = socket.remote_endpoint().map(|endpoint| endpoint.addr.into());
+        let opened = if refuses {
+            Err(Refusal::Full)
+        } else {
+            self.handle(now, Event::Accepted(listener, peer)).opened()
+        };
+        let link = &mut self.links[index];
+        (link.is_full, link.has_ended, link.broken) = (false, false, None);
+        match opened {
+            Ok(conn) => {
+                link.phase = Phase::Open(conn);
+                self.by_slot[conn.slot()] = index as u16;
+                note(Note::Connected(conn, listener));
+                self.hear(now, index, conn, socket);
+            }
+            Err(refusal) => {
+                // Nobody may wait for one who is not let in: what does not fit is lost.
+                let _ = socket.send_slice(self.hub.refusal_text(listener, refusal).as_bytes());
+                socket.close();
+                link.phase = Phase::Leaving(now + self.options.linger);
+                note(Note::Refused(listener, refusal));
+            }
+        }
+    }
+
+    /// Gives the hub what a peer has sent, as far as it takes it.
+    fn hear(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
+        // The ring's end parts what waits in two.
+        while socket.can_recv() && self.hub.interest(conn).read > 0 {
+            let taken = socket.recv(|bytes| {
+                let offered = bytes.len().min(self.hub.interest(conn).read);
+                let taken = self.handle(now, Event::Received(conn, &bytes[..offered])).taken();
+                (taken, taken)
+            });
+            if taken.unwrap_or(0) == 0 {
+                break;
+            }
+        }
+        let link = &mut self.links[index];
+        if socket.state() == State::Closed && link.broken.is_none() {
+            link.broken = Some(Cause::Reset);
+        }
+        // Who broke is looked at again, though the socket says nothing more.
+        link.is_full |= link.broken.is_some();
+        if !socket.may_recv() && link.broken.is_none() && !link.has_ended {
+            link.has_ended = true;
+            self.handle(now, Event::PeerClosed(conn));
+        }
+    }
+
+    /// Brings a connection to where the hub wants it.
+    fn attend(
+        &mut self,
+        now: Instant,
+        index: usize,
+        conn: ConnId,
+        socket: &mut tcp::Socket<'_>,
+        note: &mut impl FnMut(Note),
+    ) {
+        self.hear(now, index, conn, socket);
+        self.write(now, index, conn, socket);
+        let link = &mut self.links[index];
+        if let Some(cause) = link.broken {
+            // All that it had sent is read, or the hub wants no more of it.
+            if !socket.can_recv() || self.hub.interest(conn).close != Close::No {
+                link.phase = Phase::Leaving(now);
+                note(Note::Broken(conn, cause));
+                self.handle(now, Event::Failed(conn, cause));
+            }
+            return;
+        }
+        match self.hub.interest(conn).close {
+            Close::No => return,
+            // The peer's last lines are still read.
+            Close::Write => return socket.close(),
+            Close::Full => socket.close(),
+            Close::Abort => socket.abort(),
+        }
+        link.phase = Phase::Leaving(now + self.options.linger);
+        note(Note::Closed(conn));
+        self.handle(now, Event::Closed(conn));
+    }
+
+    /// Gives a socket what the hub has for it, as far as it takes it.
+    fn write(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
+        let is_broken = self.links[index].broken.is_some();
+        while self.hub.interest(conn).write {
+            let (mut sent, mut is_full) = (0, false);
+            for bytes in self.hub.transmit(conn) {
+                // To one who is gone it counts as sent: nobody is to wait for him.
+                let took = if is_broken { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
+                sent += took;
+                is_full = took < bytes.len();
+                if is_full {
+                    break;
+                }
+            }
+            self.links[index].is_full = is_full;
+            self.handle(now, Event::Sent(conn, sent));
+            if is_full || sent == 0 {
+                return;
+            }
+        }
+    }
+
+    /// After all was sent: notes whom the transport gave up, and lets the sockets
+    /// that are done listen again. Before, a reset or the acknowledgement of the
+    /// peer's end may still have been on its way.
+    fn settle_sockets(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
+        for index in 0..self.links.len() {
+            let socket = sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle);
+            let link = &mut self.links[index];
+            match link.phase {
+                Phase::Open(conn) if socket.state() == State::Closed && link.broken.is_none() => {
+                    // Those that the peer reset were found when it was heard.
+                    link.broken = Some(Cause::TimedOut);
+                    self.attend(now, index, conn, socket, note);
+                }
+                Phase::Leaving(until) => {
+                    if until <= now {
+                        socket.abort();
+                    }
+                    let is_done = socket.state() == State::Closed && socket.remote_endpoint().is_none();
+                    if is_done || socket.state() == State::TimeWait {
+                        link.phase = Phase::Listening;
+                    }
+                }
+                Phase::Listening | Phase::Open(_) => {}
+            }
+            let link = &self.links[index];
+            if link.phase == Phase::Listening && !socket.is_open() {
+                socket.set_nagle_enabled(false);
+                socket.set_ack_delay(None);
+                socket.set_keep_alive(Some(self.options.keep_alive));
+                socket.set_timeout(Some(self.options.timeout));
+                // It is closed and the port is not 0.
+                let _ = socket.listen(link.port);
+            }
+        }
+    }
+}
+
+/// Whether a socket that listened has a peer now.
+fn is_connected(socket: &tcp::Socket<'_>) -> bool {
+    !matches!(socket.state(), State::Listen | State::SynReceived | State::Closed)
+}
