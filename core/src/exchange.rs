@@ -35,6 +35,11 @@ pub struct Stats {
     pub received_bytes: u64,
     /// Bytes that transports took.
     pub sent_bytes: u64,
+    /// Bytes that a room's log had to keep at most, as found whenever one
+    /// seemed to have no place.
+    pub log_most: u32,
+    /// Bytes that a private queue held at most.
+    pub queue_most: u32,
 }
 
 /// State shared by all protocols.

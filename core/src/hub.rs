@@ -6,7 +6,7 @@ use crate::event::{Cause, ConnId, Event, Instant, Interest, ListenerId, Outcome,
 use crate::exchange::{Exchange, Stats};
 use crate::limits::{Config, LOBBY, Limits, LimitsError, OnLag, Protocol};
 use crate::line::Line;
-use crate::log::{Log, Record};
+use crate::log::{Log, Position, Record};
 use crate::protocol::{Behaviour, behaviour};
 use crate::queue::Queue;
 use crate::room::{Member, Membership, Room};
@@ -78,7 +78,7 @@ impl<'a> Hub<'a> {
         for room in rooms.iter_mut() {
             let log = take(&mut bytes, limits.log);
             *room = Room {
-                log: Log::new(log, take(&mut records, limits.records), config.origin),
+                log: Log::new(log, take(&mut records, limits.records), config.origin as Position),
                 name: Text::new(take(&mut bytes, limits.name)),
                 topic: Text::new(take(&mut bytes, crate::limits::TOPIC_BYTES)),
                 ..Room::EMPTY

@@ -1,15 +1,38 @@
 //! One room's broadcast log: a bounded ring of bytes with absolute positions,
 //! and beside it a ring of records that says where each message starts.
 //!
-//! Positions, record numbers and sequence numbers are `u64` that wrap around;
-//! of two that are both in use, [`before`] tells the earlier. The log does not
+//! Positions, record numbers and sequence numbers wrap around; of two that are both
+//! in use, [`before`] tells the earlier. Positions and numbers that are in use lie no
+//! further apart than the log is long, so 32 bits are enough for them. Sequence numbers
+//! are compared over any distance, and have 64. The log does not
 //! know who reads it: its room says by [`Log::set_hold`] what may be overwritten.
 
 use crate::text::no_memory;
 
+/// A place in a log, in bytes; or the number of a record in it.
+pub(crate) type Position = u32;
+
+/// A number of an order that wraps around.
+pub(crate) trait Wrapping: Copy {
+    /// Whether `self` comes before `other`, which is less than half of all numbers away.
+    fn is_before(self, other: Self) -> bool;
+}
+
+impl Wrapping for u32 {
+    fn is_before(self, other: Self) -> bool {
+        (self.wrapping_sub(other) as i32) < 0
+    }
+}
+
+impl Wrapping for u64 {
+    fn is_before(self, other: Self) -> bool {
+        (self.wrapping_sub(other) as i64) < 0
+    }
+}
+
 /// Whether `a` comes before `b` in an order that wraps around.
-pub(crate) fn before(a: u64, b: u64) -> bool {
-    (a.wrapping_sub(b) as i64) < 0
+pub(crate) fn before<T: Wrapping>(a: T, b: T) -> bool {
+    a.is_before(b)
 }
 
 /// What a record is.
@@ -25,16 +48,22 @@ pub(crate) enum Kind {
 /// Where a message starts, and what there is to know about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    pub(crate) start: u64,
     pub(crate) seq: u64,
+    pub(crate) start: Position,
     /// How many records further its author's next one in this log stands; 0: not yet.
-    pub(crate) next_own: u32,
-    pub(crate) kind: Kind,
+    /// The highest bit is set for a message.
+    next_own: u32,
 }
+
+const MESSAGE: u32 = 1 << 31;
 
 impl Record {
     /// A record of nothing, to fill storage with.
-    pub const EMPTY: Record = Record { start: 0, seq: 0, next_own: 0, kind: Kind::Notice };
+    pub const EMPTY: Record = Record { seq: 0, start: 0, next_own: 0 };
+
+    pub(crate) fn kind(&self) -> Kind {
+        if self.next_own & MESSAGE == 0 { Kind::Notice } else { Kind::Message }
+    }
 }
 
 #[derive(Debug)]
@@ -42,14 +71,14 @@ pub(crate) struct Log<'a> {
     bytes: &'a mut [u8],
     records: &'a mut [Record],
     /// Position of the byte that is appended next.
-    head: u64,
+    head: Position,
     /// Number of the record that is appended next.
-    next: u64,
+    next: Position,
     /// Number of the oldest record that is still whole.
-    first: u64,
+    first: Position,
     /// Nothing from here on may be overwritten.
-    hold: u64,
-    hold_record: u64,
+    hold: Position,
+    hold_record: Position,
 }
 
 impl<'a> Log<'a> {
@@ -65,44 +94,50 @@ impl<'a> Log<'a> {
 
     /// A log in `bytes` and `records`, both powers of two in length, whose
     /// positions start at `origin`.
-    pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Record], origin: u64) -> Self {
+    pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Record], origin: Position) -> Self {
         Self { bytes, records, head: origin, next: origin, first: origin, hold: origin, hold_record: origin }
     }
 
-    pub(crate) fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> Position {
         self.head
     }
 
-    pub(crate) fn hold(&self) -> u64 {
+    pub(crate) fn hold(&self) -> Position {
         self.hold
     }
 
-    pub(crate) fn record(&self, number: u64) -> &Record {
+    pub(crate) fn record(&self, number: Position) -> &Record {
         debug_assert!(!before(number, self.first) && before(number, self.next));
         &self.records[self.record_index(number)]
     }
 
     /// Position behind the last byte of a record.
-    pub(crate) fn end_of(&self, number: u64) -> u64 {
+    pub(crate) fn end_of(&self, number: Position) -> Position {
         let following = number.wrapping_add(1);
         if following == self.next { self.head } else { self.record(following).start }
     }
 
     /// Notes that `following` is the next record of the same author after `number`.
-    pub(crate) fn chain(&mut self, number: u64, following: u64) {
+    pub(crate) fn chain(&mut self, number: Position, following: Position) {
         let index = self.record_index(number);
-        self.records[index].next_own = following.wrapping_sub(number) as u32;
+        let next_own = &mut self.records[index].next_own;
+        *next_own = *next_own & MESSAGE | following.wrapping_sub(number);
     }
 
     /// The author's next record after `number`, if there is one.
-    pub(crate) fn chained(&self, number: u64) -> Option<u64> {
-        let step = u64::from(self.record(number).next_own);
+    pub(crate) fn chained(&self, number: Position) -> Option<Position> {
+        let step = self.record(number).next_own & !MESSAGE;
         (step != 0).then(|| number.wrapping_add(step))
+    }
+
+    /// Bytes that must not be overwritten.
+    pub(crate) fn held(&self) -> u32 {
+        self.head.wrapping_sub(self.hold)
     }
 
     /// Bytes that can be appended without overwriting what is held.
     pub(crate) fn free(&self) -> usize {
-        self.bytes.len() - self.head.wrapping_sub(self.hold) as usize
+        self.bytes.len() - self.held() as usize
     }
 
     /// Whether `count` records of `len` bytes each can be appended without
@@ -114,34 +149,35 @@ impl<'a> Log<'a> {
     }
 
     /// As [`Log::fits`], if everything from `position` on were held.
-    pub(crate) fn fits_behind(&self, position: u64, count: usize, len: usize) -> bool {
+    pub(crate) fn fits_behind(&self, position: Position, count: usize, len: usize) -> bool {
         let bytes = self.head.wrapping_sub(position) as usize;
         let records = self.next.wrapping_sub(self.record_at(position)) as usize;
         self.bytes.len() - bytes >= count * len && self.records.len() - records >= count
     }
 
     /// Says that everything before `position` may be overwritten.
-    pub(crate) fn set_hold(&mut self, position: u64) {
+    pub(crate) fn set_hold(&mut self, position: Position) {
         debug_assert!(!before(position, self.hold), "what was given up cannot be held again");
         self.hold = position;
         self.hold_record = self.record_at(position);
     }
 
     /// Appends a record made of `parts`, which must fit, and returns its number.
-    pub(crate) fn append(&mut self, seq: u64, kind: Kind, parts: &[&[u8]]) -> u64 {
+    pub(crate) fn append(&mut self, seq: u64, kind: Kind, parts: &[&[u8]]) -> Position {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         assert!(self.fits(1, len), "the room asks before it appends");
         self.forget(len);
         let number = self.next;
         let index = self.record_index(number);
-        self.records[index] = Record { start: self.head, seq, next_own: 0, kind };
+        let next_own = if kind == Kind::Message { MESSAGE } else { 0 };
+        self.records[index] = Record { seq, start: self.head, next_own };
         for part in parts {
             let at = self.byte_index(self.head);
             let until_wrap = part.len().min(self.bytes.len() - at);
             let (left, right) = part.split_at(until_wrap);
             self.bytes[at..at + left.len()].copy_from_slice(left);
             self.bytes[..right.len()].copy_from_slice(right);
-            self.head = self.head.wrapping_add(part.len() as u64);
+            self.head = self.head.wrapping_add(part.len() as Position);
         }
         self.next = number.wrapping_add(1);
         number
@@ -161,7 +197,7 @@ impl<'a> Log<'a> {
     }
 
     /// The bytes from one position to another, in the two parts of the ring.
-    pub(crate) fn slices(&self, from: u64, to: u64) -> (&[u8], &[u8]) {
+    pub(crate) fn slices(&self, from: Position, to: Position) -> (&[u8], &[u8]) {
         let len = to.wrapping_sub(from) as usize;
         let at = self.byte_index(from);
         let until_wrap = len.min(self.bytes.len() - at);
@@ -169,7 +205,7 @@ impl<'a> Log<'a> {
     }
 
     /// The number of the record that holds `position`; at the head, the next one's.
-    pub(crate) fn record_at(&self, position: u64) -> u64 {
+    pub(crate) fn record_at(&self, position: Position) -> Position {
         if position == self.head {
             return self.next;
         }
@@ -178,14 +214,14 @@ impl<'a> Log<'a> {
 
     /// The position of the first record whose sequence number is not before
     /// `seq`; the head if there is none.
-    pub(crate) fn position_of(&self, seq: u64) -> u64 {
+    pub(crate) fn position_of(&self, seq: u64) -> Position {
         let number = self.partition(|record| before(record.seq, seq));
         if number == self.next { self.head } else { self.record(number).start }
     }
 
     /// The number of the first record for which `goes_before` is false; all
     /// for which it is true stand before it.
-    fn partition(&self, goes_before: impl Fn(&Record) -> bool) -> u64 {
+    fn partition(&self, goes_before: impl Fn(&Record) -> bool) -> Position {
         let (mut low, mut high) = (0, self.next.wrapping_sub(self.first));
         while low < high {
             let middle = low + (high - low) / 2;
@@ -198,11 +234,11 @@ impl<'a> Log<'a> {
         self.first.wrapping_add(low)
     }
 
-    fn byte_index(&self, position: u64) -> usize {
+    fn byte_index(&self, position: Position) -> usize {
         position as usize & (self.bytes.len() - 1)
     }
 
-    fn record_index(&self, number: u64) -> usize {
+    fn record_index(&self, number: Position) -> usize {
         number as usize & (self.records.len() - 1)
     }
 }
@@ -211,9 +247,9 @@ impl<'a> Log<'a> {
 mod tests {
     use super::*;
 
-    const NEAR_THE_END: u64 = u64::MAX - 20;
+    const NEAR_THE_END: Position = Position::MAX - 20;
 
-    fn collect(log: &Log<'_>, from: u64, to: u64) -> heapless::Vec<u8, 64> {
+    fn collect(log: &Log<'_>, from: Position, to: Position) -> heapless::Vec<u8, 64> {
         let (left, right) = log.slices(from, to);
         let mut all = heapless::Vec::new();
         all.extend_from_slice(left).unwrap();
@@ -262,7 +298,7 @@ mod tests {
         for (seq, text) in [(10, "a"), (12, "bbbbbbbbbb"), (15, "cccccccccccccc")] {
             log.append(seq, Kind::Message, &[text.as_bytes()]);
         }
-        let at = |offset: u64| NEAR_THE_END.wrapping_add(offset);
+        let at = |offset: Position| NEAR_THE_END.wrapping_add(offset);
         for (offset, number) in [(0, 0), (1, 1), (10, 1), (11, 2), (24, 2), (25, 3)] {
             assert_eq!(log.record_at(at(offset)), NEAR_THE_END + number, "offset {offset}");
         }

@@ -44,11 +44,12 @@ impl<'a> Queue<'a> {
 
     /// How long a text [`Queue::push`] would take.
     pub(crate) fn free(&self) -> usize {
-        (self.bytes.len() - self.used()).saturating_sub(HEADER)
+        (self.bytes.len() - self.used() as usize).saturating_sub(HEADER)
     }
 
-    fn used(&self) -> usize {
-        (self.tail - self.head) as usize
+    /// Bytes that are in use.
+    pub(crate) fn used(&self) -> u32 {
+        self.tail - self.head
     }
 
     /// Appends `parts` as one entry, if they fit.

@@ -3,7 +3,7 @@
 
 use crate::conn::{NONE, Slot};
 use crate::event::{Instant, ListenerId};
-use crate::log::{Log, before};
+use crate::log::{Log, Position, before};
 use crate::text::Text;
 
 /// Index of a room in the table.
@@ -85,18 +85,18 @@ pub struct Member {
     pub(crate) previous: MemberIndex,
     pub(crate) next: MemberIndex,
     /// Everything before this position was sent or is its own.
-    pub(crate) position: u64,
+    pub(crate) position: Position,
     /// Once leaving: where its reading ends.
-    pub(crate) end: u64,
+    pub(crate) end: Position,
     /// The first record of its own at or behind `position`, if `own_ahead`.
-    pub(crate) own: u64,
+    pub(crate) own: Position,
     /// The last record of its own, if `own_ahead`.
-    pub(crate) last_own: u64,
+    pub(crate) last_own: Position,
     pub(crate) own_ahead: bool,
     /// Since when the room had to wait for it; `NEVER`: it need not.
     pub(crate) waited_since: Instant,
     /// When it has passed this position it has caught up with that.
-    pub(crate) catch_up: u64,
+    pub(crate) catch_up: Position,
 }
 
 impl Member {
@@ -117,7 +117,7 @@ impl Member {
     };
 
     /// Up to where it reads now.
-    pub(crate) fn end(&self, log: &Log<'_>) -> u64 {
+    pub(crate) fn end(&self, log: &Log<'_>) -> Position {
         match self.state {
             Membership::Present | Membership::Observing => log.head(),
             Membership::Leaving | Membership::Draining => self.end,
@@ -135,7 +135,7 @@ impl Member {
     }
 
     /// Moves on, over its own records too, and says whether it moved at all.
-    pub(crate) fn advance(&mut self, log: &Log<'_>, position: u64) -> bool {
+    pub(crate) fn advance(&mut self, log: &Log<'_>, position: Position) -> bool {
         let old = self.position;
         (self.position, self.own, self.own_ahead) = skip_own(log, position, self.own, self.own_ahead);
         if matches!(self.state, Membership::Leaving | Membership::Draining) && before(self.end, self.position)
@@ -149,7 +149,7 @@ impl Member {
     }
 
     /// Notes a record of its own that was just appended.
-    pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, number: u64) {
+    pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, number: Position) {
         if self.own_ahead {
             log.chain(self.last_own, number);
         } else {
@@ -160,7 +160,7 @@ impl Member {
 }
 
 /// Where a cursor at `position` really stands, when its own records are passed over.
-pub(crate) fn skip_own(log: &Log<'_>, mut position: u64, mut own: u64, mut ahead: bool) -> (u64, u64, bool) {
+pub(crate) fn skip_own(log: &Log<'_>, mut position: Position, mut own: Position, mut ahead: bool) -> (Position, Position, bool) {
     while ahead && !before(position, log.record(own).start) {
         let end = log.end_of(own);
         if before(position, end) {

@@ -10,7 +10,7 @@
 use crate::conn::{Conn, Gap, Slot};
 use crate::exchange::Exchange;
 use crate::limits::ROOMS_PER_CONN;
-use crate::log::{Log, before};
+use crate::log::{Log, Position, before};
 use crate::queue::Entry;
 use crate::room::{MemberIndex, Membership, skip_own};
 
@@ -22,9 +22,9 @@ pub(crate) type GapText = heapless::Vec<u8, 48>;
 struct Lane {
     member: MemberIndex,
     room: u32,
-    position: u64,
-    end: u64,
-    own: u64,
+    position: Position,
+    end: Position,
+    own: Position,
     own_ahead: bool,
 }
 
@@ -50,7 +50,7 @@ impl Lane {
 enum Run {
     Queue(Entry),
     Gap { from: usize },
-    Room { lane: usize, from: u64, to: u64 },
+    Room { lane: usize, from: Position, to: Position },
 }
 
 #[derive(Default)]
@@ -170,7 +170,7 @@ impl Walk {
 
     /// Where the run that starts at the lane's position ends: at a record of
     /// its own, at a record from `limit` on, or at the end.
-    fn run_end(&self, x: &Exchange<'_>, lane: usize, limit: Option<u64>) -> u64 {
+    fn run_end(&self, x: &Exchange<'_>, lane: usize, limit: Option<u64>) -> Position {
         let lane = &self.lanes[lane];
         let log = lane.log(x);
         let mut to = lane.end;
@@ -185,7 +185,7 @@ impl Walk {
         to
     }
 
-    fn take_run(&mut self, lane: usize, to: u64) -> Run {
+    fn take_run(&mut self, lane: usize, to: Position) -> Run {
         let from = core::mem::replace(&mut self.lanes[lane].position, to);
         Run::Room { lane, from, to }
     }
@@ -253,7 +253,7 @@ impl Exchange<'_> {
             match run {
                 Run::Queue(_) => from_queue += part,
                 Run::Gap { .. } => from_gap += part,
-                Run::Room { lane, from, .. } => walk.lanes[lane].position = from.wrapping_add(part as u64),
+                Run::Room { lane, from, .. } => walk.lanes[lane].position = from.wrapping_add(part as Position),
             }
             self.stats.sent_bytes += part as u64;
             count -= part;

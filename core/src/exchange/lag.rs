@@ -9,7 +9,7 @@ use super::Exchange;
 use crate::conn::{Conn, Slot};
 use crate::event::Instant;
 use crate::limits::Config;
-use crate::log::{Kind, Log, before};
+use crate::log::{Kind, Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 
 /// Records that a room keeps free beyond the one that is being appended: what
@@ -35,7 +35,9 @@ impl Exchange<'_> {
             }
             at_hold += u32::from(member.position == hold);
         }
-        self.rooms[room as usize].log.set_hold(hold);
+        let log = &mut self.rooms[room as usize].log;
+        log.set_hold(hold);
+        self.stats.log_most = self.stats.log_most.max(log.held());
         self.rooms[room as usize].at_hold = at_hold;
         let was_closed = self.rooms[room as usize].closed;
         let closed = !self.has_place(room);
@@ -78,7 +80,7 @@ impl Exchange<'_> {
     }
 
     /// Moves a cursor on to `position`.
-    pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: u64) {
+    pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: Position) {
         let member = &mut self.members[index as usize];
         let room = &mut self.rooms[member.room as usize];
         let held = member.holds() && member.position == room.log.hold();
@@ -158,7 +160,7 @@ fn grace_ms(config: &Config<'_>, conn: &Conn<'_>) -> u64 {
 }
 
 /// How many messages of others start from one position to another.
-fn missed_messages(log: &Log<'_>, member: &Member, from: u64, to: u64) -> u32 {
+fn missed_messages(log: &Log<'_>, member: &Member, from: Position, to: Position) -> u32 {
     let (mut number, end) = (log.record_at(from), log.record_at(to));
     let (mut own, mut own_ahead) = (member.own, member.own_ahead);
     let mut missed = 0;
@@ -169,7 +171,7 @@ fn missed_messages(log: &Log<'_>, member: &Member, from: u64, to: u64) -> u32 {
                 None => own_ahead = false,
             }
         } else {
-            missed += u32::from(log.record(number).kind == Kind::Message);
+            missed += u32::from(log.record(number).kind() == Kind::Message);
         }
         number = number.wrapping_add(1);
     }

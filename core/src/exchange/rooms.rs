@@ -227,8 +227,14 @@ impl Exchange<'_> {
 
     /// Puts a text into a connection's private queue, if it fits.
     pub(crate) fn tell(&mut self, slot: Slot, parts: &[&[u8]]) -> bool {
-        let seq = self.seq;
-        let told = self.conn_mut(slot).queue.push(seq, parts);
+        self.enqueue(slot, self.seq, parts)
+    }
+
+    /// As [`Exchange::tell`], at a place of one's choice in the order.
+    pub(crate) fn enqueue(&mut self, slot: Slot, seq: u64, parts: &[&[u8]]) -> bool {
+        let queue = &mut self.conns[slot as usize].queue;
+        let told = queue.push(seq, parts);
+        self.stats.queue_most = self.stats.queue_most.max(queue.used());
         self.touch(slot);
         told
     }

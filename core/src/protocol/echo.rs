@@ -19,10 +19,8 @@ impl Behaviour for Echo {
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
-        let queue = &mut x.conn_mut(slot).queue;
-        let part = input.len().min(queue.free());
-        queue.push(SEQ, &[&input[..part]]);
-        x.touch(slot);
+        let part = input.len().min(x.conn(slot).queue.free());
+        x.enqueue(slot, SEQ, &[&input[..part]]);
         part
     }
 
