@@ -89,6 +89,12 @@ pub enum Nic {
     Device(&'static str),
 }
 
+/// The address where nobody gives one, with its network's mask, and the way to
+/// other networks, unless the build is told otherwise.
+pub const ADDRESS: &str = "192.168.1.50/24";
+/// See [`ADDRESS`].
+pub const GATEWAY: &str = "192.168.1.1";
+
 const KB: usize = 1024;
 
 /// All boards.
@@ -99,7 +105,7 @@ pub const BOARDS: &[Board] = &[
         target: "thumbv7m-none-eabi",
         flash: Region { origin: 0, len: 256 * KB },
         ram: Region { origin: 0x2000_0000, len: 64 * KB },
-        stack: 7 * KB,
+        stack: 9 * KB,
         sizes: Sizes {
             clients: 32,
             echoes: 2,

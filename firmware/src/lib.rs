@@ -4,9 +4,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod board;
 mod driver;
 pub mod sizes;
 
+pub use address::{Address, Addressing};
 pub use driver::{Clock, Driver, Note, Options, Service, Shortage};
 pub use parlour_core as core;

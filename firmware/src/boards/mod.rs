@@ -1,0 +1,18 @@
+//! The boards, one file each; the feature of its name chooses one. A board's file
+//! defines
+//!
+//! - `NAME`, its name in the table of boards,
+//! - the entry of the program, which sets the chip up and calls [`crate::run`],
+//! - what happens in a panic, and where the log goes.
+
+#[cfg(feature = "lm3s6965evb")]
+#[path = "lm3s6965evb.rs"]
+mod board;
+#[cfg(feature = "riscv32-virt")]
+#[path = "riscv32_virt.rs"]
+mod board;
+
+#[cfg(feature = "emulated")]
+mod emulated;
+
+pub(crate) use board::NAME;

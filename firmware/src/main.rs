@@ -1,0 +1,129 @@
+//! The program of every board: a chat and an echo, served by the driver.
+//!
+//! A board's file starts it: it sets the chip up and calls [`run`]. What is common to
+//! all boards is here: the memory, the address, the loop, and the report of once a minute.
+#![no_std]
+#![no_main]
+
+mod boards;
+/// What was chosen for this build.
+mod choices {
+    include!(concat!(env!("OUT_DIR"), "/choices.rs"));
+}
+mod memory;
+mod nics;
+mod registers;
+mod report;
+mod settings;
+mod stack;
+
+use defmt::info;
+use parlour_core::{Config, Hub, Limits, Listener, Storage};
+use parlour_firmware::{Addressing, Clock, Driver, sizes};
+use smoltcp::iface::{self, Interface, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
+
+use crate::choices::CLIENTS;
+use crate::memory::{BOARD, LIMITS, LINKS};
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// What a board's file offers.
+pub(crate) trait Machine: Clock {
+    /// Its network interface.
+    type Device: Device;
+
+    /// Sleeps until the device has received something, or until `due` at the
+    /// latest. It may return earlier.
+    fn sleep(&self, device: &mut Self::Device, due: Option<Instant>);
+
+    /// The address of its network interface.
+    fn mac(&self) -> EthernetAddress;
+
+    /// A number that others cannot foresee, as far as the board has one.
+    fn seed(&self) -> u64;
+}
+
+/// Serves for ever.
+pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Settings) -> ! {
+    let memory = memory::take();
+    let mut sockets = SocketSet::new(memory.sockets);
+    let fixed = Ipv4Cidr::new(choices::ADDRESS.into(), choices::PREFIX);
+    let mut addressing = Addressing::new(&mut sockets, fixed, Some(choices::GATEWAY.into()));
+    let listeners = memory.listeners.insert(sizes::listeners(settings.on_lag));
+    let greeting = memory.greeting.insert(settings.greeting.clone());
+    let config = config(settings, listeners, greeting);
+    let driver = make_driver(memory.driver, config, settings, memory.storage, &mut sockets, memory.buffers);
+    let interface = make_interface(memory.interface, machine, device);
+    info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, CLIENTS, BOARD.sizes.echoes);
+
+    let mut report = Report::new(machine.now());
+    loop {
+        let due = driver.poll(interface, device, machine, &mut sockets, &mut report::note);
+        let now = machine.now();
+        if let Some(address) = addressing.poll(now, interface, &mut sockets) {
+            report::address(&address);
+            continue;
+        }
+        report.poll(now, driver.hub());
+        let due = [due, addressing.deadline(), Some(report.deadline())].into_iter().flatten().min();
+        if due.is_none_or(|due| due > now) {
+            machine.sleep(device, due);
+        }
+    }
+}
+
+fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str) -> Config<'a> {
+    let defaults = Config::new(listeners);
+    Config {
+        greeting,
+        grace_ms: settings.grace_ms.unwrap_or(defaults.grace_ms),
+        idle_ms: settings.idle_ms,
+        ..defaults
+    }
+}
+
+/// Makes the driver in its place. On its own, so that what this takes of the stack is
+/// not taken for ever.
+#[inline(never)]
+fn make_driver(
+    place: &'static mut Option<Driver<'static, LINKS>>,
+    config: Config<'static>,
+    settings: &Settings,
+    storage: Storage<'static>,
+    sockets: &mut SocketSet<'static>,
+    buffers: &'static mut [u8],
+) -> &'static mut Driver<'static, LINKS> {
+    let hub = match Hub::new(config, limits(settings), storage) {
+        Ok(hub) => hub,
+        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
+    };
+    match Driver::new(hub, &BOARD.services(CLIENTS), BOARD.options(), sockets, buffers) {
+        Ok(driver) => place.insert(driver),
+        Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
+    }
+}
+
+/// Makes the interface in its place; see [`make_driver`].
+#[inline(never)]
+fn make_interface<M: Machine>(
+    place: &'static mut Option<Interface>,
+    machine: &M,
+    device: &mut M::Device,
+) -> &'static mut Interface {
+    let mut config = iface::Config::new(machine.mac().into());
+    config.random_seed = machine.seed();
+    place.insert(Interface::new(config, device, machine.now()))
+}
+
+/// The limits that the memory was made for, or others that were asked for.
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        conns: settings.clients.unwrap_or(LIMITS.conns),
+        line: settings.line.unwrap_or(LIMITS.line),
+        log: settings.log.unwrap_or(LIMITS.log),
+        ..LIMITS
+    }
+}

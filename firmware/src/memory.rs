@@ -1,0 +1,75 @@
+//! All memory of the program, each part in a static of its own, so that the bill of
+//! memory can name it.
+//!
+//! What is not zero at first would lie in flash as well; so the tables are empty
+//! vectors that are filled when the program starts.
+
+use parlour_core::{Conn, Limits, Listener, Member, Record, Room, Storage};
+use parlour_firmware::board::{self, Board};
+use parlour_firmware::{Driver, Options};
+use smoltcp::iface::{Interface, SocketStorage};
+use static_cell::ConstStaticCell;
+
+use crate::boards;
+use crate::choices::CLIENTS;
+use crate::settings::GREETING;
+
+/// The board that the program is built for.
+pub(crate) const BOARD: &Board = board::named(boards::NAME).expect("a row in the table of boards");
+
+pub(crate) const LIMITS: Limits = BOARD.limits(CLIENTS);
+/// The driver's sockets.
+pub(crate) const LINKS: usize = Options::links(&BOARD.services(CLIENTS));
+/// Those, and the one of DHCP.
+const ALL_SOCKETS: usize = LINKS + 1;
+const BUFFER_BYTES: usize = BOARD.options().bytes(&BOARD.services(CLIENTS));
+
+type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
+
+static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
+static MEMBERS: Filled<Member, { LIMITS.members() }> = ConstStaticCell::new(heapless::Vec::new());
+static ROOMS: Filled<Room<'static>, { LIMITS.rooms }> = ConstStaticCell::new(heapless::Vec::new());
+static RECORDS: Filled<Record, { LIMITS.all_records() }> = ConstStaticCell::new(heapless::Vec::new());
+static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; LIMITS.bytes()]);
+static SOCKETS: Filled<SocketStorage<'static>, ALL_SOCKETS> = ConstStaticCell::new(heapless::Vec::new());
+static SOCKET_BUFFERS: ConstStaticCell<[u8; BUFFER_BYTES]> = ConstStaticCell::new([0; BUFFER_BYTES]);
+static DRIVER: ConstStaticCell<Option<Driver<'static, LINKS>>> = ConstStaticCell::new(None);
+static INTERFACE: ConstStaticCell<Option<Interface>> = ConstStaticCell::new(None);
+static LISTENERS: ConstStaticCell<Option<[Listener; 2]>> = ConstStaticCell::new(None);
+static GREETING_TEXT: ConstStaticCell<Option<heapless::String<GREETING>>> = ConstStaticCell::new(None);
+
+/// The memory, ready to be used.
+pub(crate) struct Memory {
+    pub(crate) storage: Storage<'static>,
+    pub(crate) sockets: &'static mut [SocketStorage<'static>],
+    pub(crate) buffers: &'static mut [u8],
+    pub(crate) driver: &'static mut Option<Driver<'static, LINKS>>,
+    pub(crate) interface: &'static mut Option<Interface>,
+    pub(crate) listeners: &'static mut Option<[Listener; 2]>,
+    pub(crate) greeting: &'static mut Option<heapless::String<GREETING>>,
+}
+
+/// Takes all of it; to be called once.
+pub(crate) fn take() -> Memory {
+    Memory {
+        storage: Storage {
+            conns: fill(&CONNS, || Conn::EMPTY),
+            members: fill(&MEMBERS, || Member::EMPTY),
+            rooms: fill(&ROOMS, || Room::EMPTY),
+            records: fill(&RECORDS, || Record::EMPTY),
+            bytes: BYTES.take(),
+        },
+        sockets: fill(&SOCKETS, || SocketStorage::EMPTY),
+        buffers: SOCKET_BUFFERS.take(),
+        driver: DRIVER.take(),
+        interface: INTERFACE.take(),
+        listeners: LISTENERS.take(),
+        greeting: GREETING_TEXT.take(),
+    }
+}
+
+fn fill<T: Send, const N: usize>(vector: &'static Filled<T, N>, empty: impl Fn() -> T) -> &'static mut [T] {
+    let vector = vector.take();
+    while vector.push(empty()).is_ok() {}
+    vector
+}

@@ -1,0 +1,70 @@
+//! What can be chosen without building anew: on an emulated board by words such as
+//! `grace=300`, on a real one by nothing.
+
+use parlour_core::OnLag;
+
+/// Bytes of a greeting.
+pub(crate) const GREETING: usize = 96;
+
+/// The choices; `None` is the board's or the hub's default.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) clients: Option<usize>,
+    pub(crate) line: Option<usize>,
+    pub(crate) log: Option<usize>,
+    pub(crate) grace_ms: Option<u32>,
+    pub(crate) idle_ms: Option<u32>,
+    pub(crate) on_lag: OnLag,
+    pub(crate) greeting: heapless::String<GREETING>,
+}
+
+impl Settings {
+    /// All defaults.
+    pub(crate) const DEFAULT: Self = Self {
+        clients: None,
+        line: None,
+        log: None,
+        grace_ms: None,
+        idle_ms: None,
+        on_lag: OnLag::Disconnect,
+        greeting: heapless::String::new(),
+    };
+}
+
+#[cfg(feature = "emulated")]
+impl Settings {
+    /// Takes a word into account; `None` if it means nothing.
+    pub(crate) fn set(&mut self, word: &str) -> Option<()> {
+        let (name, value) = word.split_once('=')?;
+        match name {
+            "clients" => self.clients = Some(value.parse().ok()?),
+            "line" => self.line = Some(value.parse().ok()?),
+            "log" => self.log = Some(value.parse().ok()?),
+            "grace" => self.grace_ms = Some(value.parse().ok()?),
+            "idle" => self.idle_ms = Some(value.parse().ok()?),
+            "lag" if value == "skip" => self.on_lag = OnLag::Skip,
+            "lag" if value == "disconnect" => self.on_lag = OnLag::Disconnect,
+            "greeting" => self.greeting = unescaped(value)?,
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// Text without its percent escapes: a word has no blanks.
+#[cfg(feature = "emulated")]
+fn unescaped(text: &str) -> Option<heapless::String<GREETING>> {
+    let mut bytes = heapless::Vec::<u8, GREETING>::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                (digit()? * 16 + digit()?) as u8
+            }
+            byte => byte,
+        };
+        bytes.push(byte).ok()?;
+    }
+    heapless::String::from_utf8(bytes).ok()
+}
