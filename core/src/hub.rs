@@ -60,6 +60,9 @@ impl<'a> Hub<'a> {
     /// Limits that contradict each other, or storage that is too short for them.
     pub fn new(config: Config<'a>, limits: Limits, storage: Storage<'a>) -> Result<Self, LimitsError> {
         limits.check()?;
+        if let Some(listener) = config.listeners.iter().find(|listener| !listener.protocol.is_built_in()) {
+            return Err(LimitsError::NotBuiltIn(listener.protocol));
+        }
         let Storage { conns, members, rooms, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
         let members = members.get_mut(..limits.members()).ok_or(LimitsError::Storage("members"))?;
@@ -274,12 +277,16 @@ impl<'a> Hub<'a> {
     }
 
     fn sent(&mut self, slot: Slot, count: usize) {
+        // It changes nothing: the driver must not be sent round in circles.
+        if count == 0 {
+            return;
+        }
         let gap_len = self.behaviour(slot).gap(self.x.conn(slot).gap.told).len();
         self.x.commit(slot, count, gap_len);
         self.x.touch(slot);
         let now = self.x.now;
         let conn = self.x.conn_mut(slot);
-        if count > 0 && conn.state == State::Closing {
+        if conn.state == State::Closing {
             conn.last_seen = now;
         }
         if conn.blocked || conn.ended || conn.state != State::Open {

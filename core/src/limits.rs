@@ -60,6 +60,8 @@ pub enum LimitsError {
         /// The smallest queue that these limits allow, in bytes.
         least: usize,
     },
+    /// A listener's protocol was not built in.
+    NotBuiltIn(Protocol),
     /// There are fewer rooms than the lobby and the relay listeners need.
     TooFewRooms,
     /// A slice of the storage is shorter than the limits need.
@@ -162,6 +164,17 @@ pub enum Protocol {
     /// The operator: commands in; replies, and what is said in the rooms, out. A
     /// follower that is no socket is a connection to a listener of this kind.
     Console,
+}
+
+impl Protocol {
+    /// Whether it was built in; see the features of this crate.
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Protocol::Echo | Protocol::Chat => true,
+            Protocol::Relay => cfg!(feature = "relay"),
+            Protocol::Console => cfg!(feature = "console"),
+        }
+    }
 }
 
 /// What a listener speaks, and what it does with those who lag.

@@ -160,7 +160,12 @@ impl Member {
 }
 
 /// Where a cursor at `position` really stands, when its own records are passed over.
-pub(crate) fn skip_own(log: &Log<'_>, mut position: Position, mut own: Position, mut ahead: bool) -> (Position, Position, bool) {
+pub(crate) fn skip_own(
+    log: &Log<'_>,
+    mut position: Position,
+    mut own: Position,
+    mut ahead: bool,
+) -> (Position, Position, bool) {
     while ahead && !before(position, log.record(own).start) {
         let end = log.end_of(own);
         if before(position, end) {

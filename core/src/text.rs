@@ -6,6 +6,12 @@ pub(crate) const fn no_memory<'a, T>() -> &'a mut [T] {
     &mut []
 }
 
+/// The start of a text, at most so many bytes of whole characters.
+pub(crate) fn clipped(text: &str, most: usize) -> &str {
+    // Unlike an index this cannot panic, whose message would need much code.
+    text.split_at_checked(text.floor_char_boundary(most)).map_or(text, |(start, _)| start)
+}
+
 /// Text of bounded length in memory that somebody else provided.
 #[derive(Debug, Default)]
 pub(crate) struct Text<'a> {

@@ -253,7 +253,9 @@ impl Exchange<'_> {
             match run {
                 Run::Queue(_) => from_queue += part,
                 Run::Gap { .. } => from_gap += part,
-                Run::Room { lane, from, .. } => walk.lanes[lane].position = from.wrapping_add(part as Position),
+                Run::Room { lane, from, .. } => {
+                    walk.lanes[lane].position = from.wrapping_add(part as Position)
+                }
             }
             self.stats.sent_bytes += part as u64;
             count -= part;

@@ -121,9 +121,9 @@ enum Phase {
     Leaving(Instant),
 }
 
-/// What the driver knows of one socket.
+/// What a driver knows of one socket.
 #[derive(Debug)]
-struct Link {
+pub struct Link {
     handle: SocketHandle,
     listener: ListenerId,
     port: u16,
@@ -136,7 +136,12 @@ struct Link {
     has_ended: bool,
     /// Why the connection broke; what the peer had sent before is still read.
     broken: Option<Cause>,
+    /// The link of the connection in the hub's slot whose number is this link's index.
+    of_slot: u16,
 }
+
+/// Storage for a driver's links.
+pub type Links<const N: usize> = heapless::Vec<Link, N>;
 
 impl Link {
     fn conn(&self) -> Option<ConnId> {
@@ -148,25 +153,24 @@ impl Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shortage {
-    /// `LINKS` is less than [`Options::links`], or than the connections of the hub.
+    /// There is place for fewer links than [`Options::links`], or the hub has
+    /// more connections than there are links.
     Links,
     /// The buffers are shorter than [`Options::bytes`].
     Bytes,
 }
 
-/// A hub and at most `LINKS` sockets.
+/// A hub and its sockets.
 #[derive(Debug)]
-pub struct Driver<'h, const LINKS: usize> {
+pub struct Driver<'h> {
     hub: Hub<'h>,
     options: Options,
-    links: heapless::Vec<Link, LINKS>,
-    /// The link of the connection in each of the hub's slots.
-    by_slot: [u16; LINKS],
+    links: &'h mut heapless::vec::VecView<Link>,
 }
 
-impl<'h, const LINKS: usize> Driver<'h, LINKS> {
+impl<'h> Driver<'h> {
     /// Adds the services' sockets to the set, with buffers cut from `bytes`. The
-    /// index of a service is its listener's in the hub.
+    /// index of a service is its listener's in the hub. `links` is empty.
     ///
     /// # Errors
     /// What is too small.
@@ -178,9 +182,11 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
         services: &[Service],
         options: Options,
         sockets: &mut SocketSet<'a>,
+        links: &'h mut heapless::vec::VecView<Link>,
         mut bytes: &'a mut [u8],
     ) -> Result<Self, Shortage> {
-        if Options::links(services) > LINKS || hub.limits().conns > LINKS {
+        let count = Options::links(services);
+        if count > links.capacity() || hub.limits().conns > count {
             return Err(Shortage::Links);
         }
         if options.bytes(services) > bytes.len() {
@@ -191,7 +197,7 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
             bytes = rest;
             tcp::SocketBuffer::new(first)
         };
-        let mut links = heapless::Vec::new();
+        links.clear();
         for (index, service) in services.iter().enumerate() {
             // A newcomer goes to the first socket that listens: those that refuse come last.
             for number in 0..service.clients + service.refusals {
@@ -208,11 +214,12 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
                     is_full: false,
                     has_ended: false,
                     broken: None,
+                    of_slot: 0,
                 };
                 let _ = links.push(link);
             }
         }
-        let mut driver = Self { hub, options, links, by_slot: [0; LINKS] };
+        let mut driver = Self { hub, options, links };
         driver.settle_sockets(Instant::ZERO, sockets, &mut |_| {});
         Ok(driver)
     }
@@ -271,8 +278,8 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
             self.attend(now, index, conn, socket, note);
         }
         while let Some(conn) = self.hub.next_changed() {
-            let index = usize::from(self.by_slot[conn.slot()]);
-            if self.links.get(index).is_some_and(|link| link.conn() == Some(conn)) {
+            let index = usize::from(self.links[conn.slot()].of_slot);
+            if self.links[index].conn() == Some(conn) {
                 let socket = sockets.get_mut(self.links[index].handle);
                 self.attend(now, index, conn, socket, note);
             }
@@ -303,7 +310,7 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
         match opened {
             Ok(conn) => {
                 link.phase = Phase::Open(conn);
-                self.by_slot[conn.slot()] = index as u16;
+                self.links[conn.slot()].of_slot = index as u16;
                 note(Note::Connected(conn, listener));
                 self.hear(now, index, conn, socket);
             }
@@ -380,7 +387,7 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
         let is_broken = self.links[index].broken.is_some();
         while self.hub.interest(conn).write {
             let (mut sent, mut is_full) = (0, false);
-            for bytes in self.hub.transmit(conn) {
+            for bytes in self.hub.transmit(conn).by_ref() {
                 // To one who is gone it counts as sent: nobody is to wait for him.
                 let took = if is_broken { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
                 sent += took;
@@ -390,8 +397,11 @@ impl<'h, const LINKS: usize> Driver<'h, LINKS> {
                 }
             }
             self.links[index].is_full = is_full;
+            if sent == 0 {
+                return;
+            }
             self.handle(now, Event::Sent(conn, sent));
-            if is_full || sent == 0 {
+            if is_full {
                 return;
             }
         }

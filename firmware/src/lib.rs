@@ -10,5 +10,5 @@ mod driver;
 pub mod sizes;
 
 pub use address::{Address, Addressing};
-pub use driver::{Clock, Driver, Note, Options, Service, Shortage};
+pub use driver::{Clock, Driver, Link, Links, Note, Options, Service, Shortage};
 pub use parlour_core as core;

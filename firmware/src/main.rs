@@ -18,7 +18,7 @@ mod settings;
 mod stack;
 
 use defmt::info;
-use parlour_core::{Config, Hub, Limits, Listener, Storage};
+use parlour_core::{Config, Hub, Limits, Listener};
 use parlour_firmware::{Addressing, Clock, Driver, sizes};
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::Device;
@@ -26,7 +26,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
 use crate::choices::CLIENTS;
-use crate::memory::{BOARD, LIMITS, LINKS};
+use crate::memory::{BOARD, LIMITS};
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -55,7 +55,17 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
     let listeners = memory.listeners.insert(sizes::listeners(settings.on_lag));
     let greeting = memory.greeting.insert(settings.greeting.clone());
     let config = config(settings, listeners, greeting);
-    let driver = make_driver(memory.driver, config, settings, memory.storage, &mut sockets, memory.buffers);
+    let hub = match Hub::new(config, limits(settings), memory.storage) {
+        Ok(hub) => hub,
+        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
+    };
+    let services = BOARD.services(CLIENTS);
+    let driver =
+        Driver::new(hub, &services, BOARD.options(), &mut sockets, memory.links, memory.buffers);
+    let driver = match driver {
+        Ok(driver) => memory.driver.insert(driver),
+        Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
+    };
     let interface = make_interface(memory.interface, machine, device);
     info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, CLIENTS, BOARD.sizes.echoes);
 
@@ -85,28 +95,8 @@ fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str)
     }
 }
 
-/// Makes the driver in its place. On its own, so that what this takes of the stack is
+/// Makes the interface in its place. On its own, so that what this takes of the stack is
 /// not taken for ever.
-#[inline(never)]
-fn make_driver(
-    place: &'static mut Option<Driver<'static, LINKS>>,
-    config: Config<'static>,
-    settings: &Settings,
-    storage: Storage<'static>,
-    sockets: &mut SocketSet<'static>,
-    buffers: &'static mut [u8],
-) -> &'static mut Driver<'static, LINKS> {
-    let hub = match Hub::new(config, limits(settings), storage) {
-        Ok(hub) => hub,
-        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
-    };
-    match Driver::new(hub, &BOARD.services(CLIENTS), BOARD.options(), sockets, buffers) {
-        Ok(driver) => place.insert(driver),
-        Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
-    }
-}
-
-/// Makes the interface in its place; see [`make_driver`].
 #[inline(never)]
 fn make_interface<M: Machine>(
     place: &'static mut Option<Interface>,

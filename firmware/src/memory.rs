@@ -6,7 +6,7 @@
 
 use parlour_core::{Conn, Limits, Listener, Member, Record, Room, Storage};
 use parlour_firmware::board::{self, Board};
-use parlour_firmware::{Driver, Options};
+use parlour_firmware::{Driver, Links, Options};
 use smoltcp::iface::{Interface, SocketStorage};
 use static_cell::ConstStaticCell;
 
@@ -19,9 +19,9 @@ pub(crate) const BOARD: &Board = board::named(boards::NAME).expect("a row in the
 
 pub(crate) const LIMITS: Limits = BOARD.limits(CLIENTS);
 /// The driver's sockets.
-pub(crate) const LINKS: usize = Options::links(&BOARD.services(CLIENTS));
+const LINK_COUNT: usize = Options::links(&BOARD.services(CLIENTS));
 /// Those, and the one of DHCP.
-const ALL_SOCKETS: usize = LINKS + 1;
+const ALL_SOCKETS: usize = LINK_COUNT + 1;
 const BUFFER_BYTES: usize = BOARD.options().bytes(&BOARD.services(CLIENTS));
 
 type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
@@ -33,7 +33,8 @@ static RECORDS: Filled<Record, { LIMITS.all_records() }> = ConstStaticCell::new(
 static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; LIMITS.bytes()]);
 static SOCKETS: Filled<SocketStorage<'static>, ALL_SOCKETS> = ConstStaticCell::new(heapless::Vec::new());
 static SOCKET_BUFFERS: ConstStaticCell<[u8; BUFFER_BYTES]> = ConstStaticCell::new([0; BUFFER_BYTES]);
-static DRIVER: ConstStaticCell<Option<Driver<'static, LINKS>>> = ConstStaticCell::new(None);
+static LINKS: ConstStaticCell<Links<LINK_COUNT>> = ConstStaticCell::new(Links::new());
+static DRIVER: ConstStaticCell<Option<Driver<'static>>> = ConstStaticCell::new(None);
 static INTERFACE: ConstStaticCell<Option<Interface>> = ConstStaticCell::new(None);
 static LISTENERS: ConstStaticCell<Option<[Listener; 2]>> = ConstStaticCell::new(None);
 static GREETING_TEXT: ConstStaticCell<Option<heapless::String<GREETING>>> = ConstStaticCell::new(None);
@@ -43,7 +44,8 @@ pub(crate) struct Memory {
     pub(crate) storage: Storage<'static>,
     pub(crate) sockets: &'static mut [SocketStorage<'static>],
     pub(crate) buffers: &'static mut [u8],
-    pub(crate) driver: &'static mut Option<Driver<'static, LINKS>>,
+    pub(crate) links: &'static mut Links<LINK_COUNT>,
+    pub(crate) driver: &'static mut Option<Driver<'static>>,
     pub(crate) interface: &'static mut Option<Interface>,
     pub(crate) listeners: &'static mut Option<[Listener; 2]>,
     pub(crate) greeting: &'static mut Option<heapless::String<GREETING>>,
@@ -61,6 +63,7 @@ pub(crate) fn take() -> Memory {
         },
         sockets: fill(&SOCKETS, || SocketStorage::EMPTY),
         buffers: SOCKET_BUFFERS.take(),
+        links: LINKS.take(),
         driver: DRIVER.take(),
         interface: INTERFACE.take(),
         listeners: LISTENERS.take(),

@@ -3,13 +3,13 @@
 use crate::conn::{Listing, Slot, State};
 use crate::event::{Cause, Instant, Refusal};
 use crate::exchange::Exchange;
-use crate::limits::{LOBBY, Protocol};
+use crate::limits::{LOBBY, NAME_BYTES, Protocol};
 use crate::log::Kind;
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::room::Membership;
-use crate::text::is_name;
+use crate::text::{clipped, is_name};
 use crate::transmit::GapText;
 
 /// The chat protocol.
@@ -244,7 +244,7 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         conn.state == State::Open && listener.is_some_and(|listener| listener.protocol == Protocol::Chat)
     });
     let Some(found) = found else {
-        let shown = &to[..to.floor_char_boundary(crate::limits::NAME_BYTES)];
+        let shown = clipped(to, NAME_BYTES);
         tell(x, slot, format_args!("nobody here is called {shown}"));
         return Done::Yes;
     };

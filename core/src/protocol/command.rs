@@ -4,6 +4,7 @@ use crate::conn::{Listing, Slot};
 use crate::exchange::Exchange;
 use crate::limits::LOBBY;
 use crate::protocol::lines::{Done, tell};
+use crate::text::clipped;
 
 /// A command that can be typed after a slash.
 pub(crate) struct Command {
@@ -19,7 +20,7 @@ pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &st
     match table.iter().find(|command| command.name.eq_ignore_ascii_case(name)) {
         Some(command) => (command.run)(x, slot, arguments),
         None => {
-            let shown = &name[..name.floor_char_boundary(40)];
+            let shown = clipped(name, 40);
             tell(x, slot, format_args!("unknown command /{shown}; /help lists the commands"));
             Done::Yes
         }

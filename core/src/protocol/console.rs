@@ -4,13 +4,14 @@
 use crate::conn::{Listing, Slot, State};
 use crate::event::Cause;
 use crate::exchange::Exchange;
-use crate::limits::Protocol;
+use crate::limits::{NAME_BYTES, Protocol};
 use crate::log::Kind;
 use crate::protocol::chat::gap_text;
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::room::Membership;
+use crate::text::clipped;
 use crate::transmit::GapText;
 
 /// The operator's protocol.
@@ -109,11 +110,11 @@ fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     }
     let Some(found) = x.named(name.as_bytes()).filter(|&found| x.conn(found).state == State::Open) else {
-        let shown = &name[..name.floor_char_boundary(crate::limits::NAME_BYTES)];
+        let shown = clipped(name, NAME_BYTES);
         tell(x, slot, format_args!("nobody here is called {shown}"));
         return Done::Yes;
     };
-    let reason = &reason[..reason.floor_char_boundary(100)];
+    let reason = clipped(reason, 100);
     let (before, after) = if reason.is_empty() { ("", "") } else { (" (", ")") };
     tell(x, found, format_args!("you were kicked{before}{reason}{after}"));
     let line = &mut x.conn_mut(found).line;

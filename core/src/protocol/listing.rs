@@ -6,6 +6,7 @@ use crate::limits::LOBBY;
 use crate::protocol::command::Command;
 use crate::protocol::lines::tell;
 use crate::room::{Membership, RoomIndex};
+use crate::text::clipped;
 
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
 const NAMES_WIDTH: usize = 400;
@@ -32,7 +33,7 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
 /// One line of the greeting; behind the last one the welcome.
 fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     let greeting = x.config.greeting;
-    let rest = greeting[from..].trim_end_matches('\n');
+    let rest = greeting.get(from..).unwrap_or_default().trim_end_matches('\n');
     if rest.is_empty() {
         let name = x.name(slot);
         let parts: [&[u8]; 3] =
@@ -42,10 +43,10 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     }
     let line = rest.split('\n').next().unwrap_or_default();
     // A line that is longer than lines may be goes out in pieces.
-    let line = &line[..line.floor_char_boundary(x.limits.line)];
+    let line = clipped(line, x.limits.line);
     x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
-    let at_end = greeting[from + line.len()..].starts_with('\n');
-    Listing::Greeting(from + line.len() + usize::from(at_end))
+    let end = from + line.len();
+    Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
 }
 
 /// One line of names, from those of the connections in slots from `from` on.

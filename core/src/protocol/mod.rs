@@ -3,10 +3,12 @@
 
 mod chat;
 mod command;
+#[cfg(feature = "console")]
 mod console;
 mod echo;
 mod lines;
 mod listing;
+#[cfg(feature = "relay")]
 mod relay;
 
 use crate::conn::Slot;
@@ -57,12 +59,17 @@ pub(crate) trait Behaviour {
     }
 }
 
-/// The behaviour of each protocol.
+/// The behaviour of each protocol that was built in.
 pub(crate) fn behaviour(protocol: Protocol) -> &'static dyn Behaviour {
     match protocol {
         Protocol::Echo => &echo::Echo,
-        Protocol::Relay => &relay::Relay,
         Protocol::Chat => &chat::Chat,
+        #[cfg(feature = "relay")]
+        Protocol::Relay => &relay::Relay,
+        #[cfg(feature = "console")]
         Protocol::Console => &console::Console,
+        // The hub lets nobody in to a listener of one that was not.
+        #[cfg(not(all(feature = "relay", feature = "console")))]
+        _ => &echo::Echo,
     }
 }
