@@ -12,6 +12,7 @@ mod choices {
 }
 mod memory;
 mod nics;
+#[cfg(feature = "emulated")]
 mod registers;
 mod report;
 mod settings;
@@ -60,8 +61,7 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
         Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
     };
     let services = BOARD.services(CLIENTS);
-    let driver =
-        Driver::new(hub, &services, BOARD.options(), &mut sockets, memory.links, memory.buffers);
+    let driver = Driver::new(hub, &services, BOARD.options(), &mut sockets, memory.links, memory.buffers);
     let driver = match driver {
         Ok(driver) => memory.driver.insert(driver),
         Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),

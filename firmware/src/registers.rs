@@ -32,11 +32,6 @@ impl Registers {
         unsafe { address.write_volatile(value) }
     }
 
-    /// Changes a register's bits.
-    pub(crate) fn modify(&self, offset: usize, change: impl FnOnce(u32) -> u32) {
-        self.write(offset, change(self.read(offset)));
-    }
-
     fn address(&self, offset: usize) -> *mut u32 {
         assert!(offset < self.len && offset.is_multiple_of(4), "a register of the block");
         core::ptr::with_exposed_provenance_mut(self.base + offset)

@@ -3,6 +3,7 @@
 
 use defmt_semihosting as _;
 use semihosting::experimental::env;
+use semihosting::experimental::time::SystemTime;
 
 use crate::settings::Settings;
 
@@ -22,6 +23,12 @@ pub(super) fn settings() -> Settings {
         }
     }
     settings
+}
+
+/// The host's time: what the board has instead of random numbers.
+pub(super) fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// Ends the emulator, with an error.

@@ -8,11 +8,17 @@
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
 mod board;
+#[cfg(feature = "nucleo-f429zi")]
+#[path = "nucleo_f429zi.rs"]
+mod board;
 #[cfg(feature = "riscv32-virt")]
 #[path = "riscv32_virt.rs"]
 mod board;
 
+// What several boards have in common.
 #[cfg(feature = "emulated")]
 mod emulated;
+#[cfg(target_arch = "arm")]
+mod systick;
 
 pub(crate) use board::NAME;

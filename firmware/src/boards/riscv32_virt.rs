@@ -35,14 +35,9 @@ const PLIC_ENABLE: usize = 0x2000;
 const PLIC_THRESHOLD: usize = 0x20_0000;
 const PLIC_CLAIM: usize = 0x20_0004;
 
-/// Real-time clock: nanoseconds, of which the low half has to be read first.
-const RTC_LOW: usize = 0;
-const RTC_HIGH: usize = 4;
-
 struct Virt {
     clint: Registers,
     plic: Registers,
-    rtc: Registers,
     mac: EthernetAddress,
 }
 
@@ -54,8 +49,6 @@ fn main() -> ! {
     let clint = unsafe { Registers::new(0x0200_0000, 0xC000) };
     // SAFETY: its interrupt controller, likewise.
     let plic = unsafe { Registers::new(0x0C00_0000, 0x40_0000) };
-    // SAFETY: its real-time clock, likewise.
-    let rtc = unsafe { Registers::new(0x0010_1000, 0x1000) };
     let found = (0..VIRTIO_SLOTS).find_map(|slot| {
         // SAFETY: the machine has such registers in each slot, which nobody else uses.
         let card = unsafe { Virtio::start(VIRTIO + slot * VIRTIO_LEN, VIRTIO_LEN) };
@@ -73,7 +66,7 @@ fn main() -> ! {
     unsafe { mie::set_mext() };
     // SAFETY: likewise.
     unsafe { mie::set_mtimer() };
-    let board = Virt { clint, plic, rtc, mac: card.mac() };
+    let board = Virt { clint, plic, mac: card.mac() };
     crate::run(&board, &mut card, &settings)
 }
 
@@ -129,7 +122,6 @@ impl Machine for Virt {
     }
 
     fn seed(&self) -> u64 {
-        let low = self.rtc.read(RTC_LOW);
-        u64::from(self.rtc.read(RTC_HIGH)) << 32 | u64::from(low)
+        emulated::seed()
     }
 }
