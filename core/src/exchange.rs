@@ -49,7 +49,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) conns: &'a mut [Conn<'a>],
     pub(crate) members: &'a mut [Member],
     pub(crate) rooms: &'a mut [Room<'a>],
-    /// For one line while it is made fit to be shown.
+    /// For one line while it is put together or made fit to be shown.
     pub(crate) scratch: &'a mut [u8],
     pub(crate) now: Instant,
     pub(crate) stats: Stats,

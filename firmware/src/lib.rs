@@ -12,3 +12,7 @@ pub mod sizes;
 pub use address::{Address, Addressing};
 pub use driver::{Clock, Driver, Link, Links, Note, Options, Service, Shortage};
 pub use parlour_core as core;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

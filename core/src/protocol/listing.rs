@@ -6,7 +6,7 @@ use crate::limits::LOBBY;
 use crate::protocol::command::Command;
 use crate::protocol::lines::tell;
 use crate::room::{Membership, RoomIndex};
-use crate::text::clipped;
+use crate::text::{Text, clipped};
 
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
 const NAMES_WIDTH: usize = 400;
@@ -54,7 +54,8 @@ fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, new
     let width = NAMES_WIDTH.min(x.limits.line);
     let room_name = x.room_name(room);
     let (heading, label): (&[u8], &[u8]) = if newcomer { (b"-- here", b"") } else { (b"-- in ", &room_name) };
-    let mut line = heapless::Vec::<u8, { NAMES_WIDTH + crate::limits::NAME_BYTES + 2 }>::new();
+    let scratch = core::mem::take(&mut x.scratch);
+    let mut line = Text::new(scratch);
     let mut next = Listing::None;
     for other in from..x.slots().end {
         let is_in = x.members_of(other).any(|m| {
@@ -66,18 +67,19 @@ fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, new
         }
         let name = x.conn(other).name.as_bytes();
         if !line.is_empty() {
-            if line.len() + 2 + name.len() > width {
+            if line.as_bytes().len() + 2 + name.len() > width {
                 next = Listing::Roster { room, from: other, newcomer };
                 break;
             }
-            let _ = line.extend_from_slice(b", ");
+            line.push(b", ");
         }
-        let _ = line.extend_from_slice(name);
+        line.push(name);
     }
     if !line.is_empty() || from == 0 {
         let nobody: &[u8] = if line.is_empty() { b"nobody" } else { b"" };
-        x.tell(slot, &[heading, label, b": ", nobody, &line, b"\r\n"]);
+        x.tell(slot, &[heading, label, b": ", nobody, line.as_bytes(), b"\r\n"]);
     }
+    x.scratch = scratch;
     next
 }
 
