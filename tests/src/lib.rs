@@ -1,5 +1,6 @@
 //! What the tests of parlour share.
 
+pub mod board;
 pub mod client;
 pub mod conformance;
 pub mod lines;

@@ -1,9 +1,13 @@
-//! Programs that others wrote, as child processes with pipes.
+//! Programs as child processes with pipes: those that others wrote, and those that
+//! cargo builds here.
 //!
-//! Knows processes; knows nothing of parlour.
+//! Knows processes; knows nothing of what they say.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use std::{env, fs};
 
 use crate::lines::Lines;
 use crate::server::wait_for_exit;
@@ -37,6 +41,12 @@ impl Program {
         let stdout = Lines::read_from("stdout", child.stdout.take().expect("a pipe"));
         let stderr = Lines::read_from("stderr", child.stderr.take().expect("a pipe"));
         Self { stdin: child.stdin.take(), child, stdout, stderr }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Writes to its standard input.
@@ -77,9 +87,45 @@ impl Drop for Program {
 ///
 /// When it is not installed: a test that cannot run has failed.
 #[must_use]
-pub fn found(name: &str, package: &str) -> std::path::PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
+pub fn found(name: &str, package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
+}
+
+/// Builds a program of this workspace, as users build it; returns its path.
+///
+/// # Panics
+///
+/// When it cannot be built.
+#[must_use]
+pub fn build(package: &str, name: &str, profile: &str) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf();
+    let target = match env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => workspace.join(directory),
+        None => workspace.join("target"),
+    };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--profile", profile, "-p", package])
+        .current_dir(&workspace)
+        .status()
+        .expect("cargo runs");
+    assert!(built.success(), "cargo build --profile {profile} -p {package} failed");
+    let folder = if profile == "dev" { "debug" } else { profile };
+    target.join(folder).join(name)
+}
+
+/// The processor time that a process used, in user and system mode.
+///
+/// # Panics
+///
+/// When there is no such process.
+#[must_use]
+pub fn processor_time(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    // The program's name, in parentheses, may hold spaces.
+    let fields = stat.rsplit_once(')').expect("a name").1;
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(ticks * 1000 / sys::clock_ticks())
 }

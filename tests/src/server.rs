@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::lines::{Lines, PATIENCE};
-use crate::sys;
+use crate::{programs, sys};
 
 /// The program `parlour`: what `PARLOUR_BIN` names, or else built here, as users
 /// build it, once for each test program.
@@ -20,23 +20,8 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match env::var_os("PARLOUR_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => programs::build("parlour", "parlour", "release"),
     })
-}
-
-fn build() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf();
-    let target = match env::var_os("CARGO_TARGET_DIR") {
-        Some(directory) => workspace.join(directory),
-        None => workspace.join("target"),
-    };
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "-p", "parlour"])
-        .current_dir(&workspace)
-        .status()
-        .expect("cargo runs");
-    assert!(built.success(), "cargo build --release -p parlour failed");
-    target.join("release/parlour")
 }
 
 /// How a run of the program ended.
@@ -223,12 +208,7 @@ impl Server {
     /// The processor time that it used, in user and system mode.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("parlour runs");
-        // The program's name, in parentheses, may hold spaces.
-        let fields = stat.rsplit_once(')').expect("a name").1;
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).map(|f| f.parse::<u64>().expect("ticks")).sum();
-        Duration::from_millis(ticks * 1000 / sys::clock_ticks())
+        programs::processor_time(self.pid())
     }
 
     /// The descriptors that it has open.

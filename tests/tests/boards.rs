@@ -1,0 +1,459 @@
+//! The emulated boards: the rules of README.md, and what a board is more likely than a
+//! server to get wrong. Each test starts a board of its own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use parlour_firmware::board::{self, BOARDS, Run};
+use parlour_tests::board::Board;
+use parlour_tests::client::Options;
+use parlour_tests::conformance::{ClientId, Declared, Driver, Need, OnLag, Report, Settings, play, scripts};
+use parlour_tests::lines::{Next, PATIENCE};
+use parlour_tests::swarm::Swarm;
+
+/// Small, so that a client that stops reading is soon noticed.
+const SMALL_BUFFER: Options = Options { receive_buffer: Some(8 << 10), source: None };
+
+macro_rules! boards {
+    ($($module:ident = $name:literal,)*) => {
+        $(mod $module {
+            boards!(@tests $name:
+                keeps_all_rules, carries_all_that_all_say, cuts_a_client_that_never_reads,
+                loses_nothing_while_it_is_held_still, serves_ten_thousand_one_after_another,
+                refuses_one_too_many_in_words, survives_garbage, sleeps_when_idle,
+            );
+        })*
+
+        #[test]
+        fn every_emulated_board_is_tested() {
+            let emulated = BOARDS.iter().filter(|board| matches!(board.run, Run::Qemu { .. }));
+            assert!(emulated.map(|board| board.name).eq([$($name),*]));
+        }
+    };
+    (@tests $name:literal: $($test:ident,)*) => {
+        $(#[test]
+        fn $test() {
+            super::$test($name);
+        })*
+    };
+}
+
+boards! {
+    lm3s6965evb = "lm3s6965evb",
+    riscv32_virt = "riscv32-virt",
+}
+
+fn row(name: &str) -> &'static board::Board {
+    board::named(name).expect("a row of the table")
+}
+
+/// A board, with clients over its forwarded port.
+struct OnBoard {
+    name: &'static str,
+    board: Option<Board>,
+    swarm: Swarm,
+}
+
+impl Driver for OnBoard {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn declared(&self) -> Declared {
+        let sizes = &row(self.name).sizes;
+        // Nobody can tell a board to end.
+        let mut cannot = vec![Need::Shutdown];
+        // The largest log that a script asks for.
+        if sizes.log < 256 << 10 {
+            cannot.push(Need::LogSize);
+        }
+        if sizes.name < parlour_core::NAME_BYTES {
+            cannot.push(Need::LongNames);
+        }
+        Declared { clients: sizes.clients, rooms: sizes.rooms, line_limit: sizes.line, cannot }
+    }
+
+    fn start(&mut self, settings: &Settings) {
+        let mut args: Vec<String> = Vec::new();
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                args.extend([name.to_string(), value]);
+            }
+        };
+        add("--greeting", settings.greeting.map(str::to_string));
+        add("--max-clients", settings.max_clients.map(|count| count.to_string()));
+        add("--line-limit", settings.line_limit.map(|bytes| bytes.to_string()));
+        add("--log-size", settings.log_size.map(|bytes| bytes.to_string()));
+        add("--grace", settings.grace_ms.map(|ms| format!("{ms}ms")));
+        add("--idle-timeout", settings.idle_timeout_ms.map(|ms| format!("{ms}ms")));
+        add("--on-lag", (settings.on_lag == OnLag::Skip).then(|| "skip".to_string()));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.board = Some(Board::start(self.name, &args));
+    }
+
+    fn connect(&mut self) -> ClientId {
+        let board = self.board.as_ref().expect("the driver was started");
+        self.swarm.connect(&board.chat(), SMALL_BUFFER)
+    }
+
+    fn send(&mut self, client: ClientId, bytes: &[u8]) {
+        self.swarm.send(client, bytes);
+        self.swarm.turn(Duration::ZERO);
+    }
+
+    fn half_close(&mut self, client: ClientId) {
+        self.swarm.half_close(client);
+    }
+
+    fn reset(&mut self, client: ClientId) {
+        self.swarm.reset(client);
+    }
+
+    fn set_reading(&mut self, client: ClientId, reads: bool) {
+        self.swarm.set_reading(client, reads);
+    }
+
+    fn next(&mut self, client: ClientId) -> Next {
+        self.swarm.next_within(client, PATIENCE)
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.swarm.run_for(Duration::from_millis(ms));
+    }
+
+    fn shutdown(&mut self) {
+        unreachable!("declared impossible");
+    }
+}
+
+fn keeps_all_rules(name: &'static str) {
+    let waiting = Mutex::new(scripts().into_iter());
+    let played = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(script) = waiting.lock().expect("no panic").next() else { return };
+                    let mut driver = OnBoard { name, board: None, swarm: Swarm::default() };
+                    let outcome = play(&script, &mut driver);
+                    played.lock().expect("no panic").push((script, outcome));
+                }
+            });
+        }
+    });
+    let report = Report::new(name, played.into_inner().expect("no panic"));
+    println!("{report}");
+    assert_eq!(report.failed(), 0, "see the report above");
+}
+
+/// Clients that have entered a board's lobby one after another, as `c00`, `c01` and so on.
+struct Crowd {
+    swarm: Swarm,
+    clients: Vec<usize>,
+    /// By client: how many lines of each other one it has seen.
+    seen: Vec<Vec<usize>>,
+    said: Vec<usize>,
+    /// Those whose lines are not looked at.
+    silent: Vec<usize>,
+}
+
+impl Crowd {
+    fn enter(board: &Board, count: usize) -> Self {
+        let mut swarm = Swarm::default();
+        let clients: Vec<usize> = (0..count)
+            .map(|number| {
+                let client = swarm.connect(&board.chat(), SMALL_BUFFER);
+                swarm.send(client, format!("/nick c{number:02}\n/ping\n").as_bytes());
+                until(&mut swarm, client, "-- pong");
+                client
+            })
+            .collect();
+        let mut crowd = Self {
+            swarm,
+            seen: vec![vec![0; count]; count],
+            said: vec![0; count],
+            silent: Vec::new(),
+            clients,
+        };
+        crowd.meet();
+        crowd
+    }
+
+    /// Nothing is on its way to anyone.
+    fn meet(&mut self) {
+        for &client in &self.clients {
+            self.swarm.send(client, b"/ping\n");
+        }
+        for &client in &self.clients {
+            until(&mut self.swarm, client, "-- pong");
+        }
+    }
+
+    /// Lets one client say its next line.
+    fn say(&mut self, number: usize) {
+        let line = format!("{} {}\n", self.said[number], filling(number, self.said[number]));
+        self.swarm.send(self.clients[number], line.as_bytes());
+        self.said[number] += 1;
+    }
+
+    /// How far the slowest listener is behind a talker.
+    fn ahead(&self, talker: usize) -> usize {
+        let listeners = (0..self.clients.len()).filter(|at| *at != talker && !self.silent.contains(at));
+        self.said[talker] - listeners.map(|at| self.seen[at][talker]).min().unwrap_or_default()
+    }
+
+    /// Moves all on, and checks what they see: each line once, whole, in order.
+    fn turn(&mut self) {
+        self.swarm.turn(Duration::from_millis(20));
+        for at in 0..self.clients.len() {
+            while let Some(line) = self.swarm.pop_line(self.clients[at]) {
+                self.look(at, &String::from_utf8_lossy(&line));
+            }
+            assert!(
+                !self.swarm.is_closed(self.clients[at]) || self.silent.contains(&at),
+                "client {at} was closed"
+            );
+        }
+    }
+
+    fn look(&mut self, at: usize, line: &str) {
+        if self.silent.contains(&at) || line.starts_with("-- ") {
+            return;
+        }
+        let parts = line.strip_prefix("<c").and_then(|rest| rest.split_once("> "));
+        let (talker, text) = parts.unwrap_or_else(|| panic!("client {at} saw {line:?}"));
+        let talker: usize = talker.parse().unwrap_or_else(|_| panic!("client {at} saw {line:?}"));
+        let number = self.seen[at][talker];
+        assert_eq!(text, format!("{number} {}\r\n", filling(talker, number)), "client {at}, c{talker:02}");
+        self.seen[at][talker] += 1;
+    }
+
+    /// All that was said arrives.
+    fn settle(&mut self) {
+        let give_up = Instant::now() + PATIENCE;
+        while (0..self.clients.len()).any(|talker| self.ahead(talker) > 0) {
+            assert!(Instant::now() < give_up, "something is lost: {:?} of {:?}", self.seen, self.said);
+            self.turn();
+        }
+    }
+}
+
+/// Text whose length and letters depend on who says it, and when.
+fn filling(talker: usize, number: usize) -> String {
+    let letter = char::from(b'a' + (talker + number) as u8 % 26);
+    letter.to_string().repeat(8 + (talker * 7 + number * 13) % 60)
+}
+
+fn until(swarm: &mut Swarm, client: usize, text: &str) {
+    loop {
+        match swarm.next_within(client, PATIENCE) {
+            Next::Line(line) if line.strip_suffix(b"\r\n") == Some(text.as_bytes()) => return,
+            Next::Line(_) => {}
+            other => panic!("client {client}: {other:?} instead of {text:?}"),
+        }
+    }
+}
+
+/// A minute of talk among as many as there can be, then as many others; and all the
+/// time a good part of the stack was never needed.
+fn carries_all_that_all_say(name: &'static str) {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const AHEAD: usize = 4;
+    const LEAST_UNUSED: usize = 2048;
+    let count = row(name).sizes.clients;
+    let mut board = Board::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, count);
+    let start = Instant::now();
+    while start.elapsed() < MINUTE {
+        for talker in 0..count {
+            if crowd.ahead(talker) < AHEAD {
+                crowd.say(talker);
+            }
+        }
+        crowd.turn();
+    }
+    crowd.settle();
+    let lines: usize = crowd.said.iter().sum();
+    println!("{name}: {} messages were delivered in {:?}", lines * (count - 1), start.elapsed());
+    drop(crowd);
+
+    let mut others = Crowd::enter(&board, count);
+    for talker in 0..count {
+        others.say(talker);
+    }
+    others.settle();
+
+    let report = board.wait_for_log("most ever used: stack ");
+    let mut numbers = report.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    let (used, all): (usize, usize) = (numbers.next().expect("used"), numbers.next().expect("all"));
+    assert_eq!(all, row(name).stack, "{report}");
+    assert!(used > 512 && used + LEAST_UNUSED <= all, "{report}");
+}
+
+fn cuts_a_client_that_never_reads(name: &'static str) {
+    let board = Board::start(name, &["--grace", "500ms"]);
+    let mut crowd = Crowd::enter(&board, 4);
+    crowd.swarm.set_reading(crowd.clients[3], false);
+    crowd.silent.push(3);
+    let give_up = Instant::now() + 6 * PATIENCE;
+    let mut is_cut = false;
+    while !is_cut {
+        assert!(Instant::now() < give_up, "the client that never reads was not cut");
+        if crowd.ahead(0) < 32 {
+            crowd.say(0);
+        }
+        crowd.swarm.turn(Duration::from_millis(20));
+        for at in 0..3 {
+            while let Some(line) = crowd.swarm.pop_line(crowd.clients[at]) {
+                let line = String::from_utf8_lossy(&line);
+                is_cut |= line == "-- c03 left (too slow)\r\n";
+                crowd.look(at, &line);
+            }
+        }
+    }
+    crowd.settle();
+}
+
+fn loses_nothing_while_it_is_held_still(name: &'static str) {
+    const STILL: Duration = Duration::from_secs(5);
+    let board = Board::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.clients.min(16));
+    for round in 0..4 {
+        for talker in 0..crowd.clients.len() {
+            crowd.say(talker);
+        }
+        crowd.turn();
+        if round == 1 {
+            board.hold();
+            let held = Instant::now();
+            while held.elapsed() < STILL {
+                for talker in 0..crowd.clients.len() {
+                    if crowd.ahead(talker) < 8 {
+                        crowd.say(talker);
+                    }
+                }
+                crowd.turn();
+            }
+            board.go_on();
+        }
+    }
+    crowd.settle();
+}
+
+fn serves_ten_thousand_one_after_another(name: &'static str) {
+    const NEWCOMERS: usize = 10_000;
+    let mut board = Board::start(name, &[]);
+    for number in 0..NEWCOMERS {
+        let mut swarm = Swarm::default();
+        let client = swarm.connect(&board.chat(), SMALL_BUFFER);
+        match number % 3 {
+            0 => {
+                swarm.send(client, b"/ping\n");
+                until(&mut swarm, client, "-- pong");
+            }
+            1 => {
+                swarm.send(client, b"/quit\n");
+                while swarm.next_within(client, PATIENCE) != Next::Closed {}
+            }
+            _ => {
+                // Some leave with a reset, before they were heard or after.
+                assert!(matches!(swarm.next_within(client, PATIENCE), Next::Line(_)));
+                swarm.reset(client);
+            }
+        }
+    }
+    // There is place for as many as ever.
+    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    crowd.say(0);
+    crowd.settle();
+    assert_no_fault(&mut board);
+}
+
+fn refuses_one_too_many_in_words(name: &'static str) {
+    let sizes = &row(name).sizes;
+    let board = Board::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, sizes.clients);
+    for _ in 0..2 * sizes.refusals + 1 {
+        let client = crowd.swarm.connect(&board.chat(), SMALL_BUFFER);
+        let next = crowd.swarm.next_within(client, PATIENCE);
+        assert_eq!(next, Next::Line(b"-- server is full\r\n".to_vec()));
+        assert_eq!(crowd.swarm.next_within(client, PATIENCE), Next::Closed);
+    }
+    for talker in 0..sizes.clients {
+        crowd.say(talker);
+    }
+    crowd.settle();
+    // The one who leaves makes place.
+    crowd.swarm.half_close(crowd.clients[0]);
+    while crowd.swarm.next_within(crowd.clients[0], PATIENCE) != Next::Closed {}
+    let client = crowd.swarm.connect(&board.chat(), SMALL_BUFFER);
+    crowd.swarm.send(client, b"/ping\n");
+    until(&mut crowd.swarm, client, "-- pong");
+}
+
+/// Bytes without sense, and pieces of sense in any order, at both ports.
+fn survives_garbage(name: &'static str) {
+    const ROUNDS: usize = 60;
+    const PIECES: [&[u8]; 14] = [
+        b"/nick ",
+        b"/join ",
+        b"/msg ",
+        b"/who",
+        b"/help",
+        b"/topic ",
+        b"/quit",
+        b"\n",
+        b"\r\n",
+        b"\xFF\xFB\x01",
+        b"\xFF\xFA\x18",
+        b"\xC3",
+        "\u{1F600}".as_bytes(),
+        b"guest-1",
+    ];
+    let seed = std::env::var("PARLOUR_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("{name}: PARLOUR_SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut board = Board::start(name, &[]);
+    for round in 0..ROUNDS {
+        let address = if round % 4 == 0 { board.echo() } else { board.chat() };
+        let mut stream = TcpStream::connect(address).expect("a forwarded port");
+        stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
+        stream.set_write_timeout(Some(Duration::from_secs(2))).expect("a socket");
+        for _ in 0..rng.usize(..30) {
+            let bytes: Vec<u8> = if rng.bool() {
+                (0..rng.usize(..700)).map(|_| rng.u8(..)).collect()
+            } else {
+                (0..rng.usize(..60)).flat_map(|_| PIECES[rng.usize(..PIECES.len())].to_vec()).collect()
+            };
+            // The board may have closed: a piece can be `/quit`.
+            if stream.write_all(&bytes).is_err() {
+                break;
+            }
+            let _ = stream.read(&mut [0; 4096]);
+        }
+    }
+    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    crowd.say(0);
+    crowd.settle();
+    assert_no_fault(&mut board);
+}
+
+fn assert_no_fault(board: &mut Board) {
+    let fault = board.log().iter().find(|line| line.contains("panic") || line.contains("fault"));
+    assert_eq!(fault, None);
+}
+
+/// As many as there can be say nothing: less than 3 % of a processor of the host.
+fn sleeps_when_idle(name: &'static str) {
+    const WHILE: Duration = Duration::from_secs(5);
+    let board = Board::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    let before = board.processor_time();
+    crowd.swarm.run_for(WHILE);
+    let used = board.processor_time() - before;
+    println!("{name}: {used:?} of {WHILE:?}");
+    assert!(used * 100 < WHILE * 3, "{used:?} of {WHILE:?}");
+}
