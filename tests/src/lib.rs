@@ -3,6 +3,7 @@
 pub mod board;
 pub mod client;
 pub mod conformance;
+pub mod hub;
 pub mod lines;
 pub mod model;
 pub mod programs;

@@ -5,7 +5,6 @@
 //! client's end of one; [`run`] a whole random life of a hub from a seed, with what
 //! is checked about it.
 
-mod memory;
 mod net;
 mod part;
 mod peer;
@@ -15,8 +14,7 @@ mod streams;
 mod talker;
 mod world;
 
-pub use memory::Memory;
 pub use net::Read;
 pub use peer::Peer;
 pub use run::run;
-pub use world::{Counters, Setup, SocketId, Weather, World};
+pub use world::{Counters, SocketId, Weather, World};

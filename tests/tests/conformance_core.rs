@@ -1,9 +1,10 @@
 //! The rules of README.md, held against the core in the simulator.
 
-use parlour_core::{Config, Limits, Listener, ListenerId, NAME_BYTES, Protocol};
-use parlour_tests::conformance::{ClientId, Declared, Driver, OnLag, Report, Settings, play, scripts};
+use parlour_core::{Limits, ListenerId, NAME_BYTES};
+use parlour_tests::conformance::{ClientId, Declared, Driver, Report, Settings, play, scripts};
+use parlour_tests::hub::{Memory, Setup};
 use parlour_tests::lines::Next;
-use parlour_tests::sim::{Memory, Peer, Setup, Weather, World};
+use parlour_tests::sim::{Peer, Weather, World};
 
 const CLIENTS: usize = 64;
 const ROOMS: usize = 16;
@@ -50,31 +51,17 @@ impl Driver for InSimulator<'_> {
     }
 
     fn start(&mut self, settings: &Settings) {
-        let on_lag = match settings.on_lag {
-            OnLag::Disconnect => parlour_core::OnLag::Disconnect,
-            OnLag::Skip => parlour_core::OnLag::Skip,
+        let sizes = Limits {
+            conns: CLIENTS,
+            rooms: ROOMS,
+            rooms_per_conn: 2,
+            name: NAME_BYTES,
+            line: LINE_LIMIT,
+            queue: 16 << 10,
+            log: 256 << 10,
+            records: 4096,
         };
-        let ms = |ms: u64| u32::try_from(ms).expect("a time that fits");
-        let defaults = Config::new(&[]);
-        let setup = Setup {
-            limits: Limits {
-                conns: settings.max_clients.unwrap_or(CLIENTS),
-                rooms: ROOMS,
-                rooms_per_conn: 2,
-                name: NAME_BYTES,
-                line: settings.line_limit.unwrap_or(LINE_LIMIT),
-                queue: 16 << 10,
-                log: settings.log_size.unwrap_or(256 << 10).next_power_of_two(),
-                records: 4096,
-            },
-            listeners: vec![Listener { protocol: Protocol::Chat, on_lag }],
-            config: Config {
-                greeting: settings.greeting.unwrap_or_default(),
-                grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),
-                idle_ms: settings.idle_timeout_ms.map(ms),
-                ..defaults
-            },
-        };
+        let setup = Setup::for_script(settings, sizes);
         let memory = self.memory.take().expect("a driver is started once");
         self.world = Some(World::new(memory, &setup, Weather::default(), 0));
     }

@@ -9,7 +9,7 @@ use parlour_core::{
 };
 
 use super::peer::{Kind, Life, Peer, Room};
-use crate::sim::Memory;
+use crate::hub::{Memory, Setup};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
@@ -52,15 +52,14 @@ impl Case<'_> {
         let near_the_end = u64::MAX - rng.u64(..5_000);
         let anywhere = rng.u64(..);
         let mut memory = Memory::default();
-        let (listeners, storage) = memory.lend(&limits, &listeners);
         let config = Config {
             grace_ms: GRACE_MS,
             unfinished_ms: UNFINISHED_MS,
             rate: rng.choice([None, None, Some(20)]).unwrap_or_default(),
             origin: rng.choice([0, near_the_end, anywhere]).unwrap_or_default(),
-            ..Config::new(listeners)
+            ..Config::new(&[])
         };
-        let mut hub = Hub::new(config, limits, storage).expect("the limits are possible");
+        let mut hub = memory.hub(&Setup { limits, listeners: listeners.to_vec(), config });
         let now = Instant::from_millis(rng.u64(..1 << 40));
         let mut open = |listener| hub.handle(now, Event::Accepted(listener, None)).opened().expect("a place");
         let oracles = [open(CONSOLE), open(RELAYS[0]), open(RELAYS[1]), open(CONSOLE)];

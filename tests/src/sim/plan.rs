@@ -4,7 +4,8 @@
 use parlour_core::{Config, Limits, Listener, NAME_BYTES, OnLag, Protocol};
 
 use super::streams::RELAYERS;
-use super::world::{Setup, Weather};
+use super::world::Weather;
+use crate::hub::Setup;
 
 /// How a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

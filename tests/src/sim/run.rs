@@ -3,13 +3,13 @@
 
 use parlour_core::{ListenerId, Protocol};
 
-use super::memory::Memory;
 use super::part::{Ledger, Part};
 use super::peer::Peer;
 use super::plan::{COMING_MS, Guest, Leaving, Plan, Reading};
 use super::streams::{Relayer, Shouter};
 use super::talker::Talker;
 use super::world::{Counters, Weather, World};
+use crate::hub::Memory;
 
 /// How long the ones who can must have done what they want to, in virtual ms.
 const MOST_MS: u64 = 30 * 60_000;

@@ -5,12 +5,10 @@
 //! when the deadline has come. A change of which the hub does not tell, and a deadline
 //! that comes too late or for ever, are found by that; both end in a panic.
 
-use parlour_core::{
-    Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId,
-};
+use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, Interest, ListenerId};
 
-use super::memory::Memory;
 use super::net::{Read, Socket};
+use crate::hub::{Memory, Setup};
 
 /// Bytes that are read at once at the most.
 const READ_SIZE: usize = 4096;
@@ -19,17 +17,6 @@ const TICKS_AT_ONCE: u32 = 4;
 
 /// A simulated connection, as its client names it.
 pub type SocketId = usize;
-
-/// The hub that is simulated.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Its sizes.
-    pub limits: Limits,
-    /// Its listeners.
-    pub listeners: Vec<Listener>,
-    /// Its other choices; the listeners in it do not count.
-    pub config: Config<'static>,
-}
 
 /// How the network behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,9 +86,7 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// A hub that nobody is connected to, at time 0.
     pub fn new(memory: &'a mut Memory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
-        let (listeners, storage) = memory.lend(&setup.limits, &setup.listeners);
-        let config = Config { listeners, ..setup.config };
-        let hub = Hub::new(config, setup.limits, storage).expect("limits that can be kept");
+        let hub = memory.hub(setup);
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);
         let (counters, taken_at) = (Counters::default(), vec![0; setup.listeners.len()]);
