@@ -85,6 +85,8 @@ pub enum Need {
     Reset,
     /// Clients that stop reading for a while.
     Stall,
+    /// Names of 24 characters, however many bytes a character has.
+    LongNames,
 }
 
 /// What a driver declares about itself.

@@ -5,6 +5,10 @@ use super::{Need, Script, Stage, names_in};
 pub(super) const SCRIPTS: &[Script] = &[
     Script::new("a new name is shown to all in the room", &[13], nick),
     Script::new("names are of letters and digits of any script", &[13], nick_characters),
+    Script {
+        needs: &[Need::LongNames],
+        ..Script::new("a name has up to 24 characters of any script", &[13], nick_longest)
+    },
     Script::new("a bad name is refused with the reason", &[13], nick_bad),
     Script::new("a taken name is refused, whatever its case", &[13], nick_taken),
     Script::new("an action is shown to the others", &[14], action),
@@ -45,10 +49,20 @@ fn nick(stage: &mut Stage<'_>) {
 fn nick_characters(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
     let mut present = "alice";
-    let longest = "\u{e9}".repeat(24);
-    for name in
-        ["x", "Zo\u{eb}", "\u{540d}\u{524d}", "\u{418}\u{432}\u{430}\u{43d}", "\u{663}", "_", &longest]
-    {
+    for name in ["x", "Zo\u{eb}", "\u{540d}\u{524d}", "\u{418}\u{432}\u{430}\u{43d}", "\u{663}", "_"] {
+        stage.says(alice, &format!("/nick {name}"));
+        stage.sees(alice, &format!("-- {present} is now {name}"));
+        stage.sees(bob, &format!("-- {present} is now {name}"));
+        present = name;
+    }
+}
+
+fn nick_longest(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    // Of two, three and four bytes each: letters with an accent, Chinese and Gothic ones.
+    let mut present = "alice".to_string();
+    for character in ["\u{e9}", "\u{540d}", "\u{10330}"] {
+        let name = character.repeat(24);
         stage.says(alice, &format!("/nick {name}"));
         stage.sees(alice, &format!("-- {present} is now {name}"));
         stage.sees(bob, &format!("-- {present} is now {name}"));

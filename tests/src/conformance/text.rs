@@ -238,6 +238,7 @@ fn no_forgery(stage: &mut Stage<'_>) {
         stage.says(alice, &format!("/nick {name}"));
     }
     stage.says(alice, "still me");
+    stage.until_pong(alice);
     // "--" is made of allowed characters: whatever the name, the line's kind is plain.
     let seen = stage.until_pong(bob);
     let message = seen.last().expect("the message");
