@@ -12,3 +12,4 @@ pub mod sim;
 pub mod swarm;
 pub mod sys;
 pub mod terminal;
+pub mod wire;

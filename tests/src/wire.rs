@@ -1,0 +1,321 @@
+//! The driver of smoltcp with its clients on one network, in virtual time: the same for
+//! the same seed.
+//!
+//! Clients are ordinary sockets of the set that the driver's stand in. The clock
+//! jumps to whatever is due next, so the driver is not called earlier than it
+//! asked for, unless frames have come: a deadline that it forgets is seen as something that
+//! comes too late or never, and turns without end at one instant are a panic.
+
+mod cable;
+mod client;
+
+use std::rc::Rc;
+
+use parlour_firmware::core::{Event, Hub};
+use parlour_firmware::{Driver, Links, Note, Options, Service};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, FaultInjector};
+use smoltcp::socket::{Socket, tcp};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+pub use self::cable::Cable;
+use self::cable::Line;
+use self::client::Client;
+use crate::hub::{Memory, Setup};
+use crate::lines::Next;
+
+/// The address of the network's only host.
+pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
+/// The ports that clients come from.
+const PORTS: std::ops::Range<u16> = 49152..65535;
+/// Sockets of the driver at the most.
+const LINKS: usize = 128;
+/// How long a client waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+/// Turns in a row in which nothing moves, at one instant.
+const IDLE_TURNS: u32 = 10;
+
+/// A client, numbered from 0 in the order of connecting.
+pub type ClientId = usize;
+
+/// What is served, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The hub.
+    pub setup: Setup,
+    /// The service of each of the hub's listeners.
+    pub services: Vec<Service>,
+    /// The driver's sockets.
+    pub options: Options,
+    /// Bytes of a client's buffers, to receive and to send.
+    pub client: [usize; 2],
+    /// What chance starts from.
+    pub seed: u64,
+}
+
+/// What can go wrong with a frame, in percent; sending and receiving each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// It is lost.
+    pub drop: u8,
+    /// One bit of it is flipped; when it is received only.
+    pub corrupt: u8,
+    /// The next one overtakes it.
+    pub reorder: u8,
+}
+
+/// The memory that a network borrows.
+#[derive(Debug, Default)]
+pub struct Ground<'a> {
+    hub: Memory<'a>,
+    links: Links<LINKS>,
+    buffers: Vec<u8>,
+}
+
+/// A driver with its clients.
+pub struct Wire<'a, D> {
+    /// The interface, for sockets of one's own.
+    pub interface: Interface,
+    /// All sockets.
+    pub sockets: SocketSet<'a>,
+    /// The device.
+    pub device: D,
+    driver: Driver<'a>,
+    line: Rc<Line>,
+    now: Instant,
+    /// When the driver wants its next turn.
+    due: Option<Instant>,
+    clients: Vec<Client>,
+    /// The clients whose sockets are still of use.
+    live: Vec<ClientId>,
+    client_buffers: [usize; 2],
+    /// What the driver noted and nobody took yet.
+    notes: Vec<Note>,
+}
+
+impl<'a> Wire<'a, Cable> {
+    /// A network on which nothing goes wrong.
+    pub fn new(ground: &'a mut Ground<'a>, plan: &Plan) -> Self {
+        let (cable, line) = Cable::new(plan.seed);
+        Self::start(ground, plan, cable, line)
+    }
+}
+
+impl<'a> Wire<'a, FaultInjector<Cable>> {
+    /// A network on which things go wrong.
+    pub fn lossy(ground: &'a mut Ground<'a>, plan: &Plan, faults: Faults) -> Self {
+        let (cable, line) = Cable::new(plan.seed);
+        // Its generator stays at 0 for ever when it starts there.
+        let device = FaultInjector::new(cable, plan.seed as u32 | 1);
+        let mut wire = Self::start(ground, plan, device, line);
+        wire.set_faults(faults);
+        wire
+    }
+
+    /// Changes what goes wrong.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.device.set_drop_chance(faults.drop);
+        self.device.set_corrupt_chance(faults.corrupt);
+        self.line.reorder_pct.set(faults.reorder);
+    }
+}
+
+impl<'a, D: Device> Wire<'a, D> {
+    fn start(ground: &'a mut Ground<'a>, plan: &Plan, mut device: D, line: Rc<Line>) -> Self {
+        let now = Instant::ZERO;
+        let mut config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]).into());
+        config.random_seed = plan.seed;
+        let mut interface = Interface::new(config, &mut device, now);
+        interface.update_ip_addrs(|addresses| {
+            addresses.push(IpCidr::new(ADDRESS, 24)).expect("one address");
+        });
+        let Plan { setup, services, options, client, .. } = plan;
+        let Ground { hub, links, buffers } = ground;
+        *buffers = vec![0; options.bytes(services)];
+        let mut sockets = SocketSet::new(Vec::new());
+        let hub = hub.hub(setup);
+        let driver =
+            Driver::new(hub, services, *options, &mut sockets, links, buffers).expect("room for all");
+        Self {
+            interface,
+            sockets,
+            device,
+            driver,
+            line,
+            now,
+            due: None,
+            clients: Vec::new(),
+            live: Vec::new(),
+            client_buffers: *client,
+            notes: Vec::new(),
+        }
+    }
+
+    // --- The network ---
+
+    /// The virtual time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The hub.
+    pub fn hub(&mut self) -> &mut Hub<'a> {
+        self.driver.hub()
+    }
+
+    /// Asks the hub to shut down, which shows in the next turn.
+    pub fn shut_down(&mut self) {
+        let now = parlour_firmware::core::Instant::from_millis(self.now.total_millis() as u64);
+        self.driver.hub().handle(now, Event::Shutdown);
+    }
+
+    /// What the driver has noted since this was last asked.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// How many sockets of the set listen on a port.
+    pub fn listening(&self, port: u16) -> usize {
+        let listens = |socket: &Socket<'_>| matches!(socket, Socket::Tcp(socket) if socket.is_listening() && socket.listen_endpoint().port == port);
+        self.sockets.iter().filter(|(_, socket)| listens(socket)).count()
+    }
+
+    /// Lets the sockets send, and nobody receive.
+    pub fn send_only(&mut self) {
+        self.step_clients();
+        self.interface.poll_egress(self.now, &mut self.device, &mut self.sockets);
+    }
+
+    /// Lets everything move that can without time passing.
+    pub fn run(&mut self) {
+        let mut idle_turns = 0;
+        loop {
+            let waiting = self.line.waiting.get();
+            let now = self.now;
+            self.due = self.driver.poll(
+                &mut self.interface,
+                &mut self.device,
+                &|| now,
+                &mut self.sockets,
+                &mut |note| self.notes.push(note),
+            );
+            let has_moved = self.step_clients() | (waiting > 0) | (self.line.waiting.get() > 0);
+            idle_turns = if has_moved { 0 } else { idle_turns + 1 };
+            if !has_moved && self.due.is_none_or(|due| due > now) {
+                return;
+            }
+            assert!(idle_turns < IDLE_TURNS, "the driver wants turn after turn at {now} and does nothing");
+        }
+    }
+
+    /// Lets time pass, and everything move meanwhile.
+    pub fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run();
+        while let Some(due) = self.due.filter(|due| *due < end) {
+            self.now = due;
+            self.run();
+        }
+        self.now = end;
+        self.run();
+    }
+
+    fn step_clients(&mut self) -> bool {
+        let mut has_moved = false;
+        let Self { live, clients, sockets, .. } = self;
+        live.retain(|&id| {
+            let client = &mut clients[id];
+            let Some(handle) = client.socket else { return false };
+            let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
+            has_moved |= client.step(socket);
+            let is_done = client.is_done_with(socket);
+            if is_done {
+                client.socket = None;
+                sockets.remove(handle);
+            }
+            !is_done
+        });
+        has_moved
+    }
+
+    // --- The clients ---
+
+    /// Connects a client to a port.
+    pub fn connect(&mut self, port: u16) -> ClientId {
+        let id = self.clients.len();
+        let own_port = PORTS.start + (id % PORTS.len()) as u16;
+        let [receive, send] = self.client_buffers.map(|len| tcp::SocketBuffer::new(vec![0; len]));
+        let mut socket = tcp::Socket::new(receive, send);
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(None);
+        socket.connect(self.interface.context(), (ADDRESS, port), own_port).expect("a new socket");
+        self.clients.push(Client::new(self.sockets.add(socket), own_port));
+        self.live.push(id);
+        id
+    }
+
+    /// Sends bytes from a client.
+    pub fn send(&mut self, client: ClientId, bytes: &[u8]) {
+        self.clients[client].outbox.extend(bytes);
+    }
+
+    /// Ends the sending direction of a client once all is sent.
+    pub fn half_close(&mut self, client: ClientId) {
+        self.clients[client].is_finishing = true;
+    }
+
+    /// Breaks the connection of a client.
+    pub fn reset(&mut self, client: ClientId) {
+        let client = &mut self.clients[client];
+        if let Some(handle) = client.socket {
+            client.reset(self.sockets.get_mut(handle));
+        }
+    }
+
+    /// Whether a client reads from now on; all do at first.
+    pub fn set_reading(&mut self, client: ClientId, reads: bool) {
+        self.clients[client].reads = reads;
+    }
+
+    /// Keeps a client from closing when the server does.
+    pub fn keep_open(&mut self, client: ClientId) {
+        self.clients[client].closes = false;
+    }
+
+    /// Pulls a client's cable: nothing reaches it, and nothing comes from it.
+    pub fn unplug(&mut self, client: ClientId) {
+        self.line.unplugged.borrow_mut().insert(self.clients[client].port);
+    }
+
+    /// Plugs it in again.
+    pub fn plug_in(&mut self, client: ClientId) {
+        self.line.unplugged.borrow_mut().remove(&self.clients[client].port);
+    }
+
+    /// A client's socket, if it is still of use.
+    pub fn socket(&self, client: ClientId) -> Option<SocketHandle> {
+        self.clients[client].socket
+    }
+
+    /// The next line that a client gets, or the close, however long it takes.
+    pub fn next(&mut self, client: ClientId) -> Next {
+        let give_up = self.now + PATIENCE;
+        loop {
+            self.run();
+            match self.clients[client].next() {
+                Next::Nothing => {}
+                next => return next,
+            }
+            match self.due.filter(|due| *due <= give_up) {
+                Some(due) => self.now = due,
+                None => return Next::Nothing,
+            }
+        }
+    }
+
+    /// All that a client has received by now and that was not looked at.
+    pub fn take_all(&mut self, client: ClientId) -> Vec<u8> {
+        self.clients[client].take_all()
+    }
+}

@@ -1,0 +1,185 @@
+//! The rules of README.md, held against the driver of smoltcp: on a network where
+//! nothing goes wrong, on one where much does, and with the sizes of the smallest board.
+
+use parlour_firmware::board::named;
+use parlour_firmware::core::{Limits, NAME_BYTES};
+use parlour_firmware::{Options, Service};
+use parlour_tests::conformance::{ClientId, Declared, Driver, Need, Report, Settings, play, scripts};
+use parlour_tests::hub::Setup;
+use parlour_tests::lines::Next;
+use parlour_tests::wire::{Cable, Faults, Ground, Plan, Wire};
+use smoltcp::phy::{Device, FaultInjector};
+use smoltcp::time::Duration;
+
+const PORT: u16 = 5000;
+const SIZES: Limits = Limits {
+    conns: 64,
+    rooms: 16,
+    rooms_per_conn: 2,
+    name: NAME_BYTES,
+    line: 1024,
+    queue: 16 << 10,
+    log: 256 << 10,
+    records: 4096,
+};
+/// Bytes of the buffers of the driver's sockets, and of the clients'.
+const BUFFER: usize = 4 << 10;
+/// How many bad networks there are.
+const BAD_SEEDS: u64 = 3;
+
+/// How the driver is run.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    sizes: Limits,
+    options: Options,
+    refusals: usize,
+    /// Sockets for clients beyond those that the hub lets in: one whose last
+    /// acknowledgement was lost is in use for a while longer than its client is.
+    spares: usize,
+    cannot: &'static [Need],
+    /// So many of the network's milliseconds are one of a script's. A retransmission
+    /// takes a second at least, which is a thousand times what it takes elsewhere.
+    slowness: u32,
+    /// What chance starts from.
+    seed: u64,
+}
+
+/// The driver, with clients in virtual time.
+struct OnWire<'a, D> {
+    case: Case,
+    ground: Option<&'a mut Ground<'a>>,
+    make: fn(&'a mut Ground<'a>, &Plan) -> Wire<'a, D>,
+    wire: Option<Wire<'a, D>>,
+}
+
+impl<'a, D: Device> OnWire<'a, D> {
+    fn wire(&mut self) -> &mut Wire<'a, D> {
+        self.wire.as_mut().expect("the driver was started")
+    }
+}
+
+impl<D: Device> Driver for OnWire<'_, D> {
+    fn name(&self) -> &str {
+        self.case.name
+    }
+
+    fn declared(&self) -> Declared {
+        let Case { sizes, cannot, .. } = self.case;
+        Declared { clients: sizes.conns, rooms: sizes.rooms, line_limit: sizes.line, cannot: cannot.to_vec() }
+    }
+
+    fn start(&mut self, settings: &Settings) {
+        let Case { sizes, options, refusals, spares, slowness, seed, .. } = self.case;
+        let mut setup = Setup::for_script(settings, sizes);
+        setup.config.grace_ms *= slowness;
+        setup.config.flush_ms *= slowness;
+        setup.config.idle_ms = setup.config.idle_ms.map(|ms| ms * slowness);
+        let services = vec![Service { port: PORT, clients: setup.limits.conns + spares, refusals }];
+        let plan = Plan { setup, services, options, client: [BUFFER; 2], seed };
+        let ground = self.ground.take().expect("a driver is started once");
+        self.wire = Some((self.make)(ground, &plan));
+    }
+
+    fn connect(&mut self) -> ClientId {
+        self.wire().connect(PORT)
+    }
+
+    fn send(&mut self, client: ClientId, bytes: &[u8]) {
+        self.wire().send(client, bytes);
+        self.wire().run();
+    }
+
+    fn half_close(&mut self, client: ClientId) {
+        self.wire().half_close(client);
+        self.wire().run();
+    }
+
+    fn reset(&mut self, client: ClientId) {
+        self.wire().reset(client);
+        self.wire().run();
+    }
+
+    fn set_reading(&mut self, client: ClientId, reads: bool) {
+        self.wire().set_reading(client, reads);
+    }
+
+    fn next(&mut self, client: ClientId) -> Next {
+        self.wire().next(client)
+    }
+
+    fn advance(&mut self, ms: u64) {
+        let duration = Duration::from_millis(ms * u64::from(self.case.slowness));
+        self.wire().advance(duration);
+    }
+
+    fn shutdown(&mut self) {
+        self.wire().shut_down();
+        self.wire().run();
+    }
+}
+
+/// Plays all scripts; says how many were declared impossible.
+fn keeps_all_rules<D: Device>(
+    case: Case,
+    make: for<'a> fn(&'a mut Ground<'a>, &Plan) -> Wire<'a, D>,
+) -> usize {
+    let outcomes = scripts().into_iter().map(|script| {
+        let mut ground = Ground::default();
+        (script, play(&script, &mut OnWire { case, ground: Some(&mut ground), make, wire: None }))
+    });
+    let report = Report::new(case.name, outcomes.collect());
+    println!("seed {}: {report}", case.seed);
+    assert_eq!(report.failed(), 0, "see the report above");
+    report.impossible()
+}
+
+fn good<'a>(ground: &'a mut Ground<'a>, plan: &Plan) -> Wire<'a, Cable> {
+    Wire::new(ground, plan)
+}
+
+fn bad<'a>(ground: &'a mut Ground<'a>, plan: &Plan) -> Wire<'a, FaultInjector<Cable>> {
+    Wire::lossy(ground, plan, Faults { drop: 2, corrupt: 1, reorder: 2 })
+}
+
+const GOOD: Case = Case {
+    name: "the smoltcp driver",
+    sizes: SIZES,
+    options: Options::new(BUFFER, BUFFER),
+    refusals: 2,
+    spares: 0,
+    cannot: &[],
+    slowness: 1,
+    seed: 0,
+};
+
+#[test]
+fn the_driver_keeps_all_rules() {
+    assert_eq!(keeps_all_rules(GOOD, good), 0, "the driver can do everything");
+}
+
+#[test]
+fn the_driver_keeps_all_rules_on_a_bad_network() {
+    // Nobody is given up because frames are lost, or because a script lets him wait.
+    let options =
+        Options { timeout: Duration::from_secs(4 * 3600), linger: Duration::from_secs(60), ..GOOD.options };
+    for seed in 1..=BAD_SEEDS {
+        let name = "the smoltcp driver on a bad network";
+        let case = Case { name, options, spares: 2, slowness: 1000, seed, ..GOOD };
+        assert_eq!(keeps_all_rules(case, bad), 0, "the driver can do everything");
+    }
+}
+
+#[test]
+fn the_driver_keeps_all_rules_with_the_sizes_of_the_smallest_board() {
+    let board = named("lm3s6965evb").expect("a board of the table");
+    let case = Case {
+        name: "the smoltcp driver, as small as on lm3s6965evb",
+        sizes: Limits { conns: board.sizes.clients, ..board.limits(board.sizes.clients) },
+        options: board.options(),
+        refusals: board.sizes.refusals,
+        cannot: &[Need::LogSize, Need::LongNames],
+        ..GOOD
+    };
+    assert_eq!(keeps_all_rules(case, good), 5, "see the report above for what does not fit");
+}
