@@ -422,12 +422,13 @@ impl<'h> Driver<'h> {
                     self.attend(now, index, conn, socket, note);
                 }
                 Phase::Leaving(until) => {
-                    if until <= now {
-                        socket.abort();
-                    }
-                    let is_done = socket.state() == State::Closed && socket.remote_endpoint().is_none();
-                    if is_done || socket.state() == State::TimeWait {
+                    // The reset for a peer whose hardware address is not known any more
+                    // would wait until it is.
+                    let is_told = socket.remote_endpoint().is_none() || until <= now;
+                    if socket.state() == State::TimeWait || socket.state() == State::Closed && is_told {
                         link.phase = Phase::Listening;
+                    } else if until <= now {
+                        socket.abort();
                     }
                 }
                 Phase::Listening | Phase::Open(_) => {}
