@@ -270,7 +270,11 @@ impl<'h> Driver<'h> {
             match self.links[index].phase {
                 Phase::Listening if is_connected(socket) => self.welcome(now, index, socket, note),
                 Phase::Open(conn) => self.hear(now, index, conn, socket),
-                Phase::Listening | Phase::Leaving(_) => {}
+                // A peer that cannot get rid of what it says does not close.
+                Phase::Leaving(_) => {
+                    while socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap_or(0) > 0 {}
+                }
+                Phase::Listening => {}
             }
         }
         for index in 0..self.links.len() {
