@@ -450,7 +450,12 @@ impl<'h> Driver<'h> {
     }
 }
 
-/// Whether a socket that listened has a peer now.
+/// Whether a socket that listened has a peer now, or had one that said something
+/// and reset the connection at once.
 fn is_connected(socket: &tcp::Socket<'_>) -> bool {
-    !matches!(socket.state(), State::Listen | State::SynReceived | State::Closed)
+    match socket.state() {
+        State::Listen | State::SynReceived => false,
+        State::Closed => socket.can_recv(),
+        _ => true,
+    }
 }
