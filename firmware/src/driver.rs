@@ -46,7 +46,7 @@ pub struct Options {
     /// After how long without a sign of a peer its connection is given up. It has
     /// to be longer than `keep_alive`.
     pub timeout: Duration,
-    /// How long a peer that is not served any more may take to close.
+    /// How long a peer that is not served any more, or never was, may take to close.
     pub linger: Duration,
 }
 
@@ -442,7 +442,9 @@ impl<'h> Driver<'h> {
                 socket.set_nagle_enabled(false);
                 socket.set_ack_delay(None);
                 socket.set_keep_alive(Some(self.options.keep_alive));
-                socket.set_timeout(Some(self.options.timeout));
+                // Nobody else can be refused while a handshake is not finished.
+                let timeout = if link.refuses { self.options.linger } else { self.options.timeout };
+                socket.set_timeout(Some(timeout));
                 // It is closed and the port is not 0.
                 let _ = socket.listen(link.port);
             }
