@@ -220,7 +220,7 @@ impl<'h> Driver<'h> {
             }
         }
         let mut driver = Self { hub, options, links };
-        driver.settle_sockets(Instant::ZERO, sockets, &mut |_| {});
+        driver.settle_sockets(Instant::ZERO, sockets);
         Ok(driver)
     }
 
@@ -250,8 +250,8 @@ impl<'h> Driver<'h> {
         self.serve(now, sockets, note);
         // One frame for each socket; who has more is due at once.
         interface.poll_egress(now, device, sockets);
-        self.settle_sockets(now, sockets, note);
-        if frames == FRAMES {
+        let has_lost = self.settle_sockets(now, sockets);
+        if frames == FRAMES || has_lost {
             return Some(now);
         }
         let deadline = self.hub.next_deadline().map(|at| Instant::from_millis(at.as_millis() as i64));
@@ -412,18 +412,19 @@ impl<'h> Driver<'h> {
         }
     }
 
-    /// After all was sent: notes whom the transport gave up, and lets the sockets
-    /// that are done listen again. Before, a reset or the acknowledgement of the
-    /// peer's end may still have been on its way.
-    fn settle_sockets(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
+    /// After all was sent: lets the sockets that are done listen again. Before, a
+    /// reset or the acknowledgement of the peer's end may still have been on its way.
+    /// Says whether the transport gave up somebody, which concerns the next turn.
+    fn settle_sockets(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
+        let mut has_lost = false;
         for index in 0..self.links.len() {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle);
             let link = &mut self.links[index];
             match link.phase {
-                Phase::Open(conn) if socket.state() == State::Closed && link.broken.is_none() => {
+                Phase::Open(_) if socket.state() == State::Closed && link.broken.is_none() => {
                     // Those that the peer reset were found when it was heard.
                     link.broken = Some(Cause::TimedOut);
-                    self.attend(now, index, conn, socket, note);
+                    has_lost = true;
                 }
                 Phase::Leaving(until) => {
                     // The reset for a peer whose hardware address is not known any more
@@ -437,7 +438,6 @@ impl<'h> Driver<'h> {
                 }
                 Phase::Listening | Phase::Open(_) => {}
             }
-            let link = &self.links[index];
             if link.phase == Phase::Listening && !socket.is_open() {
                 socket.set_nagle_enabled(false);
                 socket.set_ack_delay(None);
@@ -449,6 +449,7 @@ impl<'h> Driver<'h> {
                 let _ = socket.listen(link.port);
             }
         }
+        has_lost
     }
 }
 
