@@ -389,12 +389,13 @@ impl<'h> Driver<'h> {
 
     /// Gives a socket what the hub has for it, as far as it takes it.
     fn write(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
-        let is_broken = self.links[index].broken.is_some();
+        // The connection broke, or its sending side is closed already.
+        let is_lost = !socket.may_send();
         while self.hub.interest(conn).write {
             let (mut sent, mut is_full) = (0, false);
             for bytes in self.hub.transmit(conn).by_ref() {
                 // To one who is gone it counts as sent: nobody is to wait for him.
-                let took = if is_broken { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
+                let took = if is_lost { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
                 sent += took;
                 is_full = took < bytes.len();
                 if is_full {
