@@ -266,6 +266,11 @@ impl<'h> Driver<'h> {
     fn serve(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
         self.handle(now, Event::Tick);
         for index in 0..self.links.len() {
+            if self.is_double(index, sockets) {
+                // To listen anew at once makes it forget the peer, and tells it nothing.
+                sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle).abort();
+                self.listen(index, sockets);
+            }
             let socket = sockets.get_mut(self.links[index].handle);
             match self.links[index].phase {
                 Phase::Listening if is_connected(socket) => self.welcome(now, index, socket, note),
@@ -440,17 +445,40 @@ impl<'h> Driver<'h> {
                 Phase::Listening | Phase::Open(_) => {}
             }
             if link.phase == Phase::Listening && !socket.is_open() {
-                socket.set_nagle_enabled(false);
-                socket.set_ack_delay(None);
-                socket.set_keep_alive(Some(self.options.keep_alive));
-                // Nobody else can be refused while a handshake is not finished.
-                let timeout = if link.refuses { self.options.linger } else { self.options.timeout };
-                socket.set_timeout(Some(timeout));
-                // It is closed and the port is not 0.
-                let _ = socket.listen(link.port);
+                self.listen(index, sockets);
             }
         }
         has_lost
+    }
+
+    /// Lets a socket that is closed listen.
+    fn listen(&self, index: usize, sockets: &mut SocketSet<'_>) {
+        let link = &self.links[index];
+        let socket = sockets.get_mut::<tcp::Socket<'_>>(link.handle);
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(None);
+        socket.set_keep_alive(Some(self.options.keep_alive));
+        // Nobody else can be refused while a handshake is not finished.
+        let timeout = if link.refuses { self.options.linger } else { self.options.timeout };
+        socket.set_timeout(Some(timeout));
+        // It is closed and the port is not 0.
+        let _ = socket.listen(link.port);
+    }
+
+    /// Whether a socket has just begun to answer a peer that another one answers
+    /// already. A newcomer that says again that it comes, because the answer was
+    /// lost, is heard by the first socket that listens.
+    fn is_double(&self, index: usize, sockets: &SocketSet<'_>) -> bool {
+        let link = &self.links[index];
+        let socket = sockets.get::<tcp::Socket<'_>>(link.handle);
+        if socket.state() != State::SynReceived {
+            return false;
+        }
+        self.links[index + 1..].iter().any(|other| {
+            let is_here = matches!(other.phase, Phase::Listening | Phase::Open(_)) && other.port == link.port;
+            is_here
+                && sockets.get::<tcp::Socket<'_>>(other.handle).remote_endpoint() == socket.remote_endpoint()
+        })
     }
 }
 
