@@ -264,7 +264,6 @@ impl<'h> Driver<'h> {
 
     /// Tells the hub what happened at the sockets, and does what it then asks for.
     fn serve(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
-        self.handle(now, Event::Tick);
         for index in 0..self.links.len() {
             if self.is_double(index, sockets) {
                 // To listen anew at once makes it forget the peer, and tells it nothing.
@@ -287,6 +286,8 @@ impl<'h> Driver<'h> {
             let socket = sockets.get_mut(self.links[index].handle);
             self.attend(now, index, conn, socket, note);
         }
+        // What came at the last moment counts.
+        self.handle(now, Event::Tick);
         while let Some(conn) = self.hub.next_changed() {
             let index = usize::from(self.links[conn.slot()].of_slot);
             if self.links[index].conn() == Some(conn) {
