@@ -44,7 +44,8 @@ pub struct Options {
     /// After how long a silent peer is asked whether it is still there.
     pub keep_alive: Duration,
     /// After how long without a sign of a peer its connection is given up. It has
-    /// to be longer than `keep_alive`.
+    /// to be longer than `keep_alive`. A peer that takes nothing of what waits for it is
+    /// asked less and less often, and given up after two or three times as long.
     pub timeout: Duration,
     /// How long a peer that is not served any more, or never was, may take to close.
     pub linger: Duration,
@@ -224,13 +225,13 @@ impl<'h> Driver<'h> {
         Ok(driver)
     }
 
-    /// The hub, to ask and to command.
+    /// The hub, to ask and to command. What it is told shows in the next turn.
     pub fn hub(&mut self) -> &mut Hub<'h> {
         &mut self.hub
     }
 
-    /// Takes a turn. Returns when the next one is due if the device receives
-    /// nothing before; `None`: not until then.
+    /// Takes a turn, for all sockets of the set. Returns when the next one is due
+    /// if the device receives nothing before; `None`: not until then.
     pub fn poll(
         &mut self,
         interface: &mut Interface,
@@ -323,7 +324,6 @@ impl<'h> Driver<'h> {
                 link.phase = Phase::Open(conn);
                 self.links[conn.slot()].of_slot = index as u16;
                 note(Note::Connected(conn, listener));
-                self.hear(now, index, conn, socket);
             }
             Err(refusal) => {
                 // Nobody may wait for one who is not let in: what does not fit is lost.
@@ -410,6 +410,7 @@ impl<'h> Driver<'h> {
             }
             self.links[index].is_full = is_full;
             if sent == 0 {
+                // The hub would name it again, and again.
                 return;
             }
             self.handle(now, Event::Sent(conn, sent));
