@@ -7,6 +7,7 @@
 //! comes too late or never, and turns without end at one instant are a panic.
 
 mod cable;
+mod chat;
 mod client;
 
 use std::rc::Rc;
@@ -14,18 +15,19 @@ use std::rc::Rc;
 use parlour_firmware::core::{Event, Hub};
 use parlour_firmware::{Driver, Links, Note, Options, Service};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Device, FaultInjector};
+use smoltcp::phy::{Device, FaultInjector, TxToken};
 use smoltcp::socket::{Socket, tcp};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 pub use self::cable::Cable;
 use self::cable::Line;
+pub use self::chat::{CHAT, ECHO};
 use self::client::Client;
 use crate::hub::{Memory, Setup};
 use crate::lines::Next;
 
-/// The address of the network's only host.
+/// The address of the network's only host at first.
 pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
 /// The ports that clients come from.
 const PORTS: std::ops::Range<u16> = 49152..65535;
@@ -73,6 +75,20 @@ pub struct Ground<'a> {
     buffers: Vec<u8>,
 }
 
+/// So many seeds, each of which is printed as it is played. `PARLOUR_WIRE_SEEDS` says
+/// how many there are instead, `PARLOUR_WIRE_SEED` plays only one.
+///
+/// # Panics
+/// If one of them is no number.
+pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
+    let number = |variable| std::env::var(variable).ok().map(|value| value.parse().expect("a number"));
+    let seeds = match number("PARLOUR_WIRE_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=number("PARLOUR_WIRE_SEEDS").unwrap_or(count),
+    };
+    seeds.inspect(|seed| println!("seed {seed}"))
+}
+
 /// A driver with its clients.
 pub struct Wire<'a, D> {
     /// The interface, for sockets of one's own.
@@ -84,7 +100,7 @@ pub struct Wire<'a, D> {
     driver: Driver<'a>,
     line: Rc<Line>,
     now: Instant,
-    /// When the driver wants its next turn.
+    turns: u64,
     due: Option<Instant>,
     clients: Vec<Client>,
     /// The clients whose sockets are still of use.
@@ -127,9 +143,7 @@ impl<'a, D: Device> Wire<'a, D> {
         let mut config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]).into());
         config.random_seed = plan.seed;
         let mut interface = Interface::new(config, &mut device, now);
-        interface.update_ip_addrs(|addresses| {
-            addresses.push(IpCidr::new(ADDRESS, 24)).expect("one address");
-        });
+        interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(ADDRESS, 24)).expect("one address"));
         let Plan { setup, services, options, client, .. } = plan;
         let Ground { hub, links, buffers } = ground;
         *buffers = vec![0; options.bytes(services)];
@@ -144,6 +158,7 @@ impl<'a, D: Device> Wire<'a, D> {
             driver,
             line,
             now,
+            turns: 0,
             due: None,
             clients: Vec::new(),
             live: Vec::new(),
@@ -170,9 +185,27 @@ impl<'a, D: Device> Wire<'a, D> {
         self.driver.hub().handle(now, Event::Shutdown);
     }
 
+    /// When the driver wants its next turn, if no frame comes before.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Turns that the driver has taken.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
     /// What the driver has noted since this was last asked.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Everybody must have gone, and every socket of the driver listen again.
+    pub fn is_at_rest(&mut self, plan: &Plan) {
+        assert_eq!(self.hub().count(), 0, "connections at {}", self.now);
+        for Service { port, clients, refusals } in &plan.services {
+            assert_eq!(self.listening(*port), clients + refusals, "sockets on port {port} at {}", self.now);
+        }
     }
 
     /// How many sockets of the set listen on a port.
@@ -187,26 +220,67 @@ impl<'a, D: Device> Wire<'a, D> {
         self.interface.poll_egress(self.now, &mut self.device, &mut self.sockets);
     }
 
+    /// Whether the card is too busy to take frames.
+    pub fn set_busy(&mut self, is_busy: bool) {
+        self.line.is_busy.set(is_busy);
+    }
+
+    /// Keeps a copy of the next frame that is sent.
+    pub fn keep_next_frame(&mut self) {
+        self.line.keeps_next.set(true);
+    }
+
+    /// Sends that copy, as when the frame had been on its way twice.
+    pub fn repeat_frame(&mut self) {
+        let kept = self.line.kept.take();
+        if let Some(token) = self.device.transmit(self.now) {
+            token.consume(kept.len(), |frame| frame.copy_from_slice(&kept));
+        }
+    }
+
+    /// Lets the driver take one turn.
+    pub fn turn(&mut self) {
+        let now = self.now;
+        self.turns += 1;
+        self.due = self.driver.poll(
+            &mut self.interface,
+            &mut self.device,
+            &|| now,
+            &mut self.sockets,
+            &mut |note| self.notes.push(note),
+        );
+    }
+
     /// Lets everything move that can without time passing.
     pub fn run(&mut self) {
         let mut idle_turns = 0;
         loop {
             let waiting = self.line.waiting.get();
-            let now = self.now;
-            self.due = self.driver.poll(
-                &mut self.interface,
-                &mut self.device,
-                &|| now,
-                &mut self.sockets,
-                &mut |note| self.notes.push(note),
-            );
+            self.turn();
             let has_moved = self.step_clients() | (waiting > 0) | (self.line.waiting.get() > 0);
-            idle_turns = if has_moved { 0 } else { idle_turns + 1 };
-            if !has_moved && self.due.is_none_or(|due| due > now) {
-                return;
+            if !has_moved && self.due.is_none_or(|due| due > self.now) {
+                return self.check_quiet();
             }
-            assert!(idle_turns < IDLE_TURNS, "the driver wants turn after turn at {now} and does nothing");
+            idle_turns = if has_moved { 0 } else { idle_turns + 1 };
+            assert!(
+                idle_turns < IDLE_TURNS,
+                "the driver wants turn after turn at {} and does nothing",
+                self.now
+            );
         }
+    }
+
+    /// A turn that the driver does not want must find nothing to do.
+    fn check_quiet(&mut self) {
+        let (due, notes, stats) = (self.due, self.notes.len(), self.hub().stats());
+        self.turn();
+        let is_quiet =
+            self.line.waiting.get() == 0 && self.notes.len() == notes && self.hub().stats() == stats;
+        assert!(
+            is_quiet && self.due == due,
+            "the driver wanted no turn at {} and had something to do",
+            self.now
+        );
     }
 
     /// Lets time pass, and everything move meanwhile.
@@ -219,6 +293,11 @@ impl<'a, D: Device> Wire<'a, D> {
         }
         self.now = end;
         self.run();
+    }
+
+    /// Lets time pass at once, as when the whole machine stands still.
+    pub fn sleep(&mut self, duration: Duration) {
+        self.now += duration;
     }
 
     fn step_clients(&mut self) -> bool {
@@ -249,7 +328,8 @@ impl<'a, D: Device> Wire<'a, D> {
         let mut socket = tcp::Socket::new(receive, send);
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
-        socket.connect(self.interface.context(), (ADDRESS, port), own_port).expect("a new socket");
+        let address = self.interface.ipv4_addr().expect("an address");
+        socket.connect(self.interface.context(), (address, port), own_port).expect("a new socket");
         self.clients.push(Client::new(self.sockets.add(socket), own_port));
         self.live.push(id);
         id
@@ -291,6 +371,16 @@ impl<'a, D: Device> Wire<'a, D> {
     /// Plugs it in again.
     pub fn plug_in(&mut self, client: ClientId) {
         self.line.unplugged.borrow_mut().remove(&self.clients[client].port);
+    }
+
+    /// Lets a client send and acknowledge as most systems do: small segments wait for
+    /// what is not acknowledged, and acknowledgements for something to go with.
+    pub fn be_lazy(&mut self, client: ClientId) {
+        if let Some(handle) = self.clients[client].socket {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+            socket.set_nagle_enabled(true);
+            socket.set_ack_delay(Some(Duration::from_millis(40)));
+        }
     }
 
     /// A client's socket, if it is still of use.

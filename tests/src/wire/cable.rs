@@ -24,6 +24,11 @@ pub(super) struct Line {
     pub(super) unplugged: RefCell<BTreeSet<u16>>,
     /// Of a hundred frames so many are overtaken by the next one.
     pub(super) reorder_pct: Cell<u8>,
+    /// The card takes no frames to send.
+    pub(super) is_busy: Cell<bool>,
+    /// The next frame that is sent is kept, to be sent once more.
+    pub(super) keeps_next: Cell<bool>,
+    pub(super) kept: RefCell<Vec<u8>>,
     rng: RefCell<fastrand::Rng>,
 }
 
@@ -61,6 +66,9 @@ impl Cable {
             waiting: Cell::new(0),
             unplugged: RefCell::default(),
             reorder_pct: Cell::new(0),
+            is_busy: Cell::new(false),
+            keeps_next: Cell::new(false),
+            kept: RefCell::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
         });
         (Self { frames: Loopback::new(Medium::Ethernet), overtaken: None, line: Rc::clone(&line) }, line)
@@ -98,17 +106,14 @@ impl Device for Cable {
     }
 
     fn receive(&mut self, now: Instant) -> Option<(Received, ToSend<'_>)> {
-        let frame = loop {
-            let frame = self.next_frame(now)?;
-            if self.line.passes(&frame) {
-                break frame;
-            }
-        };
+        // An answer must have its place.
+        let frame = (!self.line.is_busy.get()).then(|| self.next_frame(now)).flatten()?;
         self.transmit(now).map(|token| (Received(frame), token))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<ToSend<'_>> {
-        self.frames.transmit(now).map(|token| ToSend { token, waiting: &self.line.waiting })
+        let token = self.frames.transmit(now).filter(|_| !self.line.is_busy.get())?;
+        Some(ToSend { token, line: &self.line })
     }
 }
 
@@ -126,12 +131,20 @@ impl RxToken for Received {
 #[derive(Debug)]
 pub struct ToSend<'a> {
     token: <Loopback as Device>::TxToken<'a>,
-    waiting: &'a Cell<usize>,
+    line: &'a Line,
 }
 
 impl TxToken for ToSend<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.waiting.set(self.waiting.get() + 1);
-        self.token.consume(len, f)
+        let mut frame = vec![0; len];
+        let result = f(&mut frame);
+        if self.line.keeps_next.take() {
+            self.line.kept.borrow_mut().clone_from(&frame);
+        }
+        if self.line.passes(&frame) {
+            self.line.waiting.set(self.line.waiting.get() + 1);
+            self.token.consume(len, |sent| sent.copy_from_slice(&frame));
+        }
+        result
     }
 }

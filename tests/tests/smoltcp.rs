@@ -1,0 +1,491 @@
+//! The driver of smoltcp, where it is not enough that the rules are kept: sockets that
+//! are too few, peers that vanish, links that are cut, and what is left behind.
+
+use parlour_firmware::core::{Cause, ListenerId, Refusal};
+use parlour_firmware::{Driver, Links, Note, Options, Shortage};
+use parlour_tests::hub::Memory;
+use parlour_tests::wire::{CHAT, ECHO, Faults, Ground, Plan, Wire};
+use smoltcp::iface::SocketSet;
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::time::Duration;
+use smoltcp::wire::{IpAddress, IpCidr};
+
+const CHATTING: ListenerId = ListenerId(0);
+/// Sockets of the chat that refuse.
+const REFUSALS: usize = 2;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob, carol] = wire.people(["alice", "bob", "carol"]);
+    for _ in 0..10 {
+        let newcomers = [(); REFUSALS].map(|()| wire.connect(CHAT));
+        let one_more = wire.connect(CHAT);
+        wire.say(alice, "hello");
+        for newcomer in newcomers {
+            wire.sees(newcomer, "-- server is full");
+            wire.sees_close(newcomer);
+        }
+        // There is nobody left to tell this one.
+        wire.sees_close(one_more);
+        wire.run();
+        assert_eq!(wire.listening(CHAT), REFUSALS, "they are free for the next");
+        for client in [bob, carol] {
+            wire.sees(client, "<alice> hello");
+            wire.sees_nothing(client);
+        }
+    }
+    let refused = Note::Refused(CHATTING, Refusal::Full);
+    assert_eq!(wire.take_notes().iter().filter(|note| **note == refused).count(), 20);
+    wire.half_close(bob);
+    wire.sees_close(bob);
+    let dave = wire.person("dave");
+    wire.say(dave, "there is a place now");
+    wire.until_pong(dave);
+    assert_eq!(wire.until_pong(alice).last().expect("a line"), "<dave> there is a place now");
+}
+
+#[test]
+fn a_refused_peer_holds_its_socket_no_longer_than_it_may_linger() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.enter();
+    let (stubborn, gone) = (wire.connect(CHAT), wire.connect(CHAT));
+    wire.keep_open(stubborn);
+    wire.keep_open(gone);
+    wire.run();
+    wire.unplug(gone);
+    wire.sees(stubborn, "-- server is full");
+    wire.sees_close(stubborn);
+    let until = wire.now() + plan.options.linger;
+    wire.advance(plan.options.linger - SECOND);
+    assert_eq!(wire.listening(CHAT), 0, "both have time to close");
+    assert_eq!(wire.due(), Some(until));
+    wire.advance(SECOND);
+    assert_eq!(wire.listening(CHAT), REFUSALS);
+    assert_eq!(wire.hub().count(), 1);
+}
+
+#[test]
+fn a_refused_peer_may_have_typed_ahead() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.enter();
+    let before = wire.now();
+    let newcomer = wire.connect(CHAT);
+    // More than the socket holds that refuses it.
+    wire.send(newcomer, &[b'x'; 1000]);
+    wire.half_close(newcomer);
+    wire.sees(newcomer, "-- server is full");
+    wire.sees_close(newcomer);
+    wire.run();
+    assert_eq!(wire.listening(CHAT), REFUSALS, "it went in order");
+    assert_eq!(wire.now(), before, "and at once");
+}
+
+#[test]
+fn a_peer_that_vanishes_is_noticed_and_its_place_is_free() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    wire.take_notes();
+    wire.unplug(bob);
+    let before = wire.now();
+    wire.sees(alice, "-- bob left (timed out)");
+    let Options { timeout, keep_alive, .. } = plan.options;
+    assert!(wire.now() - before <= timeout + keep_alive, "at {}", wire.now());
+    assert!(matches!(wire.take_notes()[..], [Note::Broken(_, Cause::TimedOut)]));
+    let carol = wire.person("carol");
+    wire.until_pong(alice);
+    // He does not know that he was given up.
+    wire.plug_in(bob);
+    wire.say(bob, "here I am again");
+    wire.sees_close(bob);
+    wire.sees_nothing(alice);
+    wire.sees_nothing(carol);
+}
+
+#[test]
+fn when_the_link_is_cut_all_places_get_free() {
+    for long in [false, true] {
+        let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+        let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
+        let people = wire.people(["alice", "bob", "carol"]);
+        wire.take_notes();
+        wire.set_faults(Faults { drop: 100, ..Faults::default() });
+        wire.say(people[0], "nobody hears this");
+        // For longer than addresses of the network are remembered, or not quite.
+        wire.advance(
+            plan.options.timeout + plan.options.keep_alive + if long { SECOND * 600 } else { SECOND },
+        );
+        wire.is_at_rest(&plan);
+        let notes = wire.take_notes();
+        assert!(notes.iter().all(|note| matches!(note, Note::Broken(_, Cause::TimedOut))), "{notes:?}");
+        assert_eq!(notes.len(), 3);
+        wire.set_faults(Faults::default());
+        for client in people {
+            // Clients without a time limit learn it when they say something.
+            wire.say(client, "hello?");
+            wire.sees_close(client);
+        }
+        let [dave, eve, _] = wire.people(["dave", "eve", "frank"]);
+        wire.say(dave, "hello");
+        wire.sees(eve, "<dave> hello");
+    }
+}
+
+#[test]
+fn a_connection_that_is_idle_for_long_is_kept() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    let before = wire.turns();
+    wire.advance(HOUR);
+    let each = HOUR.total_millis() / plan.options.keep_alive.total_millis();
+    // A probe and its answer, for each.
+    assert!(wire.turns() - before <= 4 * each * 2, "{} turns in an hour", wire.turns() - before);
+    wire.say(alice, "still here");
+    wire.sees(bob, "<alice> still here");
+}
+
+#[test]
+fn a_driver_without_clients_sleeps() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.run();
+    assert_eq!(wire.due(), None);
+    let alice = wire.enter();
+    wire.half_close(alice);
+    wire.sees_close(alice);
+    wire.run();
+    wire.is_at_rest(&plan);
+    // Until then the hub may want to look whether she has closed.
+    wire.advance(SECOND);
+    assert_eq!(wire.due(), None);
+}
+
+#[test]
+fn a_handshake_that_is_never_finished_does_not_hold_a_refusal_for_long() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.enter();
+    let newcomer = wire.connect(CHAT);
+    wire.send_only();
+    wire.turn();
+    wire.unplug(newcomer);
+    wire.run();
+    assert_eq!(wire.listening(CHAT), REFUSALS - 1);
+    wire.advance(plan.options.linger + SECOND);
+    assert_eq!(wire.listening(CHAT), REFUSALS);
+}
+
+#[test]
+fn a_reset_is_a_lost_connection_and_what_came_before_it_counts() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    wire.take_notes();
+    wire.say(bob, "my last words");
+    wire.send_only();
+    wire.reset(bob);
+    // Both are found in one turn.
+    wire.send_only();
+    wire.sees(alice, "<bob> my last words");
+    wire.sees(alice, "-- bob left (connection lost)");
+    assert!(matches!(wire.take_notes()[..], [Note::Broken(_, Cause::Reset)]));
+    wire.run();
+    assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
+}
+
+#[test]
+fn a_newcomer_that_resets_at_once_has_still_said_what_it_said() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice] = wire.people(["alice"]);
+    let bob = wire.connect(CHAT);
+    wire.send_only();
+    wire.turn();
+    wire.turn();
+    // The end of the handshake, the lines and the reset are found in one turn.
+    wire.say(bob, "/nick bob\nhello and goodbye");
+    wire.send_only();
+    wire.reset(bob);
+    wire.send_only();
+    wire.sees(alice, "-- guest-1 joined");
+    wire.sees(alice, "-- guest-1 is now bob");
+    wire.sees(alice, "<bob> hello and goodbye");
+    wire.sees(alice, "-- bob left (connection lost)");
+    wire.run();
+    assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
+}
+
+#[test]
+fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
+    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(3));
+    // Nobody is cut for being slow.
+    plan.setup.config.grace_ms = 1_000_000;
+    // Nothing else is due when it is noticed.
+    plan.options.keep_alive = SECOND * 13;
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob, carol] = wire.people(["alice", "bob", "carol"]);
+    wire.set_reading(bob, false);
+    let text = "x".repeat(200);
+    for number in 0..50 {
+        wire.say(alice, &format!("{number} {text}"));
+    }
+    // More than can be said as long as bob does not read.
+    wire.run();
+    wire.say(bob, "I still want to say this");
+    wire.run();
+    let before = wire.now();
+    wire.unplug(bob);
+    let (mut said, mut others) = (0, Vec::new());
+    while said < 50 || others.len() < 2 {
+        match wire.line(carol) {
+            line if line == format!("<alice> {said} {text}") => said += 1,
+            line => others.push(line),
+        }
+    }
+    assert_eq!(others, ["<bob> I still want to say this", "-- bob left (timed out)"]);
+    // The place that he had held is free, and all goes on at that very moment.
+    assert_eq!(wire.now(), before + plan.options.timeout);
+}
+
+#[test]
+fn who_has_quit_and_does_not_close_is_given_up_in_time() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let alice = wire.enter();
+    wire.keep_open(alice);
+    wire.say(alice, "/quit");
+    wire.sees_close(alice);
+    while wire.hub().count() > 0 {
+        let due = wire.due().expect("the hub waits for her");
+        wire.sleep(due - wire.now());
+        wire.run();
+    }
+    assert_eq!(wire.due(), Some(wire.now() + plan.options.linger));
+    wire.advance(plan.options.linger);
+    wire.is_at_rest(&plan);
+}
+
+#[test]
+fn a_shutdown_does_not_break_the_connection_of_one_who_was_leaving() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let alice = wire.enter();
+    wire.keep_open(alice);
+    wire.say(alice, "/quit");
+    wire.sees_close(alice);
+    wire.shut_down();
+    wire.advance(SECOND * 2);
+    assert_eq!(wire.hub().count(), 0);
+    // She was told all and has not closed yet: she still may.
+    let socket = wire.socket(alice).expect("she is still there");
+    assert_eq!(wire.sockets.get::<tcp::Socket<'_>>(socket).state(), State::CloseWait);
+    let newcomer = wire.connect(CHAT);
+    wire.sees(newcomer, "-- server is full");
+    wire.advance(plan.options.linger);
+    let newcomer = wire.connect(CHAT);
+    wire.sees(newcomer, "-- server is shutting down");
+    wire.sees_close(newcomer);
+    wire.is_at_rest(&plan);
+}
+
+#[test]
+fn one_address_has_no_more_connections_than_it_may() {
+    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(3));
+    plan.setup.config.per_peer = Some(2);
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.people(["alice", "bob"]);
+    let newcomer = wire.connect(CHAT);
+    wire.sees(newcomer, "-- too many connections from your address");
+    wire.sees_close(newcomer);
+    assert_eq!(wire.take_notes().last(), Some(&Note::Refused(CHATTING, Refusal::PerPeer)));
+}
+
+#[test]
+fn an_echo_client_that_never_reads_does_not_stay_for_ever() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let stalled = wire.connect(ECHO);
+    wire.set_reading(stalled, false);
+    wire.send(stalled, &[b'x'; 10_000]);
+    wire.advance(plan.options.timeout);
+    assert_eq!(wire.hub().count(), 1, "it is there and may read yet");
+    wire.advance(plan.options.timeout * 2);
+    wire.is_at_rest(&plan);
+}
+
+#[test]
+fn a_new_address_ends_all_connections_and_newcomers_are_served_there() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.people(["alice", "bob"]);
+    wire.interface.update_ip_addrs(|addresses| addresses[0] = IpCidr::new(IpAddress::v4(192, 0, 2, 77), 24));
+    wire.run();
+    wire.is_at_rest(&plan);
+    let [carol, dave] = wire.people(["carol", "dave"]);
+    wire.say(carol, "hello");
+    wire.sees(dave, "<carol> hello");
+}
+
+#[test]
+fn memory_that_is_too_small_is_refused() {
+    fn make<const LINKS: usize>(plan: &Plan, bytes: usize) -> Option<Shortage> {
+        let (mut memory, mut links, mut buffers) = (Memory::default(), Links::<LINKS>::new(), vec![0; bytes]);
+        let mut sockets = SocketSet::new(Vec::new());
+        let hub = memory.hub(&plan.setup);
+        let services = &plan.services;
+        Driver::new(hub, services, plan.options, &mut sockets, &mut links, &mut buffers).err()
+    }
+    let mut plan = Plan::chat_and_echo(2);
+    let bytes = plan.options.bytes(&plan.services);
+    assert_eq!((Options::links(&plan.services), bytes), (8, 4 * (256 + 512) + 4 * 64));
+    assert_eq!(make::<8>(&plan, bytes), None);
+    assert_eq!(make::<8>(&plan, bytes - 1), Some(Shortage::Bytes));
+    assert_eq!(make::<7>(&plan, bytes), Some(Shortage::Links));
+    plan.setup.limits.conns = 9;
+    assert_eq!(make::<20>(&plan, bytes), Some(Shortage::Links));
+}
+
+/// What a newcomer sends again goes to the first socket that listens, though
+/// another one has begun to answer it.
+#[test]
+fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    let carol = wire.connect(CHAT);
+    wire.send_only();
+    // The answer is lost, and the first socket gets free meanwhile.
+    wire.unplug(carol);
+    wire.run();
+    wire.half_close(alice);
+    wire.sees_close(alice);
+    wire.run();
+    assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
+    wire.plug_in(carol);
+    assert!(wire.line(carol).starts_with("-- welcome"));
+    wire.until_pong(carol);
+    assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
+    wire.until_pong(bob);
+    wire.advance(plan.options.timeout * 2);
+    wire.sees_nothing(carol);
+    wire.sees_nothing(bob);
+}
+
+#[test]
+fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let alice = wire.person("alice");
+    let bob = wire.connect(CHAT);
+    wire.keep_next_frame();
+    wire.send_only();
+    wire.until_pong(bob);
+    let carol = wire.person("carol");
+    wire.until_pong(alice);
+    wire.half_close(alice);
+    wire.sees_close(alice);
+    wire.run();
+    // A socket listens again that is asked before bob's.
+    wire.until_pong(bob);
+    wire.repeat_frame();
+    wire.run();
+    assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
+    wire.say(bob, "still here");
+    wire.until_pong(bob);
+    assert_eq!(wire.until_pong(carol).last().expect("a line"), "<guest-1> still here");
+}
+
+#[test]
+fn small_messages_do_not_wait_for_acknowledgements() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    wire.be_lazy(alice);
+    wire.be_lazy(bob);
+    wire.advance(SECOND);
+    let before = wire.now();
+    for number in 0..10 {
+        wire.say(alice, &format!("{number}"));
+        wire.sees(bob, &format!("<alice> {number}"));
+    }
+    assert_eq!(wire.now(), before);
+}
+
+#[test]
+fn a_line_of_the_last_moment_counts() {
+    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(2));
+    plan.setup.config.idle_ms = Some(5_000);
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, _bob] = wire.people(["alice", "bob"]);
+    wire.advance(SECOND * 4);
+    wire.say(alice, "here");
+    wire.send_only();
+    wire.sleep(SECOND);
+    wire.sees(alice, "-- bob left (timed out)");
+    wire.sees_nothing(alice);
+}
+
+#[test]
+fn what_a_peer_said_before_a_reset_waits_until_there_is_place() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob, stalled] = wire.people(["alice", "bob", "stalled"]);
+    wire.set_reading(stalled, false);
+    let text = "x".repeat(200);
+    for _ in 0..100 {
+        wire.say(bob, &text);
+    }
+    wire.run();
+    wire.say(alice, "wait for me");
+    wire.run();
+    wire.take_notes();
+    wire.reset(alice);
+    wire.advance(SECOND);
+    assert_eq!(wire.take_notes(), [], "what she said was not said yet");
+    wire.sees(bob, "-- stalled left (too slow)");
+    wire.sees(bob, "<alice> wait for me");
+    wire.sees(bob, "-- alice left (connection lost)");
+}
+
+#[test]
+fn a_reset_is_sent_though_the_card_was_busy() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let mut wire = Wire::new(&mut ground, &plan);
+    let [alice, bob] = wire.people(["alice", "bob"]);
+    wire.set_reading(bob, false);
+    for _ in 0..100 {
+        wire.say(alice, &"x".repeat(200));
+    }
+    wire.run();
+    wire.sleep(Duration::from_millis(u64::from(plan.setup.config.grace_ms)));
+    wire.set_busy(true);
+    for _ in 0..5 {
+        wire.turn();
+        assert_eq!(wire.due(), Some(smoltcp::time::Instant::ZERO), "it has something to send");
+    }
+    wire.set_busy(false);
+    wire.sees(alice, "-- bob left (too slow)");
+    // Who does nothing does not learn it in another way.
+    let socket = wire.socket(bob).expect("he has not read all");
+    assert_eq!(wire.sockets.get::<tcp::Socket<'_>>(socket).state(), State::Closed);
+}
+
+#[test]
+fn more_frames_than_one_turn_takes_are_taken_at_once() {
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(30));
+    let mut wire = Wire::new(&mut ground, &plan);
+    wire.enter();
+    for _ in 0..25 {
+        wire.connect(CHAT);
+    }
+    wire.send_only();
+    wire.turn();
+    assert_eq!(wire.due(), Some(wire.now()));
+}
