@@ -19,6 +19,10 @@ const HOST: [(&str, &[&str]); 5] = [
     ("main", &["serve", "join"]),
 ];
 
+/// The firmware's library: a module and those that it may import.
+const FIRMWARE: [(&str, &[&str]); 4] =
+    [("address", &[]), ("board", &[]), ("driver", &[]), ("sizes", &["board", "driver"])];
+
 /// The only files with `unsafe`.
 const SHIMS: [&str; 2] = ["host/src/sys.rs", "tests/src/sys.rs"];
 
@@ -112,6 +116,30 @@ fn the_two_halves_of_the_host_do_not_know_each_other() {
                 !known || imported == own || allowed.contains(&imported.as_str()),
                 "{path} imports {imported}"
             );
+        }
+    }
+}
+
+#[test]
+fn the_firmwares_library_has_no_std_and_its_driver_knows_no_board() {
+    let text = |name: &str| {
+        fs::read_to_string(root().join(format!("firmware/src/{name}.rs"))).expect("a file of the library")
+    };
+    let root = text("lib");
+    assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
+    let mut modules: Vec<_> = code(&root)
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(';')?.split_once("mod ").map(|(_, name)| name.to_owned()))
+        .collect();
+    modules.sort();
+    assert_eq!(modules, FIRMWARE.map(|(name, _)| name), "the library's modules");
+    for (name, allowed) in FIRMWARE {
+        let code = code(&text(name));
+        for forbidden in ["std::", "alloc::", "extern crate"] {
+            assert!(!code.contains(forbidden), "{name} has {forbidden}");
+        }
+        for imported in [imports(&code, "crate::"), imports(&code, "super::")].concat() {
+            assert!(allowed.contains(&imported.as_str()), "{name} imports {imported}");
         }
     }
 }
