@@ -1,0 +1,185 @@
+//! What can be chosen when an emulated board starts: the flags, and the words that
+//! its program is given. Lengths are checked against what the program was built for.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use parlour_core::{Limits, LimitsError};
+
+use crate::plan::Plan;
+
+/// The flags; they are named and written as those of `parlour serve`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Settings {
+    /// Let in fewer chat clients than the program was built for
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_clients: Option<u32>,
+    /// Bytes in a line
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(16..))]
+    line_limit: Option<u32>,
+    /// Bytes of a room's log; rounded up to a power of two
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    log_size: Option<u32>,
+    /// How long a client that does not read may keep others waiting
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    grace: Option<Duration>,
+    /// What becomes of such a client
+    #[arg(long, value_name = "POLICY")]
+    on_lag: Option<LagPolicy>,
+    /// Disconnect clients that send nothing for so long [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    idle_timeout: Option<Duration>,
+    /// Greet chat clients with this text
+    #[arg(long, value_name = "TEXT")]
+    greeting: Option<String>,
+}
+
+/// The policies of `--on-lag`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LagPolicy {
+    /// Close its connection
+    Disconnect,
+    /// Go on with what is current, and tell it how many messages it missed
+    Skip,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match u32::try_from(duration.as_millis()) {
+        Ok(_) => Ok(duration),
+        Err(_) => Err("that is longer than 49 days".into()),
+    }
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .and_then(|time| if time.is_zero() { Err("that is no time at all".into()) } else { Ok(time) })
+}
+
+impl Settings {
+    /// The words for the program of a plan; those of defaults are left out.
+    ///
+    /// # Errors
+    /// What the program has no memory for, or no hub can keep.
+    pub fn words(&self, plan: &Plan) -> Result<Vec<String>, String> {
+        let built = plan.board.limits(plan.clients);
+        let log = self.log_size.map(u32::next_power_of_two);
+        let within = |flag, wanted: Option<u32>, most: usize| match wanted {
+            Some(wanted) if wanted as usize > most => {
+                Err(format!("{flag} can be {most} at the most on this board"))
+            }
+            _ => Ok(()),
+        };
+        within("--max-clients", self.max_clients, plan.clients)?;
+        within("--line-limit", self.line_limit, built.line)?;
+        within("--log-size", log, built.log)?;
+        let limits = Limits {
+            line: self.line_limit.map_or(built.line, |line| line as usize),
+            log: log.map_or(built.log, |log| log as usize),
+            ..built
+        };
+        match limits.check() {
+            Err(LimitsError::LogTooSmall { least }) => {
+                return Err(format!("--log-size must be at least {least} bytes with this --line-limit"));
+            }
+            Err(error) => return Err(format!("no hub can be like that: {error:?}")),
+            Ok(()) => {}
+        }
+        let ms = |time: Duration| time.as_millis().to_string();
+        let lag = self.on_lag.map(|policy| match policy {
+            LagPolicy::Disconnect => "disconnect".to_owned(),
+            LagPolicy::Skip => "skip".to_owned(),
+        });
+        let words = [
+            ("clients", self.max_clients.map(|count| count.to_string())),
+            ("line", self.line_limit.map(|bytes| bytes.to_string())),
+            ("log", log.map(|bytes| bytes.to_string())),
+            ("grace", self.grace.map(ms)),
+            ("lag", lag),
+            ("idle", self.idle_timeout.map(ms)),
+            ("greeting", self.greeting.as_deref().map(escaped)),
+        ];
+        Ok(words.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect())
+    }
+}
+
+/// Text without blanks, commas and all else that has a meaning on its way; percent
+/// encoding, RFC 3986, section 2.1.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use parlour_firmware::board;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn words(args: &[&str]) -> Result<Vec<String>, String> {
+        let plan = Plan::new(board::named("lm3s6965evb").expect("a row"), Some(8));
+        let cli = Cli::try_parse_from([&["run"], args].concat()).map_err(|error| error.to_string())?;
+        cli.settings.words(&plan)
+    }
+
+    #[test]
+    fn only_what_was_chosen_is_passed_on() {
+        assert_eq!(words(&[]), Ok(vec![]));
+        let all = [
+            "--max-clients=2",
+            "--line-limit=80",
+            "--log-size=1500",
+            "--grace=300ms",
+            "--on-lag=skip",
+            "--idle-timeout=1m",
+            "--greeting=50% off, naïve",
+        ];
+        let expected = [
+            "clients=2",
+            "line=80",
+            "log=2048",
+            "grace=300",
+            "lag=skip",
+            "idle=60000",
+            "greeting=50%25%20off%2C%20na%C3%AFve",
+        ];
+        assert_eq!(words(&all).expect("good settings"), expected);
+    }
+
+    #[test]
+    fn a_board_cannot_be_larger_than_it_was_built() {
+        for (arg, most) in
+            [("--max-clients=9", "8"), ("--line-limit=129", "128"), ("--log-size=2049", "2048")]
+        {
+            let error = words(&[arg]).expect_err(arg);
+            assert!(error.ends_with(&format!("can be {most} at the most on this board")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_log_holds_four_of_the_longest_lines() {
+        let error = words(&["--log-size=512"]).expect_err("too small");
+        assert!(error.contains("--log-size must be at least"), "{error}");
+        assert_eq!(
+            words(&["--log-size=512", "--line-limit=16"]),
+            Ok(vec!["line=16".into(), "log=512".into()])
+        );
+    }
+
+    #[test]
+    fn times_are_checked() {
+        assert!(words(&["--idle-timeout=0s"]).expect_err("zero").contains("no time at all"));
+        assert!(words(&["--grace=50days"]).expect_err("long").contains("49 days"));
+        assert_eq!(words(&["--grace=0s"]), Ok(vec!["grace=0".into()]));
+    }
+}
