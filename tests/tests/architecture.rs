@@ -23,6 +23,19 @@ const HOST: [(&str, &[&str]); 5] = [
 const FIRMWARE: [(&str, &[&str]); 4] =
     [("address", &[]), ("board", &[]), ("driver", &[]), ("sizes", &["board", "driver"])];
 
+/// The runner of firmware: a module and those that it may import.
+const RUNNER: [(&str, &[&str]); 9] = [
+    ("toolchain", &[]),
+    ("plan", &[]),
+    ("image", &[]),
+    ("logs", &[]),
+    ("run", &[]),
+    ("settings", &["plan"]),
+    ("bill", &["image", "plan"]),
+    ("build", &["bill", "plan", "toolchain"]),
+    ("main", &["build", "logs", "plan", "run", "settings"]),
+];
+
 /// The only files and folders with `unsafe`: system calls, and what a board has of its own.
 const SHIMS: [&str; 6] = [
     "host/src/sys.rs",
@@ -110,21 +123,32 @@ fn the_layers_of_the_core_point_down() {
     }
 }
 
-#[test]
-fn the_two_halves_of_the_host_do_not_know_each_other() {
-    for (path, text) in sources("host/src").iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
+/// Checks that each module below a folder imports only what its row allows. The program
+/// of the package, `main`, calls the library by its name.
+fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
+    for (path, text) in sources(folder).iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
         let own = module(path);
         let (_, allowed) =
-            HOST.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
-        let prefix = if own == "main" { "parlour::" } else { "crate::" };
-        for imported in imports(&code(text), prefix) {
-            let known = HOST.iter().any(|(name, _)| *name == imported);
+            rows.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
+        let prefix = if own == "main" { format!("{library}::") } else { "crate::".into() };
+        for imported in imports(&code(text), &prefix) {
+            let known = rows.iter().any(|(name, _)| *name == imported);
             assert!(
                 !known || imported == own || allowed.contains(&imported.as_str()),
                 "{path} imports {imported}"
             );
         }
     }
+}
+
+#[test]
+fn the_two_halves_of_the_host_do_not_know_each_other() {
+    check_imports("host/src", "parlour", &HOST);
+}
+
+#[test]
+fn the_layers_of_the_runner_point_down() {
+    check_imports("firmware/runner/src", "parlour_firmware_runner", &RUNNER);
 }
 
 #[test]
