@@ -254,7 +254,7 @@ impl Exchange<'_> {
                 Run::Queue(_) => from_queue += part,
                 Run::Gap { .. } => from_gap += part,
                 Run::Room { lane, from, .. } => {
-                    walk.lanes[lane].position = from.wrapping_add(part as Position)
+                    walk.lanes[lane].position = from.wrapping_add(part as Position);
                 }
             }
             self.stats.sent_bytes += part as u64;

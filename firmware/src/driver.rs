@@ -47,7 +47,8 @@ pub struct Options {
     /// to be longer than `keep_alive`. A peer that takes nothing of what waits for it is
     /// asked less and less often, and given up after two or three times as long.
     pub timeout: Duration,
-    /// How long a peer that is not served any more, or never was, may take to close.
+    /// How long a peer that is not served any more, or never was, may take to
+    /// acknowledge all that it was sent.
     pub linger: Duration,
 }
 
@@ -247,6 +248,7 @@ impl<'h> Driver<'h> {
             && interface.poll_ingress_single(now, device, sockets) != PollIngressSingleResult::None
         {
             frames += 1;
+            self.reopen(sockets);
         }
         self.serve(now, sockets, note);
         // One frame for each socket; who has more is due at once.
@@ -420,6 +422,19 @@ impl<'h> Driver<'h> {
         }
     }
 
+    /// Lets the sockets listen again whose peers have just acknowledged the end: the
+    /// next frame may be of somebody who was waiting for such a place.
+    fn reopen(&mut self, sockets: &mut SocketSet<'_>) {
+        for index in 0..self.links.len() {
+            let socket = sockets.get::<tcp::Socket<'_>>(self.links[index].handle);
+            let is_done = socket.state() == State::Closed && socket.remote_endpoint().is_none();
+            if is_done && matches!(self.links[index].phase, Phase::Leaving(_)) {
+                self.links[index].phase = Phase::Listening;
+                self.listen(index, sockets);
+            }
+        }
+    }
+
     /// After all was sent: lets the sockets that are done listen again. Before, a
     /// reset or the acknowledgement of the peer's end may still have been on its way.
     /// Says whether the transport gave up somebody, which concerns the next turn.
@@ -435,13 +450,19 @@ impl<'h> Driver<'h> {
                     has_lost = true;
                 }
                 Phase::Leaving(until) => {
-                    // The reset for a peer whose hardware address is not known any more
-                    // would wait until it is.
-                    let is_told = socket.remote_endpoint().is_none() || until <= now;
-                    if socket.state() == State::TimeWait || socket.state() == State::Closed && is_told {
-                        link.phase = Phase::Listening;
-                    } else if until <= now {
+                    let is_done = match socket.state() {
+                        // The peer has all, our end included. It need not close for us.
+                        State::FinWait2 | State::TimeWait => true,
+                        // The reset for a peer whose hardware address is not known any more
+                        // would wait until it is.
+                        State::Closed => socket.remote_endpoint().is_none() || until <= now,
+                        _ => false,
+                    };
+                    if is_done || until <= now {
                         socket.abort();
+                    }
+                    if is_done {
+                        link.phase = Phase::Listening;
                     }
                 }
                 Phase::Listening | Phase::Open(_) => {}

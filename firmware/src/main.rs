@@ -26,8 +26,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
-use crate::choices::CLIENTS;
-use crate::memory::{BOARD, LIMITS};
+use crate::memory::BOARD;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -60,14 +59,14 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
         Ok(hub) => hub,
         Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
     };
-    let services = BOARD.services(CLIENTS);
+    let services = BOARD.services(settings.clients);
     let driver = Driver::new(hub, &services, BOARD.options(), &mut sockets, memory.links, memory.buffers);
     let driver = match driver {
         Ok(driver) => memory.driver.insert(driver),
         Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
     };
     let interface = make_interface(memory.interface, machine, device);
-    info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, CLIENTS, BOARD.sizes.echoes);
+    info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, settings.clients, BOARD.sizes.echoes);
 
     let mut report = Report::new(machine.now());
     loop {
@@ -110,10 +109,6 @@ fn make_interface<M: Machine>(
 
 /// The limits that the memory was made for, or others that were asked for.
 fn limits(settings: &Settings) -> Limits {
-    Limits {
-        conns: settings.clients.unwrap_or(LIMITS.conns),
-        line: settings.line.unwrap_or(LIMITS.line),
-        log: settings.log.unwrap_or(LIMITS.log),
-        ..LIMITS
-    }
+    let limits = BOARD.limits(settings.clients);
+    Limits { line: settings.line.unwrap_or(limits.line), log: settings.log.unwrap_or(limits.log), ..limits }
 }

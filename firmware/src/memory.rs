@@ -6,22 +6,21 @@
 
 use parlour_core::{Conn, Limits, Listener, Member, Record, Room, Storage};
 use parlour_firmware::board::{self, Board};
+use parlour_firmware::sizes::GREETING;
 use parlour_firmware::{Driver, Links, Options};
 use smoltcp::iface::{Interface, SocketStorage};
 use static_cell::ConstStaticCell;
 
 use crate::boards;
 use crate::choices::CLIENTS;
-use crate::settings::GREETING;
 
 /// The board that the program is built for.
 pub(crate) const BOARD: &Board = board::named(boards::NAME).expect("a row in the table of boards");
 
-pub(crate) const LIMITS: Limits = BOARD.limits(CLIENTS);
+const LIMITS: Limits = BOARD.limits(CLIENTS);
 /// The driver's sockets.
 const LINK_COUNT: usize = Options::links(&BOARD.services(CLIENTS));
-/// Those, and the one of DHCP.
-const ALL_SOCKETS: usize = LINK_COUNT + 1;
+const ALL_SOCKETS: usize = BOARD.sockets(CLIENTS);
 const BUFFER_BYTES: usize = BOARD.options().bytes(&BOARD.services(CLIENTS));
 
 type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;

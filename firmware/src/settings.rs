@@ -2,14 +2,14 @@
 //! `grace=300`, on a real one by nothing.
 
 use parlour_core::OnLag;
+use parlour_firmware::sizes::GREETING;
 
-/// Bytes of a greeting.
-pub(crate) const GREETING: usize = 96;
+use crate::choices::CLIENTS;
 
 /// The choices; `None` is the board's or the hub's default.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) clients: Option<usize>,
+    pub(crate) clients: usize,
     pub(crate) line: Option<usize>,
     pub(crate) log: Option<usize>,
     pub(crate) grace_ms: Option<u32>,
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// All defaults.
     pub(crate) const DEFAULT: Self = Self {
-        clients: None,
+        clients: CLIENTS,
         line: None,
         log: None,
         grace_ms: None,
@@ -37,7 +37,7 @@ impl Settings {
     pub(crate) fn set(&mut self, word: &str) -> Option<()> {
         let (name, value) = word.split_once('=')?;
         match name {
-            "clients" => self.clients = Some(value.parse().ok()?),
+            "clients" => self.clients = value.parse().ok()?,
             "line" => self.line = Some(value.parse().ok()?),
             "log" => self.log = Some(value.parse().ok()?),
             "grace" => self.grace_ms = Some(value.parse().ok()?),

@@ -9,6 +9,9 @@ use crate::driver::{Options, Service};
 /// Ports of the services, chat and echo.
 pub const PORTS: [u16; 2] = [5000, 7];
 
+/// Bytes of the longest greeting.
+pub const GREETING: usize = 96;
+
 /// What an entry of a private queue takes beside its text.
 const ENTRY: usize = 12;
 
@@ -40,7 +43,12 @@ impl Board {
         ]
     }
 
-    /// The driver's sockets.
+    /// The places that the program needs in a socket set: the driver's, and one for DHCP.
+    pub const fn sockets(&self, clients: usize) -> usize {
+        Options::links(&self.services(clients)) + 1
+    }
+
+    /// The buffers and times of the driver's sockets.
     pub const fn options(&self) -> Options {
         Options::new(self.sizes.receive, self.sizes.send)
     }

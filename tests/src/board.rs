@@ -10,6 +10,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parlour_firmware::board::{BOARDS, Run};
+
 use crate::lines::PATIENCE;
 use crate::programs::{self, Program};
 
@@ -106,8 +108,17 @@ impl Board {
     }
 }
 
-/// The runner, built here once for each test program.
-pub fn runner() -> &'static Path {
+/// The runner. Once for each test program it is built, and by it the programs of all
+/// emulated boards: a compiler may take longer than a test has patience.
+fn runner() -> &'static Path {
     static RUNNER: OnceLock<PathBuf> = OnceLock::new();
-    RUNNER.get_or_init(|| programs::build("parlour-firmware-runner", "firmware", "dev"))
+    RUNNER.get_or_init(|| {
+        let runner = programs::build("parlour-firmware-runner", "firmware", "dev");
+        for board in BOARDS.iter().filter(|board| matches!(board.run, Run::Qemu { .. })) {
+            let built =
+                Command::new(&runner).args(["build", board.name]).output().expect("the runner starts");
+            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        }
+        runner
+    })
 }

@@ -240,6 +240,18 @@ impl Crowd {
     }
 }
 
+impl Crowd {
+    /// All leave, and the board knows it.
+    fn leave(mut self) {
+        for &client in &self.clients {
+            self.swarm.half_close(client);
+        }
+        for &client in &self.clients {
+            while self.swarm.next_within(client, PATIENCE) != Next::Closed {}
+        }
+    }
+}
+
 /// Text whose length and letters depend on who says it, and when.
 fn filling(talker: usize, number: usize) -> String {
     let letter = char::from(b'a' + (talker + number) as u8 % 26);
@@ -277,7 +289,7 @@ fn carries_all_that_all_say(name: &'static str) {
     crowd.settle();
     let lines: usize = crowd.said.iter().sum();
     println!("{name}: {} messages were delivered in {:?}", lines * (count - 1), start.elapsed());
-    drop(crowd);
+    crowd.leave();
 
     let mut others = Crowd::enter(&board, count);
     for talker in 0..count {

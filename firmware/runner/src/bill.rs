@@ -160,8 +160,7 @@ fn ram(plan: &Plan, image: &Image) -> Result<Vec<Line>, BillError> {
         line("log", bytes - queues + of("RECORDS")?, None),
         line("table", table, Some(of_conns / limits.conns + of_links / links)),
         line("queues and lines", queues, Some(limits.conn_bytes())),
-        // One is for DHCP.
-        line("socket slots", slots, Some(slots / (links + 1))),
+        line("socket slots", slots, Some(slots / board.sockets(*clients))),
         line("socket buffers", of("SOCKET_BUFFERS")?, Some(options.receive + options.send)),
         line("network interface and frames", network, None),
     ];

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use parlour_core::{Limits, LimitsError};
 
+use parlour_firmware::sizes::GREETING;
+
 use crate::plan::Plan;
 
 /// The flags; they are named and written as those of `parlour serve`.
@@ -73,6 +75,9 @@ impl Settings {
         within("--max-clients", self.max_clients, plan.clients)?;
         within("--line-limit", self.line_limit, built.line)?;
         within("--log-size", log, built.log)?;
+        if self.greeting.as_ref().is_some_and(|greeting| greeting.len() > GREETING) {
+            return Err(format!("--greeting can have {GREETING} bytes at the most on a board"));
+        }
         let limits = Limits {
             line: self.line_limit.map_or(built.line, |line| line as usize),
             log: log.map_or(built.log, |log| log as usize),
@@ -154,6 +159,13 @@ mod tests {
             "greeting=50%25%20off%2C%20na%C3%AFve",
         ];
         assert_eq!(words(&all).expect("good settings"), expected);
+    }
+
+    #[test]
+    fn a_greeting_is_as_long_as_the_board_has_memory_for() {
+        assert!(words(&[&format!("--greeting={}", "x".repeat(GREETING))]).is_ok());
+        let error = words(&[&format!("--greeting={}", "x".repeat(GREETING + 1))]);
+        assert_eq!(error, Err("--greeting can have 96 bytes at the most on a board".to_owned()));
     }
 
     #[test]

@@ -14,7 +14,9 @@ const COMMAND_LINE: usize = 512;
 #[inline(never)]
 pub(super) fn settings() -> Settings {
     let mut settings = Settings::DEFAULT;
-    let Ok(words) = env::args::<COMMAND_LINE>() else { return settings };
+    let Ok(words) = env::args::<COMMAND_LINE>() else {
+        defmt::panic!("the settings are longer than {} bytes", COMMAND_LINE)
+    };
     // The first is the program's name.
     for word in (&words).into_iter().skip(1) {
         let word = word.unwrap_or_default();
