@@ -103,6 +103,17 @@ fn every_board_is_built_and_its_bill_adds_up() {
     }
 }
 
+/// The smallest board: what it may take, whatever is added to the hub. How much of
+/// the stack is really used is measured where it runs.
+#[test]
+fn the_program_for_64_kb_keeps_to_its_budget() {
+    let output = ended(&["size", "lm3s6965evb", "--json"], 0);
+    let bill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(number(&line(&bill["flash"], "text")["bytes"]) <= 64 * 1024, "{bill}");
+    assert_eq!(number(&bill["ram"]["len"]), 64 * 1024);
+    assert!(number(&bill["ram"]["used"]) <= 64 * 1024, "{bill}");
+}
+
 #[test]
 fn too_many_clients_fail_with_the_bill_and_leave_other_programs_alone() {
     let before = ended(&["build", "lm3s6965evb"], 0);
