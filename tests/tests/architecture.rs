@@ -13,9 +13,9 @@ const CORE: [&str; 13] = [
 /// The host: a module and those that it may import.
 const HOST: [(&str, &[&str]); 5] = [
     ("sys", &[]),
-    ("select", &["sys"]),
-    ("serve", &["select", "sys"]),
-    ("join", &["select", "sys"]),
+    ("poll", &["sys"]),
+    ("serve", &["poll", "sys"]),
+    ("join", &["poll", "sys"]),
     ("main", &["serve", "join"]),
 ];
 

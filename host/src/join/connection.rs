@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use crate::select::Select;
+use crate::poll::{Poller, Select};
 use crate::sys;
 
 /// With so many bytes not yet taken by the server, no more are accepted.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Lost};
 use super::lines::{Lines, is_quit};
 use super::{Options, complain};
-use crate::select::Select;
+use crate::poll::{Poller, Select};
 use crate::sys;
 
 /// With so much to be written to the output, the server is read no further.

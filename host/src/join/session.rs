@@ -16,7 +16,7 @@ use super::link::{Change, Link};
 use super::paste::Paste;
 use super::screen::Screen;
 use super::terminal::{Signal, Terminal};
-use crate::select::Select;
+use crate::poll::{Poller, Select};
 
 /// Pasting more lines than this is asked about first.
 const PASTE_LINES: usize = 5;

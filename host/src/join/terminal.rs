@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use crate::select::Select;
+use crate::poll::{Poller, Select};
 use crate::sys;
 
 /// The signals that end the client.

@@ -24,7 +24,7 @@ impl Console {
     /// # Errors
     /// Standard input or output is closed.
     pub(crate) fn new(listens: bool) -> io::Result<Self> {
-        // Not through `Stdin`: its buffer would hide from select what it holds.
+        // Not through `Stdin`: its buffer would hide from the poller what it holds.
         let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
         let is_terminal = io::stdout().is_terminal();
         Ok(Self { input, output: open_output()?, is_terminal, pending: Vec::new(), broken: false })

@@ -20,6 +20,7 @@ use self::access::Access;
 use self::console::Console;
 use self::listener::Listener;
 use self::server::{Parts, Server};
+use crate::poll::Select;
 use crate::sys;
 
 pub use self::access::Network;
@@ -201,7 +202,7 @@ fn start(options: &Options) -> Result<(), StartError> {
         watch: options.watch,
         signals,
     };
-    Server::new(hub, parts).run().map_err(|error| StartError::System("select", error))
+    Server::new(hub, Select::default(), parts).run().map_err(|error| StartError::System("select", error))
 }
 
 impl Options {

@@ -1,10 +1,10 @@
-//! The driver: a hub, its sockets and select(2) in one thread. It moves bytes
+//! The driver: a hub, its sockets and a poller in one thread. It moves bytes
 //! and closes what it is asked to close; it decides nothing that the hub can.
 //!
 //! A turn waits until something is ready, reads from whoever is, accepts
 //! newcomers, and then asks the hub which connections changed: to each that has
 //! something it writes once, at once. Only what a socket does not take is left to
-//! select.
+//! the poller.
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
@@ -17,7 +17,7 @@ use socket2::Socket;
 use super::access::Access;
 use super::console::Console;
 use super::listener::Listener;
-use crate::select::Select;
+use crate::poll::Poller;
 
 /// Bytes that are read at once at the most, and while much input is left over.
 const READ_SIZE: usize = 128 * 1024;
@@ -75,7 +75,7 @@ struct Link {
     id: ConnId,
     socket: Socket,
     leftover: Leftover,
-    /// The socket took less than there was; select tells when it takes more.
+    /// The socket took less than there was; the poller tells when it takes more.
     is_full: bool,
     /// The sending side is closed.
     is_shut: bool,
@@ -99,9 +99,9 @@ pub(crate) struct Parts {
 }
 
 /// A server that is running.
-pub(crate) struct Server<'a> {
+pub(crate) struct Server<'a, P> {
     hub: Hub<'a>,
-    select: Select,
+    poller: P,
     started: Clock,
     listeners: Vec<Listener>,
     access: Access,
@@ -125,12 +125,12 @@ pub(crate) struct Server<'a> {
     give_up_at: Option<Clock>,
 }
 
-impl<'a> Server<'a> {
-    pub(crate) fn new(hub: Hub<'a>, parts: Parts) -> Self {
+impl<'a, P: Poller> Server<'a, P> {
+    pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
         let Parts { listeners, access, console, watch, signals } = parts;
         let mut server = Self {
             hub,
-            select: Select::default(),
+            poller,
             started: Clock::now(),
             listeners,
             access,
@@ -158,7 +158,7 @@ impl<'a> Server<'a> {
     /// Serves until the hub has ended, or a second signal wants it at once.
     ///
     /// # Errors
-    /// Those of select(2), which are bugs.
+    /// Those of the poller, which are bugs.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut signals = 0;
         loop {
@@ -169,7 +169,7 @@ impl<'a> Server<'a> {
                     return Ok(());
                 }
             }
-            self.select.wait(self.timeout())?;
+            self.poller.wait(self.timeout())?;
             self.note_writable();
             self.read_ready(&mut signals);
             self.handle(Event::Tick);
@@ -211,11 +211,13 @@ impl<'a> Server<'a> {
             self.targets.resize(index + 1, Target::Nothing);
         }
         self.targets[index] = target;
-        self.select.watch(fd, read, write);
+        self.poller.watch(fd, read, write);
     }
 
+    /// Comes before the descriptor is closed.
     fn unwatch(&mut self, fd: RawFd) {
-        self.watch(fd, Target::Nothing, false, false);
+        self.targets[fd as usize] = Target::Nothing;
+        self.poller.unwatch(fd);
     }
 
     fn watch_listeners(&mut self, read: bool) {
@@ -230,7 +232,7 @@ impl<'a> Server<'a> {
     /// has been acted on, so that it goes out with the rest.
     fn note_writable(&mut self) {
         self.ready.clear();
-        self.ready.extend(self.select.writable());
+        self.ready.extend(self.poller.writable());
         for index in 0..self.ready.len() {
             if let Target::Conn(id) = self.targets[self.ready[index] as usize]
                 && let Some(link) = self.link(id)
@@ -242,7 +244,7 @@ impl<'a> Server<'a> {
 
     fn write_ready(&mut self) {
         self.ready.clear();
-        self.ready.extend(self.select.writable());
+        self.ready.extend(self.poller.writable());
         for index in 0..self.ready.len() {
             match self.targets[self.ready[index] as usize] {
                 Target::Conn(id) => self.service(id),
@@ -256,7 +258,7 @@ impl<'a> Server<'a> {
     /// that was closed in this turn is read from for somebody else.
     fn read_ready(&mut self, signals: &mut u32) {
         self.ready.clear();
-        self.ready.extend(self.select.readable());
+        self.ready.extend(self.poller.readable());
         for index in 0..self.ready.len() {
             match self.targets[self.ready[index] as usize] {
                 Target::Conn(id) => self.read(id),
@@ -518,8 +520,10 @@ impl<'a> Server<'a> {
                     tracing::info!("standard input: {error}");
                 }
                 if let Some(fd) = console.input_fd() {
-                    console.close_input();
                     self.unwatch(fd);
+                }
+                if let Some(console) = &mut self.console {
+                    console.close_input();
                 }
                 self.handle(Event::PeerClosed(id));
             }

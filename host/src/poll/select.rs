@@ -1,10 +1,11 @@
-//! The select(2) poller: which descriptors are watched for what, and which are
-//! ready. It knows nothing of the hub.
+//! The poller on select(2). A wait costs a look at each descriptor, watched or not,
+//! up to the largest that is watched.
 
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use super::Poller;
 use crate::sys::{self, FdSet};
 
 /// Watches descriptors through select(2).
@@ -16,19 +17,17 @@ pub(crate) struct Select {
     writable: FdSet,
 }
 
-impl Select {
-    /// Watches `fd` for reading, writing, both or (neither) no longer.
-    pub(crate) fn watch(&mut self, fd: RawFd, read: bool, write: bool) {
+impl Poller for Select {
+    fn watch(&mut self, fd: RawFd, read: bool, write: bool) {
         set(&mut self.read, fd, read);
         set(&mut self.write, fd, write);
     }
 
-    /// Waits until something is ready or `timeout` has passed (`None`: for ever).
-    ///
-    /// # Errors
-    /// Those of select(2); a signal is no error but an early return with
-    /// nothing ready.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    fn unwatch(&mut self, fd: RawFd) {
+        self.watch(fd, false, false);
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match sys::select(&self.read, &self.write, &mut self.readable, &mut self.writable, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.readable = FdSet::default();
@@ -39,13 +38,11 @@ impl Select {
         }
     }
 
-    /// The descriptors that the last wait found readable.
-    pub(crate) fn readable(&self) -> impl Iterator<Item = RawFd> + '_ {
+    fn readable(&self) -> impl Iterator<Item = RawFd> + '_ {
         self.readable.iter()
     }
 
-    /// The descriptors that the last wait found writable.
-    pub(crate) fn writable(&self) -> impl Iterator<Item = RawFd> + '_ {
+    fn writable(&self) -> impl Iterator<Item = RawFd> + '_ {
         self.writable.iter()
     }
 }
