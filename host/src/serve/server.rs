@@ -6,6 +6,8 @@
 //! something it writes once, at once. Only what a socket does not take is left to
 //! the poller.
 
+mod operator;
+
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant as Clock};
 use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, ListenerId};
 use socket2::Socket;
 
+use self::operator::Operator;
 use super::access::Access;
 use super::console::Console;
 use super::listener::Listener;
@@ -105,9 +108,7 @@ pub(crate) struct Server<'a, P> {
     started: Clock,
     listeners: Vec<Listener>,
     access: Access,
-    console: Option<Console>,
-    console_id: Option<ConnId>,
-    console_leftover: Leftover,
+    operator: Option<Operator>,
     signals: std::os::unix::net::UnixStream,
     /// By slot.
     links: Vec<Option<Link>>,
@@ -134,9 +135,7 @@ impl<'a, P: Poller> Server<'a, P> {
             started: Clock::now(),
             listeners,
             access,
-            console: None,
-            console_id: None,
-            console_leftover: Leftover::default(),
+            operator: None,
             signals,
             links: Vec::new(),
             left_over: 0,
@@ -201,7 +200,7 @@ impl<'a, P: Poller> Server<'a, P> {
     /// output; or whether it took too long.
     fn has_ended(&mut self) -> bool {
         let give_up_at = *self.give_up_at.get_or_insert_with(|| Clock::now() + SHUTDOWN_PATIENCE);
-        let is_pending = self.console.as_ref().is_some_and(Console::is_pending);
+        let is_pending = self.operator.as_ref().is_some_and(Operator::is_pending);
         self.hub.count() == 0 && !is_pending || give_up_at <= Clock::now()
     }
 
@@ -277,7 +276,7 @@ impl<'a, P: Poller> Server<'a, P> {
     /// Does what the changed connections ask for, until none does any more.
     fn settle(&mut self) {
         while let Some(id) = self.hub.next_changed() {
-            if self.console_id == Some(id) {
+            if self.operator.as_ref().is_some_and(|operator| operator.is(id)) {
                 self.service_console(id);
             } else {
                 self.service(id);
@@ -492,76 +491,6 @@ impl<'a, P: Poller> Server<'a, P> {
         if self.starved_until.is_some() {
             // Its descriptor is free for a newcomer.
             self.starved_until = Some(Clock::now());
-        }
-    }
-
-    // --- The console ---
-
-    fn open_console(&mut self, console: Console, listener: ListenerId, watch: bool) {
-        let Ok(id) = self.handle(Event::Accepted(listener, None)).opened() else { return };
-        if watch {
-            self.hub.watch(id);
-        }
-        self.console_id = Some(id);
-        self.console = Some(console);
-        self.service_console(id);
-    }
-
-    fn read_console(&mut self) {
-        let (Some(console), Some(id)) = (&mut self.console, self.console_id) else { return };
-        let mut buffer = [0; 4096];
-        match console.read(&mut buffer) {
-            Ok(count) if count > 0 => {
-                let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
-                self.console_leftover = Leftover::new(&buffer[taken..count]);
-            }
-            result => {
-                if let Err(error) = result {
-                    tracing::info!("standard input: {error}");
-                }
-                if let Some(fd) = console.input_fd() {
-                    self.unwatch(fd);
-                }
-                if let Some(console) = &mut self.console {
-                    console.close_input();
-                }
-                self.handle(Event::PeerClosed(id));
-            }
-        }
-    }
-
-    fn service_console(&mut self, id: ConnId) {
-        let leftover = std::mem::take(&mut self.console_leftover);
-        self.console_leftover = self.offer(id, leftover);
-        let Some(console) = &mut self.console else { return };
-        if self.hub.interest(id).write && console.has_place() {
-            let mut len = 0;
-            for bytes in self.hub.transmit(id) {
-                console.push(bytes);
-                len += bytes.len();
-            }
-            self.handle(Event::Sent(id, len));
-        }
-        self.flush_console();
-        let interest = self.hub.interest(id);
-        if interest.close != Close::No {
-            self.handle(Event::Closed(id));
-            self.console_id = None;
-        }
-        let read = interest.read > 0 && self.console_leftover.rest().is_empty();
-        if let Some(fd) = self.console.as_ref().and_then(Console::input_fd) {
-            self.watch(fd, Target::ConsoleInput, read && self.console_id.is_some(), false);
-        }
-    }
-
-    fn flush_console(&mut self) {
-        let Some(console) = &mut self.console else { return };
-        let had_place = console.has_place();
-        console.flush();
-        let (fd, pending, has_place) = (console.output_fd(), console.is_pending(), console.has_place());
-        self.watch(fd, Target::ConsoleOutput, false, pending);
-        if let Some(id) = self.console_id.filter(|_| has_place && !had_place) {
-            self.service_console(id);
         }
     }
 }
