@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -105,6 +105,45 @@ pub(crate) fn select(
         )
     })?;
     Ok(())
+}
+
+/// What epoll_wait(2) tells of one descriptor: `events`, and in `u64` its number.
+pub(crate) use libc::epoll_event as EpollEvent;
+
+/// epoll_create1(2): a new epoll instance with nothing registered.
+pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+    // SAFETY: the descriptor was just opened and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// epoll_ctl(2): adds, modifies or deletes, as `operation` says, the registration
+/// of `fd` for `events`.
+pub(crate) fn epoll_ctl(epoll: BorrowedFd<'_>, operation: c_int, fd: RawFd, events: u32) -> io::Result<()> {
+    let mut event = EpollEvent { events, u64: fd as u64 };
+    // SAFETY: the kernel reads one event, and `event` outlives the call.
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &raw mut event) })?;
+    Ok(())
+}
+
+/// epoll_wait(2): waits until a registered descriptor is ready or `timeout` has
+/// passed (`None`: for ever), and says how many of `events` it filled.
+///
+/// # Errors
+/// `Interrupted` when a signal came first.
+pub(crate) fn epoll_wait(
+    epoll: BorrowedFd<'_>,
+    events: &mut [EpollEvent],
+    timeout: Option<Duration>,
+) -> io::Result<usize> {
+    // Whole milliseconds, and never too few: what wakes up too early has nothing to do.
+    let timeout =
+        timeout.map_or(-1, |timeout| timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX));
+    let most = events.len().try_into().unwrap_or(c_int::MAX);
+    // SAFETY: the kernel writes no more than `most` events, and the slice holds as many.
+    let count = check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), most, timeout) })?;
+    Ok(count as usize)
 }
 
 /// read(2) into `buffer`. 0 is the end of the input.

@@ -20,7 +20,7 @@ use self::access::Access;
 use self::console::Console;
 use self::listener::Listener;
 use self::server::{Parts, Server};
-use crate::poll::Select;
+use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
 pub use self::access::Network;
@@ -86,6 +86,9 @@ pub struct Options {
     /// Keep out addresses of this network
     #[arg(long, value_name = "CIDR")]
     deny: Vec<Network>,
+    /// How to wait for connections
+    #[arg(long, value_name = "DRIVER", default_value = "select")]
+    driver: Driver,
     /// Show on standard output what is said in the lobby and in the relays
     #[arg(long)]
     watch: bool,
@@ -101,6 +104,15 @@ enum LagPolicy {
     Disconnect,
     /// Go on with what is current, and tell it how many messages it missed
     Skip,
+}
+
+/// The pollers that `--driver` names.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Driver {
+    /// select(2): each turn looks at every descriptor
+    Select,
+    /// epoll(7): each turn looks at those that are ready
+    Epoll,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -153,7 +165,14 @@ impl fmt::Display for StartError {
 
 /// Serves until a signal, or the operator, ends it. Exit code 2: it could not start.
 pub fn run(options: &Options) -> ExitCode {
-    match start(options) {
+    let served = match options.driver {
+        Driver::Select => serve(options, Select::default()),
+        Driver::Epoll => match Epoll::new() {
+            Ok(epoll) => serve(options, epoll),
+            Err(error) => Err(StartError::System("epoll", error)),
+        },
+    };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("parlour: {error}");
@@ -162,7 +181,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn start(options: &Options) -> Result<(), StartError> {
+fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     let addresses = options.addresses();
     if addresses.len() > 250 {
         return Err(StartError::TooManyListeners);
@@ -202,7 +221,7 @@ fn start(options: &Options) -> Result<(), StartError> {
         watch: options.watch,
         signals,
     };
-    Server::new(hub, Select::default(), parts).run().map_err(|error| StartError::System("select", error))
+    Server::new(hub, poller, parts).run().map_err(|error| StartError::System("wait", error))
 }
 
 impl Options {
