@@ -24,6 +24,52 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// What the server waits with.
+#[derive(Clone, Copy, Debug)]
+pub enum Driver {
+    /// `--driver select`
+    Select,
+    /// `--driver epoll`
+    Epoll,
+}
+
+impl Driver {
+    /// As [`Server::command`], with this driver.
+    #[must_use]
+    pub fn command(self, args: &[&str]) -> Command {
+        let name = match self {
+            Self::Select => "select",
+            Self::Epoll => "epoll",
+        };
+        Server::command(&[&["--driver", name], args].concat())
+    }
+
+    /// As [`Server::start`], with this driver.
+    #[must_use]
+    pub fn start(self, args: &[&str]) -> Server {
+        Server::launch(self.command(args))
+    }
+
+    /// As [`Server::chatting`], with this driver.
+    #[must_use]
+    pub fn chatting(self, args: &[&str]) -> Server {
+        self.start(&[&["--chat", "0"], args].concat())
+    }
+}
+
+/// Makes a test with each [`Driver`] of each of these functions.
+#[macro_export]
+macro_rules! with_each_driver {
+    ($($script:ident,)*) => {
+        mod select {
+            $(#[test] fn $script() { super::$script($crate::server::Driver::Select); })*
+        }
+        mod epoll {
+            $(#[test] fn $script() { super::$script($crate::server::Driver::Epoll); })*
+        }
+    };
+}
+
 /// How a run of the program ended.
 #[derive(Debug)]
 pub struct Ended {

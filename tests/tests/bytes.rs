@@ -4,8 +4,21 @@ use std::time::Duration;
 
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Server;
+use parlour_tests::server::Driver;
 use parlour_tests::swarm::Swarm;
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    an_echo_gives_every_byte_back,
+    an_echo_gives_everything_back_after_a_half_close,
+    an_echo_keeps_its_clients_apart,
+    an_echo_stops_reading_a_peer_that_does_not_read,
+    a_relay_passes_bytes_on_as_they_are,
+    a_relay_sends_an_unfinished_line_after_a_while,
+    a_relay_sends_a_line_beyond_the_limit_in_pieces,
+    a_relay_cuts_no_line_by_another,
+    relays_do_not_hear_each_other,
+}
 
 /// Reproducible bytes, all values among them.
 fn noise(seed: u64, count: usize) -> Vec<u8> {
@@ -13,9 +26,8 @@ fn noise(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| random.u8(..)).collect()
 }
 
-#[test]
-fn an_echo_gives_every_byte_back() {
-    let server = Server::start(&["--echo", "0"]);
+fn an_echo_gives_every_byte_back(driver: Driver) {
+    let server = driver.start(&["--echo", "0"]);
     let mut client = Client::connect(server.address("echo"));
     client.send(b"\x00");
     assert_eq!(client.read_exactly(1), b"\x00");
@@ -26,9 +38,8 @@ fn an_echo_gives_every_byte_back() {
     assert_eq!(client.read_exactly(sent.len()), sent);
 }
 
-#[test]
-fn an_echo_gives_everything_back_after_a_half_close() {
-    let server = Server::start(&["--echo", "0"]);
+fn an_echo_gives_everything_back_after_a_half_close(driver: Driver) {
+    let server = driver.start(&["--echo", "0"]);
     let sent = noise(2, 200_000);
     let mut client = Client::connect(server.address("echo"));
     client.send(&sent);
@@ -39,9 +50,8 @@ fn an_echo_gives_everything_back_after_a_half_close() {
     silent.expect_close();
 }
 
-#[test]
-fn an_echo_keeps_its_clients_apart() {
-    let server = Server::start(&["--echo", "0", "--echo", "0"]);
+fn an_echo_keeps_its_clients_apart(driver: Driver) {
+    let server = driver.start(&["--echo", "0", "--echo", "0"]);
     let addresses = [0, 1].map(|number| server.listening()[number].1.clone());
     let mut clients: Vec<Client> = (0..20).map(|number| Client::connect(&addresses[number % 2])).collect();
     for round in 0..10 {
@@ -55,10 +65,9 @@ fn an_echo_keeps_its_clients_apart() {
     }
 }
 
-#[test]
-fn an_echo_stops_reading_a_peer_that_does_not_read() {
+fn an_echo_stops_reading_a_peer_that_does_not_read(driver: Driver) {
     const MOST: usize = 64 << 20;
-    let server = Server::start(&["--echo", "0"]);
+    let server = driver.start(&["--echo", "0"]);
     let mut swarm = Swarm::default();
     let stalled = swarm.connect(server.address("echo"), Options { receive_buffer: Some(4096), source: None });
     swarm.set_reading(stalled, false);
@@ -94,9 +103,8 @@ fn an_echo_stops_reading_a_peer_that_does_not_read() {
     assert!(server.memory_peak_kib() < 32 << 10, "{} KiB", server.memory_peak_kib());
 }
 
-#[test]
-fn a_relay_passes_bytes_on_as_they_are() {
-    let server = Server::start(&["--relay", "0"]);
+fn a_relay_passes_bytes_on_as_they_are(driver: Driver) {
+    let server = driver.start(&["--relay", "0"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers: Vec<Client> = (0..3).map(|_| Client::connect(server.address("relay"))).collect();
     settle(&mut sender, &mut receivers);
@@ -131,9 +139,8 @@ fn settle(sender: &mut Client, receivers: &mut [Client]) {
     }
 }
 
-#[test]
-fn a_relay_sends_an_unfinished_line_after_a_while() {
-    let server = Server::start(&["--relay", "0"]);
+fn a_relay_sends_an_unfinished_line_after_a_while(driver: Driver) {
+    let server = driver.start(&["--relay", "0"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers = [Client::connect(server.address("relay"))];
     settle(&mut sender, &mut receivers);
@@ -145,9 +152,8 @@ fn a_relay_sends_an_unfinished_line_after_a_while() {
     assert_eq!(receiver.read_exactly(11), b"\xff\x00no ending");
 }
 
-#[test]
-fn a_relay_sends_a_line_beyond_the_limit_in_pieces() {
-    let server = Server::start(&["--relay", "0", "--line-limit", "100"]);
+fn a_relay_sends_a_line_beyond_the_limit_in_pieces(driver: Driver) {
+    let server = driver.start(&["--relay", "0", "--line-limit", "100"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers = [Client::connect(server.address("relay"))];
     settle(&mut sender, &mut receivers);
@@ -157,14 +163,13 @@ fn a_relay_sends_a_line_beyond_the_limit_in_pieces() {
     assert!(receiver.read_exactly(sent.len()) == sent);
 }
 
-#[test]
-fn a_relay_cuts_no_line_by_another() {
+fn a_relay_cuts_no_line_by_another(driver: Driver) {
     const SENDERS: usize = 8;
     const LINES: usize = 2_000;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = Server::start(&["--relay", "0"]);
+    let server = driver.start(&["--relay", "0"]);
     let mut swarm = Swarm::default();
     let listener = swarm.connect(server.address("relay"), Options::default());
     let senders: Vec<usize> =
@@ -199,9 +204,8 @@ fn a_relay_cuts_no_line_by_another() {
     }
 }
 
-#[test]
-fn relays_do_not_hear_each_other() {
-    let server = Server::start(&["--relay", "0", "--relay", "0"]);
+fn relays_do_not_hear_each_other(driver: Driver) {
+    let server = driver.start(&["--relay", "0", "--relay", "0"]);
     let [first, second] = [0, 1].map(|number| server.listening()[number].1.clone());
     let mut sender = Client::connect(&first);
     let mut receivers = [Client::connect(&first)];

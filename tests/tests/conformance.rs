@@ -8,21 +8,29 @@ use std::time::Duration;
 use parlour_tests::client::Options;
 use parlour_tests::conformance::{ClientId, Declared, Driver, OnLag, Report, Settings, play, scripts};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Server;
+use parlour_tests::server::{self, Server};
 use parlour_tests::swarm::Swarm;
-use parlour_tests::sys;
+use parlour_tests::{sys, with_each_driver};
+
+with_each_driver! {
+    the_binary_keeps_all_rules,
+}
 
 /// Small, so that a client that stops reading is soon noticed.
 const RECEIVE_BUFFER: usize = 8 << 10;
 
 /// The binary, with clients over TCP.
-#[derive(Default)]
 struct OverTcp {
+    driver: server::Driver,
     server: Option<Server>,
     swarm: Swarm,
 }
 
 impl OverTcp {
+    fn new(driver: server::Driver) -> Self {
+        Self { driver, server: None, swarm: Swarm::default() }
+    }
+
     fn server(&self) -> &Server {
         self.server.as_ref().expect("the driver was started")
     }
@@ -30,7 +38,10 @@ impl OverTcp {
 
 impl Driver for OverTcp {
     fn name(&self) -> &str {
-        "parlour serve over TCP"
+        match self.driver {
+            server::Driver::Select => "parlour serve over TCP by select",
+            server::Driver::Epoll => "parlour serve over TCP by epoll",
+        }
     }
 
     fn declared(&self) -> Declared {
@@ -52,7 +63,7 @@ impl Driver for OverTcp {
         add("--idle-timeout", settings.idle_timeout_ms.map(|ms| format!("{ms}ms")));
         add("--on-lag", (settings.on_lag == OnLag::Skip).then(|| "skip".to_string()));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        self.server = Some(Server::chatting(&args));
+        self.server = Some(self.driver.chatting(&args));
     }
 
     fn connect(&mut self) -> ClientId {
@@ -91,8 +102,7 @@ impl Driver for OverTcp {
     }
 }
 
-#[test]
-fn the_binary_keeps_all_rules() {
+fn the_binary_keeps_all_rules(driver: server::Driver) {
     let waiting = Mutex::new(scripts().into_iter());
     let played = Mutex::new(Vec::new());
     // Some scripts wait for time to pass; the others need not wait for them.
@@ -101,13 +111,13 @@ fn the_binary_keeps_all_rules() {
             scope.spawn(|| {
                 loop {
                     let Some(script) = waiting.lock().expect("no panic").next() else { return };
-                    let outcome = play(&script, &mut OverTcp::default());
+                    let outcome = play(&script, &mut OverTcp::new(driver));
                     played.lock().expect("no panic").push((script, outcome));
                 }
             });
         }
     });
-    let report = Report::new(OverTcp::default().name(), played.into_inner().expect("no panic"));
+    let report = Report::new(OverTcp::new(driver).name(), played.into_inner().expect("no panic"));
     println!("{report}");
     assert_eq!(report.impossible(), 0, "the binary can do everything");
     assert_eq!(report.failed(), 0, "see the report above");

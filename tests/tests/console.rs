@@ -1,22 +1,34 @@
 //! The operator's console and the watch, over pipes.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use parlour_tests::client::Client;
-use parlour_tests::server::{Server, binary};
+use parlour_tests::server::{Driver, Server};
 use parlour_tests::terminal::Terminal;
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    the_operator_speaks_to_all,
+    the_operator_kicks,
+    the_operator_asks_who_is_where,
+    the_operator_ends_the_server,
+    a_last_command_without_an_ending_counts,
+    without_the_option_a_pipe_commands_nothing,
+    a_terminal_commands_without_the_option,
+    the_watch_shows_what_is_said,
+    the_watch_shows_every_line_in_order,
+}
 
 /// A server with a console on a pipe.
-fn with_console(args: &[&str]) -> Server {
-    let mut command = Server::command(&[&["--chat", "0", "--console"], args].concat());
+fn with_console(driver: Driver) -> Server {
+    let mut command = driver.command(&["--chat", "0", "--console"]);
     command.stdin(Stdio::piped());
     Server::launch(command)
 }
 
-#[test]
-fn the_operator_speaks_to_all() {
-    let mut server = with_console(&[]);
+fn the_operator_speaks_to_all(driver: Driver) {
+    let mut server = with_console(driver);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");
@@ -28,9 +40,8 @@ fn the_operator_speaks_to_all() {
     server.stop();
 }
 
-#[test]
-fn the_operator_kicks() {
-    let mut server = with_console(&[]);
+fn the_operator_kicks(driver: Driver) {
+    let mut server = with_console(driver);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     alice.catch_up();
@@ -49,9 +60,8 @@ fn the_operator_kicks() {
     server.stop();
 }
 
-#[test]
-fn the_operator_asks_who_is_where() {
-    let mut server = with_console(&[]);
+fn the_operator_asks_who_is_where(driver: Driver) {
+    let mut server = with_console(driver);
     let _alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");
@@ -69,9 +79,8 @@ fn the_operator_asks_who_is_where() {
     server.stop();
 }
 
-#[test]
-fn the_operator_ends_the_server() {
-    let mut server = with_console(&[]);
+fn the_operator_ends_the_server(driver: Driver) {
+    let mut server = with_console(driver);
     let mut alice = Client::enter(server.chat());
     server.type_line("/shutdown");
     alice.expect_line("-- server is shutting down");
@@ -79,9 +88,8 @@ fn the_operator_ends_the_server() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
-#[test]
-fn a_last_command_without_an_ending_counts() {
-    let mut server = with_console(&[]);
+fn a_last_command_without_an_ending_counts(driver: Driver) {
+    let mut server = with_console(driver);
     let mut alice = Client::enter(server.chat());
     server.type_bytes(b"/say hello\n/say good");
     alice.expect_line("-- hello");
@@ -91,9 +99,8 @@ fn a_last_command_without_an_ending_counts() {
     server.stop();
 }
 
-#[test]
-fn without_the_option_a_pipe_commands_nothing() {
-    let mut command = Server::command(&["--chat", "0"]);
+fn without_the_option_a_pipe_commands_nothing(driver: Driver) {
+    let mut command = driver.command(&["--chat", "0"]);
     command.stdin(Stdio::piped());
     let mut server = Server::launch(command);
     let mut alice = Client::enter(server.chat());
@@ -102,11 +109,8 @@ fn without_the_option_a_pipe_commands_nothing() {
     server.stop();
 }
 
-#[test]
-fn a_terminal_commands_without_the_option() {
-    let mut command = Command::new(binary());
-    command.args(["serve", "--chat", "0"]);
-    let mut terminal = Terminal::start(command);
+fn a_terminal_commands_without_the_option(driver: Driver) {
+    let mut terminal = Terminal::start(driver.command(&["--chat", "0"]));
     let listening = "listening chat 127.0.0.1:";
     terminal.wait_for(listening);
     // The port is known once the line is complete.
@@ -128,9 +132,8 @@ fn a_terminal_commands_without_the_option() {
     terminal.expect_restored();
 }
 
-#[test]
-fn the_watch_shows_what_is_said() {
-    let mut server = Server::chatting(&["--watch"]);
+fn the_watch_shows_what_is_said(driver: Driver) {
+    let mut server = driver.chatting(&["--watch"]);
     let mut alice = Client::named(server.chat(), "alice");
     alice.say("watch this");
     alice.say("/me dances");
@@ -144,10 +147,9 @@ fn the_watch_shows_what_is_said() {
     assert!(!secret, "direct messages are between two");
 }
 
-#[test]
-fn the_watch_shows_every_line_in_order() {
+fn the_watch_shows_every_line_in_order(driver: Driver) {
     const LINES: usize = 20_000;
-    let mut server = Server::chatting(&["--watch"]);
+    let mut server = driver.chatting(&["--watch"]);
     let mut alice = Client::named(server.chat(), "alice");
     for number in 0..LINES {
         alice.say(&format!("line {number}"));

@@ -4,9 +4,16 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Server;
+use parlour_tests::server::{Driver, Server};
 use parlour_tests::swarm::Swarm;
 use parlour_tests::sys;
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    a_hundred_clients_who_all_talk_lose_nothing,
+    fifteen_hundred_clients_are_served_as_few_are,
+    after_any_disorder_nothing_is_left_behind,
+}
 
 /// What is promised of the server's memory.
 const MOST_MEMORY_KIB: u64 = 32 << 10;
@@ -42,14 +49,13 @@ fn wait_for(swarm: &mut Swarm, client: usize, ending: &[u8]) {
     }
 }
 
-#[test]
-fn a_hundred_clients_who_all_talk_lose_nothing() {
+fn a_hundred_clients_who_all_talk_lose_nothing(driver: Driver) {
     const CLIENTS: usize = 100;
     const LINES: usize = 150;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = Server::chatting(&[]);
+    let server = driver.chatting(&[]);
     let mut swarm = crowd(&server, CLIENTS);
     let fill = |client: usize, number: usize| "z".repeat((client * 31 + number * 17) % 90);
     let mut texts: Vec<Vec<u8>> = (0..CLIENTS)
@@ -94,12 +100,11 @@ fn a_hundred_clients_who_all_talk_lose_nothing() {
     server.stop();
 }
 
-#[test]
-fn fifteen_hundred_clients_are_served_by_one_select() {
+fn fifteen_hundred_clients_are_served_as_few_are(driver: Driver) {
     const CLIENTS: usize = 1_500;
     let limit = sys::raise_descriptor_limit().expect("a limit");
     assert!(limit > 2 * CLIENTS as u64, "this test needs descriptors: a hard limit of {limit} is too low");
-    let server = Server::chatting(&["--max-conns", "1600"]);
+    let server = driver.chatting(&["--max-conns", "1600"]);
     let mut swarm = crowd(&server, CLIENTS);
     assert!(server.descriptors().len() > 1_500, "beyond FD_SETSIZE");
     // The first, one beyond the first 1,024 descriptors, and the last one talk.
@@ -134,15 +139,14 @@ fn fifteen_hundred_clients_are_served_by_one_select() {
     server.stop();
 }
 
-#[test]
-fn after_any_disorder_nothing_is_left_behind() {
+fn after_any_disorder_nothing_is_left_behind(driver: Driver) {
     const TURNS: usize = 3_000;
     const MOST: usize = 60;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for policy in ["disconnect", "skip"] {
-        let server = Server::chatting(&[
+        let server = driver.chatting(&[
             "--on-lag",
             policy,
             "--grace",

@@ -5,15 +5,26 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options, line_text};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Server;
+use parlour_tests::server::{Driver, Server};
 use parlour_tests::swarm::Swarm;
 use parlour_tests::sys;
+use parlour_tests::with_each_driver;
 
-#[test]
-fn without_descriptors_it_waits_until_one_is_free() {
+with_each_driver! {
+    without_descriptors_it_waits_until_one_is_free,
+    few_descriptors_from_the_start_are_enough_for_few,
+    resets_in_the_middle_of_lines_harm_nobody,
+    connections_that_end_before_they_are_taken_harm_nobody,
+    bytes_that_come_one_at_a_time_are_lines_in_the_end,
+    a_hundred_megabytes_without_a_line_feed_are_one_line_too_long,
+    garbage_reaches_the_others_as_clean_lines,
+    who_asks_and_does_not_read_is_not_read_until_it_does,
+}
+
+fn without_descriptors_it_waits_until_one_is_free(driver: Driver) {
     const SPARE: usize = 5;
     const WAITING: usize = 4;
-    let mut server = Server::chatting(&["--max-conns", "100"]);
+    let mut server = driver.chatting(&["--max-conns", "100"]);
     let mut alice = Client::named(server.chat(), "alice");
     // The limit is one of numbers, and those in use have gaps.
     let used = server.descriptors();
@@ -46,9 +57,8 @@ fn without_descriptors_it_waits_until_one_is_free() {
     server.stop();
 }
 
-#[test]
-fn few_descriptors_from_the_start_are_enough_for_few() {
-    let mut command = Server::command(&["--chat", "0", "--max-conns", "20"]);
+fn few_descriptors_from_the_start_are_enough_for_few(driver: Driver) {
+    let mut command = driver.command(&["--chat", "0", "--max-conns", "20"]);
     sys::limit_descriptors(&mut command, 40);
     let server = Server::launch(command);
     for _ in 0..3 {
@@ -72,9 +82,8 @@ fn wait_for_descriptors(server: &Server, most: usize) {
     }
 }
 
-#[test]
-fn resets_in_the_middle_of_lines_harm_nobody() {
-    let server = Server::chatting(&[]);
+fn resets_in_the_middle_of_lines_harm_nobody(driver: Driver) {
+    let server = driver.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     alice.catch_up();
@@ -95,9 +104,8 @@ fn resets_in_the_middle_of_lines_harm_nobody() {
     server.stop();
 }
 
-#[test]
-fn connections_that_end_before_they_are_taken_harm_nobody() {
-    let server = Server::chatting(&[]);
+fn connections_that_end_before_they_are_taken_harm_nobody(driver: Driver) {
+    let server = driver.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let descriptors = server.descriptors();
     // Stopped, the server accepts none of them before they are gone.
@@ -113,9 +121,8 @@ fn connections_that_end_before_they_are_taken_harm_nobody() {
     server.stop();
 }
 
-#[test]
-fn bytes_that_come_one_at_a_time_are_lines_in_the_end() {
-    let server = Server::chatting(&[]);
+fn bytes_that_come_one_at_a_time_are_lines_in_the_end(driver: Driver) {
+    let server = driver.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut alice = Client::named(server.chat(), "alice");
     bob.catch_up();
@@ -127,11 +134,10 @@ fn bytes_that_come_one_at_a_time_are_lines_in_the_end() {
     bob.expect_line("* alice t\u{ff}pes");
 }
 
-#[test]
-fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long() {
+fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long(driver: Driver) {
     const CHUNK: usize = 1 << 20;
     const CHUNKS: usize = 100;
-    let server = Server::chatting(&[]);
+    let server = driver.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut alice = Client::named(server.chat(), "alice");
     bob.catch_up();
@@ -150,13 +156,12 @@ fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long() {
     bob.expect_nothing();
 }
 
-#[test]
-fn garbage_reaches_the_others_as_clean_lines() {
+fn garbage_reaches_the_others_as_clean_lines(driver: Driver) {
     const SENDERS: usize = 4;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = Server::chatting(&[]);
+    let server = driver.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut swarm = Swarm::default();
     for _ in 0..SENDERS {
@@ -196,10 +201,9 @@ fn garbage_reaches_the_others_as_clean_lines() {
     server.stop();
 }
 
-#[test]
-fn who_asks_and_does_not_read_is_not_read_until_it_does() {
+fn who_asks_and_does_not_read_is_not_read_until_it_does(driver: Driver) {
     const QUESTIONS: usize = 100_000;
-    let server = Server::chatting(&[]);
+    let server = driver.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut swarm = Swarm::default();
     let stalled = swarm.connect(server.chat(), Options { receive_buffer: Some(4096), source: None });

@@ -6,8 +6,21 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options, Stream, line_text};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Server;
+use parlour_tests::server::Driver;
 use parlour_tests::swarm::Swarm;
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    a_receiver_that_never_reads_is_cut_and_harms_nobody,
+    a_receiver_that_trickles_is_cut_as_well,
+    a_relay_cuts_who_never_reads,
+    the_shutdown_is_told_to_all_even_while_one_stalls,
+    a_client_that_breaks_off_while_answers_wait_is_gone,
+    a_client_that_breaks_off_while_messages_wait_is_gone,
+    clients_that_ask_and_never_read_the_answers_take_little_memory,
+    waiting_costs_no_processor_time,
+    a_lagging_client_is_told_exactly_how_many_messages_it_missed,
+}
 
 /// What is promised of the server's memory under all of this.
 const MOST_MEMORY_KIB: u64 = 32 << 10;
@@ -38,10 +51,9 @@ fn see_flood(swarm: &mut Swarm, listener: usize, lines: usize) -> usize {
     cut
 }
 
-#[test]
-fn a_receiver_that_never_reads_is_cut_and_harms_nobody() {
+fn a_receiver_that_never_reads_is_cut_and_harms_nobody(driver: Driver) {
     const LINES: usize = 200_000;
-    let server = Server::chatting(&["--grace", "1s"]);
+    let server = driver.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
@@ -53,10 +65,9 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody() {
     server.stop();
 }
 
-#[test]
-fn a_receiver_that_trickles_is_cut_as_well() {
+fn a_receiver_that_trickles_is_cut_as_well(driver: Driver) {
     const LINES: usize = 200_000;
-    let server = Server::chatting(&["--grace", "1s"]);
+    let server = driver.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
@@ -78,10 +89,9 @@ fn a_receiver_that_trickles_is_cut_as_well() {
     reader.join().expect("no panic");
 }
 
-#[test]
-fn a_relay_cuts_who_never_reads() {
+fn a_relay_cuts_who_never_reads(driver: Driver) {
     const LINES: usize = 150_000;
-    let server = Server::start(&["--relay", "0", "--grace", "1s"]);
+    let server = driver.start(&["--relay", "0", "--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.address("relay"), Options::default()));
     let stalled = swarm.connect(server.address("relay"), SMALL);
@@ -108,9 +118,8 @@ fn a_relay_cuts_who_never_reads() {
     server.stop();
 }
 
-#[test]
-fn the_shutdown_is_told_to_all_even_while_one_stalls() {
-    let server = Server::chatting(&[]);
+fn the_shutdown_is_told_to_all_even_while_one_stalls(driver: Driver) {
+    let server = driver.chatting(&[]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
@@ -136,9 +145,9 @@ fn the_shutdown_is_told_to_all_even_while_one_stalls() {
 /// Someone for whom something waits breaks the connection, after having half-closed
 /// it or not: the server must let go of it, and the room go on, long before the
 /// grace is over.
-fn breaks_off(asks: &[u8], talk: &[u8], half_closes: bool) {
+fn breaks_off(driver: Driver, asks: &[u8], talk: &[u8], half_closes: bool) {
     const A_WHILE: Duration = Duration::from_millis(500);
-    let server = Server::chatting(&["--grace", "600s"]);
+    let server = driver.chatting(&["--grace", "600s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
@@ -172,22 +181,19 @@ fn breaks_off(asks: &[u8], talk: &[u8], half_closes: bool) {
     server.stop();
 }
 
-#[test]
-fn a_client_that_breaks_off_while_answers_wait_is_gone() {
+fn a_client_that_breaks_off_while_answers_wait_is_gone(driver: Driver) {
     let asks = b"/help\n".repeat(200_000);
-    breaks_off(&asks, b"", false);
-    breaks_off(&asks, b"", true);
+    breaks_off(driver, &asks, b"", false);
+    breaks_off(driver, &asks, b"", true);
 }
 
-#[test]
-fn a_client_that_breaks_off_while_messages_wait_is_gone() {
-    breaks_off(b"", &flood(100_000), false);
-    breaks_off(b"", &flood(100_000), true);
+fn a_client_that_breaks_off_while_messages_wait_is_gone(driver: Driver) {
+    breaks_off(driver, b"", &flood(100_000), false);
+    breaks_off(driver, b"", &flood(100_000), true);
 }
 
-#[test]
-fn clients_that_ask_and_never_read_the_answers_take_little_memory() {
-    let server = Server::chatting(&[]);
+fn clients_that_ask_and_never_read_the_answers_take_little_memory(driver: Driver) {
+    let server = driver.chatting(&[]);
     let mut swarm = Swarm::default();
     for _ in 0..300 {
         let client = swarm.connect(server.chat(), Options::default());
@@ -199,11 +205,10 @@ fn clients_that_ask_and_never_read_the_answers_take_little_memory() {
     server.stop();
 }
 
-#[test]
-fn waiting_costs_no_processor_time() {
+fn waiting_costs_no_processor_time(driver: Driver) {
     const WINDOW: Duration = Duration::from_millis(600);
     const LITTLE: Duration = Duration::from_millis(150);
-    let server = Server::start(&["--chat", "0", "--echo", "0", "--relay", "0", "--grace", "60s"]);
+    let server = driver.start(&["--chat", "0", "--echo", "0", "--relay", "0", "--grace", "60s"]);
     let mut swarm = Swarm::default();
     let measure = |what: &str, swarm: &mut Swarm| {
         // Until the kernel's buffers are full and everything waits.
@@ -245,12 +250,11 @@ fn waiting_costs_no_processor_time() {
     server.stop();
 }
 
-#[test]
-fn a_lagging_client_is_told_exactly_how_many_messages_it_missed() {
+fn a_lagging_client_is_told_exactly_how_many_messages_it_missed(driver: Driver) {
     const TALKERS: usize = 3;
     const LINES: usize = 25_000;
     const GRACE: Duration = Duration::from_millis(500);
-    let server = Server::chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
+    let server = driver.chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
     let mut swarm = Swarm::default();
     let listener = swarm.connect(server.chat(), Options::default());
     let lagging = swarm.connect(server.chat(), SMALL);

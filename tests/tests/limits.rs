@@ -4,7 +4,19 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::Server;
+use parlour_tests::server::{Driver, Server};
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    only_those_allowed_come_in,
+    those_denied_do_not_come_in,
+    who_is_denied_is_not_let_in_by_an_allowance,
+    one_address_has_no_more_than_its_connections,
+    a_newcomer_too_many_is_told_so_while_the_others_go_on,
+    who_sends_nothing_for_long_is_timed_out,
+    who_is_too_fast_is_slowed_down_and_loses_nothing,
+    rooms_are_no_more_than_allowed,
+}
 
 fn from(last: u8) -> Options {
     Options { source: Some(Ipv4Addr::new(127, 0, 0, last)), receive_buffer: None }
@@ -17,30 +29,26 @@ fn may_enter(server: &Server, last: u8) -> bool {
     String::from_utf8_lossy(&seen).contains("-- welcome to parlour")
 }
 
-#[test]
-fn only_those_allowed_come_in() {
-    let server = Server::chatting(&["--allow", "127.0.0.2/32", "--allow", "127.0.0.16/28"]);
+fn only_those_allowed_come_in(driver: Driver) {
+    let server = driver.chatting(&["--allow", "127.0.0.2/32", "--allow", "127.0.0.16/28"]);
     assert_eq!(
         [1, 2, 3, 16, 31, 32].map(|last| may_enter(&server, last)),
         [false, true, false, true, true, false]
     );
 }
 
-#[test]
-fn those_denied_do_not_come_in() {
-    let server = Server::chatting(&["--deny", "127.0.0.2/32"]);
+fn those_denied_do_not_come_in(driver: Driver) {
+    let server = driver.chatting(&["--deny", "127.0.0.2/32"]);
     assert_eq!([1, 2, 3].map(|last| may_enter(&server, last)), [true, false, true]);
 }
 
-#[test]
-fn who_is_denied_is_not_let_in_by_an_allowance() {
-    let server = Server::chatting(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.2/32"]);
+fn who_is_denied_is_not_let_in_by_an_allowance(driver: Driver) {
+    let server = driver.chatting(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.2/32"]);
     assert_eq!([1, 2].map(|last| may_enter(&server, last)), [true, false]);
 }
 
-#[test]
-fn one_address_has_no_more_than_its_connections() {
-    let server = Server::chatting(&["--max-conns-per-ip", "2"]);
+fn one_address_has_no_more_than_its_connections(driver: Driver) {
+    let server = driver.chatting(&["--max-conns-per-ip", "2"]);
     let first = Client::enter_with(server.chat(), from(2));
     let mut second = Client::enter_with(server.chat(), from(2));
     assert!(!may_enter(&server, 2));
@@ -51,9 +59,8 @@ fn one_address_has_no_more_than_its_connections() {
     let _third = Client::enter_with(server.chat(), from(2));
 }
 
-#[test]
-fn a_newcomer_too_many_is_told_so_while_the_others_go_on() {
-    let server = Server::chatting(&["--max-conns", "3"]);
+fn a_newcomer_too_many_is_told_so_while_the_others_go_on(driver: Driver) {
+    let server = driver.chatting(&["--max-conns", "3"]);
     let mut clients: Vec<Client> = (0..3).map(|_| Client::enter(server.chat())).collect();
     for client in &mut clients {
         client.catch_up();
@@ -76,9 +83,8 @@ fn a_newcomer_too_many_is_told_so_while_the_others_go_on() {
     assert_eq!(Client::enter(server.chat()).name(), "guest-3");
 }
 
-#[test]
-fn who_sends_nothing_for_long_is_timed_out() {
-    let server = Server::chatting(&["--idle-timeout", "500ms"]);
+fn who_sends_nothing_for_long_is_timed_out(driver: Driver) {
+    let server = driver.chatting(&["--idle-timeout", "500ms"]);
     let mut idle = Client::enter(server.chat());
     let mut lively = Client::enter(server.chat());
     lively.catch_up();
@@ -95,10 +101,9 @@ fn who_sends_nothing_for_long_is_timed_out() {
     idle.read_to_close();
 }
 
-#[test]
-fn who_is_too_fast_is_slowed_down_and_loses_nothing() {
+fn who_is_too_fast_is_slowed_down_and_loses_nothing(driver: Driver) {
     const LINES: usize = 60;
-    let server = Server::chatting(&["--rate", "30"]);
+    let server = driver.chatting(&["--rate", "30"]);
     let mut listener = Client::enter(server.chat());
     let mut fast = Client::enter(server.chat());
     let mut other = Client::enter(server.chat());
@@ -124,9 +129,8 @@ fn who_is_too_fast_is_slowed_down_and_loses_nothing() {
     assert!(!fast.catch_up().iter().any(|line| line.contains("left")), "never punished");
 }
 
-#[test]
-fn rooms_are_no_more_than_allowed() {
-    let server = Server::chatting(&["--rooms", "2"]);
+fn rooms_are_no_more_than_allowed(driver: Driver) {
+    let server = driver.chatting(&["--rooms", "2"]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");

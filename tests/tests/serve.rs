@@ -10,8 +10,20 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::{Ended, Server, binary, wait_for_exit};
+use parlour_tests::server::{Driver, Ended, Server, binary, wait_for_exit};
 use parlour_tests::sys;
+use parlour_tests::with_each_driver;
+
+with_each_driver! {
+    any_number_of_listeners_in_any_notation,
+    a_unix_socket_is_a_listener_and_gone_at_the_end,
+    both_signals_end_it_in_order,
+    a_second_signal_ends_it_at_once,
+    a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most,
+    the_end_of_standard_input_does_not_stop_it,
+    a_closed_standard_output_does_not_stop_it,
+    a_standard_output_that_nobody_reads_does_not_keep_it_from_ending,
+}
 
 /// The start must have been refused: in one line, for a reason that `reason` is
 /// in, with nothing said to listen.
@@ -44,9 +56,8 @@ fn without_arguments_it_listens_where_the_manual_says() {
     }
 }
 
-#[test]
-fn any_number_of_listeners_in_any_notation() {
-    let server = Server::start(&[
+fn any_number_of_listeners_in_any_notation(driver: Driver) {
+    let server = driver.start(&[
         "--echo",
         "0",
         "--chat",
@@ -89,12 +100,11 @@ fn all_addresses_of_both_families() {
     drop(Client::enter(&format!("[::1]:{port}")));
 }
 
-#[test]
-fn a_unix_socket_is_a_listener_and_gone_at_the_end() {
+fn a_unix_socket_is_a_listener_and_gone_at_the_end(driver: Driver) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let address = format!("unix:{}", path.display());
-    let server = Server::start(&["--chat", &address, "--chat", "0"]);
+    let server = driver.start(&["--chat", &address, "--chat", "0"]);
     assert_eq!(server.chat(), address);
     let mut alice = Client::named(&address, "alice");
     let mut bob = Client::named(&server.listening()[1].1, "bob");
@@ -187,10 +197,9 @@ fn a_soft_limit_of_descriptors_is_raised() {
     server.stop();
 }
 
-#[test]
-fn both_signals_end_it_in_order() {
+fn both_signals_end_it_in_order(driver: Driver) {
     for signal in [sys::SIGTERM, sys::SIGINT] {
-        let mut server = Server::start(&["--chat", "0", "--echo", "0", "--relay", "0"]);
+        let mut server = driver.start(&["--chat", "0", "--echo", "0", "--relay", "0"]);
         let mut alice = Client::enter(server.chat());
         let mut bob = Client::enter(server.chat());
         let mut echo = Client::connect(server.address("echo"));
@@ -207,11 +216,10 @@ fn both_signals_end_it_in_order() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_it_at_once(driver: Driver) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
-    let mut server = Server::chatting(&["--chat", &format!("unix:{}", path.display())]);
+    let mut server = driver.chatting(&["--chat", &format!("unix:{}", path.display())]);
     let stalled = fill_a_client_that_does_not_read(&server);
     server.signal(sys::SIGTERM);
     let start = std::time::Instant::now();
@@ -224,9 +232,8 @@ fn a_second_signal_ends_it_at_once() {
     drop(stalled);
 }
 
-#[test]
-fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most() {
-    let server = Server::chatting(&[]);
+fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(driver: Driver) {
+    let server = driver.chatting(&[]);
     let stalled = fill_a_client_that_does_not_read(&server);
     server.stop();
     drop(stalled);
@@ -243,10 +250,9 @@ fn fill_a_client_that_does_not_read(server: &Server) -> Client {
     stalled
 }
 
-#[test]
-fn the_end_of_standard_input_does_not_stop_it() {
+fn the_end_of_standard_input_does_not_stop_it(driver: Driver) {
     for args in [&[][..], &["--console"]] {
-        let mut command = Server::command(&[&["--chat", "0"], args].concat());
+        let mut command = driver.command(&[&["--chat", "0"], args].concat());
         command.stdin(Stdio::piped());
         let mut server = Server::launch(command);
         server.end_input();
@@ -258,9 +264,8 @@ fn the_end_of_standard_input_does_not_stop_it() {
     }
 }
 
-#[test]
-fn a_closed_standard_output_does_not_stop_it() {
-    let mut server = Server::chatting(&["--watch"]);
+fn a_closed_standard_output_does_not_stop_it(driver: Driver) {
+    let mut server = driver.chatting(&["--watch"]);
     server.stdout.close();
     let mut alice = Client::enter(server.chat());
     for number in 0..100 {
@@ -270,14 +275,9 @@ fn a_closed_standard_output_does_not_stop_it() {
     server.stop();
 }
 
-#[test]
-fn a_standard_output_that_nobody_reads_does_not_keep_it_from_ending() {
-    let mut command = Command::new(binary());
-    command
-        .args(["--chat", "0", "--watch"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+fn a_standard_output_that_nobody_reads_does_not_keep_it_from_ending(driver: Driver) {
+    let mut command = driver.command(&["--chat", "0", "--watch"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = command.spawn().expect("the program");
     let mut output = BufReader::new(server.stdout.take().expect("its standard output"));
     let mut listening = String::new();
