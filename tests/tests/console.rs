@@ -1,10 +1,14 @@
 //! The operator's console and the watch, over pipes.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use parlour_tests::client::Client;
-use parlour_tests::server::{Driver, Server};
+use parlour_tests::lines::PATIENCE;
+use parlour_tests::programs::Program;
+use parlour_tests::server::{Driver, Server, binary};
 use parlour_tests::terminal::Terminal;
 use parlour_tests::with_each_driver;
 
@@ -18,6 +22,8 @@ with_each_driver! {
     a_terminal_commands_without_the_option,
     the_watch_shows_what_is_said,
     the_watch_shows_every_line_in_order,
+    commands_come_from_a_file_as_well,
+    the_watch_goes_into_a_file_as_well,
 }
 
 /// A server with a console on a pipe.
@@ -159,4 +165,58 @@ fn the_watch_shows_every_line_in_order(driver: Driver) {
         let line = server.stdout.wait_for("a message", |line| line.contains("<alice> line "));
         assert!(line.ends_with(&format!(" line {number}")), "{line:?} is not number {number}");
     }
+}
+
+fn commands_come_from_a_file_as_well(driver: Driver) {
+    const TIMES: usize = 2_000;
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(&b"/nonsense\n".repeat(TIMES)).expect("room");
+    file.write_all(b"/rooms").expect("room");
+    file.rewind().expect("a file");
+    let nothing = File::open("/dev/null").expect("the null device");
+    for (input, answers) in [(file, TIMES), (nothing, 0)] {
+        let mut command = driver.command(&["--chat", "0", "--console"]);
+        command.stdin(input);
+        let mut server = Server::launch(command);
+        for _ in 0..answers {
+            server.stdout.wait_for("an answer", |line| line.contains("nonsense"));
+        }
+        if answers > 0 {
+            server.stdout.wait_for("the last answer", |line| line.contains("lobby: 0 here"));
+        }
+        // The file has ended; the server has not, and does not look again and again.
+        let start = server.processor_time();
+        std::thread::sleep(Duration::from_millis(600));
+        let busy = server.processor_time() - start;
+        assert!(busy < Duration::from_millis(150), "{busy:?} of processor time after the end");
+        drop(Client::enter(server.chat()));
+        server.stop();
+    }
+}
+
+fn the_watch_goes_into_a_file_as_well(driver: Driver) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (socket, log) = (directory.path().join("chat.sock"), directory.path().join("log"));
+    let address = format!("unix:{}", socket.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" > \"$0\""]).arg(&log).arg(binary());
+    command.args(driver.command(&["--chat", &address, "--watch", "--console"]).get_args());
+    let mut server = Program::start_command(command);
+    let text = || fs::read_to_string(&log).unwrap_or_default();
+    let wait_for = |wanted: &str| {
+        let give_up = Instant::now() + PATIENCE;
+        while !text().contains(wanted) {
+            assert!(Instant::now() < give_up, "no {wanted:?} in {:?}", text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_for(&format!("listening chat {address}\n"));
+    let mut alice = Client::named(&address, "alice");
+    for number in 0..100 {
+        alice.say(&format!("line {number}"));
+    }
+    wait_for("<alice> line 99\n");
+    assert_eq!(text().lines().filter(|line| line.contains("<alice> line ")).count(), 100);
+    server.send("/shutdown\n");
+    assert_eq!(server.wait().code(), Some(0));
 }

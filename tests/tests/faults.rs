@@ -7,8 +7,7 @@ use parlour_tests::client::{Client, Options, line_text};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::{Driver, Server};
 use parlour_tests::swarm::Swarm;
-use parlour_tests::sys;
-use parlour_tests::with_each_driver;
+use parlour_tests::{sys, with_each_driver};
 
 with_each_driver! {
     without_descriptors_it_waits_until_one_is_free,
@@ -19,6 +18,8 @@ with_each_driver! {
     a_hundred_megabytes_without_a_line_feed_are_one_line_too_long,
     garbage_reaches_the_others_as_clean_lines,
     who_asks_and_does_not_read_is_not_read_until_it_does,
+    who_is_gone_but_not_read_yet_costs_nothing,
+    who_comes_in_the_turn_in_which_another_leaves_is_heard,
 }
 
 fn without_descriptors_it_waits_until_one_is_free(driver: Driver) {
@@ -230,4 +231,57 @@ fn who_asks_and_does_not_read_is_not_read_until_it_does(driver: Driver) {
     }
     assert_eq!(answers, QUESTIONS - 1, "every question is answered before the close");
     assert!(server.memory_peak_kib() < 32 << 10, "{} KiB", server.memory_peak_kib());
+}
+
+fn who_is_gone_but_not_read_yet_costs_nothing(driver: Driver) {
+    const WINDOW: Duration = Duration::from_millis(1_000);
+    const LITTLE: Duration = Duration::from_millis(150);
+    let directory = tempfile::tempdir().expect("a directory");
+    let unix = format!("unix:{}", directory.path().join("chat.sock").display());
+    // Who is above the rate is not read for a while.
+    let server = driver.chatting(&["--chat", &unix, "--rate", "1"]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut half = Client::enter(server.chat());
+    let mut broken = Client::enter(server.chat());
+    let mut local = Client::enter(&unix);
+    for client in [&mut half, &mut broken, &mut local] {
+        client.send(b"one\ntwo\nthree\nfour\n");
+    }
+    half.half_close();
+    broken.reset();
+    drop(local);
+    let start = server.processor_time();
+    std::thread::sleep(WINDOW);
+    let busy = server.processor_time() - start;
+    assert!(busy < LITTLE, "{busy:?} of processor time in {WINDOW:?}");
+    let (mut left, mut last) = (0, 0);
+    while left < 3 {
+        let line = bob.line();
+        left += usize::from(line.contains(" left"));
+        last += usize::from(line.ends_with("> four"));
+    }
+    assert_eq!(last, 3, "what was sent before counts");
+    half.read_to_close();
+}
+
+fn who_comes_in_the_turn_in_which_another_leaves_is_heard(driver: Driver) {
+    let server = driver.chatting(&[]);
+    let mut alice = Client::named(server.chat(), "alice");
+    for round in 0..5 {
+        let former = Client::enter(server.chat());
+        alice.catch_up();
+        let descriptors = server.descriptors();
+        // Stopped, the server finds both in the turn after.
+        server.signal(sys::SIGSTOP);
+        former.reset();
+        let mut newcomer = Client::connect(server.chat());
+        newcomer.say(&format!("round {round}"));
+        server.signal(sys::SIGCONT);
+        alice.wait_for(&format!("<guest-1> round {round}"));
+        newcomer.catch_up();
+        assert_eq!(server.descriptors(), descriptors, "it has the other's number");
+        newcomer.reset();
+        wait_for_descriptors(&server, descriptors.len() - 1);
+    }
+    server.stop();
 }

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use parlour_tests::client::{Client, Options};
 use parlour_tests::server::{Driver, Ended, Server, binary, wait_for_exit};
-use parlour_tests::sys;
-use parlour_tests::with_each_driver;
+use parlour_tests::{sys, with_each_driver};
 
 with_each_driver! {
     any_number_of_listeners_in_any_notation,
