@@ -23,6 +23,7 @@ const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 const READ: u32 = libc::EPOLLIN as u32;
 const WRITE: u32 = libc::EPOLLOUT as u32;
 /// What epoll reports without being asked: the descriptor is broken, or has hung up.
+/// Reading and writing both find that out, so who waits for either is told.
 const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 
 /// What a descriptor is watched for, as events of epoll_ctl(2).

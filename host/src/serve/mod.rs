@@ -28,7 +28,7 @@ pub use self::address::Address;
 pub use self::memory::Memory;
 
 /// Descriptors beside those of connections and listeners: the standard ones,
-/// the signal pipe, the console's, and a few to spare.
+/// the signal pipe, the console's, the poller's, and a few to spare.
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Rooms that a client can be in, or still be receiving from.
 const ROOMS_PER_CONN: usize = 4;
