@@ -76,6 +76,11 @@ impl<'a> Line<'a> {
         strip_cr(self.text.as_bytes())
     }
 
+    /// Whether the next byte is the first of a line.
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.text.is_empty() && !self.too_long && self.telnet == Telnet::Text
+    }
+
     /// Whether a line has begun that could still be finished.
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.text.is_empty() && !self.too_long
@@ -124,7 +129,8 @@ impl<'a> Line<'a> {
         (used, Step::More)
     }
 
-    fn limit(&self) -> usize {
+    /// Bytes in a line at the most.
+    pub(crate) fn limit(&self) -> usize {
         self.text.capacity() - 2
     }
 

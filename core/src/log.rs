@@ -171,16 +171,31 @@ impl<'a> Log<'a> {
         let index = self.record_index(number);
         let next_own = if kind == Kind::Message { MESSAGE } else { 0 };
         self.records[index] = Record { seq, start: self.head, next_own };
+        let at = self.byte_index(self.head);
+        match self.bytes.get_mut(at..at + len) {
+            Some(mut place) => {
+                for part in parts {
+                    let (here, rest) = place.split_at_mut(part.len());
+                    here.copy_from_slice(part);
+                    place = rest;
+                }
+            }
+            None => self.write_around(at, parts),
+        }
+        self.head = self.head.wrapping_add(len as Position);
+        self.next = number.wrapping_add(1);
+        number
+    }
+
+    /// Writes what goes on at the ring's start.
+    fn write_around(&mut self, mut at: usize, parts: &[&[u8]]) {
         for part in parts {
-            let at = self.byte_index(self.head);
             let until_wrap = part.len().min(self.bytes.len() - at);
             let (left, right) = part.split_at(until_wrap);
             self.bytes[at..at + left.len()].copy_from_slice(left);
             self.bytes[..right.len()].copy_from_slice(right);
-            self.head = self.head.wrapping_add(part.len() as Position);
+            at = self.byte_index((at + part.len()) as Position);
         }
-        self.next = number.wrapping_add(1);
-        number
     }
 
     /// Drops the oldest records that the next one, of `len` bytes, overwrites.

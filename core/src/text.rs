@@ -76,9 +76,6 @@ pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> R
     if raw.len() > limit {
         return Err(TooLong);
     }
-    if is_plain_ascii(raw) {
-        return Ok(raw);
-    }
     if core::str::from_utf8(raw).is_ok_and(|text| text.chars().all(is_shown)) {
         return Ok(raw);
     }
@@ -110,11 +107,40 @@ fn is_shown(c: char) -> bool {
     c == '\t' || !c.is_control()
 }
 
-/// Whether there are only printable ASCII characters and tabs. Written
-/// without an early return, so that the compiler looks at many bytes at once.
-fn is_plain_ascii(text: &[u8]) -> bool {
-    text.iter().fold(true, |plain, &b| plain & ((0x20..0x7F).contains(&b) | (b == b'\t')))
+/// A line at the start of `input` that is fit to be shown as it is, being of
+/// printable ASCII and tabs: how long its text is, and how many bytes it takes with
+/// its ending. `None` means no more than that it has to be looked at more closely.
+pub(crate) fn plain_line(input: &[u8]) -> Option<(usize, usize)> {
+    let mut from = 0;
+    loop {
+        let at = from + find_special(&input[from..])?;
+        match input[at] {
+            b'\n' => return Some((at, at + 1)),
+            b'\r' if input.get(at + 1) == Some(&b'\n') => return Some((at, at + 2)),
+            b'\t' => from = at + 1,
+            _ => return None,
+        }
+    }
 }
+
+/// The first byte that is no printable ASCII character, eight bytes at a time.
+fn find_special(text: &[u8]) -> Option<usize> {
+    let (chunks, rest) = text.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // A byte below 0x20 borrows, 0x7F carries, and what is above has its high bit
+        // set; a borrow or a carry can only mislead behind the first such byte.
+        let found = (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES) | word) & HIGHS;
+        if found != 0 {
+            return Some(8 * index + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|byte| !(0x20..0x7F).contains(byte))?;
+    Some(text.len() - rest.len() + at)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Whether `name` can be a client's or a room's: 1 to
 /// [`NAME_CHARS`](crate::limits::NAME_CHARS) letters or digits of any script, `-` and `_`.
@@ -126,8 +152,6 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 /// The first place in `text` that holds `a` or `b`, eight bytes at a time.
 pub(crate) fn find2(text: &[u8], a: u8, b: u8) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     // The lowest high bit that is set marks the first zero byte (Knuth, TAOCP 4A, 7.1.3).
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (chunks, rest) = text.as_chunks::<8>();

@@ -96,13 +96,15 @@ impl LineReader for Chat {
         can_act(x, slot) && !x.conn(slot).postponed && x.within_rate(slot)
     }
 
-    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
-        match text.strip_prefix('/') {
-            Some(command) if !command.starts_with('/') => command::run(COMMANDS, x, slot, command),
+    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
+        match text.strip_prefix(b"/") {
+            Some(command) if !command.starts_with(b"/") => command::run(COMMANDS, x, slot, command),
             escaped => {
                 let text = escaped.unwrap_or(text);
-                let name = x.name(slot);
-                x.say(slot, Kind::Message, &[b"<", &name, b"> ", text.as_bytes(), b"\r\n"]);
+                // Lent out for a moment, as a copy of it would cost more than all the rest.
+                let name = core::mem::take(&mut x.conn_mut(slot).name);
+                x.say(slot, Kind::Message, &[b"<", name.as_bytes(), b"> ", text, b"\r\n"]);
+                x.conn_mut(slot).name = name;
                 Done::Yes
             }
         }

@@ -15,8 +15,8 @@ pub(crate) struct Command {
 }
 
 /// Runs the command that `text`, without its slash, names.
-pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
-    let (name, arguments) = split_word(text);
+pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
+    let (name, arguments) = split_word(core::str::from_utf8(text).unwrap_or_default());
     match table.iter().find(|command| command.name.eq_ignore_ascii_case(name)) {
         Some(command) => (command.run)(x, slot, arguments),
         None => {

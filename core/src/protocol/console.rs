@@ -71,8 +71,8 @@ impl LineReader for Console {
             && conn.queue.free() >= x.limits.longest()
     }
 
-    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
-        match text.strip_prefix('/') {
+    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
+        match text.strip_prefix(b"/") {
             Some(command) => command::run(COMMANDS, x, slot, command),
             None => {
                 tell(x, slot, format_args!("commands start with /; /help lists them"));

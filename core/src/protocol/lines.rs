@@ -4,7 +4,7 @@
 use crate::conn::{Slot, State};
 use crate::exchange::Exchange;
 use crate::line::Step;
-use crate::text::{TooLong, clean};
+use crate::text::{TooLong, clean, plain_line};
 
 /// Whether a line was acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub(crate) trait LineReader {
     /// Whether a line could be acted on.
     fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool;
 
-    /// Acts on a line, which is not empty.
-    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done;
+    /// Acts on a line, which is not empty, and UTF-8 that is fit to be shown.
+    fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done;
 }
 
 /// Acts on the lines in the input; returns how much of it was used.
@@ -28,15 +28,26 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
     let mut used = 0;
     while used < input.len() && reader.is_ready(x, slot) {
         let rest = &input[used..];
+        // Most lines are so: whole, and to be shown as they are.
+        let line = &x.conn(slot).line;
+        if line.is_at_start()
+            && let Some((len, count)) = plain_line(rest)
+            && len <= line.limit()
+        {
+            used += count;
+            x.charge(slot, 1);
+            if len > 0 && reader.line(x, slot, &rest[..len]) == Done::NotNow {
+                postpone(x, slot, &rest[..len]);
+            }
+            continue;
+        }
         let (count, step) = x.conn_mut(slot).line.next(rest);
         used += count;
         match step {
             Step::More => {}
             Step::Direct(len) => {
                 if act(reader, x, slot, &rest[..len]) == Done::NotNow {
-                    let conn = x.conn_mut(slot);
-                    conn.line.text().push(&rest[..len]);
-                    conn.postponed = true;
+                    postpone(x, slot, &rest[..len]);
                 }
             }
             Step::Buffered => act_on_buffered(reader, x, slot),
@@ -51,6 +62,12 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
     }
     // Who has left is not listened to.
     if x.conn(slot).state == State::Open { used } else { input.len() }
+}
+
+fn postpone(x: &mut Exchange<'_>, slot: Slot, line: &[u8]) {
+    let conn = x.conn_mut(slot);
+    conn.line.text().push(line);
+    conn.postponed = true;
 }
 
 /// Acts on the line that had to wait, if one had.
@@ -81,10 +98,9 @@ fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
 fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8]) -> Done {
     x.charge(slot, 1);
     let scratch = core::mem::take(&mut x.scratch);
-    let done = match clean(raw, x.limits.line, scratch).map(core::str::from_utf8) {
-        Ok(Ok("")) => Done::Yes,
-        Ok(Ok(text)) => reader.line(x, slot, text),
-        Ok(Err(_)) => unreachable!("clean leaves nothing but UTF-8"),
+    let done = match clean(raw, x.limits.line, scratch) {
+        Ok(b"") => Done::Yes,
+        Ok(text) => reader.line(x, slot, text),
         Err(TooLong) => {
             tell_too_long(x, slot);
             Done::Yes
