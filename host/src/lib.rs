@@ -1,9 +1,11 @@
-//! parlour on a host: the hub of [`parlour_core`] driven by select(2) or epoll(7),
-//! and a terminal client for it.
+//! parlour on a host: the hub of [`parlour_core`] driven by select(2) or epoll(7), a
+//! terminal client for it, and a load generator for any server of its kind.
 //!
-//! `serve` drives the hub, `join` is the client; both wait through `poll`, and
-//! `sys` is the only place with `unsafe`.
+//! `serve` drives the hub, `join` is the client; both wait through `poll`.
+//! `bench` is the load generator, and knows no server but by its address. `sys`
+//! is the only place with `unsafe`.
 
+pub mod bench;
 pub mod join;
 mod poll;
 pub mod serve;

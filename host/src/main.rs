@@ -24,6 +24,8 @@ enum Command {
     Serve(parlour::serve::Options),
     /// Chat from this terminal
     Join(parlour::join::Options),
+    /// Measure a server of lines, this one or another, and verify every line
+    Bench(parlour::bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,5 +48,6 @@ fn main() -> ExitCode {
         None => parlour::serve::run(&cli.serve),
         Some(Command::Serve(options)) => parlour::serve::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
+        Some(Command::Bench(options)) => parlour::bench::run(&options),
     }
 }

@@ -1,0 +1,230 @@
+//! Many connections to one server, and the wait for all of them: bytes in, bytes
+//! out, none ever blocking. It knows no lines.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::ToSocketAddrs;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::BenchError;
+use crate::serve::Address;
+use crate::sys::{Epoll, Ready};
+
+/// How long the server may take to let somebody in.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// Bytes that are read at once, which should stay in the processor's cache.
+const CHUNK: usize = 128 * 1024;
+/// A line without end is thrown away when it is so long.
+const LONGEST_REST: usize = 64 * 1024;
+/// Events that one wait can bring.
+const EVENTS: usize = 1024;
+/// The receive buffer of a client that never reads: the smallest there is.
+const SMALL_BUFFER: usize = 1;
+
+/// What a client does with what the server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Habit {
+    Reads,
+    /// Reads nothing, and has the system keep little of it.
+    Stalls,
+}
+
+#[derive(Debug)]
+struct Client {
+    socket: Option<Socket>,
+    habit: Habit,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+    outbox: Vec<u8>,
+    sent: usize,
+    waits_to_write: bool,
+}
+
+/// All connections of a run, numbered from 0.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    address: Address,
+    targets: Vec<SockAddr>,
+    clients: Vec<Client>,
+    epoll: Epoll,
+    ready: Vec<Ready>,
+    buffer: Vec<u8>,
+    /// Whom the server has closed since somebody last looked.
+    closed: Vec<usize>,
+}
+
+impl Crowd {
+    /// Nobody yet, of those who will connect to `address`.
+    pub(super) fn new(address: &Address) -> Result<Self, BenchError> {
+        let targets = match address {
+            Address::Tcp(text) => text.to_socket_addrs().map(|found| found.map(SockAddr::from).collect()),
+            Address::Unix(path) => SockAddr::unix(path).map(|target| vec![target]),
+        };
+        let targets = targets.map_err(|error| BenchError::Connect(address.clone(), 0, error))?;
+        Ok(Self {
+            address: address.clone(),
+            targets,
+            clients: Vec::new(),
+            epoll: Epoll::new().map_err(|error| BenchError::System("epoll_create", error))?,
+            ready: vec![Ready { events: 0, u64: 0 }; EVENTS],
+            buffer: vec![0; LONGEST_REST + CHUNK],
+            closed: Vec::new(),
+        })
+    }
+
+    /// Connects one more, and returns its number. Waits until the server's system has taken it.
+    pub(super) fn connect(&mut self, habit: Habit) -> Result<usize, BenchError> {
+        let number = self.clients.len();
+        let fail = |error| BenchError::Connect(self.address.clone(), number, error);
+        let mut result = Err(io::Error::new(ErrorKind::NotFound, "no address of that name"));
+        for at in 0..self.targets.len() {
+            result = open(&self.targets[at], habit);
+            if result.is_ok() {
+                // The others go where the first one found somebody.
+                self.targets.swap(0, at);
+                break;
+            }
+        }
+        let socket = result.map_err(fail)?;
+        self.epoll.add(socket.as_fd(), events(habit, false), number as u64).map_err(fail)?;
+        self.clients.push(Client {
+            socket: Some(socket),
+            habit,
+            rest: Vec::new(),
+            outbox: Vec::new(),
+            sent: 0,
+            waits_to_write: false,
+        });
+        Ok(number)
+    }
+
+    /// Ends the connection of `client`.
+    pub(super) fn leave(&mut self, client: usize) {
+        self.clients[client].socket = None;
+    }
+
+    /// Whether `client` is still connected.
+    pub(super) fn is_open(&self, client: usize) -> bool {
+        self.clients[client].socket.is_some()
+    }
+
+    /// Whom the server has closed since this was last asked.
+    pub(super) fn take_closed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.closed)
+    }
+
+    /// What `client` is about to send; it goes out by `flush`.
+    pub(super) fn outbox(&mut self, client: usize) -> &mut Vec<u8> {
+        &mut self.clients[client].outbox
+    }
+
+    /// Whether the system has taken all that `client` sent.
+    pub(super) fn is_flushed(&self, client: usize) -> bool {
+        self.clients[client].outbox.is_empty()
+    }
+
+    /// Sends what `client` has, as far as it goes without waiting.
+    pub(super) fn flush(&mut self, number: usize) -> Result<(), BenchError> {
+        let client = &mut self.clients[number];
+        let Some(socket) = &mut client.socket else { return Ok(()) };
+        while client.sent < client.outbox.len() {
+            match socket.write(&client.outbox[client.sent..]) {
+                Ok(len) => client.sent += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // What the server said before is still to be read; reading tells of the end.
+                Err(_) => client.sent = client.outbox.len(),
+            }
+        }
+        if client.sent == client.outbox.len() {
+            client.outbox.clear();
+            client.sent = 0;
+        }
+        let waits = !client.outbox.is_empty();
+        if waits != client.waits_to_write {
+            client.waits_to_write = waits;
+            self.epoll
+                .modify(socket.as_fd(), events(client.habit, waits), number as u64)
+                .map_err(|error| BenchError::System("epoll_ctl", error))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until something can be done, at most for `timeout` in whole
+    /// milliseconds, and does it once for everybody: sends, and hands what came to `received`, which gets
+    /// the client, the bytes since the last line that it took, and a place for an answer, and
+    /// returns how many of the bytes it took.
+    pub(super) fn turn(
+        &mut self,
+        timeout: Duration,
+        mut received: impl FnMut(usize, &[u8], &mut Vec<u8>) -> usize,
+    ) -> Result<(), BenchError> {
+        let mut ready = std::mem::take(&mut self.ready);
+        let count = self.epoll.wait(&mut ready, timeout).map(<[Ready]>::len);
+        let count = count.map_err(|error| BenchError::System("epoll_wait", error))?;
+        for event in &ready[..count] {
+            let (client, events) = (event.u64 as usize, event.events);
+            if self.clients[client].habit == Habit::Stalls && events & !Epoll::WRITE != 0 {
+                self.lose(client);
+            } else if events & !Epoll::WRITE != 0 {
+                self.read(client, &mut received);
+            }
+            if !self.clients[client].outbox.is_empty() {
+                self.flush(client)?;
+            }
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
+    fn read(&mut self, number: usize, received: &mut impl FnMut(usize, &[u8], &mut Vec<u8>) -> usize) {
+        let client = &mut self.clients[number];
+        let Some(socket) = &mut client.socket else { return };
+        let rest = client.rest.len();
+        self.buffer[..rest].copy_from_slice(&client.rest);
+        match socket.read(&mut self.buffer[rest..rest + CHUNK]) {
+            Ok(len @ 1..) => {
+                let bytes = &self.buffer[..rest + len];
+                let taken = received(number, bytes, &mut client.outbox);
+                client.rest.clear();
+                if bytes.len() - taken <= LONGEST_REST {
+                    client.rest.extend_from_slice(&bytes[taken..]);
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Ok(0) | Err(_) => self.lose(number),
+        }
+    }
+
+    /// The server has ended this connection.
+    fn lose(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        client.socket = None;
+        client.outbox.clear();
+        client.sent = 0;
+        self.closed.push(number);
+    }
+}
+
+fn events(habit: Habit, writes: bool) -> u32 {
+    let read = if habit == Habit::Reads { Epoll::READ } else { Epoll::PEER_CLOSED };
+    if writes { read | Epoll::WRITE } else { read }
+}
+
+fn open(target: &SockAddr, habit: Habit) -> io::Result<Socket> {
+    let socket = Socket::new(target.domain(), Type::STREAM, None)?;
+    if habit == Habit::Stalls {
+        // The system must know it before it offers its window to the server.
+        socket.set_recv_buffer_size(SMALL_BUFFER)?;
+    }
+    if target.domain() == Domain::UNIX {
+        socket.connect(target)?;
+    } else {
+        socket.connect_timeout(target, CONNECT_TIME)?;
+        socket.set_tcp_nodelay(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

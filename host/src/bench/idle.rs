@@ -1,0 +1,145 @@
+//! The work of connections that say nothing: what they take of the server, and
+//! how long it takes another one to join them. It counts no lines: one of the newcomer's
+//! has to come through to somebody who was there before or, from an echo server,
+//! to the newcomer itself.
+
+use std::time::{Duration, Instant};
+
+use super::crowd::{Crowd, Habit};
+use super::line::{Id, Lines, Verdict};
+use super::process::Process;
+use super::report::{Idle, Report, Sample};
+use super::{BenchError, Plan, Progress};
+
+/// Joins that are tried, of which the median counts.
+const JOINS: u32 = 15;
+const TURN: Duration = Duration::from_millis(20);
+/// Nothing more comes when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(50);
+/// How often progress is told, in connections.
+const TELL: u32 = 500;
+
+struct Room<'a> {
+    plan: &'a Plan,
+    lines: &'a Lines,
+    crowd: Crowd,
+    /// Lines of newcomers so far.
+    number: u32,
+}
+
+/// Does the work of `plan`.
+pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
+    let server = plan.pid.map(Process::Pid);
+    let mut room = Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0 };
+    room.enter()?;
+    room.settle()?;
+    let join_first = room.join()?;
+    let before = server.and_then(Process::resident);
+    for client in 0..plan.work.clients {
+        room.enter()?;
+        if client % TELL == 0 {
+            progress(&format!("connecting, {client} of {}", plan.work.clients));
+        }
+    }
+    room.settle()?;
+    let after = server.and_then(Process::resident);
+    progress("holding all connections");
+    let from = Sample::take(0, server);
+    room.hold(plan.duration)?;
+    let to = Sample::take(0, server);
+    let join_next = room.join()?;
+    let bytes_each = before
+        .zip(after)
+        .map(|(before, after)| after.saturating_sub(before) as f64 / f64::from(plan.work.clients));
+    let idle = Idle { connections: plan.work.clients, bytes_each, join_first, join_next };
+    Ok(Report { idle: Some(idle), ..from.report(&to, plan.work.to_string(), plan.line, server) })
+}
+
+impl Room<'_> {
+    /// Connects one more and says hello.
+    fn enter(&mut self) -> Result<usize, BenchError> {
+        let client = self.crowd.connect(Habit::Reads)?;
+        let hello = (self.plan.dialect.hello)(client);
+        self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
+        self.crowd.flush(client)?;
+        // Servers tell who is there of a newcomer.
+        if client % 16 == 0 {
+            self.step(Duration::ZERO)?;
+        }
+        Ok(client)
+    }
+
+    /// Takes what has come. Returns the number of the last line among it, and whether there was anything.
+    fn step(&mut self, timeout: Duration) -> Result<(Option<u32>, bool), BenchError> {
+        let (mut came, mut any) = (None, false);
+        let (lines, answer) = (self.lines, self.plan.dialect.answer);
+        let mut said = Vec::new();
+        self.crowd.turn(timeout, |_, bytes, reply| {
+            any = true;
+            let mut taken = 0;
+            for line in bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+                taken += line.len();
+                let text = &line[..line.len() - 1];
+                let ours = lines.inspect(text, |verdict| {
+                    if let Verdict::Whole(id) = verdict {
+                        came = came.max(Some(id.number));
+                    }
+                });
+                if !ours {
+                    reply.extend(answer(text).unwrap_or_default());
+                    said = text.to_vec();
+                }
+            }
+            taken
+        })?;
+        match self.crowd.take_closed().is_empty() {
+            true => Ok((came, any)),
+            false => Err(BenchError::Closed { said: String::from_utf8_lossy(&said).into_owned() }),
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), BenchError> {
+        let mut quiet_at = Instant::now() + QUIET;
+        while Instant::now() < quiet_at {
+            if self.step(TURN)?.1 {
+                quiet_at = Instant::now() + QUIET;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, duration: Duration) -> Result<(), BenchError> {
+        let until = Instant::now() + duration;
+        while Instant::now() < until {
+            self.step(TURN)?;
+        }
+        Ok(())
+    }
+
+    /// How long it takes to join, in microseconds: the median of some times.
+    fn join(&mut self) -> Result<f64, BenchError> {
+        let mut times = Vec::new();
+        for _ in 0..JOINS {
+            let start = Instant::now();
+            let client = self.enter()?;
+            let id = Id { sender: 0, number: self.number };
+            self.number += 1;
+            let outbox = self.crowd.outbox(client);
+            outbox.extend_from_slice(self.plan.dialect.before.as_bytes());
+            self.lines.write(id, outbox);
+            outbox.extend_from_slice(self.plan.dialect.after.as_bytes());
+            self.crowd.flush(client)?;
+            while self.step(TURN)?.0 != Some(id.number) {
+                if start.elapsed() > self.plan.patience {
+                    let hint = "is this a server that passes lines on, or an echo server?";
+                    return Err(BenchError::Deaf { waiting: 1, clients: 1, hint });
+                }
+            }
+            times.push(start.elapsed().as_secs_f64() * 1e6);
+            self.crowd.leave(client);
+            self.settle()?;
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times[times.len() / 2])
+    }
+}
