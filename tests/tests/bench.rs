@@ -1,0 +1,298 @@
+//! `parlour bench`: it finds no faults in a server that has none, and names each
+//! fault of servers that are made to have it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use parlour_tests::server::{Ended, Server};
+use serde_json::Value;
+
+/// How long it measures in these tests.
+const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
+
+fn bench(args: &[&str]) -> Ended {
+    Server::run(&[&["bench"], &SHORT[..], args].concat())
+}
+
+/// The reports of a run and its exit code.
+fn reports(args: &[&str]) -> (Vec<Value>, Option<i32>) {
+    let ended = bench(&[args, &["--json"]].concat());
+    let json = serde_json::from_str(&ended.stdout.join("\n"));
+    let Ok(Value::Array(reports)) = json else { panic!("{args:?} printed {ended:#?}") };
+    (reports, ended.code)
+}
+
+/// The faults of a report that are not 0.
+fn faults(report: &Value) -> Vec<(&str, u64)> {
+    let counts = report["faults"].as_object().expect("counts");
+    let counts = counts.iter().map(|(name, count)| (name.as_str(), count.as_u64().expect("a count")));
+    counts.filter(|&(_, count)| count > 0).collect()
+}
+
+/// That all these works find lines, and no faults.
+#[track_caller]
+fn finds_no_faults(args: &[&str], works: usize) {
+    let (reports, code) = reports(args);
+    assert_eq!(reports.len(), works, "{args:?}");
+    for report in &reports {
+        assert_eq!(faults(report), [], "{report:#}");
+        assert_eq!(report["stopped"], false, "{report:#}");
+        assert!(report["idle"].is_object() || report["deliveries"].as_u64() > Some(0), "{report:#}");
+    }
+    assert_eq!(code, Some(0), "{args:?}");
+}
+
+#[test]
+fn the_hub_has_no_faults_in_any_work() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = format!("unix:{}", directory.path().join("relay").display());
+    let server = Server::start(&[
+        "--chat", "0", "--relay", "0", "--echo", "0", "--relay", &socket, "--grace", "100ms",
+    ]);
+    let pid = server.pid().to_string();
+    let works = ["fan:20", "fan:3x2", "lockstep:10", "ahead:10", "latency:5", "idle:50"];
+    finds_no_faults(&[&[server.chat(), "--pid", &pid], &works[..]].concat(), works.len());
+    finds_no_faults(&[&[server.address("relay")], &works[..]].concat(), works.len());
+    finds_no_faults(&[&[server.address("relay"), "--line", "500"], &works[..3]].concat(), 3);
+    finds_no_faults(&[&[&socket[..]], &works[..3]].concat(), 3);
+    let echoes = ["echo:20", "echo:5x32"];
+    finds_no_faults(&[&[server.address("echo"), "--idle", "30"], &echoes[..]].concat(), echoes.len());
+    finds_no_faults(&[server.address("echo"), "idle:50"], 1);
+    server.stop();
+}
+
+#[test]
+fn clients_who_never_read_are_no_fault() {
+    let server = Server::start(&["--relay", "0", "--grace", "1s"]);
+    let (reports, code) = reports(&[server.address("relay"), "latency:10", "--stall", "3"]);
+    assert_eq!((faults(&reports[0]), code), (vec![], Some(0)));
+    assert_eq!(reports[0]["stall"]["clients"], 3);
+    assert_eq!(reports[0]["stall"]["closed"], 3, "the hub disconnects who lags");
+    server.stop();
+}
+
+#[test]
+fn a_report_says_what_was_measured() {
+    let server = Server::start(&["--relay", "0"]);
+    let address = server.address("relay");
+    let pid = server.pid().to_string();
+    let (reports, _) = reports(&[address, "fan:5", "latency:5", "idle:20", "--line", "100", "--pid", &pid]);
+    let [fan, latency, idle] = &reports[..] else { panic!("{reports:#?}") };
+    assert_eq!((&fan["work"], &fan["line"]), (&"fan:5".into(), &100.into()));
+    assert!(fan["server"]["nanoseconds_per_delivery"].as_f64() > Some(0.0), "{fan:#}");
+    assert!(fan["server"]["resident"].as_u64() > Some(100_000), "{fan:#}");
+    let at = |name: &str| latency["latency"][name].as_f64().expect("a time");
+    assert!(0.0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("max"), "{latency:#}");
+    assert_eq!(idle["idle"]["connections"], 20);
+    assert!(idle["idle"]["join_next"].as_f64() > Some(0.0), "{idle:#}");
+    let table = bench(&[address, "fan:5", "latency:5"]).stdout;
+    let firsts: Vec<_> = table.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!(firsts, ["work", "fan:5", "latency:5", "", "latency", "latency:5"], "{table:#?}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_said_in_one_line() {
+    let server = Server::start(&["--relay", "0", "--echo", "0", "--max-conns", "10"]);
+    let (relay, echo) = (server.address("relay"), server.address("echo"));
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let closed = closed.expect("a port").to_string();
+    let patience = ["--patience", "300ms"];
+    for (args, words) in [
+        (vec![&closed[..], "fan:3"], "cannot connect to"),
+        (vec![echo, "fan:3"], "is this an echo server?"),
+        (vec![relay, "echo:3"], "is this an echo server?"),
+        (vec![relay, "fan:50"], "the server closed a connection"),
+        (vec![relay, "fan:65000"], "descriptors"),
+        (vec![relay, "fan:3", "--stall", "3"], "--stall"),
+        (vec![relay, "fan:3", "--pid", "4294967295"], "--pid"),
+    ] {
+        let ended = bench(&[&args[..], &patience].concat());
+        let last = ended.stderr.last().map(String::as_str).unwrap_or_default();
+        assert!(
+            last.starts_with("parlour: fan") || last.starts_with("parlour: echo"),
+            "{args:?}: {ended:#?}"
+        );
+        assert!(last.contains(words), "{args:?}: {ended:#?}");
+        assert_eq!(ended.code, Some(2), "{args:?}");
+    }
+}
+
+/// What a server makes of line number so-and-so for one client: the bytes that it gets now.
+trait Treatment: FnMut(usize, &[u8], &mut Vec<u8>) + Clone + Send + 'static {}
+
+impl<T: FnMut(usize, &[u8], &mut Vec<u8>) + Clone + Send + 'static> Treatment for T {}
+
+/// The line that is treated badly: well after those by which the load generator
+/// finds out who gets what.
+const VICTIM: usize = 60;
+
+/// A server that passes lines on to everybody else, the ones to its last client by way
+/// of a treatment.
+struct Faulty<T> {
+    clients: Vec<TcpStream>,
+    treatment: T,
+    /// Lines for the last client so far.
+    count: usize,
+    /// Whether senders get their own lines too.
+    to_all: bool,
+}
+
+impl<T: Treatment> Faulty<T> {
+    /// Starts one, which runs as long as the test program, and returns its address.
+    fn start(count: usize, to_all: bool, treatment: T) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let faulty = Arc::new(Mutex::new(Self { clients: Vec::new(), treatment, count: 0, to_all }));
+        thread::spawn(move || {
+            for own in 0..count {
+                let (stream, _) = listener.accept().expect("a client");
+                stream.set_nodelay(true).expect("a socket");
+                let reader = stream.try_clone().expect("a descriptor");
+                faulty.lock().expect("no panic").clients.push(stream);
+                let faulty = Arc::clone(&faulty);
+                thread::spawn(move || {
+                    for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                        faulty.lock().expect("no panic").pass_on(own, &[&line[..], b"\n"].concat());
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn pass_on(&mut self, from: usize, line: &[u8]) {
+        let last = self.clients.len() - 1;
+        for to in (0..self.clients.len()).filter(|&to| to != from || self.to_all) {
+            let mut out = Vec::new();
+            if to == last {
+                (self.treatment)(self.count, line, &mut out);
+                self.count += 1;
+            } else {
+                out.extend_from_slice(line);
+            }
+            // Who has left does not want it.
+            let _ = self.clients[to].write_all(&out);
+        }
+    }
+}
+
+/// That the load generator finds these faults, and no others, in a server with this treatment.
+#[track_caller]
+fn finds(expected: &[(&str, u64)], treatment: impl Treatment) {
+    // In the first one lines are compared many at once, in the others one by one.
+    for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("latency:3", 4)] {
+        let address = Faulty::start(clients, false, treatment.clone());
+        let (reports, code) = reports(&[&address, work, "--rate", "1000", "--patience", "1s"]);
+        assert_eq!(faults(&reports[0]), expected, "{work}");
+        assert_eq!(code, Some(1), "{work}");
+    }
+}
+
+#[test]
+fn a_lost_line_is_found() {
+    finds(&[("lost", 1)], |number, line, out| {
+        if number != VICTIM {
+            out.extend_from_slice(line);
+        }
+    });
+}
+
+#[test]
+fn a_doubled_line_is_found() {
+    finds(&[("doubled", 1)], |number, line, out| {
+        out.extend_from_slice(&line.repeat(if number == VICTIM { 2 } else { 1 }));
+    });
+}
+
+#[test]
+fn a_cut_line_is_found() {
+    finds(&[("cut", 1)], |number, line, out| {
+        if number == VICTIM {
+            out.extend_from_slice(&line[..40]);
+            out.extend_from_slice(&line[50..]);
+        } else {
+            out.extend_from_slice(line);
+        }
+    });
+}
+
+#[test]
+fn a_lost_line_end_is_found() {
+    finds(&[("cut", 1)], |number, line, out| {
+        out.extend_from_slice(if number == VICTIM { &line[..line.len() - 1] } else { line });
+    });
+}
+
+#[test]
+fn a_corrupt_line_is_found() {
+    finds(&[("corrupt", 1)], |number, line, out| {
+        out.extend_from_slice(line);
+        if number == VICTIM {
+            out[30] ^= 1;
+        }
+    });
+}
+
+#[test]
+fn a_line_that_is_not_to_be_recognised_is_lost() {
+    finds(&[("lost", 1)], |number, line, out| {
+        out.extend_from_slice(line);
+        if number == VICTIM {
+            out[3] ^= 1;
+        }
+    });
+}
+
+#[test]
+fn a_line_that_comes_after_a_later_one_of_its_sender_is_found() {
+    const SENDER: std::ops::Range<usize> = 11..15;
+    let mut held = Vec::new();
+    finds(&[("reordered", 1)], move |number, line, out| {
+        if number == VICTIM {
+            held = line.to_vec();
+            return;
+        }
+        out.extend_from_slice(line);
+        if held.get(SENDER) == Some(&line[SENDER]) {
+            out.append(&mut held);
+        }
+    });
+}
+
+#[test]
+fn a_server_that_stops_is_found() {
+    let address = Faulty::start(4, false, |number, line, out| {
+        if number < VICTIM {
+            out.extend_from_slice(line);
+        }
+    });
+    let (reports, code) = reports(&[&address, "fan:3x8", "--patience", "300ms"]);
+    assert_eq!(reports[0]["stopped"], true, "{:#}", reports[0]);
+    assert_eq!(faults(&reports[0]), [("lost", 8)]);
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn senders_may_get_their_own_lines_and_lines_a_frame() {
+    let frame = |number: usize, line: &[u8], out: &mut Vec<u8>| {
+        if number.is_multiple_of(7) {
+            out.extend_from_slice(b"-- somebody said\r\n");
+        }
+        out.extend_from_slice(b"\x1b[1m<somebody with a name> \x1b[0m");
+        out.extend_from_slice(&line[..line.len() - 1]);
+        out.extend_from_slice(b" (12:30)\r\n");
+    };
+    for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("lockstep:3", 3), ("latency:3", 4)] {
+        finds_no_faults(&[&Faulty::start(clients, true, frame), work], 1);
+    }
+}
+
+#[test]
+fn a_line_for_another_is_found() {
+    let address = Faulty::start(2, true, |_, line, out| out.extend_from_slice(line));
+    let (reports, code) = reports(&[&address, "echo:2x4"]);
+    let [(name, _)] = faults(&reports[0])[..] else { panic!("{:#}", reports[0]) };
+    assert_eq!((name, code), ("stray", Some(1)));
+}
