@@ -184,57 +184,6 @@ pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_max)
 }
 
-/// An epoll(7) instance. Level-triggered; each descriptor is known by a token.
-#[derive(Debug)]
-pub(crate) struct Epoll(OwnedFd);
-
-/// What an [`Epoll`] found ready; `u64` is the token, `events` what is ready.
-pub(crate) type Ready = libc::epoll_event;
-
-impl Epoll {
-    pub(crate) const READ: u32 = libc::EPOLLIN as u32;
-    pub(crate) const WRITE: u32 = libc::EPOLLOUT as u32;
-    pub(crate) const PEER_CLOSED: u32 = libc::EPOLLRDHUP as u32;
-
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no memory is involved.
-        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the descriptor was just opened and nothing else owns it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    /// Watches `fd` for `events`; that it broke is reported in any case.
-    pub(crate) fn add(&self, fd: BorrowedFd<'_>, events: u32, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, events, token)
-    }
-
-    /// Changes what a watched `fd` is watched for.
-    pub(crate) fn modify(&self, fd: BorrowedFd<'_>, events: u32, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, events, token)
-    }
-
-    fn control(&self, operation: c_int, fd: BorrowedFd<'_>, events: u32, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events, u64: token };
-        // SAFETY: the kernel reads one event, which outlives the call.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd.as_raw_fd(), &raw mut event) })?;
-        Ok(())
-    }
-
-    /// Waits until something is ready, at most `timeout` in whole milliseconds,
-    /// and leaves it in `ready`, as much as there is place for. A signal is an
-    /// early return with nothing ready.
-    pub(crate) fn wait<'a>(&self, ready: &'a mut [Ready], timeout: Duration) -> io::Result<&'a [Ready]> {
-        let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-        let most = c_int::try_from(ready.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the pointer and the count are those of one slice.
-        match check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.as_mut_ptr(), most, timeout) }) {
-            Ok(count) => Ok(&ready[..count as usize]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(&[]),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// Lets the calling thread, and those that it starts, run on the processor `cpu` alone.
 pub(crate) fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     if cpu >= 8 * size_of::<libc::cpu_set_t>() {

@@ -3,14 +3,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::ToSocketAddrs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::BenchError;
 use crate::serve::Address;
-use crate::sys::{Epoll, Ready};
+use crate::sys::{self, EpollEvent};
 
 /// How long the server may take to let somebody in.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -48,8 +48,10 @@ pub(super) struct Crowd {
     address: Address,
     targets: Vec<SockAddr>,
     clients: Vec<Client>,
-    epoll: Epoll,
-    ready: Vec<Ready>,
+    epoll: OwnedFd,
+    /// For each descriptor, whose it is.
+    owners: Vec<usize>,
+    ready: Vec<EpollEvent>,
     buffer: Vec<u8>,
     /// Whom the server has closed since somebody last looked.
     closed: Vec<usize>,
@@ -67,8 +69,9 @@ impl Crowd {
             address: address.clone(),
             targets,
             clients: Vec::new(),
-            epoll: Epoll::new().map_err(|error| BenchError::System("epoll_create", error))?,
-            ready: vec![Ready { events: 0, u64: 0 }; EVENTS],
+            epoll: sys::epoll_create().map_err(|error| BenchError::System("epoll_create", error))?,
+            owners: Vec::new(),
+            ready: vec![EpollEvent { events: 0, u64: 0 }; EVENTS],
             buffer: vec![0; LONGEST_REST + CHUNK],
             closed: Vec::new(),
         })
@@ -88,7 +91,12 @@ impl Crowd {
             }
         }
         let socket = result.map_err(fail)?;
-        self.epoll.add(socket.as_fd(), events(habit, false), number as u64).map_err(fail)?;
+        let fd = socket.as_raw_fd();
+        sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_ADD, fd, events(habit, false)).map_err(fail)?;
+        if self.owners.len() <= fd as usize {
+            self.owners.resize(fd as usize + 1, 0);
+        }
+        self.owners[fd as usize] = number;
         self.clients.push(Client {
             socket: Some(socket),
             habit,
@@ -145,15 +153,15 @@ impl Crowd {
         let waits = !client.outbox.is_empty();
         if waits != client.waits_to_write {
             client.waits_to_write = waits;
-            self.epoll
-                .modify(socket.as_fd(), events(client.habit, waits), number as u64)
+            let events = events(client.habit, waits);
+            sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_MOD, socket.as_raw_fd(), events)
                 .map_err(|error| BenchError::System("epoll_ctl", error))?;
         }
         Ok(())
     }
 
-    /// Waits until something can be done, at most for `timeout` in whole
-    /// milliseconds, and does it once for everybody: sends, and hands what came to `received`, which gets
+    /// Waits until something can be done, at most for `timeout`, rounded up to
+    /// whole milliseconds, and does it once for everybody: sends, and hands what came to `received`, which gets
     /// the client, the bytes since the last line that it took, and a place for an answer, and
     /// returns how many of the bytes it took.
     pub(super) fn turn(
@@ -162,13 +170,16 @@ impl Crowd {
         mut received: impl FnMut(usize, &[u8], &mut Vec<u8>) -> usize,
     ) -> Result<(), BenchError> {
         let mut ready = std::mem::take(&mut self.ready);
-        let count = self.epoll.wait(&mut ready, timeout).map(<[Ready]>::len);
-        let count = count.map_err(|error| BenchError::System("epoll_wait", error))?;
+        let count = match sys::epoll_wait(self.epoll.as_fd(), &mut ready, Some(timeout)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            result => result.map_err(|error| BenchError::System("epoll_wait", error))?,
+        };
         for event in &ready[..count] {
-            let (client, events) = (event.u64 as usize, event.events);
-            if self.clients[client].habit == Habit::Stalls && events & !Epoll::WRITE != 0 {
+            let (client, events) = (self.owners[event.u64 as usize], event.events);
+            let comes = events & !WRITE != 0;
+            if comes && self.clients[client].habit == Habit::Stalls {
                 self.lose(client);
-            } else if events & !Epoll::WRITE != 0 {
+            } else if comes {
                 self.read(client, &mut received);
             }
             if !self.clients[client].outbox.is_empty() {
@@ -208,9 +219,12 @@ impl Crowd {
     }
 }
 
+const WRITE: u32 = libc::EPOLLOUT as u32;
+
 fn events(habit: Habit, writes: bool) -> u32 {
-    let read = if habit == Habit::Reads { Epoll::READ } else { Epoll::PEER_CLOSED };
-    if writes { read | Epoll::WRITE } else { read }
+    // What comes to somebody who does not read is of no interest, but that the server goes is.
+    let read = if habit == Habit::Reads { libc::EPOLLIN } else { libc::EPOLLRDHUP };
+    if writes { read as u32 | WRITE } else { read as u32 }
 }
 
 fn open(target: &SockAddr, habit: Habit) -> io::Result<Socket> {

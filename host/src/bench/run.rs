@@ -423,6 +423,7 @@ impl<'a> Run<'a> {
         self.crowd.flush(0)?;
         let wait = next - now;
         let busy = due > 0 || now.saturating_duration_since(self.arrived) < SPIN || wait <= SPIN;
-        Ok(if busy { Duration::ZERO } else { TURN.min(wait - SPIN) })
+        let whole = Duration::from_millis(wait.saturating_sub(SPIN).as_millis() as u64);
+        Ok(if busy { Duration::ZERO } else { TURN.min(whole) })
     }
 }
