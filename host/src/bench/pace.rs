@@ -11,7 +11,7 @@ pub(super) enum Pace {
     /// The first one, for those who receive: it is at most so many lines ahead
     /// of the slowest, and sends no lines from `end` on.
     Window { ahead: u32, end: u32 },
-    /// Each for all others.
+    /// All for all.
     Rounds(Rounds),
     /// Each for its own lines to come back.
     Echo { ahead: u32 },
@@ -19,14 +19,17 @@ pub(super) enum Pace {
     Schedule(Schedule),
 }
 
-/// How far each client has received of all others: in round R are those who
-/// have R lines of everybody, but not R+1.
+/// How far all have received of all others: in round R are those who have R
+/// lines of everybody, but not R+1. The round of the slowest is everybody's.
 #[derive(Debug)]
 pub(super) struct Rounds {
-    /// How many lines a client may be ahead of its round.
-    pub(super) ahead: u32,
+    /// How many lines a client may be ahead of the round.
+    ahead: u32,
+    round: u32,
+    /// How many are in that round.
+    slowest: usize,
+    /// For each client: the round that it is in itself, and of how many it has no more lines.
     rounds: Vec<u32>,
-    /// For each client: of how many it has no more lines than its round says.
     behind: Vec<u32>,
 }
 
@@ -34,10 +37,11 @@ impl Rounds {
     /// All who are in the ledger, as it is now.
     pub(super) fn new(ahead: u32, ledger: &Ledger) -> Self {
         let count = ledger.senders();
-        let mut rounds = Self { ahead, rounds: vec![0; count], behind: vec![0; count] };
+        let mut rounds = Self { ahead, round: 0, slowest: 0, rounds: vec![0; count], behind: vec![0; count] };
         for client in 0..count {
             rounds.find(client, ledger);
         }
+        rounds.find_slowest();
         rounds
     }
 
@@ -49,20 +53,33 @@ impl Rounds {
         self.behind[client] = heard.filter(|&sender| next(sender) == round).count() as u32;
     }
 
+    fn find_slowest(&mut self) {
+        self.round = self.rounds.iter().copied().min().unwrap_or(0);
+        self.slowest = self.rounds.iter().filter(|&&round| round == self.round).count();
+    }
+
     /// Enters what has arrived.
     pub(super) fn arrived(&mut self, client: usize, arrival: Arrival, ledger: &Ledger) {
         let round = self.rounds[client];
-        if (arrival.before..arrival.after).contains(&round) {
-            self.behind[client] -= 1;
-            if self.behind[client] == 0 {
-                self.find(client, ledger);
+        if !(arrival.before..arrival.after).contains(&round) {
+            return;
+        }
+        self.behind[client] -= 1;
+        if self.behind[client] > 0 {
+            return;
+        }
+        self.find(client, ledger);
+        if round == self.round {
+            self.slowest -= 1;
+            if self.slowest == 0 {
+                self.find_slowest();
             }
         }
     }
 
-    /// The number from which on `client` has to wait.
-    pub(super) fn end(&self, client: usize) -> u32 {
-        self.rounds[client] + self.ahead
+    /// The number from which on everybody has to wait.
+    pub(super) fn end(&self) -> u32 {
+        self.round + self.ahead
     }
 }
 
@@ -93,23 +110,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_goes_on_when_it_has_a_line_of_everybody() {
+    fn all_go_on_when_everybody_has_a_line_of_everybody() {
         let mut ledger = Ledger::new(3, 3, Audience::Others);
         ledger.begin();
         let mut rounds = Rounds::new(1, &ledger);
-        let mut take = |ledger: &mut Ledger, receiver, id| {
-            let arrival = ledger.take(receiver, Verdict::Whole(id)).expect("a new line");
-            rounds.arrived(receiver, arrival, ledger);
-            rounds.end(receiver)
-        };
-        let first: Vec<_> = (0..3).map(|sender| ledger.send(sender)).collect();
-        assert_eq!(take(&mut ledger, 0, first[1]), 1);
-        let second = ledger.send(1);
-        assert_eq!(take(&mut ledger, 0, second), 1);
-        assert_eq!(take(&mut ledger, 0, first[2]), 2);
-        let second = ledger.send(2);
-        assert_eq!(take(&mut ledger, 0, second), 3);
-        assert_eq!(take(&mut ledger, 1, first[0]), 1);
+        for round in 1..4 {
+            let ids: Vec<_> = (0..3).map(|sender| ledger.send(sender)).collect();
+            for receiver in 0..3 {
+                for id in ids.iter().filter(|id| id.sender != receiver) {
+                    assert_eq!(rounds.end(), round);
+                    let receiver = receiver as usize;
+                    let arrival = ledger.take(receiver, Verdict::Whole(*id)).expect("a new line");
+                    rounds.arrived(receiver, arrival, &ledger);
+                }
+            }
+            assert_eq!(rounds.end(), round + 1);
+        }
         assert!(!ledger.faults.any());
+    }
+
+    #[test]
+    fn a_line_that_is_lost_stops_nobody_who_may_be_ahead() {
+        let mut ledger = Ledger::new(2, 2, Audience::Others);
+        ledger.begin();
+        let mut rounds = Rounds::new(2, &ledger);
+        for sender in [0, 0, 1, 1] {
+            let id = ledger.send(sender);
+            if (sender, id.number) != (0, 0) {
+                let receiver = 1 - sender;
+                let arrival = ledger.take(receiver, Verdict::Whole(id)).expect("a new line");
+                rounds.arrived(receiver, arrival, &ledger);
+            }
+        }
+        assert_eq!(rounds.end(), 4);
     }
 }

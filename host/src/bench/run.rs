@@ -378,15 +378,17 @@ impl<'a> Run<'a> {
                 let all = self.send_below(0, end)?;
                 if all || !self.crowd.is_flushed(0) { TURN } else { Duration::ZERO }
             }
-            Pace::Rounds(_) | Pace::Echo { .. } => {
-                let senders = self.senders;
-                for &client in heard.iter().filter(|&&client| client < senders) {
-                    let end = match &self.book.pace {
-                        Pace::Rounds(rounds) => rounds.end(client),
-                        Pace::Echo { ahead } => self.book.ledger.next(client, client) + ahead,
-                        Pace::Window { .. } | Pace::Schedule(_) => unreachable!("one alone sends"),
-                    };
+            Pace::Rounds(rounds) => {
+                let end = rounds.end();
+                for client in 0..self.senders {
                     self.send_below(client, end)?;
+                }
+                TURN
+            }
+            Pace::Echo { ahead } => {
+                let (ahead, senders) = (*ahead, self.senders);
+                for &client in heard.iter().filter(|&&client| client < senders) {
+                    self.send_below(client, self.book.ledger.next(client, client) + ahead)?;
                 }
                 TURN
             }

@@ -9,9 +9,9 @@ use std::str::FromStr;
 pub enum Kind {
     /// One sends as fast as it goes, the others receive.
     Fan,
-    /// All send: each the next line when it has the last one of everybody.
+    /// All send a line, and the next one when everybody has all of that round.
     Lockstep,
-    /// All send, each some lines ahead of what it has of everybody.
+    /// The same, but each is up to some lines ahead.
     Ahead,
     /// Each gets back what it sends.
     Echo,
