@@ -9,11 +9,12 @@ use std::thread;
 use parlour_tests::server::{Ended, Server};
 use serde_json::Value;
 
-/// How long it measures in these tests.
+/// How long it measures, where a test does not say otherwise.
 const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
 
 fn bench(args: &[&str]) -> Ended {
-    Server::run(&[&["bench"], &SHORT[..], args].concat())
+    let short = if args.contains(&"--duration") { &[] } else { &SHORT[..] };
+    Server::run(&[&["bench"], short, args].concat())
 }
 
 /// The reports of a run and its exit code.
@@ -31,45 +32,56 @@ fn faults(report: &Value) -> Vec<(&str, u64)> {
     counts.filter(|&(_, count)| count > 0).collect()
 }
 
-/// That all these works find lines, and no faults.
+/// That these works, one after the other, find lines and no faults.
 #[track_caller]
-fn finds_no_faults(args: &[&str], works: usize) {
-    let (reports, code) = reports(args);
-    assert_eq!(reports.len(), works, "{args:?}");
-    for report in &reports {
+fn finds_no_faults(address: &str, works: &[&str], args: &[&str]) {
+    for work in works {
+        let (reports, code) = reports(&[&[address, work], args].concat());
+        let [report] = &reports[..] else { panic!("{work}: {reports:#?}") };
         assert_eq!(faults(report), [], "{report:#}");
         assert_eq!(report["stopped"], false, "{report:#}");
         assert!(report["idle"].is_object() || report["deliveries"].as_u64() > Some(0), "{report:#}");
+        assert_eq!(code, Some(0), "{work} {args:?}");
     }
-    assert_eq!(code, Some(0), "{args:?}");
 }
 
 #[test]
-fn the_hub_has_no_faults_in_any_work() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let socket = format!("unix:{}", directory.path().join("relay").display());
-    let server = Server::start(&[
-        "--chat", "0", "--relay", "0", "--echo", "0", "--relay", &socket, "--grace", "100ms",
-    ]);
+fn the_chat_has_no_faults_in_any_work() {
+    let server = Server::chatting(&[]);
     let pid = server.pid().to_string();
     let works = ["fan:20", "fan:3x2", "lockstep:10", "ahead:10", "latency:5", "idle:50"];
-    finds_no_faults(&[&[server.chat(), "--pid", &pid], &works[..]].concat(), works.len());
-    finds_no_faults(&[&[server.address("relay")], &works[..]].concat(), works.len());
-    finds_no_faults(&[&[server.address("relay"), "--line", "500"], &works[..3]].concat(), 3);
-    finds_no_faults(&[&[&socket[..]], &works[..3]].concat(), 3);
-    let echoes = ["echo:20", "echo:5x32"];
-    finds_no_faults(&[&[server.address("echo"), "--idle", "30"], &echoes[..]].concat(), echoes.len());
-    finds_no_faults(&[server.address("echo"), "idle:50"], 1);
+    finds_no_faults(server.chat(), &works, &["--pid", &pid]);
+    server.stop();
+}
+
+#[test]
+fn the_relay_has_no_faults_with_long_lines_nor_at_a_socket_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = format!("unix:{}", directory.path().join("relay").display());
+    let server = Server::start(&["--relay", "0", "--relay", &socket]);
+    finds_no_faults(server.address("relay"), &["fan:20", "ahead:10"], &["--line", "500"]);
+    finds_no_faults(&socket, &["fan:20", "lockstep:10"], &[]);
+    server.stop();
+}
+
+#[test]
+fn the_echo_has_no_faults_in_any_work() {
+    let server = Server::start(&["--echo", "0"]);
+    finds_no_faults(server.address("echo"), &["echo:20", "echo:5x32"], &["--idle", "30"]);
+    finds_no_faults(server.address("echo"), &["idle:50"], &[]);
     server.stop();
 }
 
 #[test]
 fn clients_who_never_read_are_no_fault() {
     let server = Server::start(&["--relay", "0", "--grace", "1s"]);
-    let (reports, code) = reports(&[server.address("relay"), "latency:10", "--stall", "3"]);
-    assert_eq!((faults(&reports[0]), code), (vec![], Some(0)));
-    assert_eq!(reports[0]["stall"]["clients"], 3);
-    assert_eq!(reports[0]["stall"]["closed"], 3, "the hub disconnects who lags");
+    let (reports, code) = reports(&[server.address("relay"), "latency:10", "fan:10", "--stall", "3"]);
+    assert_eq!((reports.len(), code), (2, Some(0)));
+    for report in &reports {
+        assert_eq!((faults(report), report["deliveries"].as_u64() > Some(0)), (vec![], true), "{report:#}");
+        assert_eq!(report["stall"]["clients"], 3);
+        assert_eq!(report["stall"]["closed"], 3, "the hub disconnects who lags");
+    }
     server.stop();
 }
 
@@ -98,7 +110,7 @@ fn what_cannot_be_measured_is_said_in_one_line() {
     let (relay, echo) = (server.address("relay"), server.address("echo"));
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let closed = closed.expect("a port").to_string();
-    let patience = ["--patience", "300ms"];
+    let patience = ["--patience", "1s"];
     for (args, words) in [
         (vec![&closed[..], "fan:3"], "cannot connect to"),
         (vec![echo, "fan:3"], "is this an echo server?"),
@@ -184,7 +196,7 @@ fn finds(expected: &[(&str, u64)], treatment: impl Treatment) {
     // In the first one lines are compared many at once, in the others one by one.
     for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("latency:3", 4)] {
         let address = Faulty::start(clients, false, treatment.clone());
-        let (reports, code) = reports(&[&address, work, "--rate", "1000", "--patience", "1s"]);
+        let (reports, code) = reports(&[&address, work, "--rate", "1000"]);
         assert_eq!(faults(&reports[0]), expected, "{work}");
         assert_eq!(code, Some(1), "{work}");
     }
@@ -268,7 +280,7 @@ fn a_server_that_stops_is_found() {
             out.extend_from_slice(line);
         }
     });
-    let (reports, code) = reports(&[&address, "fan:3x8", "--patience", "300ms"]);
+    let (reports, code) = reports(&[&address, "fan:3x8", "--duration", "10s", "--patience", "1s"]);
     assert_eq!(reports[0]["stopped"], true, "{:#}", reports[0]);
     assert_eq!(faults(&reports[0]), [("lost", 8)]);
     assert_eq!(code, Some(1));
@@ -285,7 +297,7 @@ fn senders_may_get_their_own_lines_and_lines_a_frame() {
         out.extend_from_slice(b" (12:30)\r\n");
     };
     for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("lockstep:3", 3), ("latency:3", 4)] {
-        finds_no_faults(&[&Faulty::start(clients, true, frame), work], 1);
+        finds_no_faults(&Faulty::start(clients, true, frame), &[work], &[]);
     }
 }
 

@@ -44,6 +44,11 @@ enum Ended {
     Closed,
 }
 
+/// The pace of one who is so many lines ahead of those who receive, without end.
+fn window(ahead: u32) -> Pace {
+    Pace::Window { ahead, end: u32::MAX }
+}
+
 /// A work that runs.
 pub(super) struct Run<'a> {
     plan: &'a Plan,
@@ -76,10 +81,9 @@ pub(super) fn measure(plan: &Plan, run: u16, progress: Progress<'_>) -> Result<R
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, lines: Lines, progress: Progress<'a>) -> Result<Self, BenchError> {
         let (clients, ahead) = (plan.work.clients as usize, plan.work.depth);
-        let window = Pace::Window { ahead, end: u32::MAX };
         let (receivers, senders, audience, pace) = match plan.work.kind {
-            Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window),
-            Kind::Lockstep | Kind::Ahead => (clients, clients, Audience::Others, window),
+            Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window(ahead)),
+            Kind::Lockstep | Kind::Ahead => (clients, clients, Audience::Others, window(ahead)),
             Kind::Echo => (clients, clients, Audience::Sender, Pace::Echo { ahead }),
         };
         Ok(Self {
@@ -246,6 +250,7 @@ impl<'a> Run<'a> {
             let (how, longest_pause) = self.fill()?;
             ended = how;
             stall = Some(longest_pause);
+            self.book.pace = window(self.plan.work.depth);
         }
         let first = self.book.ledger.sent(0);
         if self.plan.work.kind == Kind::Latency {
@@ -271,16 +276,18 @@ impl<'a> Run<'a> {
         let readers: Vec<_> = self.readers().collect();
         readers.into_iter().for_each(|client| self.book.ledger.close(client));
         let latency = self.book.latency.as_ref().map(|(_, histogram)| histogram);
+        let report = from.report(&to, self.plan.work.to_string(), self.plan.line, server);
+        let faults = self.book.ledger.faults;
         Ok(Report {
-            faults: self.book.ledger.faults,
-            stopped: ended == Ended::Stopped,
+            faults,
+            stopped: ended == Ended::Stopped || (report.deliveries == 0 && faults.lost > 0),
             latency: latency.filter(|histogram| !histogram.is_empty()).map(Latency::of),
             stall: stall.map(|longest_pause| Stall {
                 clients: self.plan.stall,
                 longest_pause: longest_pause.as_secs_f64(),
                 closed: self.stalled_closed,
             }),
-            ..from.report(&to, self.plan.work.to_string(), self.plan.line, server)
+            ..report
         })
     }
 

@@ -10,8 +10,8 @@ use std::ops::Range;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes that are read at once: more than this costs no less.
+const CHUNK: usize = 256 * 1024;
 const EVENTS: usize = 1024;
 const LISTENER: u64 = u64::MAX;
 
