@@ -64,7 +64,8 @@ fn write_choices(board: &Board, folder: &Path) {
 fn write_memory(board: &Board, folder: &Path) {
     let measures = env::var_os("PARLOUR_MEASURE").is_some();
     let wide = |region: Region| if measures { Region { len: WIDE, ..region } } else { region };
-    let (flash, ram, stack) = (wide(board.flash), wide(board.ram), board.stack);
+    let (flash, ram) = (wide(board.flash), wide(board.ram));
+    let stack: usize = choice("PARLOUR_STACK", &board.stack.to_string()).parse().expect("a number of bytes");
     // Where both are one memory, a wider program would reach into the variables.
     let ram_origin = if measures { ram.origin + WIDE } else { ram.origin };
     let memory = format!(

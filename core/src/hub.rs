@@ -161,7 +161,9 @@ impl<'a> Hub<'a> {
 
     /// The next connection whose interest, or whose bytes to send, may have
     /// changed since it was last named here; `None` when all were named. A
-    /// connection that is not named needs no look at all.
+    /// connection that is not named needs no look at all. That everything was sent, as
+    /// the driver has just told, does not name it: whoever tells that looks at its
+    /// interest anyway.
     pub fn next_changed(&mut self) -> Option<ConnId> {
         self.x.next_changed()
     }
@@ -281,9 +283,14 @@ impl<'a> Hub<'a> {
         if count == 0 {
             return;
         }
-        let gap_len = self.behaviour(slot).gap(self.x.conn(slot).gap.told).len();
-        self.x.commit(slot, count, gap_len);
-        self.x.touch(slot);
+        let gap = &self.x.conn(slot).gap;
+        let gap_len = if gap.open { self.behaviour(slot).gap(gap.told).len() } else { 0 };
+        let made_place = self.x.commit(slot, count, gap_len);
+        // That all is sent is no news to the driver; that more is left to be sent, or that
+        // there is place for answers again, may be.
+        if made_place || self.x.conn(slot).state != State::Open || self.x.has_output(slot) {
+            self.x.touch(slot);
+        }
         let now = self.x.now;
         let conn = self.x.conn_mut(slot);
         if conn.state == State::Closing {

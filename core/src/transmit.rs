@@ -238,8 +238,9 @@ impl<'h> Iterator for Transmit<'h, '_> {
 
 impl Exchange<'_> {
     /// Takes the first `count` bytes of what [`Transmit`] lent as sent. `gap_len`
-    /// is the length of the gap's notice. Bytes that were not lent are ignored.
-    pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) {
+    /// is the length of the gap's notice. Bytes that were not lent are ignored. Says
+    /// whether something left the private queue.
+    pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) -> bool {
         let mut walk = Walk::new(self, slot);
         let (mut from_queue, mut from_gap) = (0, 0);
         while count > 0 {
@@ -272,5 +273,6 @@ impl Exchange<'_> {
         for lane in &walk.lanes {
             self.move_cursor(lane.member, lane.position);
         }
+        from_queue > 0
     }
 }

@@ -100,19 +100,27 @@ pub fn found(name: &str, package: &str) -> PathBuf {
 /// When it cannot be built.
 #[must_use]
 pub fn build(package: &str, name: &str, profile: &str) -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf();
-    let target = match env::var_os("CARGO_TARGET_DIR") {
-        Some(directory) => workspace.join(directory),
-        None => workspace.join("target"),
-    };
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--profile", profile, "-p", package])
-        .current_dir(&workspace)
+        .current_dir(workspace())
         .status()
         .expect("cargo runs");
     assert!(built.success(), "cargo build --profile {profile} -p {package} failed");
     let folder = if profile == "dev" { "debug" } else { profile };
-    target.join(folder).join(name)
+    target().join(folder).join(name)
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
+}
+
+/// Where cargo puts what it builds here.
+#[must_use]
+pub fn target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => workspace().join(directory),
+        None => workspace().join("target"),
+    }
 }
 
 /// The processor time that a process used, in user and system mode.

@@ -310,7 +310,6 @@ fn thousands_come_and_go_and_nothing_is_left_of_them() {
     const VISITS: usize = 5_000;
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(4));
     let mut wire = Wire::new(&mut ground, &plan);
-    let sockets = wire.sockets.iter().count();
     let [alice] = wire.people(["alice"]);
     let mut rng = fastrand::Rng::with_seed(5);
     for _ in 0..VISITS {
@@ -324,7 +323,6 @@ fn thousands_come_and_go_and_nothing_is_left_of_them() {
     all_leave(&mut wire, &[alice]);
     wire.advance(SECOND * 20);
     wire.is_at_rest(&plan);
-    assert_eq!(wire.sockets.iter().count(), sockets);
     let crowd = crowd(&mut wire, 4);
     all_talk(&mut wire, &crowd, 5);
 }

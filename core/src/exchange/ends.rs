@@ -70,8 +70,7 @@ impl Exchange<'_> {
         let conn = self.conn(slot);
         !conn.queue.is_empty()
             || conn.gap.open
-            || self.members_of(slot).any(|index| {
-                let member = &self.members[index as usize];
+            || self.memberships(slot).iter().any(|member| {
                 member.state != Membership::Free
                     && member.position != member.end(&self.rooms[member.room as usize].log)
             })

@@ -13,6 +13,13 @@ impl Exchange<'_> {
         slot * each..(slot + 1) * each
     }
 
+    /// The memberships of a connection, those that are free included.
+    pub(crate) fn memberships(&self, slot: Slot) -> &[Member] {
+        let each = self.limits.rooms_per_conn;
+        let first = slot as usize * each;
+        &self.members[first..first + each]
+    }
+
     /// The first membership of a connection that is in one of the `states`.
     pub(crate) fn member_in(&self, slot: Slot, states: &[Membership]) -> Option<MemberIndex> {
         self.members_of(slot).find(|&m| states.contains(&self.members[m as usize].state))
@@ -20,7 +27,8 @@ impl Exchange<'_> {
 
     /// The room that a connection is in, of several the first.
     pub(crate) fn room_of(&self, slot: Slot) -> Option<RoomIndex> {
-        self.member_in(slot, &[Membership::Present]).map(|m| self.members[m as usize].room)
+        let present = self.memberships(slot).iter().find(|member| member.state == Membership::Present);
+        present.map(|member| member.room)
     }
 
     /// The room's memberships, in the order in which they take turns.

@@ -113,16 +113,15 @@ impl LineReader for Chat {
 
 /// Whether a line can be acted on: all that it may lead to has a place.
 fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
-    let rooms_ready = x.members_of(slot).all(|m| match x.members[m as usize].state {
-        Membership::Present => !x.rooms[x.members[m as usize].room as usize].closed,
-        Membership::Joining => false,
-        _ => true,
-    });
     let conn = x.conn(slot);
     conn.state == State::Open
-        && rooms_ready
         && conn.listing == Listing::None
         && conn.queue.free() >= x.limits.longest()
+        && x.memberships(slot).iter().all(|member| match member.state {
+            Membership::Present => !x.rooms[member.room as usize].closed,
+            Membership::Joining => false,
+            _ => true,
+        })
 }
 
 /// The notice of a gap, for every protocol that shows lines.

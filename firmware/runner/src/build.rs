@@ -169,6 +169,7 @@ fn command(plan: &Plan, toolchain: &Toolchain, folder: &Path, measures: bool) ->
         command.env_remove(name);
     }
     command.env("PARLOUR_CLIENTS", plan.clients.to_string());
+    command.env("PARLOUR_STACK", plan.stack.to_string());
     if let Some((address, gateway)) = plan.fixed {
         command.env("PARLOUR_ADDRESS", address.to_string()).env("PARLOUR_GATEWAY", gateway.to_string());
     }

@@ -66,12 +66,20 @@ struct Target {
     /// Chat clients at once [default: the board's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     clients: Option<u16>,
+    /// Bytes of the stack, a multiple of 8 [default: the board's]
+    #[arg(long, value_name = "BYTES", value_parser = stack)]
+    stack: Option<usize>,
     /// The board's address where no DHCP answers, and the bits of its network's mask
     #[arg(long, value_name = "A.B.C.D/N", requires = "gateway")]
     address: Option<Ipv4Net>,
     /// The way from there to other networks
     #[arg(long, value_name = "A.B.C.D", requires = "address")]
     gateway: Option<Ipv4Addr>,
+}
+
+fn stack(text: &str) -> Result<usize, String> {
+    let bytes: usize = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
+    if bytes >= 512 && bytes.is_multiple_of(8) { Ok(bytes) } else { Err("512 or more, by eights".into()) }
 }
 
 fn board_names() -> impl TypedValueParser<Value = &'static Board> {
@@ -138,7 +146,8 @@ fn main() -> ExitCode {
 impl Target {
     fn plan(&self) -> Result<Plan, Failure> {
         let fixed = self.address.zip(self.gateway);
-        let plan = Plan { fixed, ..Plan::new(self.board, self.clients.map(usize::from)) };
+        let stack = self.stack.unwrap_or(self.board.stack);
+        let plan = Plan { fixed, stack, ..Plan::new(self.board, self.clients.map(usize::from)) };
         plan.check().map_err(Failure::usage)?;
         Ok(plan)
     }

@@ -15,6 +15,8 @@ pub struct Plan {
     pub board: &'static Board,
     /// Chat clients at once.
     pub clients: usize,
+    /// Bytes of the stack.
+    pub stack: usize,
     /// Where no DHCP answers, the board's address with its network's mask, and the
     /// way to other networks; `None`: the defaults.
     pub fixed: Option<(Ipv4Net, Ipv4Addr)>,
@@ -46,7 +48,7 @@ impl fmt::Display for PlanError {
 impl Plan {
     /// The board as its row says, for so many chat clients or for its own number.
     pub fn new(board: &'static Board, clients: Option<usize>) -> Self {
-        Self { board, clients: clients.unwrap_or(board.sizes.clients), fixed: None }
+        Self { board, clients: clients.unwrap_or(board.sizes.clients), stack: board.stack, fixed: None }
     }
 
     /// Whether it can be built.
@@ -66,13 +68,14 @@ impl Plan {
 
     /// What tells the program from others: part of its file's name.
     pub(crate) fn name(&self) -> String {
-        let name = format!("{}-{}", self.board.name, self.clients);
-        match self.fixed {
-            None => name,
-            Some((address, gateway)) => {
-                format!("{name}-{}-{}-{gateway}", address.addr(), address.prefix_len())
-            }
+        let mut name = format!("{}-{}", self.board.name, self.clients);
+        if self.stack != self.board.stack {
+            name += &format!("-stack-{}", self.stack);
         }
+        if let Some((address, gateway)) = self.fixed {
+            name += &format!("-{}-{}-{gateway}", address.addr(), address.prefix_len());
+        }
+        name
     }
 }
 

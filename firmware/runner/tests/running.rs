@@ -140,10 +140,9 @@ fn whatever_ends_the_runner_ends_the_emulator() {
 }
 
 #[test]
-fn a_program_that_fails_ends_the_runner_with_its_log_and_status() {
-    // Longer than the board can hold.
-    let mut board = Board::start(BOARD, &["--greeting", &"x".repeat(150)]);
-    assert!(board.wait_for("no such setting").starts_with("ERROR "));
+fn a_stack_that_is_too_small_ends_the_runner_with_a_log_and_a_status() {
+    let mut board = Board::start(BOARD, &["--stack", "1024"]);
+    assert!(board.wait_for("the stack of 1024 bytes was too small").starts_with("ERROR "));
     assert_eq!(board.ended().code(), Some(1));
 }
 

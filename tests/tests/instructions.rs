@@ -1,0 +1,56 @@
+//! What the core costs, in instructions, which no other load on the machine changes:
+//! counted by valgrind, and held to a budget.
+//!
+//! The counts depend on the compiler, and a little on the C library's memcpy for the
+//! processor at hand. Where one of those is new and nothing is slower, write down the
+//! new figures; where the core got better, too.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parlour_tests::programs;
+
+/// How much more than the budget is no regression yet.
+const SLACK: f64 = 1.03;
+
+/// Instructions for each message that is delivered to one client, in a work of
+/// `core/examples/instructions.rs`.
+const BUDGET: &[(&str, f64)] = &[("bulk", 8.62), ("bulk-relay", 1.13), ("lockstep", 37.69), ("ahead", 10.28)];
+
+fn program() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "-p", "parlour-core", "--example", "instructions"])
+        .current_dir(&workspace)
+        .status();
+    assert!(built.expect("cargo runs").success());
+    programs::target().join("release/examples/instructions")
+}
+
+/// Messages that were delivered in so many rounds of a work, and instructions.
+fn count(program: &Path, work: &str, rounds: usize) -> (f64, f64) {
+    let output = Command::new(programs::found("valgrind", "valgrind"))
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args([work, &rounds.to_string()])
+        .output()
+        .expect("valgrind runs");
+    let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{log}");
+    let collected = log.lines().find_map(|line| line.split_once("Collected : ")).expect("a count").1;
+    (said.trim().parse().expect("a number"), collected.trim().parse().expect("a number"))
+}
+
+#[test]
+fn a_delivery_costs_no_more_than_its_budget() {
+    let program = program();
+    let mut is_kept = true;
+    for (work, budget) in BUDGET {
+        // What the start costs is in both, and falls out.
+        let (few, many) = (count(&program, work, 4), count(&program, work, 12));
+        let each = (many.1 - few.1) / (many.0 - few.0);
+        println!("{work}: {each:.2} instructions for each delivery; the budget is {budget:.2}");
+        is_kept &= each <= budget * SLACK;
+    }
+    assert!(is_kept, "see above");
+}
