@@ -11,11 +11,16 @@ use crate::text::{Text, clipped};
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
 const NAMES_WIDTH: usize = 400;
 
-/// Goes on with a connection's long answer until it is given or the queue has
-/// no room for another line.
+/// Bytes of a long answer that wait at once at the most, and a line. More would go out
+/// no sooner, and each connection would need the memory for it.
+const AT_ONCE: u32 = 2048;
+
+/// Goes on with a connection's long answer until it is given, or the queue holds
+/// enough of it or has no room for another line.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
     while x.conn(slot).listing != Listing::None {
-        if x.conn(slot).queue.free() < x.limits.longest() {
+        let queue = &x.conn(slot).queue;
+        if queue.used() >= AT_ONCE || queue.free() < x.limits.longest() {
             x.conn_mut(slot).blocked = true;
             return;
         }
