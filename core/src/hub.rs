@@ -339,6 +339,9 @@ impl<'a> Hub<'a> {
     /// come. It costs a look at each, so it is done only when something may be due.
     fn tick(&mut self) {
         self.x.disarm();
+        for room in self.x.rooms.iter_mut() {
+            room.judged = room.closed;
+        }
         for slot in self.x.slots() {
             match self.x.conn(slot).state {
                 State::Free | State::Gone | State::Dead { .. } => {}
@@ -409,7 +412,7 @@ impl<'a> Hub<'a> {
             let member = &self.x.members[index as usize];
             if due > self.x.now {
                 self.x.arm(due);
-            } else if !self.x.rooms[member.room as usize].closed {
+            } else if !self.x.rooms[member.room as usize].judged {
                 // Nobody waits any more; the clock starts anew when somebody does.
                 self.x.members[index as usize].waited_since = Instant::NEVER;
             } else if !(self.may_skip(slot) && self.x.skip(index)) {
@@ -583,6 +586,34 @@ mod tests {
             }
             let seen = receive(&mut hub, carol, 7);
             assert!(seen.contains("-- you are in c\r\n"), "{seen}");
+        });
+    }
+
+    /// Two who never read stand at different places: the others must not have to wait
+    /// for the one, and then as long for the other.
+    #[test]
+    fn all_who_lag_have_one_grace_together() {
+        with_hub(|mut hub| {
+            let [talker, carol, dave] = [0, 0, 0].map(|listener| open(&mut hub, listener));
+            for conn in [talker, carol, dave] {
+                receive(&mut hub, conn, 1000);
+            }
+            let line = std::format!("{}\n", "x".repeat(100));
+            for _ in 0..4 {
+                say(&mut hub, talker, &line);
+                receive(&mut hub, dave, 1000);
+            }
+            while hub.handle(NOW, Event::Received(talker, line.as_bytes())) == Outcome::Taken(line.len()) {}
+            let later = Instant::from_millis(Config::new(&[]).grace_ms.into());
+            hub.handle(later, Event::Tick);
+            for conn in [carol, dave] {
+                assert_eq!(hub.interest(conn).close, crate::Close::Abort);
+                hub.handle(later, Event::Closed(conn));
+            }
+            assert_eq!(
+                hub.handle(later, Event::Received(talker, line.as_bytes())),
+                Outcome::Taken(line.len())
+            );
         });
     }
 

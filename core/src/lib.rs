@@ -31,7 +31,8 @@
 //! **The log is finite**, and nothing in it is overwritten that somebody still has
 //! to read. A room that has no place for the longest line is closed: whoever is
 //! in it is not read, TCP slows the senders down, and nothing is lost. Those
-//! who then hold the log have the *grace* to take what waited for them at that moment.
+//! who then hold the log, or are so far behind that they would do so next, have the *grace* to
+//! take what waited for them at that moment.
 //! Who does not is disconnected or, where a gap does no harm, moved on to what is
 //! current and told how much it missed ([`OnLag`]). So nobody delays others for
 //! longer than the grace.

@@ -155,6 +155,11 @@ impl<'a> Log<'a> {
         self.bytes.len() - bytes >= count * len && self.records.len() - records >= count
     }
 
+    /// Whether more than half of the log lies behind `position`.
+    pub(crate) fn is_far_behind(&self, position: Position) -> bool {
+        self.head.wrapping_sub(position) as usize > self.bytes.len() / 2
+    }
+
     /// Says that everything before `position` may be overwritten.
     pub(crate) fn set_hold(&mut self, position: Position) {
         debug_assert!(!before(position, self.hold), "what was given up cannot be held again");

@@ -29,6 +29,9 @@ pub struct Room<'a> {
     pub(crate) present: u32,
     /// It has no place for the longest line: who would speak waits.
     pub(crate) closed: bool,
+    /// It was closed when the deadlines were last looked at: whoever is due then is
+    /// cut, though others whose turn came before have made place meanwhile.
+    pub(crate) judged: bool,
     /// While closed: how many cursors stand where the log is held.
     pub(crate) at_hold: u32,
     /// Something was appended, or the room opened: its members may have changed.
@@ -49,6 +52,7 @@ impl<'a> Room<'a> {
         last: NONE,
         present: 0,
         closed: false,
+        judged: false,
         at_hold: 0,
         changed: false,
         reopened: false,

@@ -52,7 +52,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// The clock starts for every member that would keep the room closed.
+    /// The clock starts for every member that keeps the room closed, and for those that
+    /// would do so next: each on its own clock, they could keep it closed one after another.
     fn mark_laggards(&mut self, room: RoomIndex) {
         let (now, longest) = (self.now, self.limits.longest());
         let Room { log, first, .. } = &self.rooms[room as usize];
@@ -61,7 +62,8 @@ impl Exchange<'_> {
             next = member.next;
             if member.holds()
                 && member.waited_since == Instant::NEVER
-                && !log.fits_behind(member.position, 1 + RESERVE, longest)
+                && (!log.fits_behind(member.position, 1 + RESERVE, longest)
+                    || log.is_far_behind(member.position))
             {
                 (member.waited_since, member.catch_up) = (now, member.end(log));
                 deadline = deadline.min(now.after(grace_ms(&self.config, &self.conns[member.conn as usize])));
