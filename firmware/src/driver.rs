@@ -412,7 +412,7 @@ impl<'h> Driver<'h> {
             }
             self.links[index].is_full = is_full;
             if sent == 0 {
-                // The hub would name it again, and again.
+                // Nothing was taken: to ask again would give the same answer.
                 return;
             }
             self.handle(now, Event::Sent(conn, sent));
@@ -426,9 +426,11 @@ impl<'h> Driver<'h> {
     /// next frame may be of somebody who was waiting for such a place.
     fn reopen(&mut self, sockets: &mut SocketSet<'_>) {
         for index in 0..self.links.len() {
+            if !matches!(self.links[index].phase, Phase::Leaving(_)) {
+                continue;
+            }
             let socket = sockets.get::<tcp::Socket<'_>>(self.links[index].handle);
-            let is_done = socket.state() == State::Closed && socket.remote_endpoint().is_none();
-            if is_done && matches!(self.links[index].phase, Phase::Leaving(_)) {
+            if socket.state() == State::Closed && socket.remote_endpoint().is_none() {
                 self.links[index].phase = Phase::Listening;
                 self.listen(index, sockets);
             }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
 
 use crate::lines::Next;
 
@@ -251,17 +252,26 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays all scripts one after another, each on a driver of its own, and prints
-/// the report.
-pub fn play_all(mut fresh: impl FnMut() -> Box<dyn Driver>) -> Report {
-    let mut name = String::new();
-    let mut outcomes = Vec::new();
-    for script in scripts() {
-        let mut driver = fresh();
-        name = driver.name().to_string();
-        outcomes.push((script, play(&script, &mut *driver)));
-    }
-    let report = Report::new(&name, outcomes);
+/// Plays all scripts, each on a driver of its own, so many side by side: some wait
+/// for time to pass, and the others need not wait for them. Prints the report.
+///
+/// # Panics
+/// If a driver does outside a script.
+pub fn play_all<D: Driver>(side_by_side: usize, fresh: impl Fn() -> D + Sync) -> Report {
+    let waiting = Mutex::new(scripts().into_iter());
+    let played = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..side_by_side {
+            scope.spawn(|| {
+                loop {
+                    let Some(script) = waiting.lock().expect("no panic").next() else { return };
+                    let outcome = play(&script, &mut fresh());
+                    played.lock().expect("no panic").push((script, outcome));
+                }
+            });
+        }
+    });
+    let report = Report::new(fresh().name(), played.into_inner().expect("no panic"));
     println!("{report}");
     report
 }

@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod hub;
 pub mod lines;
 pub mod model;
+pub mod over_tcp;
 pub mod programs;
 pub mod server;
 pub mod sim;

@@ -3,18 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use parlour_firmware::board::{self, BOARDS, Run};
 use parlour_tests::board::Board;
-use parlour_tests::client::Options;
-use parlour_tests::conformance::{ClientId, Declared, Driver, Need, OnLag, Report, Settings, play, scripts};
+use parlour_tests::conformance::{Declared, Need, play_all};
 use parlour_tests::lines::{Next, PATIENCE};
+use parlour_tests::over_tcp::{Hub, OverTcp, SMALL_BUFFER};
 use parlour_tests::swarm::Swarm;
-
-/// Small, so that a client that stops reading is soon noticed.
-const SMALL_BUFFER: Options = Options { receive_buffer: Some(8 << 10), source: None };
 
 macro_rules! boards {
     ($($module:ident = $name:literal,)*) => {
@@ -49,14 +45,13 @@ fn row(name: &str) -> &'static board::Board {
     board::named(name).expect("a row of the table")
 }
 
-/// A board, with clients over its forwarded port.
-struct OnBoard {
+/// A board that a script starts.
+struct Scripted {
     name: &'static str,
     board: Option<Board>,
-    swarm: Swarm,
 }
 
-impl Driver for OnBoard {
+impl Hub for Scripted {
     fn name(&self) -> &str {
         self.name
     }
@@ -75,52 +70,16 @@ impl Driver for OnBoard {
         Declared { clients: sizes.clients, rooms: sizes.rooms, line_limit: sizes.line, cannot }
     }
 
-    fn start(&mut self, settings: &Settings) {
-        let mut args: Vec<String> = Vec::new();
-        let mut add = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                args.extend([name.to_string(), value]);
-            }
-        };
-        add("--greeting", settings.greeting.map(str::to_string));
-        add("--max-clients", settings.max_clients.map(|count| count.to_string()));
-        add("--line-limit", settings.line_limit.map(|bytes| bytes.to_string()));
-        add("--log-size", settings.log_size.map(|bytes| bytes.to_string()));
-        add("--grace", settings.grace_ms.map(|ms| format!("{ms}ms")));
-        add("--idle-timeout", settings.idle_timeout_ms.map(|ms| format!("{ms}ms")));
-        add("--on-lag", (settings.on_lag == OnLag::Skip).then(|| "skip".to_string()));
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        self.board = Some(Board::start(self.name, &args));
+    fn clients_flag(&self) -> &'static str {
+        "--max-clients"
     }
 
-    fn connect(&mut self) -> ClientId {
-        let board = self.board.as_ref().expect("the driver was started");
-        self.swarm.connect(&board.chat(), SMALL_BUFFER)
+    fn start(&mut self, args: &[&str]) {
+        self.board = Some(Board::start(self.name, args));
     }
 
-    fn send(&mut self, client: ClientId, bytes: &[u8]) {
-        self.swarm.send(client, bytes);
-        self.swarm.turn(Duration::ZERO);
-    }
-
-    fn half_close(&mut self, client: ClientId) {
-        self.swarm.half_close(client);
-    }
-
-    fn reset(&mut self, client: ClientId) {
-        self.swarm.reset(client);
-    }
-
-    fn set_reading(&mut self, client: ClientId, reads: bool) {
-        self.swarm.set_reading(client, reads);
-    }
-
-    fn next(&mut self, client: ClientId) -> Next {
-        self.swarm.next_within(client, PATIENCE)
-    }
-
-    fn advance(&mut self, ms: u64) {
-        self.swarm.run_for(Duration::from_millis(ms));
+    fn chat(&self) -> String {
+        self.board.as_ref().expect("the driver was started").chat()
     }
 
     fn shutdown(&mut self) {
@@ -129,22 +88,7 @@ impl Driver for OnBoard {
 }
 
 fn keeps_all_rules(name: &'static str) {
-    let waiting = Mutex::new(scripts().into_iter());
-    let played = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let Some(script) = waiting.lock().expect("no panic").next() else { return };
-                    let mut driver = OnBoard { name, board: None, swarm: Swarm::default() };
-                    let outcome = play(&script, &mut driver);
-                    played.lock().expect("no panic").push((script, outcome));
-                }
-            });
-        }
-    });
-    let report = Report::new(name, played.into_inner().expect("no panic"));
-    println!("{report}");
+    let report = play_all(2, || OverTcp::new(Scripted { name, board: None }));
     assert_eq!(report.failed(), 0, "see the report above");
 }
 
