@@ -47,11 +47,15 @@ pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
-    /// Who is in the room, from this slot on; for a newcomer, or for who asked.
-    Roster {
+    /// For a newcomer: who is in its room, from this slot on, and so many names at the most.
+    Here {
+        from: Slot,
+        left: u32,
+    },
+    /// Who is in the room, from this slot on.
+    Who {
         room: u32,
         from: Slot,
-        newcomer: bool,
     },
     /// The rooms from this one on.
     Rooms(u32),
@@ -72,7 +76,7 @@ pub struct Conn<'a> {
     pub(crate) name: Text<'a>,
     /// The unfinished line; once closing, the reason for leaving.
     pub(crate) line: Line<'a>,
-    pub(crate) queue: Queue<'a>,
+    pub(crate) queue: Queue,
     pub(crate) gap: Gap,
 
     /// The peer sends no more.
@@ -164,7 +168,6 @@ impl<'a> Conn<'a> {
         (self.listener, self.peer) = (listener, peer);
         self.name.clear();
         self.line.clear();
-        self.queue.clear();
         self.gap = Gap::NONE;
         (self.ended, self.blocked, self.postponed, self.welcomed) = (false, false, false, false);
         self.listing = Listing::None;

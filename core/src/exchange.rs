@@ -13,6 +13,7 @@ mod rooms;
 use crate::conn::{Conn, NONE, Slot, State};
 use crate::event::{ConnId, Instant, ListenerId};
 use crate::limits::{Config, Limits, NAME_BYTES};
+use crate::queue::Buffers;
 use crate::room::{Member, MemberIndex, Membership, Room};
 use crate::worklist::Worklist;
 
@@ -49,6 +50,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) conns: &'a mut [Conn<'a>],
     pub(crate) members: &'a mut [Member],
     pub(crate) rooms: &'a mut [Room<'a>],
+    pub(crate) buffers: Buffers<'a>,
     /// For one line while it is put together or made fit to be shown.
     pub(crate) scratch: &'a mut [u8],
     pub(crate) now: Instant,
@@ -81,6 +83,7 @@ impl<'a> Exchange<'a> {
         conns: &'a mut [Conn<'a>],
         members: &'a mut [Member],
         rooms: &'a mut [Room<'a>],
+        buffers: Buffers<'a>,
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
@@ -89,6 +92,7 @@ impl<'a> Exchange<'a> {
             conns,
             members,
             rooms,
+            buffers,
             scratch,
             now: Instant::default(),
             stats: Stats::default(),
@@ -163,12 +167,11 @@ impl<'a> Exchange<'a> {
             return;
         }
         self.unname(slot);
-        let free = self.free;
-        let conn = self.conn_mut(slot);
+        let conn = &mut self.conns[slot as usize];
+        conn.queue.clear(&mut self.buffers);
         conn.state = State::Free;
         conn.generation = conn.generation.wrapping_add(1);
-        conn.next_free = free;
-        self.free = slot;
+        conn.next_free = core::mem::replace(&mut self.free, slot);
         self.count -= 1;
     }
 

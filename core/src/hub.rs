@@ -8,7 +8,7 @@ use crate::limits::{Config, LOBBY, Limits, LimitsError, OnLag, Protocol};
 use crate::line::Line;
 use crate::log::{Log, Position, Record};
 use crate::protocol::{Behaviour, behaviour};
-use crate::queue::Queue;
+use crate::queue::Buffers;
 use crate::room::{Member, Membership, Room};
 use crate::text::Text;
 use crate::transmit::{GapText, Transmit};
@@ -69,14 +69,13 @@ impl<'a> Hub<'a> {
         let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
         let mut bytes = bytes.get_mut(..limits.bytes()).ok_or(LimitsError::Storage("bytes"))?;
+        // What each connection has stands together, and what few of them have apart, so
+        // that connections which say nothing take few pages of memory.
+        conns.fill_with(|| Conn { name: Text::new(take(&mut bytes, limits.name)), ..Conn::EMPTY });
         for conn in conns.iter_mut() {
-            *conn = Conn {
-                name: Text::new(take(&mut bytes, limits.name)),
-                line: Line::new(take(&mut bytes, limits.line_buffer())),
-                queue: Queue::new(take(&mut bytes, limits.queue)),
-                ..Conn::EMPTY
-            };
+            conn.line = Line::new(take(&mut bytes, limits.line_buffer()));
         }
+        let buffers = Buffers::new(take(&mut bytes, limits.conns * limits.queue), limits.queue);
         members.fill_with(|| Member::EMPTY);
         for room in rooms.iter_mut() {
             let log = take(&mut bytes, limits.log);
@@ -88,7 +87,7 @@ impl<'a> Hub<'a> {
             };
         }
         pin_rooms(&config, rooms)?;
-        let x = Exchange::new(config, limits, conns, members, rooms, bytes);
+        let x = Exchange::new(config, limits, conns, members, rooms, buffers, bytes);
         Ok(Self { x, gap_text: GapText::new() })
     }
 

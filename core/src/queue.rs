@@ -1,16 +1,66 @@
-//! A connection's private queue: what is for it alone. Each entry bears the
+//! Private queues: what is for one connection alone. Each entry bears the
 //! sequence number at which it was made, so that it goes out in that place
 //! among the records of the rooms.
 //!
-//! Entries stand one after the other in a line of bytes that is moved to the
-//! front when its end is reached: `sequence number, length, bytes` each.
+//! Entries stand one after the other in a buffer, and are moved to its front when its
+//! end is reached: `sequence number, length, bytes` each. Most queues hold
+//! nothing most of the time, and such a queue has no buffer: it borrows one for its
+//! first entry and gives it back behind the last.
 
+use crate::conn::NONE;
 use crate::limits::ENTRY_HEADER as HEADER;
-use crate::text::no_memory;
+
+/// As many buffers as there are queues. The one that was given back last is lent
+/// next: no more memory is ever touched than queues held something at once.
+#[derive(Debug)]
+pub(crate) struct Buffers<'a> {
+    bytes: &'a mut [u8],
+    /// Bytes of one.
+    size: usize,
+    /// The buffer to be lent next, whose first bytes name the one after it; and the
+    /// first that was never lent.
+    free: u32,
+    unused: u32,
+}
+
+impl<'a> Buffers<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8], size: usize) -> Self {
+        Self { bytes, size, free: NONE, unused: 0 }
+    }
+
+    fn borrow(&mut self) -> u32 {
+        if self.free == NONE {
+            self.unused += 1;
+            return self.unused - 1;
+        }
+        let buffer = self.free;
+        let mut next = [0; 4];
+        next.copy_from_slice(&self.get(buffer)[..4]);
+        self.free = u32::from_le_bytes(next);
+        buffer
+    }
+
+    fn give_back(&mut self, buffer: u32) {
+        let next = self.free.to_le_bytes();
+        self.get_mut(buffer)[..4].copy_from_slice(&next);
+        self.free = buffer;
+    }
+
+    fn get(&self, buffer: u32) -> &[u8] {
+        let at = buffer as usize * self.size;
+        &self.bytes[at..at + self.size]
+    }
+
+    fn get_mut(&mut self, buffer: u32) -> &mut [u8] {
+        let at = buffer as usize * self.size;
+        &mut self.bytes[at..at + self.size]
+    }
+}
 
 #[derive(Debug)]
-pub(crate) struct Queue<'a> {
-    bytes: &'a mut [u8],
+pub(crate) struct Queue {
+    /// `NONE` while there is no entry.
+    buffer: u32,
     /// Where the first entry starts.
     head: u32,
     /// Where the last entry starts, if there is any.
@@ -27,24 +77,29 @@ pub(crate) struct Entry {
     end: usize,
 }
 
-impl<'a> Queue<'a> {
-    pub(crate) const EMPTY: Self = Self { bytes: no_memory(), head: 0, last: 0, tail: 0 };
-
-    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
-        Self { bytes, ..Self::EMPTY }
+impl Entry {
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
     }
+}
+
+impl Queue {
+    pub(crate) const EMPTY: Self = Self { buffer: NONE, head: 0, last: 0, tail: 0 };
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.head == self.tail
+        self.buffer == NONE
     }
 
-    pub(crate) fn clear(&mut self) {
-        (self.head, self.last, self.tail) = (0, 0, 0);
+    pub(crate) fn clear(&mut self, buffers: &mut Buffers<'_>) {
+        if !self.is_empty() {
+            buffers.give_back(self.buffer);
+        }
+        *self = Self::EMPTY;
     }
 
     /// How long a text [`Queue::push`] would take.
-    pub(crate) fn free(&self) -> usize {
-        (self.bytes.len() - self.used() as usize).saturating_sub(HEADER)
+    pub(crate) fn free(&self, buffers: &Buffers<'_>) -> usize {
+        (buffers.size - self.used() as usize).saturating_sub(HEADER)
     }
 
     /// Bytes that are in use.
@@ -53,112 +108,125 @@ impl<'a> Queue<'a> {
     }
 
     /// Appends `parts` as one entry, if they fit.
-    pub(crate) fn push(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        if len == 0 || len > self.free() {
+    pub(crate) fn push(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
+        let len = total(parts);
+        if len == 0 || len > self.free(buffers) {
             // An entry of nothing would make the queue look as if it held something.
             return len == 0;
         }
-        if self.tail as usize + HEADER + len > self.bytes.len() {
-            self.shift(0);
-        }
         // What was made at the same place in the order needs no entry of its own.
-        let last =
-            (!self.is_empty()).then(|| self.entry_at(self.last as usize)).filter(|last| last.seq == seq);
-        match last {
-            Some(last) => self.write_header(self.last as usize, seq, last.end - last.start + len),
+        let mut grown = None;
+        if self.is_empty() {
+            self.buffer = buffers.borrow();
+        } else {
+            if self.tail as usize + HEADER + len > buffers.size {
+                self.shift(buffers, 0);
+            }
+            grown = Some(entry_at(buffers.get(self.buffer), self.last)).filter(|last| last.seq == seq);
+        }
+        let bytes = buffers.get_mut(self.buffer);
+        match grown {
+            Some(last) => write_header(bytes, self.last, seq, last.len() + len),
             None => {
                 self.last = self.tail;
-                self.write_header(self.tail as usize, seq, len);
+                write_header(bytes, self.tail, seq, len);
                 self.tail += HEADER as u32;
             }
         }
-        for part in parts {
-            let at = self.tail as usize;
-            self.bytes[at..at + part.len()].copy_from_slice(part);
-            self.tail += part.len() as u32;
-        }
+        write(bytes, self.tail, parts);
+        self.tail += len as u32;
         true
     }
 
     /// Puts an entry before all others, if it fits.
-    pub(crate) fn push_front(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
+    pub(crate) fn push_front(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
         if self.is_empty() {
-            return self.push(seq, parts);
+            return self.push(buffers, seq, parts);
         }
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        if len > self.free() {
+        let len = total(parts);
+        if len > self.free(buffers) {
             return false;
         }
         if (self.head as usize) < HEADER + len {
-            self.shift(HEADER + len);
+            self.shift(buffers, HEADER + len);
         }
         self.head -= (HEADER + len) as u32;
-        let mut at = self.head as usize;
-        self.write_header(at, seq, len);
-        at += HEADER;
-        for part in parts {
-            self.bytes[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
+        let bytes = buffers.get_mut(self.buffer);
+        write_header(bytes, self.head, seq, len);
+        write(bytes, self.head + HEADER as u32, parts);
         true
     }
 
     /// Removes `count` bytes of text from the front.
-    pub(crate) fn consume(&mut self, mut count: usize) {
+    pub(crate) fn consume(&mut self, buffers: &mut Buffers<'_>, mut count: usize) {
         while count > 0 && !self.is_empty() {
-            let entry = self.entry_at(self.head as usize);
-            let len = entry.end - entry.start;
+            let bytes = buffers.get_mut(self.buffer);
+            let entry = entry_at(bytes, self.head);
+            let len = entry.len();
             if count < len {
                 // The header moves up over the text that is gone.
                 self.last = if self.last == self.head { self.last + count as u32 } else { self.last };
                 self.head += count as u32;
-                self.write_header(self.head as usize, entry.seq, len - count);
-                return;
+                return write_header(bytes, self.head, entry.seq, len - count);
             }
             count -= len;
             self.head = entry.end as u32;
-        }
-        if self.is_empty() {
-            // From the start again, so that few pages of memory are touched.
-            self.clear();
+            if self.head == self.tail {
+                self.clear(buffers);
+            }
         }
     }
 
     /// The first entry.
-    pub(crate) fn first(&self) -> Option<Entry> {
-        (!self.is_empty()).then(|| self.entry_at(self.head as usize))
+    pub(crate) fn first(&self, buffers: &Buffers<'_>) -> Option<Entry> {
+        (!self.is_empty()).then(|| entry_at(buffers.get(self.buffer), self.head))
     }
 
     /// The entry behind `entry`.
-    pub(crate) fn following(&self, entry: Entry) -> Option<Entry> {
-        (entry.end < self.tail as usize).then(|| self.entry_at(entry.end))
+    pub(crate) fn following(&self, buffers: &Buffers<'_>, entry: Entry) -> Option<Entry> {
+        let end = entry.end as u32;
+        (end < self.tail).then(|| entry_at(buffers.get(self.buffer), end))
     }
 
-    pub(crate) fn text(&self, entry: Entry) -> &[u8] {
-        &self.bytes[entry.start..entry.end]
-    }
-
-    fn entry_at(&self, at: usize) -> Entry {
-        let mut seq = [0; 8];
-        seq.copy_from_slice(&self.bytes[at..at + 8]);
-        let mut len = [0; 4];
-        len.copy_from_slice(&self.bytes[at + 8..at + HEADER]);
-        let start = at + HEADER;
-        Entry { seq: u64::from_le_bytes(seq), start, end: start + u32::from_le_bytes(len) as usize }
-    }
-
-    fn write_header(&mut self, at: usize, seq: u64, len: usize) {
-        self.bytes[at..at + 8].copy_from_slice(&seq.to_le_bytes());
-        self.bytes[at + 8..at + HEADER].copy_from_slice(&(len as u32).to_le_bytes());
+    pub(crate) fn text<'b>(&self, buffers: &'b Buffers<'_>, entry: Entry) -> &'b [u8] {
+        &buffers.get(self.buffer)[entry.start..entry.end]
     }
 
     /// Moves all entries so that the first starts at `head`.
-    fn shift(&mut self, head: usize) {
-        self.bytes.copy_within(self.head as usize..self.tail as usize, head);
+    fn shift(&mut self, buffers: &mut Buffers<'_>, head: usize) {
+        let bytes = buffers.get_mut(self.buffer);
+        bytes.copy_within(self.head as usize..self.tail as usize, head);
         self.last = self.last - self.head + head as u32;
         self.tail = self.tail - self.head + head as u32;
         self.head = head as u32;
+    }
+}
+
+fn total(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+fn entry_at(bytes: &[u8], at: u32) -> Entry {
+    let at = at as usize;
+    let mut seq = [0; 8];
+    seq.copy_from_slice(&bytes[at..at + 8]);
+    let mut len = [0; 4];
+    len.copy_from_slice(&bytes[at + 8..at + HEADER]);
+    let start = at + HEADER;
+    Entry { seq: u64::from_le_bytes(seq), start, end: start + u32::from_le_bytes(len) as usize }
+}
+
+fn write_header(bytes: &mut [u8], at: u32, seq: u64, len: usize) {
+    let at = at as usize;
+    bytes[at..at + 8].copy_from_slice(&seq.to_le_bytes());
+    bytes[at + 8..at + HEADER].copy_from_slice(&(len as u32).to_le_bytes());
+}
+
+fn write(bytes: &mut [u8], at: u32, parts: &[&[u8]]) {
+    let mut at = at as usize;
+    for part in parts {
+        bytes[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
     }
 }
 
@@ -166,75 +234,124 @@ impl<'a> Queue<'a> {
 mod tests {
     use super::*;
 
-    fn texts(queue: &Queue<'_>) -> heapless::Vec<(u64, heapless::Vec<u8, 64>), 16> {
-        let mut all = heapless::Vec::new();
-        let mut next = queue.first();
-        while let Some(entry) = next {
-            all.push((entry.seq, heapless::Vec::from_slice(queue.text(entry)).unwrap())).unwrap();
-            next = queue.following(entry);
-        }
-        all
+    /// A queue with the memory that it borrows from.
+    struct Owner<'a> {
+        queue: Queue,
+        buffers: Buffers<'a>,
     }
 
-    #[track_caller]
-    fn check(queue: &Queue<'_>, want: &[(u64, &[u8])]) {
-        let got = texts(queue);
-        let got: heapless::Vec<(u64, &[u8]), 16> = got.iter().map(|(seq, text)| (*seq, &text[..])).collect();
-        assert_eq!(&got[..], want);
+    impl<'a> Owner<'a> {
+        fn new(bytes: &'a mut [u8]) -> Self {
+            let size = bytes.len();
+            Self { queue: Queue::EMPTY, buffers: Buffers::new(bytes, size) }
+        }
+
+        fn push(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
+            self.queue.push(&mut self.buffers, seq, parts)
+        }
+
+        fn push_front(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
+            self.queue.push_front(&mut self.buffers, seq, parts)
+        }
+
+        fn consume(&mut self, count: usize) {
+            self.queue.consume(&mut self.buffers, count);
+        }
+
+        #[track_caller]
+        fn check(&self, want: &[(u64, &[u8])]) {
+            let mut got = heapless::Vec::<(u64, &[u8]), 16>::new();
+            let mut next = self.queue.first(&self.buffers);
+            while let Some(entry) = next {
+                got.push((entry.seq, self.queue.text(&self.buffers, entry))).unwrap();
+                next = self.queue.following(&self.buffers, entry);
+            }
+            assert_eq!(&got[..], want);
+        }
     }
 
     #[test]
     fn entries_keep_order_and_sequence_and_merge_where_it_is_the_same() {
         let mut bytes = [0; 64];
-        let mut queue = Queue::new(&mut bytes);
-        assert!(queue.push(1, &[b"ab", b"c"]) && queue.push(1, &[b"d"]) && queue.push(2, &[b"e"]));
-        check(&queue, &[(1, b"abcd"), (2, b"e")]);
-        queue.consume(3);
-        check(&queue, &[(1, b"d"), (2, b"e")]);
-        queue.consume(2);
-        assert!(queue.is_empty());
+        let mut owner = Owner::new(&mut bytes);
+        assert!(owner.push(1, &[b"ab", b"c"]) && owner.push(1, &[b"d"]) && owner.push(2, &[b"e"]));
+        owner.check(&[(1, b"abcd"), (2, b"e")]);
+        owner.consume(3);
+        owner.check(&[(1, b"d"), (2, b"e")]);
+        owner.consume(2);
+        assert!(owner.queue.is_empty());
     }
 
     #[test]
     fn a_full_queue_takes_nothing_and_loses_nothing() {
         let mut bytes = [0; 32];
-        let mut queue = Queue::new(&mut bytes);
-        assert!(queue.push(1, &[&[7; 20]]));
-        assert!(!queue.push(1, &[b"x"]));
-        check(&queue, &[(1, &[7; 20])]);
-        queue.consume(15);
-        assert!(queue.push(2, &[b"xyz"]));
-        check(&queue, &[(1, &[7; 5]), (2, b"xyz")]);
+        let mut owner = Owner::new(&mut bytes);
+        assert!(owner.push(1, &[&[7; 20]]));
+        assert!(!owner.push(1, &[b"x"]));
+        owner.check(&[(1, &[7; 20])]);
+        owner.consume(15);
+        assert!(owner.push(2, &[b"xyz"]));
+        owner.check(&[(1, &[7; 5]), (2, b"xyz")]);
     }
 
     #[test]
     fn nothing_is_no_entry() {
         let mut bytes = [0; 32];
-        let mut queue = Queue::new(&mut bytes);
-        assert!(queue.push(1, &[b""]) && queue.is_empty());
+        let mut owner = Owner::new(&mut bytes);
+        assert!(owner.push(1, &[b""]) && owner.queue.is_empty());
     }
 
     #[test]
     fn an_entry_can_be_put_in_front() {
         let mut bytes = [0; 64];
-        let mut queue = Queue::new(&mut bytes);
-        assert!(queue.push(5, &[b"later"]) && queue.push_front(3, &[b"so", b"oner"]));
-        check(&queue, &[(3, b"sooner"), (5, b"later")]);
-        queue.consume(2);
-        assert!(queue.push(5, &[b"!"]));
-        check(&queue, &[(3, b"oner"), (5, b"later!")]);
+        let mut owner = Owner::new(&mut bytes);
+        assert!(owner.push(5, &[b"later"]) && owner.push_front(3, &[b"so", b"oner"]));
+        owner.check(&[(3, b"sooner"), (5, b"later")]);
+        owner.consume(2);
+        assert!(owner.push(5, &[b"!"]));
+        owner.check(&[(3, b"oner"), (5, b"later!")]);
     }
 
     #[test]
     fn growing_the_entry_that_is_being_sent_keeps_it_whole() {
         let mut bytes = [0; 48];
-        let mut queue = Queue::new(&mut bytes);
+        let mut owner = Owner::new(&mut bytes);
         for round in 0..100u8 {
-            assert!(queue.push(9, &[&[round; 10]]));
+            assert!(owner.push(9, &[&[round; 10]]));
             if round > 0 {
-                queue.consume(10);
+                owner.consume(10);
             }
-            check(&queue, &[(9, &[round; 10])]);
+            owner.check(&[(9, &[round; 10])]);
         }
+    }
+
+    #[test]
+    fn who_holds_something_has_a_buffer_of_its_own_and_who_does_not_has_none() {
+        let mut bytes = [0; 3 * 16];
+        let mut buffers = Buffers::new(&mut bytes, 16);
+        let mut queues = [const { Queue::EMPTY }; 3];
+        // In every order of coming and going, the buffers are enough.
+        for going in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+            for (text, queue) in b"abc".chunks(1).zip(&mut queues) {
+                assert!(queue.push(&mut buffers, 7, &[text]));
+            }
+            for index in going {
+                let entry = queues[index].first(&buffers).unwrap();
+                assert_eq!(queues[index].text(&buffers, entry), &b"abc"[index..=index]);
+                queues[index].consume(&mut buffers, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_buffers_are_touched_than_are_needed_at_once() {
+        let mut bytes = [0xEE; 3 * 16];
+        let mut buffers = Buffers::new(&mut bytes, 16);
+        let mut queues = [const { Queue::EMPTY }; 3];
+        for queue in &mut queues {
+            assert!(queue.push(&mut buffers, 7, &[b"x"]));
+            queue.clear(&mut buffers);
+        }
+        assert_eq!(bytes[16..], [0xEE; 2 * 16]);
     }
 }

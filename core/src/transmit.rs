@@ -81,7 +81,12 @@ impl Walk {
             // There are never more memberships than the limits allow.
             let _ = lanes.push(lane);
         }
-        Self { lanes, entry: conn.queue.first(), gap: conn.gap.open.then_some(conn.gap), ends_here: false }
+        Self {
+            lanes,
+            entry: conn.queue.first(&x.buffers),
+            gap: conn.gap.open.then_some(conn.gap),
+            ends_here: false,
+        }
     }
 
     /// The next piece, and steps behind it.
@@ -118,7 +123,7 @@ impl Walk {
             }
         }
         if let Some(entry) = self.entry.filter(|entry| goes_first(entry.seq)) {
-            self.entry = conn.queue.following(entry);
+            self.entry = conn.queue.following(&x.buffers, entry);
             return Some(Run::Queue(entry));
         }
         let (lane, seq) = (lane?, lane_seq?);
@@ -225,7 +230,7 @@ impl<'h> Iterator for Transmit<'h, '_> {
         }
         let conn = &self.x.conns[self.slot? as usize];
         Some(match self.walk.next(self.x, conn)? {
-            Run::Queue(entry) => conn.queue.text(entry),
+            Run::Queue(entry) => conn.queue.text(&self.x.buffers, entry),
             Run::Gap { from } => &self.gap_text[from..],
             Run::Room { lane, from, to } => {
                 let (left, right) = self.walk.lanes[lane].log(self.x).slices(from, to);
@@ -246,7 +251,7 @@ impl Exchange<'_> {
         while count > 0 {
             let Some(run) = walk.next(self, &self.conns[slot as usize]) else { break };
             let len = match run {
-                Run::Queue(entry) => self.conns[slot as usize].queue.text(entry).len(),
+                Run::Queue(entry) => entry.len(),
                 Run::Gap { from } => gap_len - from,
                 Run::Room { from, to, .. } => to.wrapping_sub(from) as usize,
             };
@@ -262,7 +267,7 @@ impl Exchange<'_> {
             count -= part;
         }
         let conn = &mut self.conns[slot as usize];
-        conn.queue.consume(from_queue);
+        conn.queue.consume(&mut self.buffers, from_queue);
         if from_gap > 0 {
             conn.gap.sent += from_gap as u8;
             if usize::from(conn.gap.sent) == gap_len {

@@ -107,6 +107,26 @@ fn fifteen_hundred_clients_are_served_as_few_are(driver: Driver) {
     let server = driver.chatting(&["--max-conns", "1600"]);
     let mut swarm = crowd(&server, CLIENTS);
     assert!(server.descriptors().len() > 1_500, "beyond FD_SETSIZE");
+    // It is not told all names.
+    let newcomer = swarm.connect(server.chat(), Options::default());
+    let mut names = 0;
+    let others = loop {
+        match swarm.next_within(newcomer, PATIENCE) {
+            Next::Line(line) => {
+                let line = String::from_utf8(line).expect("UTF-8");
+                names += line.strip_prefix("-- here: ").map_or(0, |names| names.split(", ").count());
+                if let Some(others) = line.strip_prefix("-- and ") {
+                    break others.to_string();
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((names, others.as_str()), (1_000, "501 others; /who lists all\r\n"));
+    swarm.half_close(newcomer);
+    for client in 0..CLIENTS {
+        wait_for(&mut swarm, client, b" left\r\n");
+    }
     // The first, one beyond the first 1,024 descriptors, and the last one talk.
     for talker in [0, 1_100, CLIENTS - 1] {
         for number in 0..5 {

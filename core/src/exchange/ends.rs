@@ -39,9 +39,9 @@ impl Exchange<'_> {
         if self.conn(slot).state == State::Open {
             self.conn_mut(slot).cause = cause;
         }
-        let conn = self.conn_mut(slot);
+        let conn = &mut self.conns[slot as usize];
         conn.state = state;
-        conn.queue.clear();
+        conn.queue.clear(&mut self.buffers);
         conn.gap = Gap::NONE;
         (conn.flush_at, conn.close_at) = (Instant::NEVER, Instant::NEVER);
         self.leave_all(slot);

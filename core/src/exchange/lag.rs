@@ -112,7 +112,7 @@ impl Exchange<'_> {
             if record.start != position {
                 missed_from = log.end_of(number);
                 let (left, right) = log.slices(position, missed_from);
-                if !conn.queue.push_front(record.seq, &[left, right]) {
+                if !conn.queue.push_front(&mut self.buffers, record.seq, &[left, right]) {
                     return false;
                 }
             }

@@ -241,10 +241,15 @@ impl Exchange<'_> {
     /// As [`Exchange::tell`], at a place of one's choice in the order.
     pub(crate) fn enqueue(&mut self, slot: Slot, seq: u64, parts: &[&[u8]]) -> bool {
         let queue = &mut self.conns[slot as usize].queue;
-        let told = queue.push(seq, parts);
+        let told = queue.push(&mut self.buffers, seq, parts);
         self.stats.queue_most = self.stats.queue_most.max(queue.used());
         self.touch(slot);
         told
+    }
+
+    /// How long a text the private queue of a connection would take.
+    pub(crate) fn queue_free(&self, slot: Slot) -> usize {
+        self.conns[slot as usize].queue.free(&self.buffers)
     }
 
     /// The bytes that may be appended to a room before it is looked at again.

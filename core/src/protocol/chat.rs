@@ -116,7 +116,7 @@ fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
     let conn = x.conn(slot);
     conn.state == State::Open
         && conn.listing == Listing::None
-        && conn.queue.free() >= x.limits.longest()
+        && x.queue_free(slot) >= x.limits.longest()
         && x.memberships(slot).iter().all(|member| match member.state {
             Membership::Present => !x.rooms[member.room as usize].closed,
             Membership::Joining => false,
@@ -140,7 +140,7 @@ fn arrive(x: &mut Exchange<'_>, slot: Slot) {
     if !x.takes_notice(room) {
         return;
     }
-    if x.conn(slot).queue.free() < x.limits.longest() {
+    if x.queue_free(slot) < x.limits.longest() {
         x.conn_mut(slot).blocked = true;
         return;
     }
@@ -148,7 +148,7 @@ fn arrive(x: &mut Exchange<'_>, slot: Slot) {
     let seq = x.next_seq();
     x.append(room, seq, None, Kind::Notice, &[b"-- ", &name, b" joined\r\n"]);
     x.admit(member);
-    x.conn_mut(slot).listing = Listing::Roster { room, from: 0, newcomer: true };
+    x.conn_mut(slot).listing = listing::HERE;
     // Who has just connected was told by the welcome where it is.
     if core::mem::replace(&mut x.conn_mut(slot).welcomed, true) {
         let name = x.room_name(room);

@@ -56,7 +56,7 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         name => x.room_named(name.as_bytes()),
     };
     match room {
-        Some(room) => return start(x, slot, Listing::Roster { room, from: 0, newcomer: false }),
+        Some(room) => return start(x, slot, Listing::Who { room, from: 0 }),
         None => tell(x, slot, format_args!("there is no such room; /rooms lists them")),
     }
     Done::Yes

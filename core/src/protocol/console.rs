@@ -68,7 +68,7 @@ impl LineReader for Console {
         conn.state == State::Open
             && conn.listing == Listing::None
             && !conn.postponed
-            && conn.queue.free() >= x.limits.longest()
+            && x.queue_free(slot) >= x.limits.longest()
     }
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {

@@ -15,11 +15,11 @@ const SEQ: u64 = 0;
 
 impl Behaviour for Echo {
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
-        x.conn(slot).queue.free()
+        x.queue_free(slot)
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
-        let part = input.len().min(x.conn(slot).queue.free());
+        let part = input.len().min(x.queue_free(slot));
         x.enqueue(slot, SEQ, &[&input[..part]]);
         part
     }

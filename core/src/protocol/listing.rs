@@ -15,19 +15,26 @@ const NAMES_WIDTH: usize = 400;
 /// no sooner, and each connection would need the memory for it.
 const AT_ONCE: u32 = 2048;
 
+/// Names that a newcomer is told at the most: in a large room it would have to wait for
+/// them longer than for all else.
+const NAMES_HERE: u32 = 1000;
+
+/// What a newcomer to a room is told first.
+pub(crate) const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
+
 /// Goes on with a connection's long answer until it is given, or the queue holds
 /// enough of it or has no room for another line.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
     while x.conn(slot).listing != Listing::None {
-        let queue = &x.conn(slot).queue;
-        if queue.used() >= AT_ONCE || queue.free() < x.limits.longest() {
+        if x.conn(slot).queue.used() >= AT_ONCE || x.queue_free(slot) < x.limits.longest() {
             x.conn_mut(slot).blocked = true;
             return;
         }
         let next = match x.conn(slot).listing {
             Listing::None => Listing::None,
             Listing::Greeting(from) => greet(x, slot, from),
-            Listing::Roster { room, from, newcomer } => list_names(x, slot, room, from, newcomer),
+            Listing::Here { from, left } => list_here(x, slot, from, left),
+            Listing::Who { room, from } => list_who(x, slot, room, from),
             Listing::Rooms(from) => list_room(x, slot, from),
             Listing::Help(from) => list_command(x, slot, table, from),
         };
@@ -54,38 +61,67 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
 }
 
-/// One line of names, from those of the connections in slots from `from` on.
-fn list_names(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot, newcomer: bool) -> Listing {
+/// One line for a newcomer of who is in its room.
+fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing {
+    let Some(room) = x.room_of(slot) else { return Listing::None };
+    let (told, next) = list_names(x, slot, room, from, left, &[b"-- here: "]);
+    match next {
+        None => Listing::None,
+        Some(from) if told < left => Listing::Here { from, left: left - told },
+        Some(_) => {
+            let others = x.rooms[room as usize].present.saturating_sub(NAMES_HERE);
+            tell(x, slot, format_args!("and {others} others; /who lists all"));
+            Listing::None
+        }
+    }
+}
+
+/// One line for who asked who is in a room.
+fn list_who(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot) -> Listing {
+    let name = x.room_name(room);
+    match list_names(x, slot, room, from, u32::MAX, &[b"-- in ", &name, b": "]) {
+        (_, Some(from)) => Listing::Who { room, from },
+        (_, None) => Listing::None,
+    }
+}
+
+/// One line of at most so many names, from those of the connections in slots from `from`
+/// on. Returns how many it has, and the slot of the first in the room that it has not.
+fn list_names(
+    x: &mut Exchange<'_>,
+    slot: Slot,
+    room: RoomIndex,
+    from: Slot,
+    most: u32,
+    heading: &[&[u8]],
+) -> (u32, Option<Slot>) {
     let width = NAMES_WIDTH.min(x.limits.line);
-    let room_name = x.room_name(room);
-    let (heading, label): (&[u8], &[u8]) = if newcomer { (b"-- here", b"") } else { (b"-- in ", &room_name) };
     let scratch = core::mem::take(&mut x.scratch);
     let mut line = Text::new(scratch);
-    let mut next = Listing::None;
+    let (mut count, mut next) = (0, None);
     for other in from..x.slots().end {
-        let is_in = x.members_of(other).any(|m| {
-            let member = &x.members[m as usize];
-            member.state == Membership::Present && member.room == room
-        });
+        let is_in = x.memberships(other).iter().any(|m| m.state == Membership::Present && m.room == room);
         if !is_in {
             continue;
         }
         let name = x.conn(other).name.as_bytes();
-        if !line.is_empty() {
-            if line.as_bytes().len() + 2 + name.len() > width {
-                next = Listing::Roster { room, from: other, newcomer };
-                break;
-            }
-            line.push(b", ");
+        let comma: &[u8] = if line.is_empty() { b"" } else { b", " };
+        if count == most || count > 0 && line.as_bytes().len() + comma.len() + name.len() > width {
+            next = Some(other);
+            break;
         }
+        line.push(comma);
         line.push(name);
+        count += 1;
     }
-    if !line.is_empty() || from == 0 {
-        let nobody: &[u8] = if line.is_empty() { b"nobody" } else { b"" };
-        x.tell(slot, &[heading, label, b": ", nobody, line.as_bytes(), b"\r\n"]);
+    if count > 0 || from == 0 {
+        let names = if line.is_empty() { b"nobody" } else { line.as_bytes() };
+        let mut parts = heapless::Vec::<&[u8], 5>::from_slice(heading).unwrap_or_default();
+        let _ = parts.extend_from_slice(&[names, b"\r\n"]);
+        x.tell(slot, &parts);
     }
     x.scratch = scratch;
-    next
+    (count, next)
 }
 
 /// One line about the first room from `from` on in which somebody is.
