@@ -29,6 +29,9 @@ const SMALL_READ_SIZE: usize = 4 * 1024;
 const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
 /// Slices that are written at once at the most.
 const WRITE_SLICES: usize = 64;
+/// Newcomers that one turn lets in at the most: what they are greeted with, and what the
+/// others are told of them, goes out before the next ones come.
+const NEWCOMERS: usize = 128;
 /// After how long accepting is tried again when the system is short of descriptors.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
 /// How long the end may take: the hub's own 3 s for its connections, standard
@@ -297,7 +300,7 @@ impl<'a, P: Poller> Server<'a, P> {
     // --- Newcomers ---
 
     fn accept(&mut self, listener: usize) {
-        loop {
+        for _ in 0..NEWCOMERS {
             match self.listeners[listener].accept() {
                 Ok((socket, peer)) => {
                     self.is_starved = false;
