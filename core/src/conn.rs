@@ -29,15 +29,29 @@ pub(crate) enum State {
     Gone,
 }
 
-/// A connection's place in a list of work; see [`crate::worklist`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Link {
-    pub(crate) queued: bool,
-    pub(crate) next: u32,
-}
+/// A connection's place in a list of work: the slot that comes next, or `NONE`; see
+/// [`crate::worklist`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link(pub(crate) Slot);
 
 impl Link {
-    pub(crate) const EMPTY: Self = Self { queued: false, next: NONE };
+    /// It is not in the list. There are never so many slots.
+    pub(crate) const OUT: Self = Self(NONE - 1);
+}
+
+/// A place in the heap of deadlines, and where another one is; see [`crate::deadlines`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    /// Who stands in the place whose index is that of this connection, and when it
+    /// comes up.
+    pub(crate) slot: Slot,
+    pub(crate) at: Instant,
+    /// In which place this connection stands itself, or `NONE`.
+    pub(crate) place: u32,
+}
+
+impl Node {
+    pub(crate) const EMPTY: Self = Self { slot: NONE, at: Instant::NEVER, place: NONE };
 }
 
 /// A long answer that is being given line by line, as the queue has room: what
@@ -92,17 +106,18 @@ pub struct Conn<'a> {
 
     /// When something last came from it or, once it is closing, went to it.
     pub(crate) last_seen: Instant,
-    /// When an unfinished line is passed on as it is.
-    pub(crate) flush_at: Instant,
-    /// That was put off once, because the end of the line could not be read.
-    pub(crate) flush_extended: bool,
-    /// When it is closed whatever is left.
-    pub(crate) close_at: Instant,
+    /// While open: when an unfinished line is passed on as it is. While closing: when it
+    /// is closed whatever is left.
+    pub(crate) wait_until: Instant,
+    /// The line was given more time once, because its end could not be read.
+    pub(crate) wait_extended: bool,
     /// The rate limit's theoretical arrival time, in microseconds.
     pub(crate) rate_at_us: u64,
 
     pub(crate) changed: Link,
     pub(crate) woken: Link,
+    pub(crate) due: Link,
+    pub(crate) node: Node,
     /// While free: the slot to be used after this one.
     pub(crate) next_free: Slot,
     /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
@@ -146,12 +161,13 @@ impl<'a> Conn<'a> {
         welcomed: false,
         listing: Listing::None,
         last_seen: Instant::NEVER,
-        flush_at: Instant::NEVER,
-        flush_extended: false,
-        close_at: Instant::NEVER,
+        wait_until: Instant::NEVER,
+        wait_extended: false,
         rate_at_us: 0,
-        changed: Link::EMPTY,
-        woken: Link::EMPTY,
+        changed: Link::OUT,
+        woken: Link::OUT,
+        due: Link::OUT,
+        node: Node::EMPTY,
         next_free: NONE,
         guest_taken: false,
     };
@@ -172,7 +188,7 @@ impl<'a> Conn<'a> {
         (self.ended, self.blocked, self.postponed, self.welcomed) = (false, false, false, false);
         self.listing = Listing::None;
         self.last_seen = now;
-        (self.flush_at, self.close_at) = (Instant::NEVER, Instant::NEVER);
+        self.wait_until = Instant::NEVER;
         self.rate_at_us = 0;
     }
 }

@@ -11,6 +11,7 @@ mod names;
 mod rooms;
 
 use crate::conn::{Conn, NONE, Slot, State};
+use crate::deadlines::Deadlines;
 use crate::event::{ConnId, Instant, ListenerId};
 use crate::limits::{Config, Limits, NAME_BYTES};
 use crate::queue::Buffers;
@@ -67,10 +68,10 @@ pub(crate) struct Exchange<'a> {
     unused: Slot,
     /// No guest's number below this one is free.
     guest_hint: u32,
-    /// No deadline is earlier.
-    deadline: Instant,
+    deadlines: Deadlines,
     changed: Worklist,
     woken: Worklist,
+    due: Worklist,
     /// Some room is `changed`; some room is `reopened`.
     rooms_changed: bool,
     rooms_reopened: bool,
@@ -103,9 +104,10 @@ impl<'a> Exchange<'a> {
             free: NONE,
             unused: 0,
             guest_hint: 0,
-            deadline: Instant::NEVER,
+            deadlines: Deadlines::new(),
             changed: Worklist::new(|conn| &mut conn.changed),
             woken: Worklist::new(|conn| &mut conn.woken),
+            due: Worklist::new(|conn| &mut conn.due),
             rooms_changed: false,
             rooms_reopened: false,
         }
@@ -155,7 +157,7 @@ impl<'a> Exchange<'a> {
         self.conns[slot as usize].open(listener, peer, now);
         self.touch(slot);
         if let Some(idle_ms) = self.config.idle_ms {
-            self.arm(now.after(u64::from(idle_ms)));
+            self.arm(slot, now.after(u64::from(idle_ms)));
         }
         Some(slot)
     }
@@ -227,18 +229,31 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Notes a deadline.
-    pub(crate) fn arm(&mut self, at: Instant) {
-        self.deadline = self.deadline.min(at);
+    /// Notes a deadline of a connection. It need not be told when one is put off or has
+    /// come to nothing: then the connection is looked at for nothing, once.
+    pub(crate) fn arm(&mut self, slot: Slot, at: Instant) {
+        self.deadlines.arm(self.conns, slot, at);
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        (self.deadline != Instant::NEVER).then_some(self.deadline)
+        self.deadlines.first(self.conns)
     }
 
-    /// Forgets all deadlines, to have those noted again that are still to come.
-    pub(crate) fn disarm(&mut self) {
-        self.deadline = Instant::NEVER;
+    /// Finds the connections of which a deadline has come, and whether their rooms are
+    /// closed now. What other deadlines they have is to be noted again.
+    pub(crate) fn find_due(&mut self) {
+        while let Some(slot) = self.deadlines.pop(self.conns, self.now) {
+            self.due.push(self.conns, slot);
+            for member in self.members_of(slot) {
+                let room = &mut self.rooms[self.members[member as usize].room as usize];
+                room.judged = room.closed;
+            }
+        }
+    }
+
+    /// The next of the connections that were found.
+    pub(crate) fn next_due(&mut self) -> Option<Slot> {
+        self.due.pop(self.conns)
     }
 }
 

@@ -115,9 +115,7 @@ impl<'a> Hub<'a> {
             }),
             Event::Closed(conn) => self.on(conn, |hub, slot| hub.x.kill(slot, Cause::Left, State::Gone)),
             Event::Tick => {
-                if self.x.deadline().is_some_and(|at| at <= self.x.now) {
-                    self.tick();
-                }
+                self.tick();
                 Outcome::Done
             }
             Event::Shutdown => {
@@ -326,22 +324,20 @@ impl<'a> Hub<'a> {
         if self.x.conn(slot).state == State::Closing && !self.x.has_output(slot) {
             let linger_until = self.x.now.after(LINGER_MS);
             let conn = self.x.conn_mut(slot);
-            conn.close_at = conn.close_at.min(linger_until);
-            let close_at = conn.close_at;
-            self.x.arm(close_at);
+            conn.wait_until = conn.wait_until.min(linger_until);
+            self.x.arm(slot, linger_until);
         }
         self.x.touch(slot);
         self.x.release_if_gone(slot);
     }
 
-    /// Looks at every connection for what is due, and notes what is still to
-    /// come. It costs a look at each, so it is done only when something may be due.
+    /// Does what is due, and notes what is still to come. It costs a look at each
+    /// connection of which a deadline has come, and at no other. All are found before
+    /// anything is done: what is due again by that waits for the next tick, so that this
+    /// one ends, and the driver can send what there is before.
     fn tick(&mut self) {
-        self.x.disarm();
-        for room in self.x.rooms.iter_mut() {
-            room.judged = room.closed;
-        }
-        for slot in self.x.slots() {
+        self.x.find_due();
+        while let Some(slot) = self.x.next_due() {
             match self.x.conn(slot).state {
                 State::Free | State::Gone | State::Dead { .. } => {}
                 State::Closing => {
@@ -370,9 +366,9 @@ impl<'a> Hub<'a> {
         }
         // A peer that takes nothing more is idle too.
         let idle_at = self.x.config.idle_ms.map(|ms| conn.last_seen.after(u64::from(ms)));
-        let close_at = conn.close_at.min(idle_at.unwrap_or(Instant::NEVER));
+        let close_at = conn.wait_until.min(idle_at.unwrap_or(Instant::NEVER));
         if close_at > self.x.now {
-            return self.x.arm(close_at);
+            return self.x.arm(slot, close_at);
         }
         let abort = self.x.has_output(slot);
         self.x.kill(slot, Cause::Left, State::Dead { abort });
@@ -385,16 +381,20 @@ impl<'a> Hub<'a> {
         }
         let due = self.x.conn(slot).last_seen.after(u64::from(idle_ms));
         if due > self.x.now {
-            return self.x.arm(due);
+            return self.x.arm(slot, due);
         }
         self.behaviour(slot).tell(&mut self.x, slot, "you were idle for too long");
         self.x.close_soon(slot, Cause::TimedOut);
     }
 
     fn check_flush(&mut self, slot: Slot) {
-        let flush_at = self.x.conn(slot).flush_at;
+        let conn = self.x.conn(slot);
+        if conn.state != State::Open {
+            return;
+        }
+        let flush_at = conn.wait_until;
         if flush_at > self.x.now {
-            self.x.arm(flush_at);
+            self.x.arm(slot, flush_at);
         } else {
             // Where the room is closed now, this is tried again when it opens.
             self.behaviour(slot).flush(&mut self.x, slot);
@@ -410,7 +410,7 @@ impl<'a> Hub<'a> {
             }
             let member = &self.x.members[index as usize];
             if due > self.x.now {
-                self.x.arm(due);
+                self.x.arm(slot, due);
             } else if !self.x.rooms[member.room as usize].judged {
                 // Nobody waits any more; the clock starts anew when somebody does.
                 self.x.members[index as usize].waited_since = Instant::NEVER;

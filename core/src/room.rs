@@ -29,8 +29,8 @@ pub struct Room<'a> {
     pub(crate) present: u32,
     /// It has no place for the longest line: who would speak waits.
     pub(crate) closed: bool,
-    /// It was closed when the deadlines were last looked at: whoever is due then is
-    /// cut, though others whose turn came before have made place meanwhile.
+    /// It was closed when a member's deadline last came: whoever is due in the same turn
+    /// is cut, though others who came before have made place meanwhile.
     pub(crate) judged: bool,
     /// While closed: how many cursors stand where the log is held.
     pub(crate) at_hold: u32,

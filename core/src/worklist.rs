@@ -21,13 +21,13 @@ impl Worklist {
 
     pub(crate) fn push(&mut self, conns: &mut [Conn<'_>], slot: Slot) {
         let link = (self.which)(&mut conns[slot as usize]);
-        if link.queued {
+        if *link != Link::OUT {
             return;
         }
-        *link = Link { queued: true, next: NONE };
+        *link = Link(NONE);
         match self.last {
             NONE => self.first = slot,
-            last => (self.which)(&mut conns[last as usize]).next = slot,
+            last => *(self.which)(&mut conns[last as usize]) = Link(slot),
         }
         self.last = slot;
     }
@@ -38,8 +38,7 @@ impl Worklist {
             return None;
         }
         let link = (self.which)(&mut conns[slot as usize]);
-        self.first = link.next;
-        *link = Link::EMPTY;
+        Link(self.first) = core::mem::replace(link, Link::OUT);
         if self.first == NONE {
             self.last = NONE;
         }

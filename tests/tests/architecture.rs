@@ -5,9 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 13] = [
-    "event", "limits", "text", "log", "queue", "line", "conn", "room", "worklist", "exchange", "transmit",
-    "protocol", "hub",
+const CORE: [&str; 14] = [
+    "event",
+    "limits",
+    "text",
+    "log",
+    "queue",
+    "line",
+    "conn",
+    "room",
+    "worklist",
+    "deadlines",
+    "exchange",
+    "transmit",
+    "protocol",
+    "hub",
 ];
 
 /// The host: a module and those that it may import.

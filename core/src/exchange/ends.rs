@@ -16,8 +16,8 @@ impl Exchange<'_> {
         conn.state = State::Closing;
         conn.cause = cause;
         conn.listing = Listing::None;
-        (conn.blocked, conn.flush_at, conn.close_at) = (false, Instant::NEVER, close_at);
-        self.arm(close_at);
+        (conn.blocked, conn.wait_until) = (false, close_at);
+        self.arm(slot, close_at);
         self.leave_all(slot);
     }
 
@@ -30,8 +30,8 @@ impl Exchange<'_> {
     pub(crate) fn hurry(&mut self, slot: Slot) {
         let close_at = self.now.after(u64::from(self.config.flush_ms));
         let conn = self.conn_mut(slot);
-        conn.close_at = conn.close_at.min(close_at);
-        self.arm(close_at);
+        conn.wait_until = conn.wait_until.min(close_at);
+        self.arm(slot, close_at);
     }
 
     /// Ends a connection at once: what is queued for it is dropped.
@@ -43,7 +43,7 @@ impl Exchange<'_> {
         conn.state = state;
         conn.queue.clear(&mut self.buffers);
         conn.gap = Gap::NONE;
-        (conn.flush_at, conn.close_at) = (Instant::NEVER, Instant::NEVER);
+        conn.wait_until = Instant::NEVER;
         self.leave_all(slot);
         for index in self.members_of(slot) {
             let member = &mut self.members[index as usize];

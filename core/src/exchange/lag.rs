@@ -57,7 +57,7 @@ impl Exchange<'_> {
     fn mark_laggards(&mut self, room: RoomIndex) {
         let (now, longest) = (self.now, self.limits.longest());
         let Room { log, first, .. } = &self.rooms[room as usize];
-        let (mut next, mut deadline) = (*first, Instant::NEVER);
+        let mut next = *first;
         while let Some(member) = self.members.get_mut(next as usize) {
             next = member.next;
             if member.holds()
@@ -66,10 +66,10 @@ impl Exchange<'_> {
                     || log.is_far_behind(member.position))
             {
                 (member.waited_since, member.catch_up) = (now, member.end(log));
-                deadline = deadline.min(now.after(grace_ms(&self.config, &self.conns[member.conn as usize])));
+                let due = now.after(grace_ms(&self.config, &self.conns[member.conn as usize]));
+                self.deadlines.arm(self.conns, member.conn, due);
             }
         }
-        self.arm(deadline);
     }
 
     /// When a member has to be cut loose; `NEVER` if no room waits for it.
@@ -151,7 +151,7 @@ impl Exchange<'_> {
     /// Notes when a connection that is above the rate may go on.
     pub(crate) fn arm_rate(&mut self, slot: Slot) {
         let at_us = self.conn(slot).rate_at_us.saturating_sub(BURST_US);
-        self.arm(Instant::from_millis(at_us.div_ceil(1_000)));
+        self.arm(slot, Instant::from_millis(at_us.div_ceil(1_000)));
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) trait Behaviour {
     /// The connection broke; what was received may still be acted on.
     fn broke(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// The time set in `flush_at` has come.
+    /// The time set in `wait_until` has come.
     fn flush(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
     /// What could not be done before may be possible now. Whatever its state,

@@ -3,7 +3,7 @@
 //! What is passed on are whole lines, so that no other client's bytes come in
 //! between; an unfinished line only when it is too long or takes too long.
 
-use crate::conn::Slot;
+use crate::conn::{Slot, State};
 use crate::event::{Cause, Instant};
 use crate::exchange::Exchange;
 use crate::log::Kind;
@@ -60,16 +60,16 @@ impl Behaviour for Relay {
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.let_go(slot);
-        if x.conn(slot).flush_at <= x.now {
+        if x.conn(slot).state == State::Open && x.conn(slot).wait_until <= x.now {
             // While it could not be passed on its end was not read either: it gets
             // the time to come.
             let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
             let conn = x.conn_mut(slot);
-            if core::mem::replace(&mut conn.flush_extended, true) {
+            if core::mem::replace(&mut conn.wait_extended, true) {
                 return self.flush(x, slot);
             }
-            conn.flush_at = flush_at;
-            x.arm(flush_at);
+            conn.wait_until = flush_at;
+            x.arm(slot, flush_at);
         }
     }
 }
@@ -90,9 +90,9 @@ fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     }
     let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
     let conn = x.conn_mut(slot);
-    (conn.flush_at, conn.flush_extended) = (flush_at, false);
+    (conn.wait_until, conn.wait_extended) = (flush_at, false);
     conn.line.text().push(window);
-    x.arm(flush_at);
+    x.arm(slot, flush_at);
     window.len()
 }
 
@@ -116,7 +116,7 @@ fn relay_unfinished(x: &mut Exchange<'_>, slot: Slot) {
     line.clear();
     let conn = x.conn_mut(slot);
     *conn.line.text() = line;
-    conn.flush_at = Instant::NEVER;
+    conn.wait_until = Instant::NEVER;
 }
 
 fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {

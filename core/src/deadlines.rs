@@ -1,0 +1,157 @@
+//! The connections' deadlines, the earliest first: a binary heap that stands in the
+//! connections themselves, so that there is always room.
+//!
+//! A connection has at most one place in it, for the first of its deadlines or for
+//! something earlier: who puts a deadline off, as every sign of life does, leaves the
+//! heap as it is. Whoever takes a connection out does what is due, and arms it for what
+//! is still to come.
+
+use crate::conn::{Conn, NONE, Node, Slot};
+use crate::event::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    len: u32,
+}
+
+impl Deadlines {
+    pub(crate) const fn new() -> Self {
+        Self { len: 0 }
+    }
+
+    /// When the first connection comes up.
+    pub(crate) fn first(&self, conns: &[Conn<'_>]) -> Option<Instant> {
+        (self.len > 0).then(|| at(conns, 0))
+    }
+
+    /// Lets a connection come up at `new`, unless it does so earlier.
+    pub(crate) fn arm(&mut self, conns: &mut [Conn<'_>], slot: Slot, new: Instant) {
+        let mut place = conns[slot as usize].node.place;
+        let old = if place == NONE { Instant::NEVER } else { at(conns, place) };
+        if new >= old {
+            return;
+        }
+        if place == NONE {
+            place = self.len;
+            self.len += 1;
+        }
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if at(conns, parent) <= new {
+                break;
+            }
+            shift(conns, parent, place);
+            place = parent;
+        }
+        put(conns, place, slot, new);
+    }
+
+    /// Takes out a connection that comes up at `now` or before.
+    pub(crate) fn pop(&mut self, conns: &mut [Conn<'_>], now: Instant) -> Option<Slot> {
+        if self.first(conns)? > now {
+            return None;
+        }
+        self.len -= 1;
+        let (first, last) = (conns[0].node.slot, conns[self.len as usize].node);
+        let mut place = 0;
+        loop {
+            let mut child = 2 * place + 1;
+            if child + 1 < self.len && at(conns, child + 1) < at(conns, child) {
+                child += 1;
+            }
+            if child >= self.len || last.at <= at(conns, child) {
+                break;
+            }
+            shift(conns, child, place);
+            place = child;
+        }
+        put(conns, place, last.slot, last.at);
+        conns[first as usize].node.place = NONE;
+        Some(first)
+    }
+}
+
+/// When who stands in a place comes up.
+fn at(conns: &[Conn<'_>], place: u32) -> Instant {
+    conns[place as usize].node.at
+}
+
+fn put(conns: &mut [Conn<'_>], place: u32, slot: Slot, at: Instant) {
+    let node = &mut conns[place as usize].node;
+    (node.slot, node.at) = (slot, at);
+    conns[slot as usize].node.place = place;
+}
+
+fn shift(conns: &mut [Conn<'_>], from: u32, to: u32) {
+    let Node { slot, at, .. } = conns[from as usize].node;
+    put(conns, to, slot, at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNS: usize = 40;
+
+    /// Numbers that look random (Marsaglia's xorshift).
+    fn next_random(state: &mut u32) -> u32 {
+        for (left, shift) in [(true, 13), (false, 17), (true, 5)] {
+            *state ^= if left { *state << shift } else { *state >> shift };
+        }
+        *state
+    }
+
+    #[test]
+    fn each_comes_up_once_at_the_earliest_time_it_was_armed_for() {
+        let mut conns = [const { Conn::EMPTY }; CONNS];
+        let mut deadlines = Deadlines::new();
+        let mut armed = [Instant::NEVER; CONNS];
+        let (mut random, mut now) = (1, 0);
+        for _ in 0..100_000 {
+            let slot = next_random(&mut random) % CONNS as u32;
+            // So near that many are the same.
+            let at = Instant::from_millis(now + u64::from(next_random(&mut random) % 50));
+            deadlines.arm(&mut conns, slot, at);
+            let known = &mut armed[slot as usize];
+            *known = at.min(*known);
+            now += u64::from(next_random(&mut random) % 3);
+            let now = Instant::from_millis(now);
+            while let Some(slot) = deadlines.pop(&mut conns, now) {
+                let at = core::mem::replace(&mut armed[slot as usize], Instant::NEVER);
+                assert!(at <= now, "{slot} comes up at {now:?}, and not at {at:?}");
+            }
+            let first = armed.iter().copied().min().filter(|&at| at != Instant::NEVER);
+            assert!(first.is_none_or(|first| first > now), "one that was due did not come up");
+            assert_eq!(deadlines.first(&conns), first);
+        }
+    }
+
+    #[test]
+    fn all_have_a_place_and_come_up_in_order() {
+        let mut conns = [const { Conn::EMPTY }; CONNS];
+        let mut deadlines = Deadlines::new();
+        let mut random = 1;
+        for _ in 0..3 {
+            for slot in 0..CONNS as u32 {
+                let at = u64::from(next_random(&mut random) % 1000);
+                deadlines.arm(&mut conns, slot, Instant::from_millis(at));
+            }
+        }
+        let mut before = Instant::from_millis(0);
+        for _ in 0..CONNS {
+            let first = deadlines.first(&conns).unwrap();
+            assert!(before <= first);
+            before = first;
+            assert!(deadlines.pop(&mut conns, first).is_some());
+        }
+        assert_eq!(deadlines.first(&conns), None);
+    }
+
+    #[test]
+    fn what_never_comes_needs_no_place() {
+        let mut conns = [const { Conn::EMPTY }; 1];
+        let mut deadlines = Deadlines::new();
+        deadlines.arm(&mut conns, 0, Instant::NEVER);
+        assert_eq!(deadlines.first(&conns), None);
+    }
+}
