@@ -11,38 +11,67 @@ use parlour_core::{
     Room, Storage,
 };
 
-const CLIENTS: usize = 101;
 /// Bytes of a line with its ending.
 const LINE: usize = 64;
 /// Bytes that the server reads at once.
 const READ: usize = 128 << 10;
 
-/// As those of `parlour serve`.
-const LIMITS: Limits = Limits {
-    conns: CLIENTS,
-    rooms: 2,
-    rooms_per_conn: 4,
-    name: 96,
-    line: 1024,
-    queue: 16 << 10,
-    log: 256 << 10,
-    records: 4096,
-};
+/// So long that nobody is idle for it: the silent have a deadline, which does not come.
+const IDLE_MS: u32 = 3_600_000;
 
 struct Work {
     name: &'static str,
     protocol: Protocol,
-    /// How many of the clients talk.
+    /// Who hears what is said, and how many of them talk.
+    clients: usize,
     talkers: usize,
     /// Lines that each of them says in a round.
     lines: usize,
+    /// Whether the last of them has no end: a relay waits for it, and passes on what there
+    /// is when the deadline has come.
+    is_unfinished: bool,
+    /// Clients of another listener, who say nothing and hear nothing.
+    silent: usize,
+}
+
+impl Work {
+    const fn new(
+        name: &'static str,
+        protocol: Protocol,
+        clients: usize,
+        talkers: usize,
+        lines: usize,
+    ) -> Self {
+        Self { name, protocol, clients, talkers, lines, is_unfinished: false, silent: 0 }
+    }
+
+    /// Two who talk, among many who are silent.
+    const fn among(name: &'static str, all: usize) -> Self {
+        Self { is_unfinished: true, silent: all - 2, ..Self::new(name, Protocol::Relay, 2, 2, 1) }
+    }
+
+    /// As those of `parlour serve`.
+    const fn limits(&self) -> Limits {
+        Limits {
+            conns: self.clients + self.silent,
+            rooms: 2,
+            rooms_per_conn: 4,
+            name: 96,
+            line: 1024,
+            queue: 16 << 10,
+            log: 256 << 10,
+            records: 4096,
+        }
+    }
 }
 
 const WORKS: &[Work] = &[
-    Work { name: "bulk", protocol: Protocol::Chat, talkers: 1, lines: READ / LINE },
-    Work { name: "bulk-relay", protocol: Protocol::Relay, talkers: 1, lines: READ / LINE },
-    Work { name: "lockstep", protocol: Protocol::Chat, talkers: CLIENTS - 1, lines: 1 },
-    Work { name: "ahead", protocol: Protocol::Chat, talkers: CLIENTS - 1, lines: 16 },
+    Work::new("bulk", Protocol::Chat, 101, 1, READ / LINE),
+    Work::new("bulk-relay", Protocol::Relay, 101, 1, READ / LINE),
+    Work::new("lockstep", Protocol::Chat, 100, 100, 1),
+    Work::new("ahead", Protocol::Chat, 100, 100, 16),
+    Work::among("among-100", 100),
+    Work::among("among-10000", 10_000),
 ];
 
 fn main() -> ExitCode {
@@ -63,11 +92,12 @@ fn main() -> ExitCode {
 
 /// Does the work, and says how many messages were delivered in it.
 fn run(work: &Work, rounds: usize) -> usize {
-    let mut conns: Vec<Conn<'_>> = (0..LIMITS.conns).map(|_| Conn::EMPTY).collect();
-    let mut members: Vec<Member> = (0..LIMITS.members()).map(|_| Member::EMPTY).collect();
-    let mut rooms: Vec<Room<'_>> = (0..LIMITS.rooms).map(|_| Room::EMPTY).collect();
-    let mut records = vec![Record::EMPTY; LIMITS.all_records()];
-    let mut bytes = vec![0; LIMITS.bytes()];
+    let limits = work.limits();
+    let mut conns: Vec<Conn<'_>> = (0..limits.conns).map(|_| Conn::EMPTY).collect();
+    let mut members: Vec<Member> = (0..limits.members()).map(|_| Member::EMPTY).collect();
+    let mut rooms: Vec<Room<'_>> = (0..limits.rooms).map(|_| Room::EMPTY).collect();
+    let mut records = vec![Record::EMPTY; limits.all_records()];
+    let mut bytes = vec![0; limits.bytes()];
     let storage = Storage {
         conns: &mut conns,
         members: &mut members,
@@ -75,43 +105,52 @@ fn run(work: &Work, rounds: usize) -> usize {
         records: &mut records,
         bytes: &mut bytes,
     };
-    let listeners = [Listener { protocol: work.protocol, on_lag: OnLag::Disconnect }];
-    let hub = Hub::new(Config::new(&listeners), LIMITS, storage).expect("limits that can be kept");
-    let mut driver = Driver { hub, sent: 0 };
-    // One of them only listens where all the others talk.
-    let clients = if work.talkers == 1 { CLIENTS } else { work.talkers };
-    let clients: Vec<ConnId> = (0..clients).map(|_| driver.connect()).collect();
+    let listeners = [Listener { protocol: work.protocol, on_lag: OnLag::Disconnect }; 2];
+    let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
+    let hub = Hub::new(config, limits, storage).expect("limits that can be kept");
+    let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
+    let clients: Vec<ConnId> = (0..work.clients).map(|_| driver.connect(ListenerId(0))).collect();
+    for _ in 0..work.silent {
+        driver.connect(ListenerId(1));
+    }
     driver.settle();
     let mut input = vec![b'x'; work.lines * LINE];
     input.iter_mut().skip(LINE - 1).step_by(LINE).for_each(|byte| *byte = b'\n');
+    if work.is_unfinished {
+        input.pop();
+    }
     for _ in 0..rounds {
         for &talker in &clients[..work.talkers] {
             driver.offer(talker, &input);
         }
         driver.settle();
+        if work.is_unfinished {
+            driver.wait();
+        }
     }
-    assert!(driver.sent >= rounds * work.talkers * work.lines * (clients.len() - 1) * LINE, "all arrived");
-    rounds * work.talkers * work.lines * (clients.len() - 1)
+    let each = work.talkers * (work.clients - 1);
+    assert!(driver.sent >= rounds * each * input.len(), "all arrived");
+    assert_eq!(driver.hub.count(), work.clients + work.silent, "nobody was idle");
+    rounds * each * work.lines
 }
 
 /// The least that a driver does.
 struct Driver<'a> {
     hub: Hub<'a>,
+    now: Instant,
     /// Bytes.
     sent: usize,
 }
 
 impl Driver<'_> {
-    const NOW: Instant = Instant::from_millis(0);
-
-    fn connect(&mut self) -> ConnId {
-        self.hub.handle(Self::NOW, Event::Accepted(ListenerId(0), None)).opened().expect("a place")
+    fn connect(&mut self, listener: ListenerId) -> ConnId {
+        self.hub.handle(self.now, Event::Accepted(listener, None)).opened().expect("a place")
     }
 
     fn offer(&mut self, talker: ConnId, mut input: &[u8]) {
         while !input.is_empty() {
             let appetite = self.hub.interest(talker).read.min(input.len());
-            let taken = self.hub.handle(Self::NOW, Event::Received(talker, &input[..appetite])).taken();
+            let taken = self.hub.handle(self.now, Event::Received(talker, &input[..appetite])).taken();
             input = &input[taken..];
             if taken == 0 {
                 // The log is full: the others have to take what there is.
@@ -124,9 +163,16 @@ impl Driver<'_> {
         while let Some(conn) = self.hub.next_changed() {
             if self.hub.interest(conn).write {
                 let len = self.hub.transmit(conn).map(<[u8]>::len).sum();
-                self.hub.handle(Self::NOW, Event::Sent(conn, len));
+                self.hub.handle(self.now, Event::Sent(conn, len));
                 self.sent += len;
             }
         }
+    }
+
+    /// Lets the time of the next deadline come.
+    fn wait(&mut self) {
+        self.now = self.hub.next_deadline().expect("something is to come");
+        self.hub.handle(self.now, Event::Tick);
+        self.settle();
     }
 }
