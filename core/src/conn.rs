@@ -29,13 +29,13 @@ pub(crate) enum State {
     Gone,
 }
 
-/// A connection's place in a list of work: the slot that comes next, or `NONE`; see
-/// [`crate::worklist`].
+/// A connection's or a room's place in a list of work: the index of what comes next, or
+/// `NONE`; see [`crate::worklist`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link(pub(crate) Slot);
+pub(crate) struct Link(pub(crate) u32);
 
 impl Link {
-    /// It is not in the list. There are never so many slots.
+    /// It is not in the list. There are never so many connections or rooms.
     pub(crate) const OUT: Self = Self(NONE - 1);
 }
 
@@ -114,9 +114,8 @@ pub struct Conn<'a> {
     /// The rate limit's theoretical arrival time, in microseconds.
     pub(crate) rate_at_us: u64,
 
-    pub(crate) changed: Link,
-    pub(crate) woken: Link,
-    pub(crate) due: Link,
+    /// In the lists of those that changed, that are woken, and that are due.
+    pub(crate) links: [Link; 3],
     pub(crate) node: Node,
     /// While free: the slot to be used after this one.
     pub(crate) next_free: Slot,
@@ -164,9 +163,7 @@ impl<'a> Conn<'a> {
         wait_until: Instant::NEVER,
         wait_extended: false,
         rate_at_us: 0,
-        changed: Link::OUT,
-        woken: Link::OUT,
-        due: Link::OUT,
+        links: [Link::OUT; 3],
         node: Node::EMPTY,
         next_free: NONE,
         guest_taken: false,

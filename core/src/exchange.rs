@@ -69,12 +69,13 @@ pub(crate) struct Exchange<'a> {
     /// No guest's number below this one is free.
     guest_hint: u32,
     deadlines: Deadlines,
+    /// Of connections.
     changed: Worklist,
     woken: Worklist,
     due: Worklist,
-    /// Some room is `changed`; some room is `reopened`.
-    rooms_changed: bool,
-    rooms_reopened: bool,
+    /// Of rooms.
+    changed_rooms: Worklist,
+    opened_rooms: Worklist,
 }
 
 impl<'a> Exchange<'a> {
@@ -105,11 +106,11 @@ impl<'a> Exchange<'a> {
             unused: 0,
             guest_hint: 0,
             deadlines: Deadlines::new(),
-            changed: Worklist::new(|conn| &mut conn.changed),
-            woken: Worklist::new(|conn| &mut conn.woken),
-            due: Worklist::new(|conn| &mut conn.due),
-            rooms_changed: false,
-            rooms_reopened: false,
+            changed: Worklist::new(0),
+            woken: Worklist::new(1),
+            due: Worklist::new(2),
+            changed_rooms: Worklist::new(0),
+            opened_rooms: Worklist::new(1),
         }
     }
 
@@ -192,16 +193,9 @@ impl<'a> Exchange<'a> {
                     return Some(self.conn(slot).id(slot));
                 }
             }
-            if !core::mem::take(&mut self.rooms_changed) {
-                return None;
-            }
-            for room in 0..self.rooms.len() {
-                if core::mem::take(&mut self.rooms[room].changed) {
-                    each_conn(self.members, self.rooms[room].first, |slot| {
-                        self.changed.push(self.conns, slot);
-                    });
-                }
-            }
+            let room = self.changed_rooms.pop(self.rooms)?;
+            let first = self.rooms[room as usize].first;
+            each_conn(self.members, first, |slot| self.changed.push(self.conns, slot));
         }
     }
 
@@ -218,14 +212,9 @@ impl<'a> Exchange<'a> {
                     return Some(slot);
                 }
             }
-            if !core::mem::take(&mut self.rooms_reopened) {
-                return None;
-            }
-            for room in 0..self.rooms.len() {
-                if core::mem::take(&mut self.rooms[room].reopened) {
-                    each_conn(self.members, self.rooms[room].first, |slot| self.woken.push(self.conns, slot));
-                }
-            }
+            let room = self.opened_rooms.pop(self.rooms)?;
+            let first = self.rooms[room as usize].first;
+            each_conn(self.members, first, |slot| self.woken.push(self.conns, slot));
         }
     }
 

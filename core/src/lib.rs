@@ -115,8 +115,8 @@
 //! text                 bounded text, and what of it may be shown
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! conn, room           the two tables, connections and rooms, with the memberships that tie them
-//! worklist             which connections have something to do
-//! deadlines            which of them will have, and when
+//! worklist             which connections and rooms have something to do
+//! deadlines            which connections will have, and when
 //! exchange, transmit   what can be done with all that; what goes out next
 //! protocol/*           what the bytes of a listener mean
 //! hub                  events in; interest, bytes, deadlines out

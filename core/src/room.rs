@@ -1,7 +1,7 @@
 //! A room: its name, its log, and the list of its memberships; and what one
 //! membership is. Which member may hold back the log is decided here.
 
-use crate::conn::{NONE, Slot};
+use crate::conn::{Link, NONE, Slot};
 use crate::event::{Instant, ListenerId};
 use crate::log::{Log, Position, before};
 use crate::text::Text;
@@ -34,10 +34,9 @@ pub struct Room<'a> {
     pub(crate) judged: bool,
     /// While closed: how many cursors stand where the log is held.
     pub(crate) at_hold: u32,
-    /// Something was appended, or the room opened: its members may have changed.
-    pub(crate) changed: bool,
-    /// It opened: what its members could not do then may go on.
-    pub(crate) reopened: bool,
+    /// In the list of those whose members may have changed, as something was appended or
+    /// the room opened; and of those that opened, so that their members may go on.
+    pub(crate) links: [Link; 2],
 }
 
 impl<'a> Room<'a> {
@@ -54,8 +53,7 @@ impl<'a> Room<'a> {
         closed: false,
         judged: false,
         at_hold: 0,
-        changed: false,
-        reopened: false,
+        links: [Link::OUT; 2],
     };
 
     pub(crate) fn is_free(&self) -> bool {

@@ -1,47 +1,64 @@
-//! Connections with something to do, in the order in which it came up: each
-//! at most once, in links that stand in the connections themselves, so that
+//! Connections or rooms with something to do, in the order in which it came up: each
+//! at most once, in links that stand in the connections and rooms themselves, so that
 //! there is always room and a turn costs what has changed.
 
-use crate::conn::{Conn, Link, NONE, Slot};
+use crate::conn::{Conn, Link, NONE};
+use crate::room::Room;
 
-/// Which of a connection's links a list uses.
-pub(crate) type Which = for<'c, 'a> fn(&'c mut Conn<'a>) -> &'c mut Link;
+/// What can be in lists of work.
+pub(crate) trait Listed {
+    /// Its link in each of the lists.
+    fn links(&mut self) -> &mut [Link];
+}
+
+impl Listed for Conn<'_> {
+    fn links(&mut self) -> &mut [Link] {
+        &mut self.links
+    }
+}
+
+impl Listed for Room<'_> {
+    fn links(&mut self) -> &mut [Link] {
+        &mut self.links
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Worklist {
-    first: Slot,
-    last: Slot,
-    which: Which,
+    first: u32,
+    last: u32,
+    which: usize,
 }
 
 impl Worklist {
-    pub(crate) const fn new(which: Which) -> Self {
+    /// A list that uses the links of this index.
+    pub(crate) const fn new(which: usize) -> Self {
         Self { first: NONE, last: NONE, which }
     }
 
-    pub(crate) fn push(&mut self, conns: &mut [Conn<'_>], slot: Slot) {
-        let link = (self.which)(&mut conns[slot as usize]);
+    pub(crate) fn push(&mut self, items: &mut [impl Listed], index: u32) {
+        let link = &mut items[index as usize].links()[self.which];
         if *link != Link::OUT {
             return;
         }
         *link = Link(NONE);
         match self.last {
-            NONE => self.first = slot,
-            last => *(self.which)(&mut conns[last as usize]) = Link(slot),
+            NONE => self.first = index,
+            last => items[last as usize].links()[self.which] = Link(index),
         }
-        self.last = slot;
+        self.last = index;
     }
 
-    pub(crate) fn pop(&mut self, conns: &mut [Conn<'_>]) -> Option<Slot> {
-        let slot = self.first;
-        if slot == NONE {
+    pub(crate) fn pop(&mut self, items: &mut [impl Listed]) -> Option<u32> {
+        let index = self.first;
+        if index == NONE {
             return None;
         }
-        let link = (self.which)(&mut conns[slot as usize]);
+        let link = &mut items[index as usize].links()[self.which];
         Link(self.first) = core::mem::replace(link, Link::OUT);
         if self.first == NONE {
             self.last = NONE;
         }
-        Some(slot)
+        Some(index)
     }
 }

@@ -46,9 +46,8 @@ impl Exchange<'_> {
             self.mark_laggards(room);
         } else if was_closed {
             self.rotate(room);
-            self.rooms[room as usize].changed = true;
-            self.rooms[room as usize].reopened = true;
-            (self.rooms_changed, self.rooms_reopened) = (true, true);
+            self.changed_rooms.push(self.rooms, room);
+            self.opened_rooms.push(self.rooms, room);
         }
     }
 

@@ -190,6 +190,7 @@ impl Exchange<'_> {
         kind: Kind,
         parts: &[&[u8]],
     ) {
+        self.changed_rooms.push(self.rooms, room);
         let log = &mut self.rooms[room as usize].log;
         let number = log.append(seq, kind, parts);
         self.stats.records += 1;
@@ -198,8 +199,6 @@ impl Exchange<'_> {
             member.appended_own(log, number);
             member.advance(log, member.position);
         }
-        self.rooms[room as usize].changed = true;
-        self.rooms_changed = true;
         if !self.has_place(room) {
             self.refresh(room);
         }
