@@ -282,10 +282,10 @@ impl<'a> Hub<'a> {
         }
         let gap = &self.x.conn(slot).gap;
         let gap_len = if gap.open { self.behaviour(slot).gap(gap.told).len() } else { 0 };
-        let made_place = self.x.commit(slot, count, gap_len);
+        let is_news = self.x.commit(slot, count, gap_len);
         // That all is sent is no news to the driver; that more is left to be sent, or that
         // there is place for answers again, may be.
-        if made_place || self.x.conn(slot).state != State::Open || self.x.has_output(slot) {
+        if is_news || self.x.conn(slot).state != State::Open {
             self.x.touch(slot);
         }
         let now = self.x.now;

@@ -74,28 +74,20 @@ pub(crate) struct Log<'a> {
     head: Position,
     /// Number of the record that is appended next.
     next: Position,
-    /// Number of the oldest record that is still whole.
-    first: Position,
-    /// Nothing from here on may be overwritten.
+    /// Nothing from here on may be overwritten; and the record in which that is. What
+    /// stands before is not known any more.
     hold: Position,
     hold_record: Position,
 }
 
 impl<'a> Log<'a> {
-    pub(crate) const EMPTY: Self = Self {
-        bytes: no_memory(),
-        records: no_memory(),
-        head: 0,
-        next: 0,
-        first: 0,
-        hold: 0,
-        hold_record: 0,
-    };
+    pub(crate) const EMPTY: Self =
+        Self { bytes: no_memory(), records: no_memory(), head: 0, next: 0, hold: 0, hold_record: 0 };
 
     /// A log in `bytes` and `records`, both powers of two in length, whose
     /// positions start at `origin`.
     pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Record], origin: Position) -> Self {
-        Self { bytes, records, head: origin, next: origin, first: origin, hold: origin, hold_record: origin }
+        Self { bytes, records, head: origin, next: origin, hold: origin, hold_record: origin }
     }
 
     pub(crate) fn head(&self) -> Position {
@@ -107,7 +99,7 @@ impl<'a> Log<'a> {
     }
 
     pub(crate) fn record(&self, number: Position) -> &Record {
-        debug_assert!(!before(number, self.first) && before(number, self.next));
+        debug_assert!(!before(number, self.hold_record) && before(number, self.next));
         &self.records[self.record_index(number)]
     }
 
@@ -169,14 +161,7 @@ impl<'a> Log<'a> {
 
     /// Appends a record made of `parts`, which must fit, and returns its number.
     pub(crate) fn append(&mut self, seq: u64, kind: Kind, parts: &[&[u8]]) -> Position {
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        assert!(self.fits(1, len), "the room asks before it appends");
-        self.forget(len);
-        let number = self.next;
-        let index = self.record_index(number);
-        let next_own = if kind == Kind::Message { MESSAGE } else { 0 };
-        self.records[index] = Record { seq, start: self.head, next_own };
-        let at = self.byte_index(self.head);
+        let (number, at, len) = self.begin(seq, kind, parts.iter().map(|part| part.len()).sum());
         match self.bytes.get_mut(at..at + len) {
             Some(mut place) => {
                 for part in parts {
@@ -187,12 +172,40 @@ impl<'a> Log<'a> {
             }
             None => self.write_around(at, parts),
         }
-        self.head = self.head.wrapping_add(len as Position);
-        self.next = number.wrapping_add(1);
         number
     }
 
+    /// As [`Log::append`] a message of one line, with as few instructions as it can be.
+    pub(crate) fn append_line(&mut self, seq: u64, heading: &[u8], text: &[u8]) -> Position {
+        const END: &[u8] = b"\r\n";
+        let (number, at, len) = self.begin(seq, Kind::Message, heading.len() + text.len() + END.len());
+        if let Some(place) = self.bytes.get_mut(at..at + len) {
+            let (start, rest) = place.split_at_mut(heading.len());
+            start.copy_from_slice(heading);
+            let (middle, end) = rest.split_at_mut(text.len());
+            middle.copy_from_slice(text);
+            end.copy_from_slice(END);
+        } else {
+            self.write_around(at, &[heading, text, END]);
+        }
+        number
+    }
+
+    /// Enters a record of `len` bytes, and returns its number, and where its bytes go.
+    #[inline(always)]
+    fn begin(&mut self, seq: u64, kind: Kind, len: usize) -> (Position, usize, usize) {
+        debug_assert!(self.fits(1, len), "the room asks before it appends");
+        let (number, start) = (self.next, self.head);
+        let index = self.record_index(number);
+        self.records[index] =
+            Record { seq, start, next_own: if kind == Kind::Message { MESSAGE } else { 0 } };
+        self.head = start.wrapping_add(len as Position);
+        self.next = number.wrapping_add(1);
+        (number, self.byte_index(start), len)
+    }
+
     /// Writes what goes on at the ring's start.
+    #[cold]
     fn write_around(&mut self, mut at: usize, parts: &[&[u8]]) {
         for part in parts {
             let until_wrap = part.len().min(self.bytes.len() - at);
@@ -200,19 +213,6 @@ impl<'a> Log<'a> {
             self.bytes[at..at + left.len()].copy_from_slice(left);
             self.bytes[..right.len()].copy_from_slice(right);
             at = self.byte_index((at + part.len()) as Position);
-        }
-    }
-
-    /// Drops the oldest records that the next one, of `len` bytes, overwrites.
-    fn forget(&mut self, len: usize) {
-        while self.first != self.next {
-            let kept = self.next.wrapping_sub(self.first) as usize;
-            let start = self.records[self.record_index(self.first)].start;
-            let bytes = self.head.wrapping_sub(start) as usize;
-            if kept < self.records.len() && bytes + len <= self.bytes.len() {
-                break;
-            }
-            self.first = self.first.wrapping_add(1);
         }
     }
 
@@ -224,7 +224,7 @@ impl<'a> Log<'a> {
         (&self.bytes[at..at + until_wrap], &self.bytes[..len - until_wrap])
     }
 
-    /// The number of the record that holds `position`; at the head, the next one's.
+    /// The number of the record that holds `position`, which is not before the hold; at the head, the next one's.
     pub(crate) fn record_at(&self, position: Position) -> Position {
         if position == self.head {
             return self.next;
@@ -242,16 +242,16 @@ impl<'a> Log<'a> {
     /// The number of the first record for which `goes_before` is false; all
     /// for which it is true stand before it.
     fn partition(&self, goes_before: impl Fn(&Record) -> bool) -> Position {
-        let (mut low, mut high) = (0, self.next.wrapping_sub(self.first));
+        let (mut low, mut high) = (0, self.next.wrapping_sub(self.hold_record));
         while low < high {
             let middle = low + (high - low) / 2;
-            if goes_before(self.record(self.first.wrapping_add(middle))) {
+            if goes_before(self.record(self.hold_record.wrapping_add(middle))) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        self.first.wrapping_add(low)
+        self.hold_record.wrapping_add(low)
     }
 
     fn byte_index(&self, position: Position) -> usize {

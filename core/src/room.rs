@@ -150,8 +150,13 @@ impl Member {
         self.position != old
     }
 
-    /// Notes a record of its own that was just appended.
+    /// Notes a record of its own that was just appended, and passes over it if nothing
+    /// comes before.
     pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, number: Position) {
+        if self.position == log.record(number).start {
+            self.position = log.head();
+            return;
+        }
         if self.own_ahead {
             log.chain(self.last_own, number);
         } else {

@@ -62,9 +62,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(x: &Exchange<'_>, slot: Slot) -> Self {
-        let conn = &x.conns[slot as usize];
-        let mut lanes = heapless::Vec::new();
+    /// Begins it, in place: a walk is too large to be moved often.
+    fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
         for index in x.members_of(slot) {
             let member = &x.members[index as usize];
             if matches!(member.state, Membership::Free | Membership::Joining) {
@@ -79,14 +78,11 @@ impl Walk {
                 own_ahead: member.own_ahead,
             };
             // There are never more memberships than the limits allow.
-            let _ = lanes.push(lane);
+            let _ = self.lanes.push(lane);
         }
-        Self {
-            lanes,
-            entry: conn.queue.first(&x.buffers),
-            gap: conn.gap.open.then_some(conn.gap),
-            ends_here: false,
-        }
+        let conn = &x.conns[slot as usize];
+        self.entry = conn.queue.first(&x.buffers);
+        self.gap = conn.gap.open.then_some(conn.gap);
     }
 
     /// The next piece, and steps behind it.
@@ -97,13 +93,13 @@ impl Walk {
         for lane in &mut self.lanes {
             lane.skip_own(&x.rooms[lane.room as usize].log);
         }
-        let mut ahead = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.is_done());
-        let first = ahead.next().map(|(index, _)| index);
-        let several = ahead.next().is_some();
-        if !several && self.entry.is_none() && self.gap.is_none() {
-            let lane = first?;
-            let to = self.run_end(x, lane, None);
-            return Some(self.take_run(lane, to));
+        // Most have one room and nothing else.
+        if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
+            if lane.is_done() {
+                return None;
+            }
+            let to = self.run_end(x, 0, None);
+            return Some(self.take_run(0, to));
         }
         self.next_merged(x, conn)
     }
@@ -216,8 +212,11 @@ impl core::fmt::Debug for Transmit<'_, '_> {
 
 impl<'h, 'a> Transmit<'h, 'a> {
     pub(crate) fn new(x: &'h Exchange<'a>, slot: Option<Slot>, gap_text: &'h [u8]) -> Self {
-        let walk = slot.map_or_else(Walk::default, |slot| Walk::new(x, slot));
-        Self { x, slot, walk, gap_text, wrapped: &[] }
+        let mut transmit = Self { x, slot, walk: Walk::default(), gap_text, wrapped: &[] };
+        if let Some(slot) = slot {
+            transmit.walk.start(x, slot);
+        }
+        transmit
     }
 }
 
@@ -244,9 +243,10 @@ impl<'h> Iterator for Transmit<'h, '_> {
 impl Exchange<'_> {
     /// Takes the first `count` bytes of what [`Transmit`] lent as sent. `gap_len`
     /// is the length of the gap's notice. Bytes that were not lent are ignored. Says
-    /// whether something left the private queue.
+    /// whether there are more, or there is place in the private queue again.
     pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) -> bool {
-        let mut walk = Walk::new(self, slot);
+        let mut walk = Walk::default();
+        walk.start(self, slot);
         let (mut from_queue, mut from_gap) = (0, 0);
         while count > 0 {
             let Some(run) = walk.next(self, &self.conns[slot as usize]) else { break };
@@ -275,9 +275,10 @@ impl Exchange<'_> {
                 conn.gap = Gap { open: missed > 0, missed, seq: conn.gap.seq, ..Gap::NONE };
             }
         }
+        let mut has_more = !conn.queue.is_empty() || conn.gap.open;
         for lane in &walk.lanes {
-            self.move_cursor(lane.member, lane.position);
+            has_more |= self.move_cursor(lane.member, lane.position);
         }
-        from_queue > 0
+        has_more || from_queue > 0
     }
 }

@@ -14,7 +14,7 @@ use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 
 /// Records that a room keeps free beyond the one that is being appended: what
 /// happens to members can be told even while nobody may speak.
-const RESERVE: usize = 2;
+pub(super) const RESERVE: usize = 2;
 
 /// How far ahead of its rate a connection may be.
 const BURST_US: u64 = 1_000_000;
@@ -80,13 +80,14 @@ impl Exchange<'_> {
         member.waited_since.after(grace_ms(&self.config, &self.conns[member.conn as usize]))
     }
 
-    /// Moves a cursor on to `position`.
-    pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: Position) {
+    /// Moves a cursor on to `position`. Says whether it is not yet at its end.
+    pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
         let member = &mut self.members[index as usize];
         let room = &mut self.rooms[member.room as usize];
         let held = member.holds() && member.position == room.log.hold();
         let moved = member.advance(&room.log, position);
-        if member.state == Membership::Draining && member.position == member.end {
+        let is_behind = member.position != member.end(&room.log);
+        if member.state == Membership::Draining && !is_behind {
             self.unlink(index);
         } else if moved && held && room.closed {
             room.at_hold = room.at_hold.saturating_sub(1);
@@ -95,6 +96,7 @@ impl Exchange<'_> {
                 self.refresh(room);
             }
         }
+        is_behind
     }
 
     /// Moves a cursor to its end and notes what it missed. What of a record is

@@ -1,5 +1,6 @@
 //! Memberships and rooms: joining, leaving, and saying something in a room.
 
+use super::lag::RESERVE;
 use super::{Exchange, Name};
 use crate::conn::{NONE, Slot};
 use crate::event::ListenerId;
@@ -190,15 +191,18 @@ impl Exchange<'_> {
         kind: Kind,
         parts: &[&[u8]],
     ) {
-        self.changed_rooms.push(self.rooms, room);
         let log = &mut self.rooms[room as usize].log;
         let number = log.append(seq, kind, parts);
-        self.stats.records += 1;
         if let Some(author) = author {
-            let member = &mut self.members[author as usize];
-            member.appended_own(log, number);
-            member.advance(log, member.position);
+            self.members[author as usize].appended_own(log, number);
         }
+        self.appended(room, 1);
+    }
+
+    /// What follows when so many records were appended to a room.
+    fn appended(&mut self, room: RoomIndex, count: u64) {
+        self.stats.records += count;
+        self.changed_rooms.push(self.rooms, room);
         if !self.has_place(room) {
             self.refresh(room);
         }
@@ -215,6 +219,35 @@ impl Exchange<'_> {
     /// of it back.
     pub(crate) fn say(&mut self, slot: Slot, kind: Kind, parts: &[&[u8]]) {
         self.append_to_all(slot, kind, parts, true);
+    }
+
+    /// The membership of a connection in the one room that it is in.
+    pub(crate) fn only_membership(&self, slot: Slot) -> Option<MemberIndex> {
+        let mut present =
+            self.members_of(slot).filter(|&m| self.members[m as usize].state == Membership::Present);
+        present.next().filter(|_| present.next().is_none())
+    }
+
+    /// Says messages in one room, which is open: as many as `next` has, which is asked
+    /// only while the room has place for another one.
+    pub(crate) fn say_all<'t>(
+        &mut self,
+        member: MemberIndex,
+        heading: &[u8],
+        mut next: impl FnMut() -> Option<&'t [u8]>,
+    ) {
+        let (first, longest, mut seq) = (self.seq, self.limits.longest(), self.seq);
+        let author = &mut self.members[member as usize];
+        let (room, log) = (author.room, &mut self.rooms[author.room as usize].log);
+        while log.fits(1 + RESERVE, longest)
+            && let Some(text) = next()
+        {
+            let number = log.append_line(seq, heading, text);
+            author.appended_own(log, number);
+            seq = seq.wrapping_add(1);
+        }
+        self.seq = seq;
+        self.appended(room, seq.wrapping_sub(first));
     }
 
     /// Tells something in every room that a connection is in, to itself too.

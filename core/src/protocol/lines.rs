@@ -4,7 +4,7 @@
 use crate::conn::{Slot, State};
 use crate::exchange::Exchange;
 use crate::line::Step;
-use crate::text::{TooLong, clean, plain_line};
+use crate::text::{TooLong, clean};
 
 /// Whether a line was acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,12 @@ pub(crate) trait LineReader {
 
     /// Acts on a line, which is not empty, and UTF-8 that is fit to be shown.
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done;
+
+    /// Acts on the plain lines at the front of the input, as far as it knows a shorter way
+    /// for them than one by one; returns how much of it was used. None is unfinished.
+    fn plain_lines(&self, _x: &mut Exchange<'_>, _slot: Slot, _input: &[u8]) -> usize {
+        0
+    }
 }
 
 /// Acts on the lines in the input; returns how much of it was used.
@@ -28,18 +34,12 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
     let mut used = 0;
     while used < input.len() && reader.is_ready(x, slot) {
         let rest = &input[used..];
-        // Most lines are so: whole, and to be shown as they are.
-        let line = &x.conn(slot).line;
-        if line.is_at_start()
-            && let Some((len, count)) = plain_line(rest)
-            && len <= line.limit()
-        {
-            used += count;
-            x.charge(slot, 1);
-            if len > 0 && reader.line(x, slot, &rest[..len]) == Done::NotNow {
-                postpone(x, slot, &rest[..len]);
+        if x.conn(slot).line.is_at_start() {
+            let count = reader.plain_lines(x, slot, rest);
+            if count > 0 {
+                used += count;
+                continue;
             }
-            continue;
         }
         let (count, step) = x.conn_mut(slot).line.next(rest);
         used += count;

@@ -64,7 +64,7 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 /// One line for a newcomer of who is in its room.
 fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing {
     let Some(room) = x.room_of(slot) else { return Listing::None };
-    let (told, next) = list_names(x, slot, room, from, left, &[b"-- here: "]);
+    let (told, next) = list_names(x, slot, room, from, left, [b"-- here", b""]);
     match next {
         None => Listing::None,
         Some(from) if told < left => Listing::Here { from, left: left - told },
@@ -79,7 +79,7 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
 /// One line for who asked who is in a room.
 fn list_who(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot) -> Listing {
     let name = x.room_name(room);
-    match list_names(x, slot, room, from, u32::MAX, &[b"-- in ", &name, b": "]) {
+    match list_names(x, slot, room, from, u32::MAX, [b"-- in ", &name]) {
         (_, Some(from)) => Listing::Who { room, from },
         (_, None) => Listing::None,
     }
@@ -93,7 +93,7 @@ fn list_names(
     room: RoomIndex,
     from: Slot,
     most: u32,
-    heading: &[&[u8]],
+    [heading, label]: [&[u8]; 2],
 ) -> (u32, Option<Slot>) {
     let width = NAMES_WIDTH.min(x.limits.line);
     let scratch = core::mem::take(&mut x.scratch);
@@ -116,9 +116,7 @@ fn list_names(
     }
     if count > 0 || from == 0 {
         let names = if line.is_empty() { b"nobody" } else { line.as_bytes() };
-        let mut parts = heapless::Vec::<&[u8], 5>::from_slice(heading).unwrap_or_default();
-        let _ = parts.extend_from_slice(&[names, b"\r\n"]);
-        x.tell(slot, &parts);
+        x.tell(slot, &[heading, label, b": ", names, b"\r\n"]);
     }
     x.scratch = scratch;
     (count, next)
