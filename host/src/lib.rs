@@ -2,11 +2,14 @@
 //! terminal client for it, and a load generator for any server of its kind.
 //!
 //! `serve` drives the hub, `join` is the client; both wait through `poll`.
-//! `bench` is the load generator, and knows no server but by its address. `sys`
+//! `bench` is the load generator, and knows no server but by its `address`. `sys`
 //! is the only place with `unsafe`.
 
+mod address;
 pub mod bench;
 pub mod join;
 mod poll;
 pub mod serve;
 mod sys;
+
+pub use self::address::Address;

@@ -2,14 +2,13 @@
 //! out, none ever blocking. It knows no lines.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::BenchError;
-use crate::serve::Address;
+use crate::address::Address;
 use crate::sys::{self, EpollEvent};
 
 /// How long the server may take to let somebody in.
@@ -60,10 +59,7 @@ pub(super) struct Crowd {
 impl Crowd {
     /// Nobody yet, of those who will connect to `address`.
     pub(super) fn new(address: &Address) -> Result<Self, BenchError> {
-        let targets = match address {
-            Address::Tcp(text) => text.to_socket_addrs().map(|found| found.map(SockAddr::from).collect()),
-            Address::Unix(path) => SockAddr::unix(path).map(|target| vec![target]),
-        };
+        let targets = address.resolve();
         let targets = targets.map_err(|error| BenchError::Connect(address.clone(), 0, error))?;
         Ok(Self {
             address: address.clone(),

@@ -34,7 +34,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-pub use crate::serve::Address;
+use crate::address::Address;
 use crate::sys;
 
 pub use self::dialect::Dialect;

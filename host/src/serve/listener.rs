@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use super::address::{Address, resolve};
+use crate::address::Address;
 
 /// Newcomers that may wait to be accepted.
 const BACKLOG: i32 = 4_096;
@@ -35,23 +35,21 @@ impl Listener {
     /// Those of the name resolution and of the system calls; that of the last
     /// address, where a name stands for several.
     pub(crate) fn bind(address: &Address) -> io::Result<Self> {
-        match address {
-            Address::Tcp(address) => {
-                let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
-                for address in resolve(address)? {
-                    result = listen(Domain::for_address(address), &address.into());
-                    if result.is_ok() {
-                        break;
-                    }
-                }
-                Ok(Self { socket: result?, file: None })
-            }
-            Address::Unix(path) => {
-                remove_stale(path)?;
-                let socket = listen(Domain::UNIX, &SockAddr::unix(path)?)?;
-                Ok(Self { socket, file: Some(path.clone()) })
+        let file = match address {
+            Address::Tcp(_) => None,
+            Address::Unix(path) => Some(path.clone()),
+        };
+        if let Some(path) = &file {
+            remove_stale(path)?;
+        }
+        let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
+        for address in address.resolve()? {
+            result = listen(&address);
+            if result.is_ok() {
+                break;
             }
         }
+        Ok(Self { socket: result?, file })
     }
 
     /// Where it listens, with the real port.
@@ -98,9 +96,9 @@ impl Drop for Listener {
     }
 }
 
-fn listen(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
-    let socket = Socket::new(domain, Type::STREAM, None)?;
-    if domain != Domain::UNIX {
+fn listen(address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    if address.domain() != Domain::UNIX {
         // Connections of an earlier run in TIME-WAIT do not keep the port.
         socket.set_reuse_address(true)?;
     }

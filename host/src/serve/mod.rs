@@ -1,7 +1,6 @@
 //! `parlour serve`: from the command line to a server that runs.
 
 mod access;
-mod address;
 mod console;
 mod listener;
 mod memory;
@@ -20,11 +19,11 @@ use self::access::Access;
 use self::console::Console;
 use self::listener::Listener;
 use self::server::{Parts, Server};
+use crate::address::Address;
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
 pub use self::access::Network;
-pub use self::address::Address;
 pub use self::memory::Memory;
 
 /// Descriptors beside those of connections and listeners: the standard ones,

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use parlour::bench::{Address, Dialect, LONGEST_LINE};
+use parlour::Address;
+use parlour::bench::{Dialect, LONGEST_LINE};
 use parlour_tests::server;
 use parlour_tests::sys;
 

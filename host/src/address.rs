@@ -1,10 +1,12 @@
-//! The addresses that a server listens on, as they are written on the command line.
+//! The addresses that a server of any kind listens on, as they are written on the command line.
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use socket2::SockAddr;
 
 /// `PORT` (on 127.0.0.1), `HOST:PORT`, `[::]:PORT` or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,19 @@ pub enum Address {
     Tcp(String),
     /// The path of a socket file.
     Unix(PathBuf),
+}
+
+impl Address {
+    /// What it stands for to the system: a name may stand for several.
+    ///
+    /// # Errors
+    /// Those of the name resolution; a path that is too long.
+    pub(crate) fn resolve(&self) -> io::Result<Vec<SockAddr>> {
+        match self {
+            Address::Tcp(text) => Ok(text.to_socket_addrs()?.map(SockAddr::from).collect()),
+            Address::Unix(path) => Ok(vec![SockAddr::unix(path)?]),
+        }
+    }
 }
 
 impl FromStr for Address {
@@ -42,14 +57,6 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// The socket addresses that a TCP address stands for.
-///
-/// # Errors
-/// Those of the name resolution.
-pub(crate) fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
-    Ok(address.to_socket_addrs()?.collect())
 }
 
 #[cfg(test)]
