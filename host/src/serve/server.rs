@@ -1,34 +1,31 @@
 //! The driver: a hub, its sockets and a poller in one thread. It moves bytes
 //! and closes what it is asked to close; it decides nothing that the hub can.
+//! This file owns its turns and its newcomers; `link` has what is done for a
+//! connection, `operator` the same for the one that has no socket.
 //!
 //! A turn waits until something is ready, reads from whoever is, accepts
 //! newcomers, and then asks the hub which connections changed: to each that has
 //! something it writes once, at once. Only what a socket does not take is left to
 //! the poller.
 
+mod link;
 mod operator;
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, ListenerId};
+use parlour_core::{ConnId, Event, Hub, Instant, ListenerId};
 use socket2::Socket;
 
+use self::link::{Link, READ_SIZE, is_passing};
 use self::operator::Operator;
 use super::access::Access;
 use super::console::Console;
 use super::listener::Listener;
 use crate::poll::Poller;
 
-/// Bytes that are read at once at the most, and while much input is left over.
-const READ_SIZE: usize = 128 * 1024;
-const SMALL_READ_SIZE: usize = 4 * 1024;
-/// How much may be left over before reads are small.
-const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
-/// Slices that are written at once at the most.
-const WRITE_SLICES: usize = 64;
 /// Newcomers that one turn lets in at the most: what they are greeted with, and what the
 /// others are told of them, goes out before the next ones come.
 const NEWCOMERS: usize = 128;
@@ -47,47 +44,6 @@ enum Target {
     ConsoleOutput,
     Listener(usize),
     Conn(ConnId),
-}
-
-/// Input that the hub did not take yet.
-#[derive(Debug, Default)]
-struct Leftover {
-    bytes: Vec<u8>,
-    /// So many of them were taken meanwhile.
-    taken: usize,
-}
-
-impl Leftover {
-    fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), taken: 0 }
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.taken..]
-    }
-
-    /// Its memory goes with the last byte.
-    fn take(&mut self, count: usize) {
-        self.taken += count;
-        if self.rest().is_empty() {
-            *self = Self::default();
-        }
-    }
-}
-
-/// A connection as the driver sees it.
-#[derive(Debug)]
-struct Link {
-    id: ConnId,
-    socket: Socket,
-    leftover: Leftover,
-    /// The socket took less than there was; the poller tells when it takes more.
-    is_full: bool,
-    /// The sending side is closed.
-    is_shut: bool,
-    /// Sending failed: what is to be sent is dropped, and once what the peer had
-    /// sent before is read, the connection has failed.
-    broken: Option<Cause>,
 }
 
 /// The parts of a server that the command line decides on.
@@ -331,20 +287,7 @@ impl<'a, P: Poller> Server<'a, P> {
         match self.handle(Event::Accepted(listener, peer)).opened() {
             Ok(id) => {
                 tracing::debug!(?peer, slot = id.slot(), "connected");
-                let (index, fd) = (id.slot(), socket.as_raw_fd());
-                if index >= self.links.len() {
-                    self.links.resize_with(index + 1, || None);
-                }
-                let link = Link {
-                    id,
-                    socket,
-                    leftover: Leftover::default(),
-                    is_full: false,
-                    is_shut: false,
-                    broken: None,
-                };
-                self.links[index] = Some(link);
-                self.watch(fd, Target::Conn(id), true, false);
+                self.open_link(id, socket);
             }
             Err(refusal) => {
                 tracing::debug!(?peer, ?refusal, "refused");
@@ -354,155 +297,4 @@ impl<'a, P: Poller> Server<'a, P> {
             }
         }
     }
-
-    // --- Connections ---
-
-    fn link(&mut self, id: ConnId) -> Option<&mut Link> {
-        self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
-    }
-
-    fn read(&mut self, id: ConnId) {
-        let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
-        let appetite = self.hub.interest(id).read.min(most);
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let Some(link) = self.link(id).filter(|link| appetite > 0 && link.leftover.rest().is_empty()) else {
-            self.buffer = buffer;
-            return self.service(id);
-        };
-        let broken = link.broken;
-        match (&link.socket).read(&mut buffer[..appetite]) {
-            Ok(0) => match broken {
-                Some(cause) => self.fail(id, cause),
-                None => drop(self.handle(Event::PeerClosed(id))),
-            },
-            Ok(count) => {
-                let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
-                self.keep(id, Leftover::new(&buffer[taken..count]));
-            }
-            Err(error) if is_passing(&error) => {}
-            Err(error) => self.fail(id, cause_of(&error)),
-        }
-        self.buffer = buffer;
-    }
-
-    /// Brings a connection to where the hub wants it: offers what input is left,
-    /// writes, closes, and watches for the rest.
-    fn service(&mut self, id: ConnId) {
-        self.offer_leftover(id);
-        if self.hub.interest(id).write {
-            self.write(id);
-        }
-        let interest = self.hub.interest(id);
-        let Some(link) = self.link(id) else { return };
-        match interest.close {
-            Close::No => {}
-            Close::Write if link.is_shut => {}
-            Close::Write => {
-                link.is_shut = true;
-                // A peer that is gone already shows when it is read.
-                let _ = link.socket.shutdown(Shutdown::Write);
-            }
-            Close::Full => return self.close(id),
-            Close::Abort => {
-                // With a linger time of 0 closing resets the connection (socket(7)).
-                let _ = link.socket.set_linger(Some(Duration::ZERO));
-                return self.close(id);
-            }
-        }
-        let read = interest.read > 0 && link.leftover.rest().is_empty();
-        let write = interest.write && link.is_full;
-        let fd = link.socket.as_raw_fd();
-        self.watch(fd, Target::Conn(id), read, write);
-    }
-
-    fn offer_leftover(&mut self, id: ConnId) {
-        let Some(link) = self.link(id).filter(|link| !link.leftover.rest().is_empty()) else { return };
-        let leftover = std::mem::take(&mut link.leftover);
-        self.left_over -= leftover.bytes.len();
-        let leftover = self.offer(id, leftover);
-        self.keep(id, leftover);
-    }
-
-    fn keep(&mut self, id: ConnId, leftover: Leftover) {
-        let len = leftover.bytes.len();
-        if let Some(link) = self.link(id) {
-            link.leftover = leftover;
-            self.left_over += len;
-        }
-    }
-
-    /// Offers input to the hub if it wants any; returns what is left of it.
-    fn offer(&mut self, id: ConnId, mut input: Leftover) -> Leftover {
-        if !input.rest().is_empty() && self.hub.interest(id).read > 0 {
-            let taken = self.handle(Event::Received(id, input.rest())).taken();
-            input.take(taken);
-        }
-        input
-    }
-
-    fn write(&mut self, id: ConnId) {
-        let Some(link) = self.links.get(id.slot()).and_then(Option::as_ref) else { return };
-        if link.id != id || link.is_full {
-            return;
-        }
-        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
-        let (mut count, mut len) = (0, 0);
-        for (slice, bytes) in slices.iter_mut().zip(self.hub.transmit(id)) {
-            *slice = IoSlice::new(bytes);
-            count += 1;
-            len += bytes.len();
-        }
-        let sent = match link.broken {
-            None => link.socket.send_vectored(&slices[..count]),
-            // As if it were sent: nobody is to wait for one who is gone.
-            Some(_) => Ok(len),
-        };
-        match sent {
-            Ok(sent) => {
-                self.handle(Event::Sent(id, sent));
-                if let Some(link) = self.link(id) {
-                    link.is_full = sent < len;
-                }
-            }
-            Err(error) => {
-                let Some(link) = self.link(id) else { return };
-                if is_passing(&error) {
-                    link.is_full = true;
-                } else {
-                    link.broken = Some(cause_of(&error));
-                    self.write(id);
-                }
-            }
-        }
-    }
-
-    fn fail(&mut self, id: ConnId, cause: Cause) {
-        self.drop_link(id);
-        self.handle(Event::Failed(id, cause));
-    }
-
-    fn close(&mut self, id: ConnId) {
-        self.drop_link(id);
-        self.handle(Event::Closed(id));
-    }
-
-    fn drop_link(&mut self, id: ConnId) {
-        let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
-        tracing::debug!(slot = id.slot(), "closed");
-        self.left_over -= link.leftover.bytes.len();
-        self.unwatch(link.socket.as_raw_fd());
-        if self.starved_until.is_some() {
-            // Its descriptor is free for a newcomer.
-            self.starved_until = Some(Clock::now());
-        }
-    }
-}
-
-/// Whether a call failed only for now.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-fn cause_of(error: &io::Error) -> Cause {
-    if error.kind() == io::ErrorKind::TimedOut { Cause::TimedOut } else { Cause::Reset }
 }

@@ -3,7 +3,8 @@
 
 use parlour_core::{Close, ConnId, Event, ListenerId};
 
-use super::{Leftover, Server, Target};
+use super::link::Leftover;
+use super::{Server, Target};
 use crate::poll::Poller;
 use crate::serve::console::Console;
 
