@@ -6,10 +6,8 @@
 
 use std::process::ExitCode;
 
-use parlour_core::{
-    Config, Conn, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Member, OnLag, Protocol, Record,
-    Room, Storage,
-};
+use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Protocol};
+use parlour_memory::Memory;
 
 /// Bytes of a line with its ending.
 const LINE: usize = 64;
@@ -93,21 +91,10 @@ fn main() -> ExitCode {
 /// Does the work, and says how many messages were delivered in it.
 fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
-    let mut conns: Vec<Conn<'_>> = (0..limits.conns).map(|_| Conn::EMPTY).collect();
-    let mut members: Vec<Member> = (0..limits.members()).map(|_| Member::EMPTY).collect();
-    let mut rooms: Vec<Room<'_>> = (0..limits.rooms).map(|_| Room::EMPTY).collect();
-    let mut records = vec![Record::EMPTY; limits.all_records()];
-    let mut bytes = vec![0; limits.bytes()];
-    let storage = Storage {
-        conns: &mut conns,
-        members: &mut members,
-        rooms: &mut rooms,
-        records: &mut records,
-        bytes: &mut bytes,
-    };
+    let mut memory = Memory::new(&limits);
     let listeners = [Listener { protocol: work.protocol, on_lag: OnLag::Disconnect }; 2];
     let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
-    let hub = Hub::new(config, limits, storage).expect("limits that can be kept");
+    let hub = Hub::new(config, limits, memory.storage()).expect("limits that can be kept");
     let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
     let clients: Vec<ConnId> = (0..work.clients).map(|_| driver.connect(ListenerId(0))).collect();
     for _ in 0..work.silent {

@@ -1,7 +1,7 @@
 //! What a hub is made of in a test: its sizes, listeners and choices, and the memory
 //! that it borrows, which belongs to whoever runs it.
 
-use parlour_core::{Config, Conn, Hub, Limits, Listener, Member, Protocol, Record, Room, Storage};
+use parlour_core::{Config, Hub, Limits, Listener, Protocol};
 
 use crate::conformance::{OnLag, Settings};
 
@@ -52,11 +52,7 @@ impl Setup {
 #[derive(Debug, Default)]
 pub struct Memory<'a> {
     listeners: Vec<Listener>,
-    conns: Vec<Conn<'a>>,
-    members: Vec<Member>,
-    rooms: Vec<Room<'a>>,
-    records: Vec<Record>,
-    bytes: Vec<u8>,
+    storage: Option<parlour_memory::Memory<'a>>,
 }
 
 impl<'a> Memory<'a> {
@@ -65,26 +61,9 @@ impl<'a> Memory<'a> {
     /// # Panics
     /// If its limits cannot be kept.
     pub fn hub(&'a mut self, setup: &Setup) -> Hub<'a> {
-        fn filled<T>(count: usize, empty: impl FnMut() -> T) -> Vec<T> {
-            std::iter::repeat_with(empty).take(count).collect()
-        }
-        let limits = &setup.limits;
-        *self = Self {
-            listeners: setup.listeners.clone(),
-            conns: filled(limits.conns, || Conn::EMPTY),
-            members: filled(limits.members(), || Member::EMPTY),
-            rooms: filled(limits.rooms, || Room::EMPTY),
-            records: filled(limits.all_records(), || Record::EMPTY),
-            bytes: vec![0; limits.bytes()],
-        };
-        let storage = Storage {
-            conns: &mut self.conns,
-            members: &mut self.members,
-            rooms: &mut self.rooms,
-            records: &mut self.records,
-            bytes: &mut self.bytes,
-        };
+        self.listeners.clone_from(&setup.listeners);
+        let storage = self.storage.insert(parlour_memory::Memory::new(&setup.limits)).storage();
         let config = Config { listeners: &self.listeners, ..setup.config };
-        Hub::new(config, *limits, storage).expect("limits that can be kept")
+        Hub::new(config, setup.limits, storage).expect("limits that can be kept")
     }
 }

@@ -3,7 +3,6 @@
 mod access;
 mod console;
 mod listener;
-mod memory;
 mod server;
 
 use std::fmt;
@@ -12,7 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol};
+use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol, Record};
+use parlour_memory::Memory;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 
 use self::access::Access;
@@ -24,7 +24,6 @@ use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
 pub use self::access::Network;
-pub use self::memory::Memory;
 
 /// Descriptors beside those of connections and listeners: the standard ones,
 /// the signal pipe, the console's, the poller's, and a few to spare.
@@ -200,7 +199,7 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     let limits = options.limits(wants_console || options.watch);
     limits.check().map_err(StartError::Limits)?;
     let config = options.config(&speakers);
-    Memory::check(&limits).map_err(|_| StartError::Memory)?;
+    check_memory(&limits)?;
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
@@ -275,6 +274,13 @@ impl Options {
 fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
     let most = sys::raise_descriptor_limit().map_err(|error| StartError::System("setrlimit", error))?;
     if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
+}
+
+/// Whether there is as much memory as the limits ask for.
+fn check_memory(limits: &Limits) -> Result<(), StartError> {
+    let records = limits.all_records().saturating_mul(size_of::<Record>());
+    let result = Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records));
+    result.map_err(|_| StartError::Memory)
 }
 
 /// A pipe that gets a byte for each signal that is to end the server.

@@ -6,9 +6,10 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parlour_core::{
-    Cause, Close, Config, Conn, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId, Member,
-    OnLag, Protocol, Record, Room, Storage,
+    Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId, OnLag,
+    Protocol,
 };
+use parlour_memory::Memory;
 
 const LISTENERS: &[Listener] = &[
     Listener { protocol: Protocol::Chat, on_lag: OnLag::Skip },
@@ -186,18 +187,7 @@ impl Play<'_> {
 
 fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
     let (choices, steps) = input;
-    let mut conns = [const { Conn::EMPTY }; LIMITS.conns];
-    let mut members = [const { Member::EMPTY }; LIMITS.members()];
-    let mut rooms = [const { Room::EMPTY }; LIMITS.rooms];
-    let mut records = [Record::EMPTY; LIMITS.all_records()];
-    let mut bytes = [0; LIMITS.bytes()];
-    let storage = Storage {
-        conns: &mut conns,
-        members: &mut members,
-        rooms: &mut rooms,
-        records: &mut records,
-        bytes: &mut bytes,
-    };
+    let mut memory = Memory::new(&LIMITS);
     let config = Config {
         greeting: if choices.has_greeting {
             "hello\n\n\u{e4} line that is longer than any may be\r\n"
@@ -212,7 +202,7 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         origin: choices.origin_before_end.map_or(0, |before| u64::MAX - u64::from(before)),
         ..Config::new(LISTENERS)
     };
-    let hub = Hub::new(config, LIMITS, storage).expect("limits that can be kept");
+    let hub = Hub::new(config, LIMITS, memory.storage()).expect("limits that can be kept");
     let mut play = Play { hub, now: 0, ids: Vec::new() };
     for step in steps.iter().take(MOST_EVENTS) {
         play.step(step);

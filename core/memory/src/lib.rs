@@ -1,6 +1,19 @@
-//! The hub's memory on a host: allocated once, at the start.
-
-use std::collections::TryReserveError;
+//! A hub's memory from the heap, for those who have one: the core itself never
+//! allocates, and borrows all that it needs from its driver.
+//!
+//! ```
+//! use parlour_core::{Config, Hub, Limits, Listener, OnLag, Protocol};
+//! use parlour_memory::Memory;
+//!
+//! let limits = Limits {
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//! };
+//! let chat = [Listener { protocol: Protocol::Chat, on_lag: OnLag::Disconnect }];
+//! let mut memory = Memory::new(&limits);
+//! let hub = Hub::new(Config::new(&chat), limits, memory.storage()).unwrap();
+//! assert_eq!(hub.count(), 0);
+//! ```
+#![forbid(unsafe_code)]
 
 use parlour_core::{Conn, Limits, Member, Record, Room, Storage};
 
@@ -15,16 +28,7 @@ pub struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    /// Whether there is as much memory as the limits ask for.
-    ///
-    /// # Errors
-    /// There is not.
-    pub fn check(limits: &Limits) -> Result<(), TryReserveError> {
-        let records = limits.all_records().saturating_mul(size_of::<Record>());
-        Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records))
-    }
-
-    /// Allocates it. The bytes are zeroed by the kernel when they are first
+    /// Allocates it. The bytes are zeroed by the system when they are first
     /// touched: buffers that nobody uses cost nothing.
     pub fn new(limits: &Limits) -> Self {
         fn filled<T>(count: usize, empty: impl FnMut() -> T) -> Vec<T> {
