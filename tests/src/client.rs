@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::chat::{line_text, welcomed_name};
 use crate::lines::{LineBuffer, Next, PATIENCE};
 use crate::sys;
 
@@ -158,9 +159,7 @@ impl Client {
 
     fn read_welcome(&mut self) {
         let welcome = self.expect_matching("a welcome", |line| line.starts_with("-- welcome to parlour, "));
-        let name =
-            welcome.split_once("you are ").and_then(|(_, rest)| rest.split_once(';')).map(|(name, _)| name);
-        self.name = name.unwrap_or_else(|| panic!("no name in {welcome:?}")).to_string();
+        self.name = welcomed_name(&welcome);
         self.catch_up();
     }
 
@@ -349,11 +348,4 @@ impl Client {
     pub fn into_stream(self) -> Stream {
         self.stream
     }
-}
-
-/// The text of a line of the server, which is UTF-8 and ends in CR LF.
-#[must_use]
-pub fn line_text(line: &[u8]) -> String {
-    let text = std::str::from_utf8(line).unwrap_or_else(|_| panic!("not UTF-8: {line:?}"));
-    text.strip_suffix("\r\n").unwrap_or_else(|| panic!("no CR LF at the end of {text:?}")).to_string()
 }

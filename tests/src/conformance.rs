@@ -10,15 +10,13 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
+use crate::chat::{Chat, ClientId};
 use crate::lines::Next;
 
 mod commands;
 mod lag;
 mod people;
 mod text;
-
-/// A client of a driver, numbered from 0 in the order of connecting.
-pub type ClientId = usize;
 
 /// What becomes of a client that lags for longer than the grace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,51 +305,6 @@ impl Stage<'_> {
         self.transcript.push(text.chars().take(WIDTH).collect());
     }
 
-    /// Connects a client and reads nothing.
-    pub fn connect(&mut self) -> ClientId {
-        let client = self.driver.connect();
-        self.note(format!("  client {client} connects"));
-        client
-    }
-
-    /// Connects a client and reads how it is welcomed; says its name as well.
-    pub fn enter(&mut self) -> (ClientId, String) {
-        let client = self.connect();
-        let welcome =
-            self.sees_where(client, "a welcome", |line| line.starts_with("-- welcome to parlour, "));
-        let name =
-            welcome.split_once("you are ").and_then(|(_, rest)| rest.split_once(';')).map(|(name, _)| name);
-        let name = name.unwrap_or_else(|| panic!("no name in {welcome:?}")).to_string();
-        self.until_pong(client);
-        (client, name)
-    }
-
-    /// Lets one client for each of `names` enter and take that name; then nothing
-    /// waits for any of them.
-    pub fn people<const N: usize>(&mut self, names: [&str; N]) -> [ClientId; N] {
-        let clients = names.map(|name| {
-            let (client, given) = self.enter();
-            self.says(client, &format!("/nick {name}"));
-            self.sees(client, &format!("-- {given} is now {name}"));
-            client
-        });
-        for client in clients {
-            self.until_pong(client);
-        }
-        clients
-    }
-
-    /// Sends bytes as they are.
-    pub fn sends(&mut self, client: ClientId, bytes: &[u8]) {
-        self.note(format!("  client {client} sends \"{}\"", bytes.escape_ascii()));
-        self.driver.send(client, bytes);
-    }
-
-    /// Sends a line.
-    pub fn says(&mut self, client: ClientId, text: &str) {
-        self.sends(client, format!("{text}\n").as_bytes());
-    }
-
     /// Ends the sending direction.
     pub fn half_closes(&mut self, client: ClientId) {
         self.note(format!("  client {client} half-closes"));
@@ -388,60 +341,10 @@ impl Stage<'_> {
         self.driver.shutdown();
     }
 
-    /// What comes next to `client`, as bytes.
-    pub fn next(&mut self, client: ClientId) -> Next {
-        let next = self.driver.next(client);
-        match &next {
-            Next::Line(line) => self.note(format!("  client {client} sees \"{}\"", line.escape_ascii())),
-            other => self.note(format!("  client {client}: {other:?}")),
-        }
-        next
-    }
-
-    /// The next line without its CR LF (rule 1), which must be UTF-8 (rule 2).
-    pub fn line(&mut self, client: ClientId) -> String {
-        match self.next(client) {
-            Next::Line(line) => text_of(&line),
-            other => panic!("client {client}: {other:?} instead of a line"),
-        }
-    }
-
-    /// The next line of `client` must be `text`.
-    pub fn sees(&mut self, client: ClientId, text: &str) {
-        let line = self.line(client);
-        assert!(line == text, "client {client} saw {line:?} instead of {text:?}");
-    }
-
-    /// The next line of `client` must satisfy `wanted`; it is returned.
-    pub fn sees_where(&mut self, client: ClientId, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let line = self.line(client);
-        assert!(wanted(&line), "client {client} saw {line:?} instead of {what}");
-        line
-    }
-
     /// The next line of `client` must be one of the server that says something
     /// else than `/ping` does; it is returned.
     pub fn is_told(&mut self, client: ClientId) -> String {
         self.sees_where(client, "a line of the server", |line| line.starts_with("-- ") && line != "-- pong")
-    }
-
-    /// What waits for `client`, up to the answer to a `/ping` of its own, which
-    /// comes after all that the hub took in before.
-    pub fn until_pong(&mut self, client: ClientId) -> Vec<String> {
-        self.says(client, "/ping");
-        let mut before = Vec::new();
-        loop {
-            match self.line(client) {
-                line if line == "-- pong" => return before,
-                line => before.push(line),
-            }
-        }
-    }
-
-    /// Nothing waits for `client`, and all that it sent was taken in.
-    pub fn sees_nothing(&mut self, client: ClientId) {
-        let seen = self.until_pong(client);
-        assert!(seen.is_empty(), "client {client} saw {seen:#?} instead of nothing");
     }
 
     /// The hub closes the connection of `client`, perhaps after words of its own.
@@ -454,18 +357,28 @@ impl Stage<'_> {
             }
         }
     }
-
-    /// The hub closes the connection of `client`, with nothing before.
-    pub fn sees_close(&mut self, client: ClientId) {
-        let next = self.next(client);
-        assert!(next == Next::Closed, "client {client}: {next:?} instead of a close");
-    }
 }
 
-/// The text of a line of the hub.
-fn text_of(line: &[u8]) -> String {
-    let text = std::str::from_utf8(line).unwrap_or_else(|_| panic!("not UTF-8: \"{}\"", line.escape_ascii()));
-    text.strip_suffix("\r\n").unwrap_or_else(|| panic!("no CR LF at the end of {text:?}")).to_string()
+impl Chat for Stage<'_> {
+    fn newcomer(&mut self) -> ClientId {
+        let client = self.driver.connect();
+        self.note(format!("  client {client} connects"));
+        client
+    }
+
+    fn sends(&mut self, client: ClientId, bytes: &[u8]) {
+        self.note(format!("  client {client} sends \"{}\"", bytes.escape_ascii()));
+        self.driver.send(client, bytes);
+    }
+
+    fn next(&mut self, client: ClientId) -> Next {
+        let next = self.driver.next(client);
+        match &next {
+            Next::Line(line) => self.note(format!("  client {client} sees \"{}\"", line.escape_ascii())),
+            other => self.note(format!("  client {client}: {other:?}")),
+        }
+        next
+    }
 }
 
 /// The names in lines that begin with `head`, sorted; all lines must.

@@ -1,6 +1,7 @@
 //! What the tests of parlour share.
 
 pub mod board;
+pub mod chat;
 pub mod client;
 pub mod conformance;
 pub mod hub;

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use crate::chat::ClientId;
 use crate::client::Options;
-use crate::conformance::{ClientId, Declared, Driver, OnLag, Settings};
+use crate::conformance::{Declared, Driver, OnLag, Settings};
 use crate::lines::{Next, PATIENCE};
 use crate::swarm::Swarm;
 

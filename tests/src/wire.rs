@@ -24,8 +24,8 @@ pub use self::cable::Cable;
 use self::cable::Line;
 pub use self::chat::{CHAT, ECHO};
 use self::client::Client;
+use crate::chat::ClientId;
 use crate::hub::{Memory, Setup};
-use crate::lines::Next;
 
 /// The address of the network's only host at first.
 pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
@@ -33,13 +33,8 @@ pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
 const PORTS: std::ops::Range<u16> = 49152..65535;
 /// Sockets of the driver at the most.
 const LINKS: usize = 128;
-/// How long a client waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(3_600);
 /// Turns in a row in which nothing moves, at one instant.
 const IDLE_TURNS: u32 = 10;
-
-/// A client, numbered from 0 in the order of connecting.
-pub type ClientId = usize;
 
 /// What is served, and how.
 #[derive(Clone, Debug)]
@@ -335,11 +330,6 @@ impl<'a, D: Device> Wire<'a, D> {
         id
     }
 
-    /// Sends bytes from a client.
-    pub fn send(&mut self, client: ClientId, bytes: &[u8]) {
-        self.clients[client].outbox.extend(bytes);
-    }
-
     /// Ends the sending direction of a client once all is sent.
     pub fn half_close(&mut self, client: ClientId) {
         self.clients[client].is_finishing = true;
@@ -386,22 +376,6 @@ impl<'a, D: Device> Wire<'a, D> {
     /// A client's socket, if it is still of use.
     pub fn socket(&self, client: ClientId) -> Option<SocketHandle> {
         self.clients[client].socket
-    }
-
-    /// The next line that a client gets, or the close, however long it takes.
-    pub fn next(&mut self, client: ClientId) -> Next {
-        let give_up = self.now + PATIENCE;
-        loop {
-            self.run();
-            match self.clients[client].next() {
-                Next::Nothing => {}
-                next => return next,
-            }
-            match self.due.filter(|due| *due <= give_up) {
-                Some(due) => self.now = due,
-                None => return Next::Nothing,
-            }
-        }
     }
 
     /// All that a client has received by now and that was not looked at.

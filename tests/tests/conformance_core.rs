@@ -1,7 +1,8 @@
 //! The rules of README.md, held against the core in the simulator.
 
 use parlour_core::{Limits, ListenerId, NAME_BYTES};
-use parlour_tests::conformance::{ClientId, Declared, Driver, Report, Settings, play, scripts};
+use parlour_tests::chat::ClientId;
+use parlour_tests::conformance::{Declared, Driver, Report, Settings, play, scripts};
 use parlour_tests::hub::{Memory, Setup};
 use parlour_tests::lines::Next;
 use parlour_tests::sim::{Peer, Weather, World};

@@ -4,7 +4,8 @@
 use parlour_firmware::board::named;
 use parlour_firmware::core::{Limits, NAME_BYTES};
 use parlour_firmware::{Options, Service};
-use parlour_tests::conformance::{ClientId, Declared, Driver, Need, Report, Settings, play, scripts};
+use parlour_tests::chat::{Chat, ClientId};
+use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
 use parlour_tests::wire::{Cable, Faults, Ground, Plan, Wire, seeds};
@@ -84,7 +85,7 @@ impl<D: Device> Driver for OnWire<'_, D> {
     }
 
     fn send(&mut self, client: ClientId, bytes: &[u8]) {
-        self.wire().send(client, bytes);
+        self.wire().sends(client, bytes);
         self.wire().run();
     }
 

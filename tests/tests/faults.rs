@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use parlour_tests::client::{Client, Options, line_text};
+use parlour_tests::chat::line_text;
+use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::{Driver, Server};
 use parlour_tests::swarm::Swarm;

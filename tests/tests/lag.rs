@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use parlour_tests::client::{Client, Options, Stream, line_text};
+use parlour_tests::chat::line_text;
+use parlour_tests::client::{Client, Options, Stream};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::Driver;
 use parlour_tests::swarm::Swarm;

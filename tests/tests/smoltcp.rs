@@ -3,6 +3,7 @@
 
 use parlour_firmware::core::{Cause, ListenerId, Refusal};
 use parlour_firmware::{Driver, Links, Note, Options, Shortage};
+use parlour_tests::chat::Chat;
 use parlour_tests::hub::Memory;
 use parlour_tests::wire::{CHAT, ECHO, Faults, Ground, Plan, Wire};
 use smoltcp::iface::SocketSet;
@@ -22,9 +23,9 @@ fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob, carol] = wire.people(["alice", "bob", "carol"]);
     for _ in 0..10 {
-        let newcomers = [(); REFUSALS].map(|()| wire.connect(CHAT));
-        let one_more = wire.connect(CHAT);
-        wire.say(alice, "hello");
+        let newcomers = [(); REFUSALS].map(|()| wire.newcomer());
+        let one_more = wire.newcomer();
+        wire.says(alice, "hello");
         for newcomer in newcomers {
             wire.sees(newcomer, "-- server is full");
             wire.sees_close(newcomer);
@@ -43,7 +44,7 @@ fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
     wire.half_close(bob);
     wire.sees_close(bob);
     let dave = wire.person("dave");
-    wire.say(dave, "there is a place now");
+    wire.says(dave, "there is a place now");
     wire.until_pong(dave);
     assert_eq!(wire.until_pong(alice).last().expect("a line"), "<dave> there is a place now");
 }
@@ -55,7 +56,7 @@ fn a_refused_peer_that_does_not_close_holds_no_socket() {
     wire.enter();
     let before = wire.now();
     for _ in 0..3 * REFUSALS {
-        let stubborn = wire.connect(CHAT);
+        let stubborn = wire.newcomer();
         wire.keep_open(stubborn);
         wire.sees(stubborn, "-- server is full");
         wire.sees_close(stubborn);
@@ -70,9 +71,9 @@ fn a_refused_peer_may_have_typed_ahead() {
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     let before = wire.now();
-    let newcomer = wire.connect(CHAT);
+    let newcomer = wire.newcomer();
     // More than the socket holds that refuses it.
-    wire.send(newcomer, &[b'x'; 1000]);
+    wire.sends(newcomer, &[b'x'; 1000]);
     wire.half_close(newcomer);
     wire.sees(newcomer, "-- server is full");
     wire.sees_close(newcomer);
@@ -97,7 +98,7 @@ fn a_peer_that_vanishes_is_noticed_and_its_place_is_free() {
     wire.until_pong(alice);
     // He does not know that he was given up.
     wire.plug_in(bob);
-    wire.say(bob, "here I am again");
+    wire.says(bob, "here I am again");
     wire.sees_close(bob);
     wire.sees_nothing(alice);
     wire.sees_nothing(carol);
@@ -111,7 +112,7 @@ fn when_the_link_is_cut_all_places_get_free() {
         let people = wire.people(["alice", "bob", "carol"]);
         wire.take_notes();
         wire.set_faults(Faults { drop: 100, ..Faults::default() });
-        wire.say(people[0], "nobody hears this");
+        wire.says(people[0], "nobody hears this");
         // For longer than addresses of the network are remembered, or not quite.
         wire.advance(
             plan.options.timeout + plan.options.keep_alive + if long { SECOND * 600 } else { SECOND },
@@ -123,11 +124,11 @@ fn when_the_link_is_cut_all_places_get_free() {
         wire.set_faults(Faults::default());
         for client in people {
             // Clients without a time limit learn it when they say something.
-            wire.say(client, "hello?");
+            wire.says(client, "hello?");
             wire.sees_close(client);
         }
         let [dave, eve, _] = wire.people(["dave", "eve", "frank"]);
-        wire.say(dave, "hello");
+        wire.says(dave, "hello");
         wire.sees(eve, "<dave> hello");
     }
 }
@@ -142,7 +143,7 @@ fn a_connection_that_is_idle_for_long_is_kept() {
     let each = HOUR.total_millis() / plan.options.keep_alive.total_millis();
     // A probe and its answer, for each.
     assert!(wire.turns() - before <= 4 * each * 2, "{} turns in an hour", wire.turns() - before);
-    wire.say(alice, "still here");
+    wire.says(alice, "still here");
     wire.sees(bob, "<alice> still here");
 }
 
@@ -152,7 +153,7 @@ fn a_driver_without_clients_sleeps() {
     let mut wire = Wire::new(&mut ground, &plan);
     wire.run();
     assert_eq!(wire.due(), None);
-    let alice = wire.enter();
+    let (alice, _) = wire.enter();
     wire.half_close(alice);
     wire.sees_close(alice);
     wire.run();
@@ -167,7 +168,7 @@ fn a_handshake_that_is_never_finished_does_not_hold_a_refusal_for_long() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
-    let newcomer = wire.connect(CHAT);
+    let newcomer = wire.newcomer();
     wire.send_only();
     wire.turn();
     wire.unplug(newcomer);
@@ -183,7 +184,7 @@ fn a_reset_is_a_lost_connection_and_what_came_before_it_counts() {
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.take_notes();
-    wire.say(bob, "my last words");
+    wire.says(bob, "my last words");
     wire.send_only();
     wire.reset(bob);
     // Both are found in one turn.
@@ -200,12 +201,12 @@ fn a_newcomer_that_resets_at_once_has_still_said_what_it_said() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice] = wire.people(["alice"]);
-    let bob = wire.connect(CHAT);
+    let bob = wire.newcomer();
     wire.send_only();
     wire.turn();
     wire.turn();
     // The end of the handshake, the lines and the reset are found in one turn.
-    wire.say(bob, "/nick bob\nhello and goodbye");
+    wire.says(bob, "/nick bob\nhello and goodbye");
     wire.send_only();
     wire.reset(bob);
     wire.send_only();
@@ -229,11 +230,11 @@ fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
     wire.set_reading(bob, false);
     let text = "x".repeat(200);
     for number in 0..50 {
-        wire.say(alice, &format!("{number} {text}"));
+        wire.says(alice, &format!("{number} {text}"));
     }
     // More than can be said as long as bob does not read.
     wire.run();
-    wire.say(bob, "I still want to say this");
+    wire.says(bob, "I still want to say this");
     wire.run();
     let before = wire.now();
     wire.unplug(bob);
@@ -253,9 +254,9 @@ fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
 fn who_has_quit_and_does_not_close_is_given_up_in_time() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
-    let alice = wire.enter();
+    let (alice, _) = wire.enter();
     wire.keep_open(alice);
-    wire.say(alice, "/quit");
+    wire.says(alice, "/quit");
     wire.sees_close(alice);
     while wire.hub().count() > 0 {
         let due = wire.due().expect("the hub waits for her");
@@ -269,9 +270,9 @@ fn who_has_quit_and_does_not_close_is_given_up_in_time() {
 fn a_shutdown_does_not_break_the_connection_of_one_who_was_leaving() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
-    let alice = wire.enter();
+    let (alice, _) = wire.enter();
     wire.keep_open(alice);
-    wire.say(alice, "/quit");
+    wire.says(alice, "/quit");
     wire.sees_close(alice);
     wire.shut_down();
     wire.advance(SECOND * 2);
@@ -279,7 +280,7 @@ fn a_shutdown_does_not_break_the_connection_of_one_who_was_leaving() {
     // She was told all and has not closed yet: she still may.
     let socket = wire.socket(alice).expect("she is still there");
     assert_eq!(wire.sockets.get::<tcp::Socket<'_>>(socket).state(), State::CloseWait);
-    let newcomer = wire.connect(CHAT);
+    let newcomer = wire.newcomer();
     wire.sees(newcomer, "-- server is shutting down");
     wire.sees_close(newcomer);
     wire.is_at_rest(&plan);
@@ -291,7 +292,7 @@ fn one_address_has_no_more_connections_than_it_may() {
     plan.setup.config.per_peer = Some(2);
     let mut wire = Wire::new(&mut ground, &plan);
     wire.people(["alice", "bob"]);
-    let newcomer = wire.connect(CHAT);
+    let newcomer = wire.newcomer();
     wire.sees(newcomer, "-- too many connections from your address");
     wire.sees_close(newcomer);
     assert_eq!(wire.take_notes().last(), Some(&Note::Refused(CHATTING, Refusal::PerPeer)));
@@ -303,7 +304,7 @@ fn an_echo_client_that_never_reads_does_not_stay_for_ever() {
     let mut wire = Wire::new(&mut ground, &plan);
     let stalled = wire.connect(ECHO);
     wire.set_reading(stalled, false);
-    wire.send(stalled, &[b'x'; 10_000]);
+    wire.sends(stalled, &[b'x'; 10_000]);
     wire.advance(plan.options.timeout);
     assert_eq!(wire.hub().count(), 1, "it is there and may read yet");
     wire.advance(plan.options.timeout * 2);
@@ -319,7 +320,7 @@ fn a_new_address_ends_all_connections_and_newcomers_are_served_there() {
     wire.run();
     wire.is_at_rest(&plan);
     let [carol, dave] = wire.people(["carol", "dave"]);
-    wire.say(carol, "hello");
+    wire.says(carol, "hello");
     wire.sees(dave, "<carol> hello");
 }
 
@@ -349,7 +350,7 @@ fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
     let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
     let [alice, bob] = wire.people(["alice", "bob"]);
-    let carol = wire.connect(CHAT);
+    let carol = wire.newcomer();
     wire.send_only();
     // The answer is lost, and the first socket gets free meanwhile.
     wire.unplug(carol);
@@ -373,7 +374,7 @@ fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
     let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
     let mut wire = Wire::new(&mut ground, &plan);
     let alice = wire.person("alice");
-    let bob = wire.connect(CHAT);
+    let bob = wire.newcomer();
     wire.keep_next_frame();
     wire.send_only();
     wire.until_pong(bob);
@@ -387,7 +388,7 @@ fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
     wire.repeat_frame();
     wire.run();
     assert_eq!(wire.listening(CHAT), 1 + REFUSALS);
-    wire.say(bob, "still here");
+    wire.says(bob, "still here");
     wire.until_pong(bob);
     assert_eq!(wire.until_pong(carol).last().expect("a line"), "<guest-1> still here");
 }
@@ -402,7 +403,7 @@ fn small_messages_do_not_wait_for_acknowledgements() {
     wire.advance(SECOND);
     let before = wire.now();
     for number in 0..10 {
-        wire.say(alice, &format!("{number}"));
+        wire.says(alice, &format!("{number}"));
         wire.sees(bob, &format!("<alice> {number}"));
     }
     assert_eq!(wire.now(), before);
@@ -415,7 +416,7 @@ fn a_line_of_the_last_moment_counts() {
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, _bob] = wire.people(["alice", "bob"]);
     wire.advance(SECOND * 4);
-    wire.say(alice, "here");
+    wire.says(alice, "here");
     wire.send_only();
     wire.sleep(SECOND);
     wire.sees(alice, "-- bob left (timed out)");
@@ -430,10 +431,10 @@ fn what_a_peer_said_before_a_reset_waits_until_there_is_place() {
     wire.set_reading(stalled, false);
     let text = "x".repeat(200);
     for _ in 0..100 {
-        wire.say(bob, &text);
+        wire.says(bob, &text);
     }
     wire.run();
-    wire.say(alice, "wait for me");
+    wire.says(alice, "wait for me");
     wire.run();
     wire.take_notes();
     wire.reset(alice);
@@ -451,7 +452,7 @@ fn a_reset_is_sent_though_the_card_was_busy() {
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.set_reading(bob, false);
     for _ in 0..100 {
-        wire.say(alice, &"x".repeat(200));
+        wire.says(alice, &"x".repeat(200));
     }
     wire.run();
     wire.sleep(Duration::from_millis(u64::from(plan.setup.config.grace_ms)));
@@ -473,7 +474,7 @@ fn more_frames_than_one_turn_takes_are_taken_at_once() {
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     for _ in 0..25 {
-        wire.connect(CHAT);
+        wire.newcomer();
     }
     wire.send_only();
     wire.turn();

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use parlour_firmware::board::BOARDS;
 use parlour_firmware::core::{Config, Event, Listener, ListenerId, OnLag, Protocol, Stats};
 use parlour_firmware::sizes::{PORTS, listeners};
+use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
-use parlour_tests::wire::{ADDRESS, CHAT, Cable, ClientId, ECHO, Faults, Ground, Plan, Wire, seeds};
+use parlour_tests::wire::{ADDRESS, CHAT, Cable, ECHO, Faults, Ground, Plan, Wire, seeds};
 use smoltcp::phy::{Device, FaultInjector};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Duration;
@@ -42,7 +43,7 @@ fn all_talk<D: Device>(wire: &mut Wire<'_, D>, crowd: &[ClientId], rounds: usize
         (0..rounds).map(|round| crowd.iter().map(|_| text(&mut rng, round)).collect()).collect();
     for round in &said {
         for (author, text) in crowd.iter().zip(round) {
-            wire.say(*author, text);
+            wire.says(*author, text);
         }
         if rng.bool() {
             wire.run();
@@ -118,7 +119,7 @@ fn each_board_serves_as_many_as_it_says() {
         for _ in 0..2 {
             let crowd = crowd(&mut wire, clients);
             all_talk(&mut wire, &crowd, 5);
-            let newcomer = wire.connect(CHAT);
+            let newcomer = wire.newcomer();
             wire.sees(newcomer, "-- server is full");
             wire.sees_close(newcomer);
             all_leave(&mut wire, &crowd);
@@ -140,7 +141,7 @@ fn who_never_reads_is_cut_after_the_grace_and_the_others_lose_nothing() {
     let before = wire.now();
     let texts: Vec<String> = (0..200).map(|number| format!("{number} {}", "x".repeat(100))).collect();
     for text in &texts {
-        wire.say(people[0], text);
+        wire.says(people[0], text);
     }
     let mut expected = texts.iter().map(|text| format!("<p0> {text}")).peekable();
     let mut cut_at = None;
@@ -177,7 +178,7 @@ fn echo_gives_back_all_that_it_got_and_who_does_not_read_it_harms_nobody() {
     let mut rng = fastrand::Rng::with_seed(3);
     let sent = bytes(&mut rng, 100_000);
     for client in [reader, stalled] {
-        wire.send(client, &sent);
+        wire.sends(client, &sent);
     }
     // Nothing is said to the third: the protocol has no words.
     let third = wire.connect(ECHO);
@@ -204,7 +205,7 @@ fn echo_waits_for_one_who_said_all_and_does_not_read() {
     wire.set_reading(lazy, false);
     // As much as he, the network and the hub hold for him.
     let sent = vec![b'x'; 1024 + 512 + 300];
-    wire.send(lazy, &sent);
+    wire.sends(lazy, &sent);
     wire.half_close(lazy);
     wire.advance(SECOND * 30);
     assert_eq!(wire.hub().stats().received_bytes, sent.len() as u64);
@@ -226,7 +227,7 @@ fn a_follower_that_is_no_socket_reads_along() {
     let console = hub.handle(start, Event::Accepted(ListenerId(2), None)).opened().expect("a place");
     hub.watch(console);
     let [alice, bob] = wire.people(["alice", "bob"]);
-    wire.say(alice, "hello");
+    wire.says(alice, "hello");
     wire.sees(bob, "<alice> hello");
     let seen: Vec<u8> = wire.hub().transmit(console).flatten().copied().collect();
     wire.hub().handle(start, Event::Sent(console, seen.len()));
@@ -245,7 +246,7 @@ fn garbage_harms_nobody() {
         let (mut ground, plan) = (Ground::default(), Plan { seed, ..Plan::chat_and_echo(4) });
         let mut wire = Wire::new(&mut ground, &plan);
         let [alice, bob] = wire.people(["alice", "bob"]);
-        let fools = [wire.connect(CHAT), wire.connect(CHAT)];
+        let fools = [wire.newcomer(), wire.newcomer()];
         let mut rng = fastrand::Rng::with_seed(seed);
         for number in 0..200 {
             for fool in fools {
@@ -254,9 +255,9 @@ fn garbage_harms_nobody() {
                 for byte in bytes.iter_mut().filter(|byte| **byte >= 192) {
                     *byte = *rng.choice(b"\n\r/\xff\xfb\xfa\xf0 ").expect("some");
                 }
-                wire.send(fool, &bytes);
+                wire.sends(fool, &bytes);
             }
-            wire.say(alice, &format!("line {number}"));
+            wire.says(alice, &format!("line {number}"));
             if rng.bool() {
                 wire.run();
             }
@@ -284,7 +285,10 @@ fn visit<D: Device>(wire: &mut Wire<'_, D>, rng: &mut fastrand::Rng) {
         wire.run();
     }
     if rng.bool() {
-        wire.say(client, rng.choice(["hello", "/nick visitor", "/join den", "/quit", "/who"]).expect("some"));
+        wire.says(
+            client,
+            rng.choice(["hello", "/nick visitor", "/join den", "/quit", "/who"]).expect("some"),
+        );
     }
     if rng.bool() {
         wire.run();
@@ -293,11 +297,11 @@ fn visit<D: Device>(wire: &mut Wire<'_, D>, rng: &mut fastrand::Rng) {
         0 | 1 => wire.half_close(client),
         2 | 3 => wire.reset(client),
         _ if port == ECHO => wire.half_close(client),
-        4 => wire.say(client, "/quit"),
+        4 => wire.says(client, "/quit"),
         _ => {
             // It waits for the driver to lose patience.
             wire.keep_open(client);
-            wire.say(client, "/quit");
+            wire.says(client, "/quit");
         }
     }
     if rng.u8(..10) == 0 {
@@ -332,8 +336,8 @@ fn mishap(wire: &mut Wire<'_, FaultInjector<Cable>>, rng: &mut fastrand::Rng, cl
     let client = rng.choice(&*clients).copied();
     match (rng.u8(..12), client) {
         (0..=2, _) | (_, None) => clients.push(wire.connect(if rng.u8(..4) == 0 { ECHO } else { CHAT })),
-        (3 | 4, Some(client)) => wire.say(client, &"x".repeat(rng.usize(..300))),
-        (5, Some(client)) => wire.send(client, &vec![b'y'; rng.usize(..5_000)]),
+        (3 | 4, Some(client)) => wire.says(client, &"x".repeat(rng.usize(..300))),
+        (5, Some(client)) => wire.sends(client, &vec![b'y'; rng.usize(..5_000)]),
         (6, Some(client)) => wire.half_close(client),
         (7, Some(client)) => wire.reset(client),
         (8, Some(client)) => wire.set_reading(client, rng.bool()),
@@ -410,7 +414,7 @@ fn sockets_of_ones_own_work_beside_the_drivers() {
         wire.run();
         let own = wire.sockets.get_mut::<tcp::Socket<'_>>(server);
         let _ = own.recv(|bytes| (bytes.len(), received.extend_from_slice(bytes)));
-        wire.say(people[0], "and meanwhile");
+        wire.says(people[0], "and meanwhile");
         wire.sees(people[1], "<p0> and meanwhile");
     }
     assert!(received == sent);

@@ -1,6 +1,7 @@
 //! Rules 13 to 20: commands.
 
 use super::{Need, Script, Stage, names_in};
+use crate::chat::Chat;
 
 pub(super) const SCRIPTS: &[Script] = &[
     Script::new("a new name is shown to all in the room", &[13], nick),

@@ -1,6 +1,7 @@
 //! Rule 21: clients that stop reading.
 
-use super::{ClientId, Need, OnLag, Script, Settings, Stage};
+use super::{Need, OnLag, Script, Settings, Stage};
+use crate::chat::{Chat, ClientId, line_text};
 use crate::lines::Next;
 
 /// What a talker says at most before the hub must have noticed who lags.
@@ -48,7 +49,7 @@ fn flood(
         while seen < end {
             match stage.next(listener) {
                 Next::Line(line) => {
-                    let line = super::text_of(&line);
+                    let line = line_text(&line);
                     if is_end(&line) {
                         ended = true;
                     } else {

@@ -1,6 +1,7 @@
 //! Rules 9 to 12: coming and going.
 
 use super::{Need, Script, Settings, Stage, names_in};
+use crate::chat::Chat;
 use crate::lines::Next;
 
 pub(super) const SCRIPTS: &[Script] = &[
@@ -47,10 +48,10 @@ pub(super) const SCRIPTS: &[Script] = &[
 ];
 
 fn welcome(stage: &mut Stage<'_>) {
-    let first = stage.connect();
+    let first = stage.newcomer();
     stage.sees(first, "-- welcome to parlour, you are guest-1; /help lists the commands");
     stage.sees(first, "-- here: guest-1");
-    let second = stage.connect();
+    let second = stage.newcomer();
     stage.sees(second, "-- welcome to parlour, you are guest-2; /help lists the commands");
     let here = stage.line(second);
     assert_eq!(names_in(&[here], "-- here: "), ["guest-1", "guest-2"]);
@@ -60,7 +61,7 @@ fn welcome(stage: &mut Stage<'_>) {
 }
 
 fn greeting(stage: &mut Stage<'_>) {
-    let client = stage.connect();
+    let client = stage.newcomer();
     stage.sees(client, "-- Be kind.");
     stage.sees(client, "-- No spoilers.");
     stage.sees(client, "-- welcome to parlour, you are guest-1; /help lists the commands");
@@ -92,7 +93,7 @@ fn long_list(stage: &mut Stage<'_>) {
         stage.sees(client, &format!("-- {given} is now {name}"));
         expected.push(name);
     }
-    let last = stage.connect();
+    let last = stage.newcomer();
     stage.sees(last, "-- welcome to parlour, you are guest-1; /help lists the commands");
     expected.push("guest-1".to_string());
     let lines = stage.until_pong(last);
@@ -105,9 +106,9 @@ fn long_list(stage: &mut Stage<'_>) {
 
 fn comings_and_goings(stage: &mut Stage<'_>) {
     let [alice] = stage.people(["alice"]);
-    let newcomer = stage.connect();
+    let newcomer = stage.newcomer();
     stage.sees(alice, "-- guest-1 joined");
-    let elsewhere = stage.connect();
+    let elsewhere = stage.newcomer();
     stage.sees(alice, "-- guest-2 joined");
     stage.says(elsewhere, "/join den");
     stage.sees(alice, "-- guest-2 left");
@@ -147,7 +148,7 @@ fn idle(stage: &mut Stage<'_>) {
 
 fn full(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
-    let carol = stage.connect();
+    let carol = stage.newcomer();
     stage.sees(carol, "-- server is full");
     stage.sees_close(carol);
     stage.sees_nothing(alice);

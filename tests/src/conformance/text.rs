@@ -1,6 +1,7 @@
 //! Rules 1 to 8: what a line is.
 
 use super::{Need, Script, Settings, Stage};
+use crate::chat::Chat;
 use crate::lines::Next;
 
 const IAC: u8 = 255;
@@ -269,7 +270,7 @@ fn last_line(stage: &mut Stage<'_>) {
 
 fn all_before_the_end(stage: &mut Stage<'_>) {
     let [bob] = stage.people(["bob"]);
-    let alice = stage.connect();
+    let alice = stage.newcomer();
     let mut script = String::from("/nick alice\n");
     for number in 0..200 {
         script.push_str(&format!("line {number}\n"));
