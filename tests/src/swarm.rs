@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use crate::client::{Options, Stream};
-use crate::lines::{LineBuffer, Next};
+use crate::lines::{LineBuffer, Next, PATIENCE};
 use crate::sys::{self, POLLIN, POLLOUT, pollfd};
 
 /// The most that one client reads in a turn.
@@ -144,6 +144,17 @@ impl Swarm {
                 return Next::Nothing;
             }
             self.turn(give_up.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        }
+    }
+
+    /// Drops what `client` gets, up to a line that ends with `ending`.
+    pub fn wait_for(&mut self, client: usize, ending: &[u8]) {
+        loop {
+            match self.next_within(client, PATIENCE) {
+                Next::Line(line) if line.ends_with(ending) => return,
+                Next::Line(_) => {}
+                other => panic!("client {client}: {other:?} instead of \"{}\"", ending.escape_ascii()),
+            }
         }
     }
 

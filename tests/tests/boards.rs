@@ -110,7 +110,7 @@ impl Crowd {
             .map(|number| {
                 let client = swarm.connect(&board.chat(), SMALL_BUFFER);
                 swarm.send(client, format!("/nick c{number:02}\n/ping\n").as_bytes());
-                until(&mut swarm, client, "-- pong");
+                swarm.wait_for(client, b"-- pong\r\n");
                 client
             })
             .collect();
@@ -131,7 +131,7 @@ impl Crowd {
             self.swarm.send(client, b"/ping\n");
         }
         for &client in &self.clients {
-            until(&mut self.swarm, client, "-- pong");
+            self.swarm.wait_for(client, b"-- pong\r\n");
         }
     }
 
@@ -200,16 +200,6 @@ impl Crowd {
 fn filling(talker: usize, number: usize) -> String {
     let letter = char::from(b'a' + (talker + number) as u8 % 26);
     letter.to_string().repeat(8 + (talker * 7 + number * 13) % 60)
-}
-
-fn until(swarm: &mut Swarm, client: usize, text: &str) {
-    loop {
-        match swarm.next_within(client, PATIENCE) {
-            Next::Line(line) if line.strip_suffix(b"\r\n") == Some(text.as_bytes()) => return,
-            Next::Line(_) => {}
-            other => panic!("client {client}: {other:?} instead of {text:?}"),
-        }
-    }
 }
 
 /// A minute of talk among as many as there can be, then as many others; and all the
@@ -307,7 +297,7 @@ fn serves_ten_thousand_one_after_another(name: &'static str) {
         match number % 3 {
             0 => {
                 swarm.send(client, b"/ping\n");
-                until(&mut swarm, client, "-- pong");
+                swarm.wait_for(client, b"-- pong\r\n");
             }
             1 => {
                 swarm.send(client, b"/quit\n");
@@ -346,7 +336,7 @@ fn refuses_one_too_many_in_words(name: &'static str) {
     while crowd.swarm.next_within(crowd.clients[0], PATIENCE) != Next::Closed {}
     let client = crowd.swarm.connect(&board.chat(), SMALL_BUFFER);
     crowd.swarm.send(client, b"/ping\n");
-    until(&mut crowd.swarm, client, "-- pong");
+    crowd.swarm.wait_for(client, b"-- pong\r\n");
 }
 
 /// Bytes without sense, and pieces of sense in any order, at both ports.

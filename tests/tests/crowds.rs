@@ -27,26 +27,15 @@ fn crowd(server: &Server, count: usize) -> Swarm {
         swarm.send(client, format!("/nick c{client}\n").as_bytes());
     }
     for client in 0..count {
-        wait_for(&mut swarm, client, format!(" is now c{client}\r\n").as_bytes());
+        swarm.wait_for(client, format!(" is now c{client}\r\n").as_bytes());
     }
     for client in 0..count {
         swarm.send(client, b"/ping\n");
     }
     for client in 0..count {
-        wait_for(&mut swarm, client, b"-- pong\r\n");
+        swarm.wait_for(client, b"-- pong\r\n");
     }
     swarm
-}
-
-/// Drops what `client` sees up to a line that ends with `ending`.
-fn wait_for(swarm: &mut Swarm, client: usize, ending: &[u8]) {
-    loop {
-        match swarm.next_within(client, PATIENCE) {
-            Next::Line(line) if line.ends_with(ending) => return,
-            Next::Line(_) => {}
-            other => panic!("client {client}: {other:?}"),
-        }
-    }
 }
 
 fn a_hundred_clients_who_all_talk_lose_nothing(driver: Driver) {

@@ -320,13 +320,7 @@ fn enter(swarm: &mut Swarm, names: &[(usize, &str)]) {
 /// Drops all that waits for a client.
 fn catch_up(swarm: &mut Swarm, client: usize) {
     swarm.send(client, b"/ping\n");
-    loop {
-        match swarm.next_within(client, PATIENCE) {
-            Next::Line(line) if line == b"-- pong\r\n" => return,
-            Next::Line(_) => {}
-            other => panic!("client {client}: {other:?}"),
-        }
-    }
+    swarm.wait_for(client, b"-- pong\r\n");
 }
 
 /// Lines `<NAME> NUMBER ...` must be complete and in order for each name.
