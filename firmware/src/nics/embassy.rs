@@ -3,7 +3,7 @@
 use core::task::{Context, Waker};
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 /// An Ethernet driver of Embassy's. Nobody is woken: the loop looks after each interrupt.
@@ -37,11 +37,7 @@ impl<D: Driver> Device for Embassy<D> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let of_driver = self.0.capabilities();
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = of_driver.max_transmission_unit;
-        capabilities.max_burst_size = of_driver.max_burst_size;
-        capabilities
+        super::ethernet(of_driver.max_transmission_unit, of_driver.max_burst_size)
     }
 }
 

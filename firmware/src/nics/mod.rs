@@ -7,3 +7,14 @@ pub(crate) mod embassy;
 pub(crate) mod stellaris;
 #[cfg(feature = "riscv32-virt")]
 pub(crate) mod virtio;
+
+use smoltcp::phy::{DeviceCapabilities, Medium};
+
+/// An Ethernet card for frames of so many bytes, which takes so many at once.
+fn ethernet(frame: usize, burst: Option<usize>) -> DeviceCapabilities {
+    let mut capabilities = DeviceCapabilities::default();
+    capabilities.medium = Medium::Ethernet;
+    capabilities.max_transmission_unit = frame;
+    capabilities.max_burst_size = burst;
+    capabilities
+}

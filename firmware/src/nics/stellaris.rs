@@ -2,7 +2,7 @@
 //! "Ethernet Controller"): a FIFO of 2 KB for received frames and one for the
 //! frame that is being sent, read and written word by word.
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use static_cell::ConstStaticCell;
@@ -132,11 +132,7 @@ impl Device for Stellaris {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME;
-        capabilities.max_burst_size = Some(1);
-        capabilities
+        super::ethernet(FRAME, Some(1))
     }
 }
 
