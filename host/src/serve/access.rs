@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// A network in CIDR notation, or a single address.
 #[derive(Clone, Copy, Debug)]
-pub struct Network(IpNet);
+pub(crate) struct Network(IpNet);
 
 impl FromStr for Network {
     type Err = String;

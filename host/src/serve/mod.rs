@@ -15,15 +15,13 @@ use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol
 use parlour_memory::Memory;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 
-use self::access::Access;
+use self::access::{Access, Network};
 use self::console::Console;
 use self::listener::Listener;
 use self::server::{Parts, Server};
 use crate::address::Address;
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
-
-pub use self::access::Network;
 
 /// Descriptors beside those of connections and listeners: the standard ones,
 /// the signal pipe, the console's, the poller's, and a few to spare.
