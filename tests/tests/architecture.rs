@@ -115,13 +115,19 @@ fn the_core_has_no_std_and_does_no_io() {
     assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
 }
 
-#[test]
-fn the_core_depends_on_heapless_and_defmt_alone() {
-    let manifest = fs::read_to_string(root().join("core/Cargo.toml")).expect("text");
-    let dependencies = manifest.split("[dependencies]").nth(1).expect("dependencies");
+/// The crates that a package cannot be built without.
+fn dependencies(package: &str) -> Vec<String> {
+    let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).expect("text");
+    let dependencies = manifest.split("\n[dependencies]\n").nth(1).expect("dependencies");
     let dependencies = dependencies.split("\n[").next().unwrap_or_default();
-    let names: Vec<_> = dependencies.lines().filter_map(|line| line.split(['.', ' ']).next()).collect();
-    assert_eq!(names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>(), ["defmt", "heapless"]);
+    let names = dependencies.lines().filter_map(|line| line.split(['.', ' ']).next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_core_depends_on_heapless_and_defmt_alone_and_its_memory_on_the_core() {
+    assert_eq!(dependencies("core"), ["defmt", "heapless"]);
+    assert_eq!(dependencies("core/memory"), ["parlour-core"]);
 }
 
 #[test]
