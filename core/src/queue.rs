@@ -7,8 +7,10 @@
 //! nothing most of the time, and such a queue has no buffer: it borrows one for its
 //! first entry and gives it back behind the last.
 
-use crate::conn::NONE;
 use crate::limits::ENTRY_HEADER as HEADER;
+
+/// The buffer of a queue that has none.
+const NO_BUFFER: u32 = u32::MAX;
 
 /// As many buffers as there are queues. The one that was given back last is lent
 /// next: no more memory is ever touched than queues held something at once.
@@ -25,11 +27,11 @@ pub(crate) struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     pub(crate) fn new(bytes: &'a mut [u8], size: usize) -> Self {
-        Self { bytes, size, free: NONE, unused: 0 }
+        Self { bytes, size, free: NO_BUFFER, unused: 0 }
     }
 
     fn borrow(&mut self) -> u32 {
-        if self.free == NONE {
+        if self.free == NO_BUFFER {
             self.unused += 1;
             return self.unused - 1;
         }
@@ -59,7 +61,7 @@ impl<'a> Buffers<'a> {
 
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// `NONE` while there is no entry.
+    /// [`NO_BUFFER`] while there is no entry.
     buffer: u32,
     /// Where the first entry starts.
     head: u32,
@@ -84,10 +86,10 @@ impl Entry {
 }
 
 impl Queue {
-    pub(crate) const EMPTY: Self = Self { buffer: NONE, head: 0, last: 0, tail: 0 };
+    pub(crate) const EMPTY: Self = Self { buffer: NO_BUFFER, head: 0, last: 0, tail: 0 };
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer == NONE
+        self.buffer == NO_BUFFER
     }
 
     pub(crate) fn clear(&mut self, buffers: &mut Buffers<'_>) {

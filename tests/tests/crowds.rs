@@ -114,7 +114,7 @@ fn fifteen_hundred_clients_are_served_as_few_are(driver: Driver) {
     assert_eq!((names, others.as_str()), (1_000, "501 others; /who lists all\r\n"));
     swarm.half_close(newcomer);
     for client in 0..CLIENTS {
-        wait_for(&mut swarm, client, b" left\r\n");
+        swarm.wait_for(client, b" left\r\n");
     }
     // The first, one beyond the first 1,024 descriptors, and the last one talk.
     for talker in [0, 1_100, CLIENTS - 1] {
