@@ -6,7 +6,7 @@ use crate::event::{Cause, ConnId, Event, Instant, Interest, ListenerId, Outcome,
 use crate::exchange::{Exchange, Stats};
 use crate::limits::{Config, LOBBY, Limits, LimitsError, OnLag, Protocol};
 use crate::line::Line;
-use crate::log::{Log, Position, Record};
+use crate::log::{Log, Position};
 use crate::protocol::{Behaviour, behaviour};
 use crate::queue::Buffers;
 use crate::room::{Member, Membership, Room};
@@ -26,8 +26,8 @@ pub struct Storage<'a> {
     pub members: &'a mut [Member],
     /// [`Limits::rooms`] of [`Room::EMPTY`].
     pub rooms: &'a mut [Room<'a>],
-    /// [`Limits::all_records`] of [`Record::EMPTY`].
-    pub records: &'a mut [Record],
+    /// [`Limits::all_records`] of `[0; 2]`.
+    pub records: &'a mut [[u64; 2]],
     /// [`Limits::bytes`] zeros.
     pub bytes: &'a mut [u8],
 }
@@ -484,7 +484,7 @@ mod tests {
         let mut conns = [const { Conn::EMPTY }; 4];
         let mut members = [const { Member::EMPTY }; 12];
         let mut rooms = [const { Room::EMPTY }; 5];
-        let mut records = [Record::EMPTY; 320];
+        let mut records = [[0; 2]; 320];
         let mut bytes = std::vec![0; LIMITS.bytes()];
         let storage = Storage {
             conns: &mut conns,

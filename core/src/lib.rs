@@ -64,7 +64,7 @@
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
 //! let mut rooms = [const { Room::EMPTY }; 2];
-//! let mut records = [Record::EMPTY; 128];
+//! let mut records = [[0; 2]; 128];
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
 //!     conns: &mut conns, members: &mut members, rooms: &mut rooms, records: &mut records, bytes: &mut bytes,
@@ -151,6 +151,5 @@ pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outc
 pub use exchange::Stats;
 pub use hub::{Hub, Storage};
 pub use limits::{Config, Limits, LimitsError, Listener, NAME_BYTES, NAME_CHARS, OnLag, Protocol};
-pub use log::Record;
 pub use room::{Member, Room};
 pub use transmit::Transmit;

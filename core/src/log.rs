@@ -47,7 +47,7 @@ pub(crate) enum Kind {
 
 /// Where a message starts, and what there is to know about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     pub(crate) seq: u64,
     pub(crate) start: Position,
     /// How many records further its author's next one in this log stands; 0: not yet.
@@ -55,21 +55,34 @@ pub struct Record {
     next_own: u32,
 }
 
+/// A record as it is stored: plain numbers, because memory for many of them can be had
+/// that is zero and takes no place until it is used.
+pub(crate) type Stored = [u64; 2];
+
 const MESSAGE: u32 = 1 << 31;
 
 impl Record {
-    /// A record of nothing, to fill storage with.
-    pub const EMPTY: Record = Record { seq: 0, start: 0, next_own: 0 };
-
     pub(crate) fn kind(&self) -> Kind {
         if self.next_own & MESSAGE == 0 { Kind::Notice } else { Kind::Message }
+    }
+}
+
+impl From<Record> for Stored {
+    fn from(Record { seq, start, next_own }: Record) -> Self {
+        [seq, u64::from(start) | u64::from(next_own) << 32]
+    }
+}
+
+impl From<Stored> for Record {
+    fn from([seq, rest]: Stored) -> Self {
+        Self { seq, start: rest as u32, next_own: (rest >> 32) as u32 }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Log<'a> {
     bytes: &'a mut [u8],
-    records: &'a mut [Record],
+    records: &'a mut [Stored],
     /// Position of the byte that is appended next.
     head: Position,
     /// Number of the record that is appended next.
@@ -86,7 +99,7 @@ impl<'a> Log<'a> {
 
     /// A log in `bytes` and `records`, both powers of two in length, whose
     /// positions start at `origin`.
-    pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Record], origin: Position) -> Self {
+    pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Stored], origin: Position) -> Self {
         Self { bytes, records, head: origin, next: origin, hold: origin, hold_record: origin }
     }
 
@@ -98,9 +111,9 @@ impl<'a> Log<'a> {
         self.hold
     }
 
-    pub(crate) fn record(&self, number: Position) -> &Record {
+    pub(crate) fn record(&self, number: Position) -> Record {
         debug_assert!(!before(number, self.hold_record) && before(number, self.next));
-        &self.records[self.record_index(number)]
+        self.records[self.record_index(number)].into()
     }
 
     /// Position behind the last byte of a record.
@@ -112,8 +125,9 @@ impl<'a> Log<'a> {
     /// Notes that `following` is the next record of the same author after `number`.
     pub(crate) fn chain(&mut self, number: Position, following: Position) {
         let index = self.record_index(number);
-        let next_own = &mut self.records[index].next_own;
-        *next_own = *next_own & MESSAGE | following.wrapping_sub(number);
+        let mut record = Record::from(self.records[index]);
+        record.next_own = record.next_own & MESSAGE | following.wrapping_sub(number);
+        self.records[index] = record.into();
     }
 
     /// The author's next record after `number`, if there is one.
@@ -197,8 +211,8 @@ impl<'a> Log<'a> {
         debug_assert!(self.fits(1, len), "the room asks before it appends");
         let (number, start) = (self.next, self.head);
         let index = self.record_index(number);
-        self.records[index] =
-            Record { seq, start, next_own: if kind == Kind::Message { MESSAGE } else { 0 } };
+        let next_own = if kind == Kind::Message { MESSAGE } else { 0 };
+        self.records[index] = Record { seq, start, next_own }.into();
         self.head = start.wrapping_add(len as Position);
         self.next = number.wrapping_add(1);
         (number, self.byte_index(start), len)
@@ -241,7 +255,7 @@ impl<'a> Log<'a> {
 
     /// The number of the first record for which `goes_before` is false; all
     /// for which it is true stand before it.
-    fn partition(&self, goes_before: impl Fn(&Record) -> bool) -> Position {
+    fn partition(&self, goes_before: impl Fn(Record) -> bool) -> Position {
         let (mut low, mut high) = (0, self.next.wrapping_sub(self.hold_record));
         while low < high {
             let middle = low + (high - low) / 2;
@@ -279,7 +293,7 @@ mod tests {
 
     #[test]
     fn bytes_come_out_as_they_went_in_across_every_wrap() {
-        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for round in 0..40u8 {
             let start = log.head();
@@ -291,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_never_overwritten() {
-        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         assert!(log.fits(2, 8) && !log.fits(3, 8));
         log.append(1, Kind::Message, &[b"12345678"]);
@@ -303,7 +317,7 @@ mod tests {
 
     #[test]
     fn the_record_index_bounds_the_log_too() {
-        let (mut bytes, mut records) = ([0; 16], [Record::EMPTY; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for seq in 0..4 {
             log.append(seq, Kind::Message, &[b"x"]);
@@ -313,7 +327,7 @@ mod tests {
 
     #[test]
     fn records_are_found_by_position_and_by_sequence() {
-        let (mut bytes, mut records) = ([0; 64], [Record::EMPTY; 8]);
+        let (mut bytes, mut records) = ([0; 64], [[0; 2]; 8]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for (seq, text) in [(10, "a"), (12, "bbbbbbbbbb"), (15, "cccccccccccccc")] {
             log.append(seq, Kind::Message, &[text.as_bytes()]);

@@ -150,10 +150,10 @@ impl Member {
         self.position != old
     }
 
-    /// Notes a record of its own that was just appended, and passes over it if nothing
-    /// comes before.
-    pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, number: Position) {
-        if self.position == log.record(number).start {
+    /// Notes a record of its own that was just appended at `start`, and passes over it if
+    /// nothing comes before.
+    pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, start: Position, number: Position) {
+        if self.position == start {
             self.position = log.head();
             return;
         }

@@ -4,7 +4,7 @@
 //! What is not zero at first would lie in flash as well; so the tables are empty
 //! vectors that are filled when the program starts.
 
-use parlour_core::{Conn, Limits, Listener, Member, Record, Room, Storage};
+use parlour_core::{Conn, Limits, Listener, Member, Room, Storage};
 use parlour_firmware::board::{self, Board};
 use parlour_firmware::sizes::GREETING;
 use parlour_firmware::{Driver, Links, Options};
@@ -28,7 +28,8 @@ type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
 static MEMBERS: Filled<Member, { LIMITS.members() }> = ConstStaticCell::new(heapless::Vec::new());
 static ROOMS: Filled<Room<'static>, { LIMITS.rooms }> = ConstStaticCell::new(heapless::Vec::new());
-static RECORDS: Filled<Record, { LIMITS.all_records() }> = ConstStaticCell::new(heapless::Vec::new());
+static RECORDS: ConstStaticCell<[[u64; 2]; LIMITS.all_records()]> =
+    ConstStaticCell::new([[0; 2]; LIMITS.all_records()]);
 static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; LIMITS.bytes()]);
 static SOCKETS: Filled<SocketStorage<'static>, ALL_SOCKETS> = ConstStaticCell::new(heapless::Vec::new());
 static SOCKET_BUFFERS: ConstStaticCell<[u8; BUFFER_BYTES]> = ConstStaticCell::new([0; BUFFER_BYTES]);
@@ -57,7 +58,7 @@ pub(crate) fn take() -> Memory {
             conns: fill(&CONNS, || Conn::EMPTY),
             members: fill(&MEMBERS, || Member::EMPTY),
             rooms: fill(&ROOMS, || Room::EMPTY),
-            records: fill(&RECORDS, || Record::EMPTY),
+            records: RECORDS.take(),
             bytes: BYTES.take(),
         },
         sockets: fill(&SOCKETS, || SocketStorage::EMPTY),

@@ -15,7 +15,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use parlour_core::{Conn, Limits, Member, Record, Room, Storage};
+use parlour_core::{Conn, Limits, Member, Room, Storage};
 
 /// Everything that a hub of some limits needs.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub struct Memory<'a> {
     conns: Vec<Conn<'a>>,
     members: Vec<Member>,
     rooms: Vec<Room<'a>>,
-    records: Vec<Record>,
+    records: Vec<[u64; 2]>,
     bytes: Vec<u8>,
 }
 
 impl<'a> Memory<'a> {
-    /// Allocates it. The bytes are zeroed by the system when they are first
-    /// touched: buffers that nobody uses cost nothing.
+    /// Allocates it. Bytes and records are zeroed by the system when they are first
+    /// touched: those that nobody uses cost nothing.
     pub fn new(limits: &Limits) -> Self {
         fn filled<T>(count: usize, empty: impl FnMut() -> T) -> Vec<T> {
             std::iter::repeat_with(empty).take(count).collect()
@@ -38,7 +38,7 @@ impl<'a> Memory<'a> {
             conns: filled(limits.conns, || Conn::EMPTY),
             members: filled(limits.members(), || Member::EMPTY),
             rooms: filled(limits.rooms, || Room::EMPTY),
-            records: filled(limits.all_records(), || Record::EMPTY),
+            records: vec![[0; 2]; limits.all_records()],
             bytes: vec![0; limits.bytes()],
         }
     }

@@ -192,9 +192,10 @@ impl Exchange<'_> {
         parts: &[&[u8]],
     ) {
         let log = &mut self.rooms[room as usize].log;
+        let start = log.head();
         let number = log.append(seq, kind, parts);
         if let Some(author) = author {
-            self.members[author as usize].appended_own(log, number);
+            self.members[author as usize].appended_own(log, start, number);
         }
         self.appended(room, 1);
     }
@@ -242,8 +243,9 @@ impl Exchange<'_> {
         while log.fits(1 + RESERVE, longest)
             && let Some(text) = next()
         {
+            let start = log.head();
             let number = log.append_line(seq, heading, text);
-            author.appended_own(log, number);
+            author.appended_own(log, start, number);
             seq = seq.wrapping_add(1);
         }
         self.seq = seq;

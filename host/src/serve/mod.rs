@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol, Record};
+use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol};
 use parlour_memory::Memory;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 
@@ -276,7 +276,7 @@ fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
 
 /// Whether there is as much memory as the limits ask for.
 fn check_memory(limits: &Limits) -> Result<(), StartError> {
-    let records = limits.all_records().saturating_mul(size_of::<Record>());
+    let records = limits.all_records().saturating_mul(size_of::<[u64; 2]>());
     let result = Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records));
     result.map_err(|_| StartError::Memory)
 }
