@@ -28,7 +28,7 @@ use crate::poll::Poller;
 
 /// Newcomers that one turn lets in at the most: what they are greeted with, and what the
 /// others are told of them, goes out before the next ones come.
-const NEWCOMERS: usize = 128;
+const NEWCOMERS: usize = 64;
 /// After how long accepting is tried again when the system is short of descriptors.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
 /// How long the end may take: the hub's own 3 s for its connections, standard
