@@ -87,7 +87,7 @@ fn clients_who_never_read_are_no_fault() {
 
 #[test]
 fn a_report_says_what_was_measured() {
-    let server = Server::start(&["--relay", "0"]);
+    let server = Server::start(&["--relay", "0", "--chat", "0"]);
     let address = server.address("relay");
     let pid = server.pid().to_string();
     let (reports, _) = reports(&[address, "fan:5", "latency:5", "idle:20", "--line", "100", "--pid", &pid]);
@@ -98,7 +98,15 @@ fn a_report_says_what_was_measured() {
     let at = |name: &str| latency["latency"][name].as_f64().expect("a time");
     assert!(0.0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("max"), "{latency:#}");
     assert_eq!(idle["idle"]["connections"], 20);
-    assert!(idle["idle"]["join_next"].as_f64() > Some(0.0), "{idle:#}");
+    assert!(idle["idle"]["next"]["heard"].as_f64() > Some(0.0), "{idle:#}");
+    // A relay says nothing to a newcomer, a chat does.
+    assert!(idle["idle"]["next"]["greeted"].is_null(), "{idle:#}");
+    let (greeting, _) = self::reports(&[server.chat(), "idle:20"]);
+    let next = &greeting[0]["idle"]["next"];
+    assert!(
+        next["greeted"].as_f64() > Some(0.0) && next["greeted"].as_f64() <= next["heard"].as_f64(),
+        "{next:#}"
+    );
     let table = bench(&[address, "fan:5", "latency:5"]).stdout;
     let firsts: Vec<_> = table.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
     assert_eq!(firsts, ["work", "fan:5", "latency:5", "", "latency", "latency:5"], "{table:#?}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::crowd::{Crowd, Habit};
 use super::line::{Id, Lines, Verdict};
 use super::process::Process;
-use super::report::{Idle, Report, Sample};
+use super::report::{Idle, Join, Report, Sample};
 use super::{BenchError, Plan, Progress};
 
 /// Joins that are tried, of which the median counts.
@@ -25,15 +25,19 @@ struct Room<'a> {
     crowd: Crowd,
     /// Lines of newcomers so far.
     number: u32,
+    /// The last one who came, and when it first had something from the server.
+    newcomer: usize,
+    greeted_at: Option<Instant>,
 }
 
 /// Does the work of `plan`.
 pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
     let server = plan.pid.map(Process::Pid);
-    let mut room = Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0 };
+    let mut room =
+        Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
     room.enter()?;
     room.settle()?;
-    let join_first = room.join()?;
+    let first = room.join()?;
     let before = server.and_then(Process::resident);
     for client in 0..plan.work.clients {
         room.enter()?;
@@ -47,11 +51,11 @@ pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Res
     let from = Sample::take(0, server);
     room.hold(plan.duration)?;
     let to = Sample::take(0, server);
-    let join_next = room.join()?;
+    let next = room.join()?;
     let bytes_each = before
         .zip(after)
         .map(|(before, after)| after.saturating_sub(before) as f64 / f64::from(plan.work.clients));
-    let idle = Idle { connections: plan.work.clients, bytes_each, join_first, join_next };
+    let idle = Idle { connections: plan.work.clients, bytes_each, first, next };
     Ok(Report { idle: Some(idle), ..from.report(&to, plan.work.to_string(), plan.line, server) })
 }
 
@@ -59,6 +63,7 @@ impl Room<'_> {
     /// Connects one more and says hello.
     fn enter(&mut self) -> Result<usize, BenchError> {
         let client = self.crowd.connect(Habit::Reads)?;
+        (self.newcomer, self.greeted_at) = (client, None);
         let hello = (self.plan.dialect.hello)(client);
         self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
         self.crowd.flush(client)?;
@@ -73,9 +78,12 @@ impl Room<'_> {
     fn step(&mut self, timeout: Duration) -> Result<(Option<u32>, bool), BenchError> {
         let (mut came, mut any) = (None, false);
         let (lines, answer) = (self.lines, self.plan.dialect.answer);
-        let mut said = Vec::new();
-        self.crowd.turn(timeout, |_, bytes, reply| {
+        let (mut said, newcomer, greeted_at) = (Vec::new(), self.newcomer, &mut self.greeted_at);
+        self.crowd.turn(timeout, |client, bytes, reply| {
             any = true;
+            if client == newcomer {
+                greeted_at.get_or_insert_with(Instant::now);
+            }
             let mut taken = 0;
             for line in bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
                 taken += line.len();
@@ -116,9 +124,9 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// How long it takes to join, in microseconds: the median of some times.
-    fn join(&mut self) -> Result<f64, BenchError> {
-        let mut times = Vec::new();
+    /// How long it takes to join: the median of some times.
+    fn join(&mut self) -> Result<Join, BenchError> {
+        let (mut greeted, mut heard) = (Vec::new(), Vec::new());
         for _ in 0..JOINS {
             let start = Instant::now();
             let client = self.enter()?;
@@ -135,11 +143,15 @@ impl Room<'_> {
                     return Err(BenchError::Deaf { waiting: 1, clients: 1, hint });
                 }
             }
-            times.push(start.elapsed().as_secs_f64() * 1e6);
+            heard.push(start.elapsed().as_secs_f64() * 1e6);
+            greeted.extend(self.greeted_at.map(|at| (at - start).as_secs_f64() * 1e6));
             self.crowd.leave(client);
             self.settle()?;
         }
-        times.sort_by(f64::total_cmp);
-        Ok(times[times.len() / 2])
+        let median = |times: &mut Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times.get(times.len() / 2).copied()
+        };
+        Ok(Join { greeted: median(&mut greeted), heard: median(&mut heard).unwrap_or_default() })
     }
 }

@@ -41,7 +41,7 @@ pub use self::dialect::Dialect;
 pub use self::ledger::Faults;
 pub use self::line::{LONGEST_LINE, SHORTEST_LINE};
 pub use self::process::Process;
-pub use self::report::{Idle, Latency, Report, ServerUse, Stall, tables};
+pub use self::report::{Idle, Join, Latency, Report, ServerUse, Stall, tables};
 pub use self::work::{Kind, Work};
 
 /// Descriptors beside those of connections.

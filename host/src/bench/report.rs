@@ -100,11 +100,20 @@ pub struct Idle {
     pub connections: u32,
     /// Resident memory of the server for each, in bytes.
     pub bytes_each: Option<f64>,
-    /// From connecting to when a line of the newcomer has come through, with
-    /// nobody else there; the median in microseconds.
-    pub join_first: f64,
+    /// How long it takes to join with nobody else there.
+    pub first: Join,
     /// The same with all of them there.
-    pub join_next: f64,
+    pub next: Join,
+}
+
+/// How long it takes to join, from connecting: medians in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Join {
+    /// Until the newcomer has something from the server, if that says anything.
+    pub greeted: Option<f64>,
+    /// Until somebody has a line of the newcomer's. Where the others are told of each
+    /// newcomer, that has come first.
+    pub heard: f64,
 }
 
 /// A moment of a run.
@@ -183,7 +192,6 @@ pub fn tables(reports: &[Report]) -> String {
         &["latency", "p50", "p99", "p99.9", "max", "stalled", "closed", "longest pause"],
         reports.iter().filter_map(|report| report.latency.as_ref().map(|latency| (report, latency))).map(
             |(report, latency)| {
-                let us = |value| format!("{} us", grouped(value));
                 vec![
                     report.work.clone(),
                     us(latency.p50),
@@ -199,18 +207,24 @@ pub fn tables(reports: &[Report]) -> String {
     );
     table(
         &mut text,
-        &["idle", "memory each", "server", "join, nobody there", "join, all there"],
+        &["idle", "memory each", "server", "first: greeted", "heard", "next: greeted", "heard"],
         reports.iter().filter_map(|report| report.idle.map(|idle| (report, idle))).map(|(report, idle)| {
             vec![
                 report.work.clone(),
                 or_dash(idle.bytes_each, |bytes| format!("{} B", grouped(bytes))),
                 or_dash(report.server, |used| format!("{:.2} %", used.load * 100.0)),
-                format!("{} us", grouped(idle.join_first)),
-                format!("{} us", grouped(idle.join_next)),
+                or_dash(idle.first.greeted, us),
+                us(idle.first.heard),
+                or_dash(idle.next.greeted, us),
+                us(idle.next.heard),
             ]
         }),
     );
     text
+}
+
+fn us(value: f64) -> String {
+    format!("{} us", grouped(value))
 }
 
 fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {

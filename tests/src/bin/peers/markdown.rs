@@ -128,13 +128,24 @@ fn idle(results: &Results) -> Vec<Column<'_>> {
             |report| report.idle?.bytes_each,
             |bytes| format!("{} B", short(bytes)),
         ),
+        column(
+            "with all else that the server has",
+            |report| Some(report.server?.resident as f64 / f64::from(report.idle?.connections)),
+            |bytes| format!("{} B", short(bytes)),
+        ),
         column("processor", |report| Some(report.server?.load), |load| format!("{:.2} %", load * 100.0)),
         column(
-            "to join, nobody there",
-            |report| Some(report.idle?.join_first),
+            "greeted, nobody there",
+            |report| report.idle?.first.greeted,
             |us| format!("{} us", short(us)),
         ),
-        column("to join, all there", |report| Some(report.idle?.join_next), |us| format!("{} us", short(us))),
+        column("greeted, all there", |report| report.idle?.next.greeted, |us| format!("{} us", short(us))),
+        column(
+            "heard, nobody there",
+            |report| Some(report.idle?.first.heard),
+            |us| format!("{} us", short(us)),
+        ),
+        column("heard, all there", |report| Some(report.idle?.next.heard), |us| format!("{} us", short(us))),
     ]
 }
 
