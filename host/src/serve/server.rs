@@ -65,6 +65,7 @@ pub(crate) struct Server<'a, P> {
     hub: Hub<'a>,
     poller: P,
     started: Clock,
+    now: Instant,
     listeners: Vec<Listener>,
     access: Access,
     operator: Option<Operator>,
@@ -92,6 +93,7 @@ impl<'a, P: Poller> Server<'a, P> {
             hub,
             poller,
             started: Clock::now(),
+            now: Instant::default(),
             listeners,
             access,
             operator: None,
@@ -128,8 +130,10 @@ impl<'a, P: Poller> Server<'a, P> {
                 }
             }
             self.poller.wait(self.timeout())?;
+            self.read_clock();
             self.note_writable();
             self.read_ready(&mut signals);
+            self.read_clock();
             self.handle(Event::Tick);
             self.write_ready();
             if self.starved_until.is_some_and(|until| until <= Clock::now()) {
@@ -139,12 +143,14 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    fn now(&self) -> Instant {
-        Instant::from_millis(self.started.elapsed().as_millis() as u64)
+    /// All that happens until the next call of this happens at the same time for the hub:
+    /// to read the clock for every event costs more than most events.
+    fn read_clock(&mut self) {
+        self.now = Instant::from_millis(self.started.elapsed().as_millis() as u64);
     }
 
     fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
-        self.hub.handle(self.now(), event)
+        self.hub.handle(self.now, event)
     }
 
     fn timeout(&self) -> Option<Duration> {
