@@ -69,7 +69,7 @@ const WORKS: &[Work] = &[
     Work::new("lockstep", Protocol::Chat, 100, 100, 1),
     Work::new("ahead", Protocol::Chat, 100, 100, 16),
     Work::among("among-100", 100),
-    Work::among("among-10000", 10_000),
+    Work::among("among-100000", 100_000),
 ];
 
 fn main() -> ExitCode {

@@ -17,10 +17,10 @@ const SLACK: f64 = 1.03;
 /// `core/examples/instructions.rs`.
 const BUDGET: &[(&str, f64)] = &[("bulk", 2.94), ("bulk-relay", 0.94), ("lockstep", 32.78), ("ahead", 4.92)];
 
-/// How much more a delivery between two clients may cost among 10,000 than among 100, while
-/// all the others are silent but have deadlines. The heap of the deadlines is seven levels
-/// deeper then, at some 25 instructions each, which makes 4 % of what a delivery costs; a
-/// single instruction for each of the silent would make more than 100 %.
+/// How much more a delivery between two clients may cost among 100,000 than among 100, while
+/// all the others are silent but have deadlines. The heap of the deadlines is ten levels
+/// deeper then, at some 25 instructions each, which makes 7 % of what a delivery costs; a
+/// single instruction for each of the silent would make more than 2,000 %.
 const DEEPER: f64 = 1.1;
 
 fn program() -> PathBuf {
@@ -70,7 +70,7 @@ fn a_delivery_costs_no_more_than_its_budget() {
 fn who_is_silent_costs_nothing() {
     let program = program();
     // In each round deadlines come, and a delivery is made by that.
-    let [few, many] = ["among-100", "among-10000"].map(|work| each(&program, work, [4, 504]));
-    println!("{few:.0} instructions for each delivery among 100, {many:.0} among 10,000");
+    let [few, many] = ["among-100", "among-100000"].map(|work| each(&program, work, [4, 504]));
+    println!("{few:.0} instructions for each delivery among 100, {many:.0} among 100,000");
     assert!(many <= few * DEEPER, "it costs {many:.0} instructions instead of {few:.0}");
 }
