@@ -27,7 +27,7 @@ use crate::sys;
 /// the signal pipe, the console's, the poller's, and a few to spare.
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Rooms that a client can be in, or still be receiving from.
-const ROOMS_PER_CONN: usize = 4;
+const ROOMS_PER_CONN: usize = 3;
 const MOST_ROOMS_PER_CONN: usize = 16;
 /// Bytes of a connection's private queue, if its lines need no more.
 const QUEUE: usize = 16 * 1024;
