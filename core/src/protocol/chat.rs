@@ -9,7 +9,7 @@ use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::room::Membership;
-use crate::text::{clipped, is_name, plain_line};
+use crate::text::{Text, clipped, is_name, plain_line};
 use crate::transmit::GapText;
 
 /// The chat protocol.
@@ -100,8 +100,11 @@ impl LineReader for Chat {
         match text.strip_prefix(b"/") {
             Some(command) if !command.starts_with(b"/") => command::run(COMMANDS, x, slot, command),
             escaped => {
-                let name = x.name(slot);
-                x.say(slot, Kind::Message, &[b"<", &name, b"> ", escaped.unwrap_or(text), b"\r\n"]);
+                // Lent out for a moment: a copy of it would cost more than all the rest.
+                let name = core::mem::take(&mut x.conn_mut(slot).name);
+                let text = escaped.unwrap_or(text);
+                x.say(slot, Kind::Message, &[b"<", name.as_bytes(), b"> ", text, b"\r\n"]);
+                x.conn_mut(slot).name = name;
                 Done::Yes
             }
         }
@@ -111,12 +114,13 @@ impl LineReader for Chat {
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
         let Some(member) = x.only_membership(slot).filter(|_| x.config.rate.is_none()) else { return 0 };
-        let mut heading = heapless::Vec::<u8, { NAME_BYTES + 3 }>::new();
+        let scratch = core::mem::take(&mut x.scratch);
+        let mut heading = Text::new(scratch);
         for part in [b"<", x.conn(slot).name.as_bytes(), b"> "] {
-            let _ = heading.extend_from_slice(part);
+            heading.push(part);
         }
         let (limit, mut used) = (x.limits.line, 0);
-        x.say_all(member, &heading, || {
+        x.say_all(member, heading.as_bytes(), || {
             loop {
                 let rest = &input[used..];
                 let (len, count) = plain_line(rest).filter(|(len, _)| *len <= limit)?;
@@ -129,6 +133,7 @@ impl LineReader for Chat {
                 }
             }
         });
+        x.scratch = scratch;
         used
     }
 }
