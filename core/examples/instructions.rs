@@ -53,7 +53,7 @@ impl Work {
         Limits {
             conns: self.clients + self.silent,
             rooms: 2,
-            rooms_per_conn: 4,
+            rooms_per_conn: 3,
             name: 96,
             line: 1024,
             queue: 16 << 10,

@@ -588,6 +588,24 @@ mod tests {
         });
     }
 
+    /// What the others need no look for costs nothing, however many they are.
+    #[test]
+    fn who_says_nothing_to_the_room_changes_nobody_else() {
+        with_hub(|mut hub| {
+            let [alice, bob] = [0, 0].map(|listener| open(&mut hub, listener));
+            for conn in [alice, bob] {
+                receive(&mut hub, conn, 1000);
+            }
+            while hub.next_changed().is_some() {}
+            for input in ["/ping\n", "unfinished"] {
+                say(&mut hub, alice, input);
+                while let Some(conn) = hub.next_changed() {
+                    assert_eq!(conn, alice, "{input:?}");
+                }
+            }
+        });
+    }
+
     /// Two who never read stand at different places: the others must not have to wait
     /// for the one, and then as long for the other.
     #[test]

@@ -238,7 +238,8 @@ impl<'a> Log<'a> {
         (&self.bytes[at..at + until_wrap], &self.bytes[..len - until_wrap])
     }
 
-    /// The number of the record that holds `position`, which is not before the hold; at the head, the next one's.
+    /// The number of the record that holds `position`, which is not before the hold; at
+    /// the head, the next one's.
     pub(crate) fn record_at(&self, position: Position) -> Position {
         if position == self.head {
             return self.next;

@@ -15,7 +15,7 @@ const SLACK: f64 = 1.03;
 
 /// Instructions for each message that is delivered to one client, in a work of
 /// `core/examples/instructions.rs`.
-const BUDGET: &[(&str, f64)] = &[("bulk", 2.89), ("bulk-relay", 0.94), ("lockstep", 33.45), ("ahead", 4.91)];
+const BUDGET: &[(&str, f64)] = &[("bulk", 2.81), ("bulk-relay", 0.92), ("lockstep", 32.63), ("ahead", 4.79)];
 
 /// How much more a delivery between two clients may cost among 100,000 than among 100, while
 /// all the others are silent but have deadlines. The heap of the deadlines is ten levels

@@ -249,7 +249,10 @@ impl Exchange<'_> {
             seq = seq.wrapping_add(1);
         }
         self.seq = seq;
-        self.appended(room, seq.wrapping_sub(first));
+        // Where nothing was said nobody else has changed.
+        if seq != first {
+            self.appended(room, seq.wrapping_sub(first));
+        }
     }
 
     /// Tells something in every room that a connection is in, to itself too.
