@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Protocol};
+use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;
 
 /// Bytes of a line with its ending.
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
     let mut memory = Memory::new(&limits);
-    let listeners = [Listener { protocol: work.protocol, on_lag: OnLag::Disconnect }; 2];
+    let listeners = [Listener::new(work.protocol); 2];
     let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
     let hub = Hub::new(config, limits, memory.storage()).expect("limits that can be kept");
     let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };

@@ -1,8 +1,7 @@
 //! One slot of the connection table: what the hub knows of a connection. Plain
 //! state; what it means is decided in `exchange` and the protocols.
 
-use core::net::IpAddr;
-
+use crate::account::Account;
 use crate::event::{Cause, ConnId, Instant, ListenerId};
 use crate::line::Line;
 use crate::queue::Queue;
@@ -54,6 +53,20 @@ impl Node {
     pub(crate) const EMPTY: Self = Self { slot: NONE, at: Instant::NEVER, place: NONE };
 }
 
+/// For which room's turn a connection waits, and who waits before and behind it; see
+/// [`crate::waiting`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// `NONE`: it does not wait.
+    pub(crate) room: u32,
+    pub(crate) previous: Slot,
+    pub(crate) next: Slot,
+}
+
+impl Turn {
+    pub(crate) const NONE: Self = Self { room: NONE, previous: NONE, next: NONE };
+}
+
 /// A long answer that is being given line by line, as the queue has room: what
 /// comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +79,10 @@ pub(crate) enum Listing {
         from: Slot,
         left: u32,
     },
-    /// Who is in the room, from this slot on.
+    /// Who is in the room, from this slot on; nobody any more once the room is another one.
     Who {
         room: u32,
+        generation: u32,
         from: Slot,
     },
     /// The rooms from this one on.
@@ -84,7 +98,7 @@ pub struct Conn<'a> {
     pub(crate) cause: Cause,
     pub(crate) generation: u32,
     pub(crate) listener: ListenerId,
-    pub(crate) peer: Option<IpAddr>,
+    pub(crate) account: Account,
 
     /// Empty for a connection that has none.
     pub(crate) name: Text<'a>,
@@ -99,23 +113,22 @@ pub struct Conn<'a> {
     pub(crate) blocked: bool,
     /// The line in `line` is whole; it was not yet acted on.
     pub(crate) postponed: bool,
-    /// It has been in a room before.
-    pub(crate) welcomed: bool,
+    /// The others were told that it is there, or counted it among those that came.
+    pub(crate) announced: bool,
+    /// Bytes that were offered and not taken: to offer them again is no sign of life.
+    pub(crate) refused: u32,
     /// A long answer that is being given.
     pub(crate) listing: Listing,
 
     /// When something last came from it or, once it is closing, went to it.
     pub(crate) last_seen: Instant,
-    /// While open: when an unfinished line is passed on as it is. While closing: when it
-    /// is closed whatever is left.
-    pub(crate) wait_until: Instant,
-    /// The line was given more time once, because its end could not be read.
-    pub(crate) wait_extended: bool,
-    /// The rate limit's theoretical arrival time, in microseconds.
-    pub(crate) rate_at_us: u64,
+    /// While open: when its protocol wants to be called. While closing: when it is closed
+    /// whatever is left.
+    pub(crate) timer: Instant,
 
-    /// In the lists of those that changed, that are woken, and that are due.
-    pub(crate) links: [Link; 3],
+    /// In the lists of those that changed, and that are woken.
+    pub(crate) links: [Link; 2],
+    pub(crate) turn: Turn,
     pub(crate) node: Node,
     /// While free: the slot to be used after this one.
     pub(crate) next_free: Slot,
@@ -149,7 +162,7 @@ impl<'a> Conn<'a> {
         cause: Cause::Left,
         generation: 0,
         listener: ListenerId(0),
-        peer: None,
+        account: Account::NONE,
         name: Text::EMPTY,
         line: Line::EMPTY,
         queue: Queue::EMPTY,
@@ -157,13 +170,13 @@ impl<'a> Conn<'a> {
         ended: false,
         blocked: false,
         postponed: false,
-        welcomed: false,
+        announced: false,
+        refused: 0,
         listing: Listing::None,
         last_seen: Instant::NEVER,
-        wait_until: Instant::NEVER,
-        wait_extended: false,
-        rate_at_us: 0,
-        links: [Link::OUT; 3],
+        timer: Instant::NEVER,
+        links: [Link::OUT; 2],
+        turn: Turn::NONE,
         node: Node::EMPTY,
         next_free: NONE,
         guest_taken: false,
@@ -175,17 +188,17 @@ impl<'a> Conn<'a> {
 
     /// Makes the free slot ready for a newcomer. Its generation was raised
     /// when the one before left.
-    pub(crate) fn open(&mut self, listener: ListenerId, peer: Option<IpAddr>, now: Instant) {
+    pub(crate) fn open(&mut self, listener: ListenerId, account: Account, now: Instant) {
         self.state = State::Open;
         self.cause = Cause::Left;
-        (self.listener, self.peer) = (listener, peer);
+        (self.listener, self.account) = (listener, account);
         self.name.clear();
         self.line.clear();
         self.gap = Gap::NONE;
-        (self.ended, self.blocked, self.postponed, self.welcomed) = (false, false, false, false);
+        (self.ended, self.blocked, self.postponed, self.announced) = (false, false, false, false);
+        self.refused = 0;
         self.listing = Listing::None;
         self.last_seen = now;
-        self.wait_until = Instant::NEVER;
-        self.rate_at_us = 0;
+        self.timer = Instant::NEVER;
     }
 }

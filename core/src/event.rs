@@ -11,6 +11,8 @@ pub struct Instant(u64);
 impl Instant {
     /// Later than everything: the deadline of what has none.
     pub(crate) const NEVER: Instant = Instant(u64::MAX);
+    /// The clock's zero.
+    pub(crate) const ZERO: Instant = Instant(0);
 
     /// The instant `ms` milliseconds after the clock's zero.
     pub const fn from_millis(ms: u64) -> Self {
@@ -25,6 +27,11 @@ impl Instant {
     /// Milliseconds from `earlier` to this instant, 0 if it is not earlier.
     pub const fn millis_since(self, earlier: Instant) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The milliseconds, of which only the low bits are kept.
+    pub(crate) const fn wrapping_millis(self) -> u32 {
+        self.0 as u32
     }
 
     pub(crate) const fn after(self, ms: u64) -> Self {

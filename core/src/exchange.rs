@@ -5,17 +5,23 @@
 //! This file has the table, what is told to one connection, and the lists of work;
 //! the files below it have names, rooms, lag, and ends.
 
+mod bounds;
 mod ends;
+#[cfg_attr(not(feature = "large"), path = "exchange/scan.rs")]
+mod index;
 mod lag;
 mod names;
 mod rooms;
 
+pub(crate) use self::index::Index;
+use crate::account::Account;
 use crate::conn::{Conn, NONE, Slot, State};
 use crate::deadlines::Deadlines;
 use crate::event::{ConnId, Instant, ListenerId};
-use crate::limits::{Config, Limits, NAME_BYTES};
+use crate::limits::{Config, Limits, NAME_BYTES, NAMED_AT_ONCE};
+use crate::notices::Notices;
 use crate::queue::Buffers;
-use crate::room::{Member, MemberIndex, Membership, Room};
+use crate::room::{Member, Membership, Room, RoomIndex};
 use crate::worklist::Worklist;
 
 /// A copy of a name.
@@ -59,6 +65,8 @@ pub(crate) struct Exchange<'a> {
     /// Somebody who may has asked for the end.
     pub(crate) shutdown_wanted: bool,
     pub(crate) shutting_down: bool,
+    /// While the hub ends: the first slot whose connection was not told yet.
+    pub(crate) untold_end: Slot,
     /// Sequence number of the next record.
     seq: u64,
     /// Connections in the table.
@@ -66,29 +74,41 @@ pub(crate) struct Exchange<'a> {
     /// The free slot to be used next, and the first that was never used.
     free: Slot,
     unused: Slot,
+    /// The free room to be used next.
+    free_room: RoomIndex,
     /// No guest's number below this one is free.
     guest_hint: u32,
+    index: Index<'a>,
+    notices: Notices,
     deadlines: Deadlines,
-    /// Of connections.
+    /// Connections.
     changed: Worklist,
     woken: Worklist,
-    due: Worklist,
-    /// Of rooms.
+    /// Rooms: to which something was appended; that opened while somebody waited; that are
+    /// closed, or have something to tell in time, and when the first of these is due.
     changed_rooms: Worklist,
     opened_rooms: Worklist,
+    pending_rooms: Worklist,
+    room_due: Instant,
+    /// How many were named as changed.
+    named: u32,
+}
+
+/// What a hub's tables are made of.
+pub(crate) struct Tables<'a> {
+    pub(crate) conns: &'a mut [Conn<'a>],
+    pub(crate) members: &'a mut [Member],
+    pub(crate) rooms: &'a mut [Room<'a>],
+    pub(crate) index: Index<'a>,
+    pub(crate) buffers: Buffers<'a>,
+    pub(crate) scratch: &'a mut [u8],
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(
-        config: Config<'a>,
-        limits: Limits,
-        conns: &'a mut [Conn<'a>],
-        members: &'a mut [Member],
-        rooms: &'a mut [Room<'a>],
-        buffers: Buffers<'a>,
-        scratch: &'a mut [u8],
-    ) -> Self {
-        Self {
+    /// The rooms that stay have their names and owners already.
+    pub(crate) fn new(config: Config<'a>, limits: Limits, tables: Tables<'a>) -> Self {
+        let Tables { conns, members, rooms, index, buffers, scratch } = tables;
+        let mut x = Self {
             config,
             limits,
             conns,
@@ -96,22 +116,30 @@ impl<'a> Exchange<'a> {
             rooms,
             buffers,
             scratch,
-            now: Instant::default(),
+            now: Instant::ZERO,
             stats: Stats::default(),
             shutdown_wanted: false,
             shutting_down: false,
+            untold_end: NONE,
             seq: config.origin,
             count: 0,
             free: NONE,
             unused: 0,
+            free_room: NONE,
             guest_hint: 0,
+            index,
+            notices: Notices::new(),
             deadlines: Deadlines::new(),
             changed: Worklist::new(0),
             woken: Worklist::new(1),
-            due: Worklist::new(2),
             changed_rooms: Worklist::new(0),
             opened_rooms: Worklist::new(1),
-        }
+            pending_rooms: Worklist::new(2),
+            room_due: Instant::NEVER,
+            named: 0,
+        };
+        x.enter_rooms();
+        x
     }
 
     // --- The table ---
@@ -155,7 +183,9 @@ impl<'a> Exchange<'a> {
         };
         self.count += 1;
         let now = self.now;
-        self.conns[slot as usize].open(listener, peer, now);
+        let rate = self.config.listener(listener).and_then(|listener| listener.rate);
+        self.conns[slot as usize].open(listener, Account::new(peer, rate), now);
+        self.enter_address(slot);
         self.touch(slot);
         if let Some(idle_ms) = self.config.idle_ms {
             self.arm(slot, now.after(u64::from(idle_ms)));
@@ -170,6 +200,7 @@ impl<'a> Exchange<'a> {
             return;
         }
         self.unname(slot);
+        self.remove_address(slot);
         let conn = &mut self.conns[slot as usize];
         conn.queue.clear(&mut self.buffers);
         conn.state = State::Free;
@@ -185,18 +216,48 @@ impl<'a> Exchange<'a> {
         self.changed.push(self.conns, slot);
     }
 
-    /// The next connection that may have changed.
+    /// The next connection that may have changed. Members of rooms in which something was
+    /// said, who may be many, and those with something of their own take turns.
     pub(crate) fn next_changed(&mut self) -> Option<ConnId> {
         loop {
-            while let Some(slot) = self.changed.pop(self.conns) {
-                if !matches!(self.conn(slot).state, State::Free | State::Gone) {
-                    return Some(self.conn(slot).id(slot));
+            let slot = if (self.named / NAMED_AT_ONCE).is_multiple_of(2) {
+                self.changed.pop(self.conns).or_else(|| self.next_listener())
+            } else {
+                self.next_listener().or_else(|| self.changed.pop(self.conns))
+            }?;
+            self.named = self.named.wrapping_add(1);
+            if !matches!(self.conn(slot).state, State::Free | State::Gone) {
+                return Some(self.conn(slot).id(slot));
+            }
+        }
+    }
+
+    /// The next member of a room that has something of the room to read; the rooms take
+    /// turns.
+    fn next_listener(&mut self) -> Option<Slot> {
+        while let Some(room) = self.changed_rooms.pop(self.rooms) {
+            let Room { log, first, named, unnamed, .. } = &mut self.rooms[room as usize];
+            while *unnamed > 0 {
+                let index = if *named == NONE { *first } else { *named };
+                let member = &self.members[index as usize];
+                (*named, *unnamed) = (member.next, *unnamed - 1);
+                if member.position != member.end(log) {
+                    let slot = member.conn;
+                    if *unnamed > 0 {
+                        self.changed_rooms.push(self.rooms, room);
+                    }
+                    return Some(slot);
                 }
             }
-            let room = self.changed_rooms.pop(self.rooms)?;
-            let first = self.rooms[room as usize].first;
-            each_conn(self.members, first, |slot| self.changed.push(self.conns, slot));
         }
+        None
+    }
+
+    /// The members of a room have something to read.
+    pub(crate) fn touch_members(&mut self, room: RoomIndex) {
+        let Room { members, unnamed, .. } = &mut self.rooms[room as usize];
+        *unnamed = *members;
+        self.changed_rooms.push(self.rooms, room);
     }
 
     /// Its protocol may go on with what it could not do before.
@@ -204,18 +265,22 @@ impl<'a> Exchange<'a> {
         self.woken.push(self.conns, slot);
     }
 
-    /// The next connection whose protocol may go on.
+    /// The next connection whose protocol may go on. Of those whose line waits for a room
+    /// the next one only when the one before has spoken, and the room still has place.
     pub(crate) fn next_woken(&mut self) -> Option<Slot> {
-        loop {
-            while let Some(slot) = self.woken.pop(self.conns) {
-                if self.conn(slot).state != State::Free {
-                    return Some(slot);
-                }
+        while let Some(slot) = self.woken.pop(self.conns) {
+            if self.conn(slot).state != State::Free {
+                return Some(slot);
             }
-            let room = self.opened_rooms.pop(self.rooms)?;
-            let first = self.rooms[room as usize].first;
-            each_conn(self.members, first, |slot| self.woken.push(self.conns, slot));
         }
+        while let Some(room) = self.opened_rooms.first() {
+            let Room { closed, waiting, .. } = &mut self.rooms[room as usize];
+            if !*closed && let Some(slot) = waiting.pop(self.conns) {
+                return Some(slot);
+            }
+            self.opened_rooms.pop(self.rooms);
+        }
+        None
     }
 
     /// Notes a deadline of a connection. It need not be told when one is put off or has
@@ -224,32 +289,25 @@ impl<'a> Exchange<'a> {
         self.deadlines.arm(self.conns, slot, at);
     }
 
+    /// Lets the protocol of an open connection be called at `at`.
+    pub(crate) fn set_timer(&mut self, slot: Slot, at: Instant) {
+        self.conn_mut(slot).timer = at;
+        self.arm(slot, at);
+    }
+
+    /// When something is to be done, at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first(self.conns)
-    }
-
-    /// Finds the connections of which a deadline has come, and whether their rooms are
-    /// closed now. What other deadlines they have is to be noted again.
-    pub(crate) fn find_due(&mut self) {
-        while let Some(slot) = self.deadlines.pop(self.conns, self.now) {
-            self.due.push(self.conns, slot);
-            for member in self.members_of(slot) {
-                let room = &mut self.rooms[self.members[member as usize].room as usize];
-                room.judged = room.closed;
-            }
+        let is_behind = self.woken.first().or(self.opened_rooms.first()).is_some() || self.untold_end != NONE;
+        if is_behind {
+            return Some(self.now);
         }
+        let room_due = (self.room_due != Instant::NEVER).then_some(self.room_due);
+        self.deadlines.first(self.conns).into_iter().chain(room_due).min()
     }
 
-    /// The next of the connections that were found.
+    /// The next connection of which a deadline has come. What other deadlines it has is to
+    /// be noted again.
     pub(crate) fn next_due(&mut self) -> Option<Slot> {
-        self.due.pop(self.conns)
-    }
-}
-
-fn each_conn(members: &[Member], first: MemberIndex, mut f: impl FnMut(Slot)) {
-    let mut next = first;
-    while let Some(member) = members.get(next as usize) {
-        f(member.conn);
-        next = member.next;
+        self.deadlines.pop(self.conns, self.now)
     }
 }

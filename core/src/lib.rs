@@ -29,13 +29,26 @@
 //! it was made and goes out in that place among the records.
 //!
 //! **The log is finite**, and nothing in it is overwritten that somebody still has
-//! to read. A room that has no place for the longest line is closed: whoever is
-//! in it is not read, TCP slows the senders down, and nothing is lost. Those
-//! who then hold the log, or are so far behind that they would do so next, have the *grace* to
-//! take what waited for them at that moment.
-//! Who does not is disconnected or, where a gap does no harm, moved on to what is
-//! current and told how much it missed ([`OnLag`]). So nobody delays others for
-//! longer than the grace.
+//! to read. A room that has no place for the longest line is closed: what its members say waits,
+//! TCP slows the senders down, and nothing is lost.
+//!
+//! **A room has patience**, at most the grace. It is used up while the room is closed, and comes
+//! back sixteen times slower while it is open. When it is used up, the members that hold the log are
+//! disconnected or, where a gap does no harm, moved on to what is current and told how much they
+//! missed ([`OnLag`]), until there is place. A wait of at most 200 ms that ends because they have
+//! read is free: so a receiver that is slower than the senders, but steady, sets the pace.
+//! It is the room that is patient, not each member, so nobody gets more of it by reading a
+//! byte, by coming back, or by bringing others.
+//!
+//! **Turns are fair.** While its room is closed a member may hand in one line more; it
+//! is said when the room opens, in the order in which they came. So nobody speaks twice
+//! before another has spoken once.
+//!
+//! **Work is bounded.** No call of [`Hub::handle`] does something for more than some hundred
+//! connections, whatever the event: what is left is done by the next ones, for which
+//! [`Hub::next_deadline`] asks at once. [`Hub::next_changed`] lets the members of busy rooms, and
+//! connections with something of their own, take turns; so a driver may stop in the midst of it and
+//! see who else is ready.
 //!
 //! **Followers that are no sockets**, such as an operator's console, are connections
 //! too: to a listener of [`Protocol::Console`], unseen by the others, with a cursor
@@ -64,12 +77,17 @@
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
 //! let mut rooms = [const { Room::EMPTY }; 2];
-//! let mut records = [[0; 2]; 128];
+//! let (mut order, mut records) = ([0; 10], [[0; 2]; 128]);
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
-//!     conns: &mut conns, members: &mut members, rooms: &mut rooms, records: &mut records, bytes: &mut bytes,
+//!     conns: &mut conns,
+//!     members: &mut members,
+//!     rooms: &mut rooms,
+//!     order: &mut order,
+//!     records: &mut records,
+//!     bytes: &mut bytes,
 //! };
-//! let chat = [Listener { protocol: Protocol::Chat, on_lag: OnLag::Disconnect }];
+//! let chat = [Listener::new(Protocol::Chat)];
 //! let mut hub = Hub::new(Config::new(&chat), limits, storage).unwrap();
 //!
 //! let (mut received, mut sent) = (b"/nick alice\nhello\n/quit\n".to_vec(), Vec::new());
@@ -113,14 +131,22 @@
 //! ```text
 //! event, limits        the vocabulary: ids, time, events, sizes, choices
 //! text                 bounded text, and what of it may be shown
+//! account, notices     what one client, and one address, may do
+//! patience             how long a room waits
+//! sorted               a table in an order
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! conn, room           the two tables, connections and rooms, with the memberships that tie them
+//! waiting              whose line waits for a room
 //! worklist             which connections and rooms have something to do
 //! deadlines            which connections will have, and when
 //! exchange, transmit   what can be done with all that; what goes out next
 //! protocol/*           what the bytes of a listener mean
 //! hub                  events in; interest, bytes, deadlines out
 //! ```
+//!
+//! Without the feature `large`, which a small board can do without, `unbounded` stands in place of
+//! `account` and nothing is limited for each client or address; and names are found by looking at
+//! every connection.
 //!
 //! A new protocol is a file in `protocol/`, a line in its table and one in
 //! [`Protocol`].
@@ -131,6 +157,8 @@
     allow(dead_code, reason = "some things are for a protocol that was not built in")
 )]
 
+#[cfg_attr(not(feature = "large"), path = "unbounded.rs")]
+mod account;
 mod conn;
 mod deadlines;
 mod event;
@@ -139,17 +167,22 @@ mod hub;
 mod limits;
 mod line;
 mod log;
+mod notices;
+mod patience;
 mod protocol;
 mod queue;
 mod room;
+#[cfg(feature = "large")]
+mod sorted;
 mod text;
 mod transmit;
+mod waiting;
 mod worklist;
 
 pub use conn::Conn;
 pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
 pub use exchange::Stats;
 pub use hub::{Hub, Storage};
-pub use limits::{Config, Limits, LimitsError, Listener, NAME_BYTES, NAME_CHARS, OnLag, Protocol};
+pub use limits::{Bound, Config, Limits, LimitsError, Listener, NAME_BYTES, NAME_CHARS, OnLag, Protocol};
 pub use room::{Member, Room};
 pub use transmit::Transmit;

@@ -14,6 +14,23 @@ pub(crate) const ROOMS_PER_CONN: usize = 16;
 /// The room that newcomers find themselves in.
 pub(crate) const LOBBY: &str = "lobby";
 
+/// Connections that one call of [`crate::Hub::handle`] does something for at the most, beside the one
+/// that it is about: what is left is done by the next ones, after others had their turn.
+pub(crate) const CONNS_AT_ONCE: usize = 512;
+/// Lines of one connection that one call acts on at the most, those that are copied as they
+/// are not counted.
+pub(crate) const LINES_AT_ONCE: u32 = 128;
+/// Slots or rooms that are looked at for one line of a list at the most.
+pub(crate) const LOOKS_AT_ONCE: u32 = 2048;
+/// Connections with something of their own that are named in a row, and members of rooms
+/// in a row, before it is the others' turn.
+pub(crate) const NAMED_AT_ONCE: u32 = 128;
+/// After how long a newcomer that said nothing is announced: who only looks whether somebody
+/// listens has gone by then.
+pub(crate) const MOMENT_MS: u64 = 500;
+/// After how long comings and goings that were not told one by one are told in a sum.
+pub(crate) const SUM_MS: u64 = 1_000;
+
 /// What a rendered line may hold besides the text and two names.
 const RENDERING: usize = 64;
 
@@ -62,6 +79,8 @@ pub enum LimitsError {
     },
     /// A listener's protocol was not built in.
     NotBuiltIn(Protocol),
+    /// A [`Bound`] is to be kept, and they were not built in.
+    NoBounds,
     /// There are fewer rooms than the lobby and the relay listeners need.
     TooFewRooms,
     /// A slice of the storage is shorter than the limits need.
@@ -72,6 +91,11 @@ impl Limits {
     /// Bytes of the longest record or reply.
     pub const fn longest(&self) -> usize {
         self.line + 2 * self.name + RENDERING
+    }
+
+    /// The places to give in [`crate::Storage::order`].
+    pub const fn order(&self) -> usize {
+        if cfg!(feature = "large") { 2 * self.conns + self.rooms } else { 0 }
     }
 
     /// The memberships to give in [`crate::Storage::members`].
@@ -177,17 +201,27 @@ impl Protocol {
     }
 }
 
-/// What a listener speaks, and what it does with those who lag.
+/// What a listener speaks, and how it treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
     /// What its bytes mean.
     pub protocol: Protocol,
-    /// What becomes of a connection that made others wait for its grace.
+    /// What becomes of a connection that holds up a room when the room's patience ends.
     pub on_lag: OnLag,
+    /// Lines that one chat or relay client may send in a second; `None`: any number.
+    /// Above it, its input is not read for a while.
+    pub rate: Option<Bound>,
 }
 
-/// What becomes of a connection that has made a room wait for the whole grace.
+impl Listener {
+    /// One that disconnects clients that lag, and takes lines at any rate.
+    pub const fn new(protocol: Protocol) -> Self {
+        Self { protocol, on_lag: OnLag::Disconnect, rate: None }
+    }
+}
+
+/// What becomes of a connection that holds up a room when the room's patience ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum OnLag {
@@ -196,6 +230,27 @@ pub enum OnLag {
     /// It goes on with what is current, and is told how many messages it
     /// missed. A protocol in which a gap does harm (relay) disconnects all the same.
     Skip,
+    /// The room of a relay waits for it, however long: for those who trust their
+    /// clients. Any other protocol disconnects.
+    Wait,
+}
+
+/// A bound on what one client, or one address, may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Bound {
+    /// So much, and no more.
+    pub most: u32,
+    /// It does not hold for connections from this machine: those of a loopback address, and
+    /// those that have none.
+    pub spares_local: bool,
+}
+
+impl Bound {
+    /// One that holds for everybody.
+    pub const fn for_all(most: u32) -> Self {
+        Self { most, spares_local: false }
+    }
 }
 
 /// How a hub behaves.
@@ -205,15 +260,12 @@ pub struct Config<'a> {
     pub listeners: &'a [Listener],
     /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
     pub greeting: &'a str,
-    /// How long a connection may make a room wait, in ms.
+    /// How long a room waits at once at the most for those that do not read, in ms.
     pub grace_ms: u32,
     /// After how long without input a connection is closed, in ms; `None`: never.
     pub idle_ms: Option<u32>,
-    /// Lines that one connection may send in a second; `None`: any number.
-    /// Above it, its input is not read for a while.
-    pub rate: Option<u32>,
-    /// Connections from one address; `None`: any number.
-    pub per_peer: Option<u32>,
+    /// Connections from one address, or from one IPv6 network of 64 bits; `None`: any number.
+    pub per_peer: Option<Bound>,
     /// How long a relay waits for the end of an unfinished line, in ms.
     pub unfinished_ms: u32,
     /// How long what is queued is flushed when the hub closes a connection, in ms.
@@ -231,7 +283,6 @@ impl Config<'_> {
             greeting: "",
             grace_ms: 5_000,
             idle_ms: None,
-            rate: None,
             per_peer: None,
             unfinished_ms: 200,
             flush_ms: 3_000,

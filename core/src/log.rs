@@ -161,9 +161,14 @@ impl<'a> Log<'a> {
         self.bytes.len() - bytes >= count * len && self.records.len() - records >= count
     }
 
-    /// Whether more than half of the log lies behind `position`.
-    pub(crate) fn is_far_behind(&self, position: Position) -> bool {
-        self.head.wrapping_sub(position) as usize > self.bytes.len() / 2
+    /// How many of the records from one number to another are messages.
+    pub(crate) fn count_messages(&self, from: Position, to: Position) -> u32 {
+        let is_message = |[_, rest]: &Stored| u32::from(rest >> 32 & u64::from(MESSAGE) != 0);
+        let at = self.record_index(from);
+        let until_wrap = (to.wrapping_sub(from) as usize).min(self.records.len() - at);
+        let rest = to.wrapping_sub(from) as usize - until_wrap;
+        let (left, right) = (&self.records[at..at + until_wrap], &self.records[..rest]);
+        left.iter().chain(right).map(is_message).sum()
     }
 
     /// Says that everything before `position` may be overwritten.

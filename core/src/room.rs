@@ -4,7 +4,9 @@
 use crate::conn::{Link, NONE, Slot};
 use crate::event::{Instant, ListenerId};
 use crate::log::{Log, Position, before};
+use crate::patience::Patience;
 use crate::text::Text;
+use crate::waiting::Waiting;
 
 /// Index of a room in the table.
 pub(crate) type RoomIndex = u32;
@@ -22,21 +24,36 @@ pub struct Room<'a> {
     pub(crate) owner: Option<ListenerId>,
     /// It stays when it is empty.
     pub(crate) pinned: bool,
-    /// The memberships, in the order in which they take turns.
+    /// Grows when the room is freed: whoever remembers it can tell that it is another one.
+    pub(crate) generation: u32,
+    /// While free: the room to be used after this one.
+    pub(crate) next_free: RoomIndex,
+
+    /// The memberships, in the order in which they came.
     pub(crate) first: MemberIndex,
     pub(crate) last: MemberIndex,
+    pub(crate) members: u32,
     /// How many of them are [`Membership::Present`].
     pub(crate) present: u32,
-    /// It has no place for the longest line: who would speak waits.
+    /// The membership to be named next as changed, `NONE` for the first one; and how many,
+    /// in a circle from there, are still to be named.
+    pub(crate) named: MemberIndex,
+    pub(crate) unnamed: u32,
+
+    /// It has no place for the longest line: what its members say waits.
     pub(crate) closed: bool,
-    /// It was closed when a member's deadline last came: whoever is due in the same turn
-    /// is cut, though others who came before have made place meanwhile.
-    pub(crate) judged: bool,
-    /// While closed: how many cursors stand where the log is held.
-    pub(crate) at_hold: u32,
-    /// In the list of those whose members may have changed, as something was appended or
-    /// the room opened; and of those that opened, so that their members may go on.
-    pub(crate) links: [Link; 2],
+    /// A member that held the log has moved since that was last looked at.
+    pub(crate) loosened: bool,
+    pub(crate) patience: Patience,
+    /// Those whose line waits for the room, in the order in which they came.
+    pub(crate) waiting: Waiting,
+    /// Who came and who left and was not told one by one, and when that is told in a sum.
+    pub(crate) untold: [u32; 2],
+    pub(crate) tell_at: Instant,
+
+    /// In the lists of those to which something was appended, those that opened while
+    /// somebody waited, and those that have something to do in time.
+    pub(crate) links: [Link; 3],
 }
 
 impl<'a> Room<'a> {
@@ -47,13 +64,21 @@ impl<'a> Room<'a> {
         topic: Text::EMPTY,
         owner: None,
         pinned: false,
+        generation: 0,
+        next_free: NONE,
         first: NONE,
         last: NONE,
+        members: 0,
         present: 0,
+        named: NONE,
+        unnamed: 0,
         closed: false,
-        judged: false,
-        at_hold: 0,
-        links: [Link::OUT; 2],
+        loosened: false,
+        patience: Patience::full(0),
+        waiting: Waiting::NOBODY,
+        untold: [0; 2],
+        tell_at: Instant::NEVER,
+        links: [Link::OUT; 3],
     };
 
     pub(crate) fn is_free(&self) -> bool {
@@ -66,13 +91,11 @@ impl<'a> Room<'a> {
 pub(crate) enum Membership {
     /// It is not a membership.
     Free,
-    /// To come in as soon as that can be told.
-    Joining,
     /// In the room.
     Present,
     /// Reads along, and nobody sees it.
     Observing,
-    /// To leave as soon as that can be told; nothing said from then on concerns it.
+    /// Has left, which its protocol is about to tell; nothing said from then on concerns it.
     Leaving,
     /// Has left; what was said before is still on its way.
     Draining,
@@ -95,10 +118,8 @@ pub struct Member {
     /// The last record of its own, if `own_ahead`.
     pub(crate) last_own: Position,
     pub(crate) own_ahead: bool,
-    /// Since when the room had to wait for it; `NEVER`: it need not.
-    pub(crate) waited_since: Instant,
-    /// When it has passed this position it has caught up with that.
-    pub(crate) catch_up: Position,
+    /// When it last took something, or came; see [`Instant::wrapping_millis`].
+    pub(crate) taken_at: u32,
 }
 
 impl Member {
@@ -114,8 +135,7 @@ impl Member {
         own: 0,
         last_own: 0,
         own_ahead: false,
-        waited_since: Instant::NEVER,
-        catch_up: 0,
+        taken_at: 0,
     };
 
     /// Up to where it reads now.
@@ -123,7 +143,7 @@ impl Member {
         match self.state {
             Membership::Present | Membership::Observing => log.head(),
             Membership::Leaving | Membership::Draining => self.end,
-            Membership::Joining | Membership::Free => self.position,
+            Membership::Free => self.position,
         }
     }
 
@@ -132,7 +152,7 @@ impl Member {
         match self.state {
             Membership::Present | Membership::Observing => true,
             Membership::Leaving | Membership::Draining => self.position != self.end,
-            Membership::Joining | Membership::Free => false,
+            Membership::Free => false,
         }
     }
 
@@ -143,9 +163,6 @@ impl Member {
         if matches!(self.state, Membership::Leaving | Membership::Draining) && before(self.end, self.position)
         {
             self.position = self.end;
-        }
-        if !before(self.position, self.catch_up) {
-            self.waited_since = Instant::NEVER;
         }
         self.position != old
     }

@@ -66,6 +66,29 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A number in decimal digits. The formatting of the standard library takes a kilobyte of code.
+#[derive(Debug)]
+pub(crate) struct Decimal {
+    digits: [u8; 20],
+    first: usize,
+}
+
+impl Decimal {
+    pub(crate) fn new(number: usize) -> Self {
+        let (mut digits, mut first, mut rest) = ([b'0'; 20], 20, number);
+        while rest > 0 || first == 20 {
+            first -= 1;
+            digits[first] += (rest % 10) as u8;
+            rest /= 10;
+        }
+        Self { digits, first }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.digits[self.first..]).unwrap_or_default()
+    }
+}
+
 /// The text did not fit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
@@ -210,6 +233,13 @@ mod tests {
     fn clean_refuses_what_grows_beyond_the_limit() {
         assert_eq!(clean(&[0xFF; 30], 64, &mut [0; 64]), Err(TooLong));
         assert_eq!(clean(&[b'a'; 65], 64, &mut [0; 64]), Err(TooLong));
+    }
+
+    #[test]
+    fn numbers_are_written_in_digits() {
+        for (number, digits) in [(0, "0"), (7, "7"), (10, "10"), (4_294_967_295, "4294967295")] {
+            assert_eq!(Decimal::new(number).as_str(), digits);
+        }
     }
 
     #[test]

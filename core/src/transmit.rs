@@ -66,7 +66,7 @@ impl Walk {
     fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
         for index in x.members_of(slot) {
             let member = &x.members[index as usize];
-            if matches!(member.state, Membership::Free | Membership::Joining) {
+            if member.state == Membership::Free {
                 continue;
             }
             let lane = Lane {
@@ -277,6 +277,10 @@ impl Exchange<'_> {
         }
         let mut has_more = !conn.queue.is_empty() || conn.gap.open;
         for lane in &walk.lanes {
+            let member = &mut self.members[lane.member as usize];
+            if member.position != lane.position {
+                member.taken_at = self.now.wrapping_millis();
+            }
             has_more |= self.move_cursor(lane.member, lane.position);
         }
         has_more || from_queue > 0

@@ -36,6 +36,11 @@ impl Worklist {
         Self { first: NONE, last: NONE, which }
     }
 
+    /// What comes next, if there is anything.
+    pub(crate) fn first(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
+    }
+
     pub(crate) fn push(&mut self, items: &mut [impl Listed], index: u32) {
         let link = &mut items[index as usize].links()[self.which];
         if *link != Link::OUT {

@@ -19,6 +19,8 @@ use smoltcp::time::{Duration, Instant};
 
 /// Bytes of each buffer of a socket that only refuses.
 const REFUSAL_BUFFER: usize = 32;
+/// How long what a peer said before it reset its connection may still be said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Frames that are taken in at once at the most, before the hub has a look: as
 /// many newcomers at once may find no socket that listens.
 const FRAMES: usize = 16;
@@ -168,6 +170,10 @@ pub struct Driver<'h> {
     hub: Hub<'h>,
     options: Options,
     links: &'h mut heapless::vec::VecView<Link>,
+    /// The link that is heard first in the next turn.
+    first: usize,
+    /// When the connections that are broken are let go of, whatever they said before.
+    last_words_until: Option<Instant>,
 }
 
 impl<'h> Driver<'h> {
@@ -221,7 +227,7 @@ impl<'h> Driver<'h> {
                 let _ = links.push(link);
             }
         }
-        let mut driver = Self { hub, options, links };
+        let mut driver = Self { hub, options, links, first: 0, last_words_until: None };
         driver.settle_sockets(Instant::ZERO, sockets);
         Ok(driver)
     }
@@ -262,12 +268,17 @@ impl<'h> Driver<'h> {
             Phase::Leaving(until) => Some(until),
             Phase::Listening | Phase::Open(_) => None,
         });
-        leaving.chain(deadline).chain(interface.poll_at(now, sockets)).min()
+        let own = leaving.chain(deadline).chain(self.last_words_until);
+        own.chain(interface.poll_at(now, sockets)).min()
     }
 
     /// Tells the hub what happened at the sockets, and does what it then asks for.
     fn serve(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
-        for index in 0..self.links.len() {
+        // Those whose room was full by the time it was their turn are heard first.
+        let mut next = core::mem::take(&mut self.first);
+        for _ in 0..self.links.len() {
+            let index = if next < self.links.len() { next } else { 0 };
+            next = index + 1;
             if self.is_double(index, sockets) {
                 // To listen anew at once makes it forget the peer, and tells it nothing.
                 sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle).abort();
@@ -276,7 +287,12 @@ impl<'h> Driver<'h> {
             let socket = sockets.get_mut(self.links[index].handle);
             match self.links[index].phase {
                 Phase::Listening if is_connected(socket) => self.welcome(now, index, socket, note),
-                Phase::Open(conn) => self.hear(now, index, conn, socket),
+                Phase::Open(conn) => {
+                    self.hear(now, index, conn, socket);
+                    if self.first == 0 && socket.can_recv() {
+                        self.first = index + 1;
+                    }
+                }
                 // A peer that cannot get rid of what it says does not close.
                 Phase::Leaving(_) => {
                     while socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap_or(0) > 0 {}
@@ -289,6 +305,7 @@ impl<'h> Driver<'h> {
             let socket = sockets.get_mut(self.links[index].handle);
             self.attend(now, index, conn, socket, note);
         }
+        self.last_words_until = self.last_words_until.filter(|until| *until > now);
         // What came at the last moment counts.
         self.handle(now, Event::Tick);
         while let Some(conn) = self.hub.next_changed() {
@@ -353,6 +370,7 @@ impl<'h> Driver<'h> {
         let link = &mut self.links[index];
         if socket.state() == State::Closed && link.broken.is_none() {
             link.broken = Some(Cause::Reset);
+            self.last_words_until.get_or_insert(now + LAST_WORDS);
         }
         // Who broke is looked at again, though the socket says nothing more.
         link.is_full |= link.broken.is_some();
@@ -375,8 +393,11 @@ impl<'h> Driver<'h> {
         self.write(now, index, conn, socket);
         let link = &mut self.links[index];
         if let Some(cause) = link.broken {
-            // All that it had sent is read, or the hub wants no more of it.
-            if !socket.can_recv() || self.hub.interest(conn).close != Close::No {
+            // The hub has acted on all that it had sent, wants no more of it, or takes too long.
+            let interest = self.hub.interest(conn);
+            let is_heard = !socket.can_recv() && (interest.read > 0 || link.has_ended);
+            let is_over = self.last_words_until.is_some_and(|until| until <= now);
+            if is_heard || is_over || interest.close != Close::No {
                 link.phase = Phase::Leaving(now);
                 note(Note::Broken(conn, cause));
                 self.handle(now, Event::Failed(conn, cause));
@@ -449,6 +470,7 @@ impl<'h> Driver<'h> {
                 Phase::Open(_) if socket.state() == State::Closed && link.broken.is_none() => {
                     // Those that the peer reset were found when it was heard.
                     link.broken = Some(Cause::TimedOut);
+                    self.last_words_until.get_or_insert(now + LAST_WORDS);
                     has_lost = true;
                 }
                 Phase::Leaving(until) => {

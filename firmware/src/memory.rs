@@ -28,6 +28,7 @@ type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
 static MEMBERS: Filled<Member, { LIMITS.members() }> = ConstStaticCell::new(heapless::Vec::new());
 static ROOMS: Filled<Room<'static>, { LIMITS.rooms }> = ConstStaticCell::new(heapless::Vec::new());
+static ORDER: ConstStaticCell<[u32; LIMITS.order()]> = ConstStaticCell::new([0; LIMITS.order()]);
 static RECORDS: ConstStaticCell<[[u64; 2]; LIMITS.all_records()]> =
     ConstStaticCell::new([[0; 2]; LIMITS.all_records()]);
 static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; LIMITS.bytes()]);
@@ -58,6 +59,7 @@ pub(crate) fn take() -> Memory {
             conns: fill(&CONNS, || Conn::EMPTY),
             members: fill(&MEMBERS, || Member::EMPTY),
             rooms: fill(&ROOMS, || Room::EMPTY),
+            order: ORDER.take(),
             records: RECORDS.take(),
             bytes: BYTES.take(),
         },

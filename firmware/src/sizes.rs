@@ -56,5 +56,5 @@ impl Board {
 
 /// The hub's listeners for the services.
 pub const fn listeners(on_lag: OnLag) -> [Listener; 2] {
-    [Listener { protocol: Protocol::Chat, on_lag }, Listener { protocol: Protocol::Echo, on_lag }]
+    [Listener { on_lag, ..Listener::new(Protocol::Chat) }, Listener::new(Protocol::Echo)]
 }

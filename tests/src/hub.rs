@@ -37,7 +37,7 @@ impl Setup {
                 log: settings.log_size.map_or(sizes.log, usize::next_power_of_two),
                 ..sizes
             },
-            listeners: vec![Listener { protocol: Protocol::Chat, on_lag }],
+            listeners: vec![Listener { on_lag, ..Listener::new(Protocol::Chat) }],
             config: Config {
                 greeting: settings.greeting.unwrap_or_default(),
                 grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),

@@ -106,6 +106,11 @@ impl Swarm {
         self.members[client].received.pop_line()
     }
 
+    /// Takes all that `client` received and nobody took, lines or not.
+    pub fn take_all(&mut self, client: usize) -> Vec<u8> {
+        self.members[client].received.pop_all()
+    }
+
     /// Lets all move once: waits at most for `timeout` until one of them can.
     pub fn turn(&mut self, timeout: Duration) {
         let mut polled = Vec::with_capacity(self.members.len());

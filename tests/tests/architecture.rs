@@ -5,14 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 14] = [
+const CORE: [&str; 20] = [
     "event",
     "limits",
     "text",
+    "account",
+    "unbounded",
+    "notices",
+    "patience",
+    "sorted",
     "log",
     "queue",
     "line",
     "conn",
+    "waiting",
     "room",
     "worklist",
     "deadlines",

@@ -13,7 +13,8 @@ use parlour_tests::with_each_driver;
 
 with_each_driver! {
     a_receiver_that_never_reads_is_cut_and_harms_nobody,
-    a_receiver_that_trickles_is_cut_as_well,
+    a_receiver_that_takes_a_little_now_and_then_is_cut_as_well,
+    a_receiver_that_is_slow_but_steady_sets_the_pace,
     a_relay_cuts_who_never_reads,
     the_shutdown_is_told_to_all_even_while_one_stalls,
     a_client_that_breaks_off_while_answers_wait_is_gone,
@@ -66,28 +67,40 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody(driver: Driver) {
     server.stop();
 }
 
-fn a_receiver_that_trickles_is_cut_as_well(driver: Driver) {
-    const LINES: usize = 200_000;
+/// Lets a talker flood a room with `lines`, in which one takes `piece` bytes at a time and
+/// pauses; says how often somebody was too slow for the others, who see all.
+fn flood_before_a_slow_one(driver: Driver, lines: usize, piece: usize, pause: Duration) -> usize {
     let server = driver.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
-    let mut trickle = Client::enter_with(server.chat(), SMALL).into_stream();
+    let mut slow = Client::enter_with(server.chat(), SMALL).into_stream();
     for client in [talker, listener] {
         catch_up(&mut swarm, client);
     }
-    // Its socket takes something now and then, but far too little.
     let reader = std::thread::spawn(move || {
-        let mut little = [0; 512];
-        while matches!(trickle.read(&mut little), Ok(1..)) {
-            std::thread::sleep(Duration::from_millis(5));
+        let mut bytes = vec![0; piece];
+        while matches!(slow.read(&mut bytes), Ok(1..)) {
+            std::thread::sleep(pause);
         }
-        drop::<Stream>(trickle);
+        drop::<Stream>(slow);
     });
-    swarm.send(talker, &flood(LINES));
-    assert_eq!(see_flood(&mut swarm, listener, LINES), 1, "it is cut, once");
+    swarm.send(talker, &flood(lines));
+    let cut = see_flood(&mut swarm, listener, lines);
     server.stop();
     reader.join().expect("no panic");
+    cut
+}
+
+fn a_receiver_that_takes_a_little_now_and_then_is_cut_as_well(driver: Driver) {
+    // Its socket takes something now and then, but far too seldom.
+    let cut = flood_before_a_slow_one(driver, 200_000, 4096, Duration::from_millis(400));
+    assert_eq!(cut, 1, "it is cut, once");
+}
+
+fn a_receiver_that_is_slow_but_steady_sets_the_pace(driver: Driver) {
+    let cut = flood_before_a_slow_one(driver, 50_000, 4096, Duration::from_millis(5));
+    assert_eq!(cut, 0, "the others wait for it, a moment at a time");
 }
 
 fn a_relay_cuts_who_never_reads(driver: Driver) {

@@ -219,7 +219,7 @@ fn echo_waits_for_one_who_said_all_and_does_not_read() {
 #[test]
 fn a_follower_that_is_no_socket_reads_along() {
     let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(2));
-    plan.setup.listeners.push(Listener { protocol: Protocol::Console, on_lag: OnLag::Skip });
+    plan.setup.listeners.push(Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) });
     plan.setup.limits.conns += 1;
     let mut wire = Wire::new(&mut ground, &plan);
     let start = parlour_firmware::core::Instant::from_millis(0);

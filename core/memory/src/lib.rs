@@ -2,13 +2,13 @@
 //! allocates, and borrows all that it needs from its driver.
 //!
 //! ```
-//! use parlour_core::{Config, Hub, Limits, Listener, OnLag, Protocol};
+//! use parlour_core::{Config, Hub, Limits, Listener, Protocol};
 //! use parlour_memory::Memory;
 //!
 //! let limits = Limits {
 //!     conns: 4, rooms: 2, rooms_per_conn: 2, name: 32, line: 128, queue: 512, log: 4096, records: 64,
 //! };
-//! let chat = [Listener { protocol: Protocol::Chat, on_lag: OnLag::Disconnect }];
+//! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);
 //! let hub = Hub::new(Config::new(&chat), limits, memory.storage()).unwrap();
 //! assert_eq!(hub.count(), 0);
@@ -23,6 +23,7 @@ pub struct Memory<'a> {
     conns: Vec<Conn<'a>>,
     members: Vec<Member>,
     rooms: Vec<Room<'a>>,
+    order: Vec<u32>,
     records: Vec<[u64; 2]>,
     bytes: Vec<u8>,
 }
@@ -38,6 +39,7 @@ impl<'a> Memory<'a> {
             conns: filled(limits.conns, || Conn::EMPTY),
             members: filled(limits.members(), || Member::EMPTY),
             rooms: filled(limits.rooms, || Room::EMPTY),
+            order: vec![0; limits.order()],
             records: vec![[0; 2]; limits.all_records()],
             bytes: vec![0; limits.bytes()],
         }
@@ -49,6 +51,7 @@ impl<'a> Memory<'a> {
             conns: &mut self.conns,
             members: &mut self.members,
             rooms: &mut self.rooms,
+            order: &mut self.order,
             records: &mut self.records,
             bytes: &mut self.bytes,
         }

@@ -16,7 +16,7 @@ impl Exchange<'_> {
         conn.state = State::Closing;
         conn.cause = cause;
         conn.listing = Listing::None;
-        (conn.blocked, conn.wait_until) = (false, close_at);
+        (conn.blocked, conn.timer) = (false, close_at);
         self.arm(slot, close_at);
         self.leave_all(slot);
     }
@@ -30,7 +30,7 @@ impl Exchange<'_> {
     pub(crate) fn hurry(&mut self, slot: Slot) {
         let close_at = self.now.after(u64::from(self.config.flush_ms));
         let conn = self.conn_mut(slot);
-        conn.wait_until = conn.wait_until.min(close_at);
+        conn.timer = conn.timer.min(close_at);
         self.arm(slot, close_at);
     }
 
@@ -43,7 +43,7 @@ impl Exchange<'_> {
         conn.state = state;
         conn.queue.clear(&mut self.buffers);
         conn.gap = Gap::NONE;
-        conn.wait_until = Instant::NEVER;
+        conn.timer = Instant::NEVER;
         self.leave_all(slot);
         for index in self.members_of(slot) {
             let member = &mut self.members[index as usize];

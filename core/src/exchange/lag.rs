@@ -1,100 +1,113 @@
-//! Lag: when a room is closed, who is to blame, and what it means to skip; and
-//! the rate limit.
+//! Lag: when a room is closed, for how long, and what it means to skip; and what rooms are told
+//! of comings and goings.
 //!
-//! A room that has no place left for the longest line is *closed*: its members'
-//! input waits. Whoever then holds back the log has the grace to take what waited
-//! for it at that moment.
+//! A room that has no place left for the longest line is *closed*: what its members say
+//! waits, and with it their input. It waits for those whose cursors hold the log as long
+//! as it has patience; see [`crate::patience`].
+//!
+//! To find from where on the log is held costs a look at each member. It is done when the room
+//! seems to have no place, and once in a turn while it is closed, however many have moved.
 
 use super::Exchange;
-use crate::conn::{Conn, Slot};
+use crate::conn::Slot;
 use crate::event::Instant;
-use crate::limits::Config;
+use crate::limits::{OnLag, SUM_MS};
 use crate::log::{Kind, Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
+use crate::worklist::Worklist;
 
 /// Records that a room keeps free beyond the one that is being appended: what
 /// happens to members can be told even while nobody may speak.
 pub(super) const RESERVE: usize = 2;
-
-/// How far ahead of its rate a connection may be.
-const BURST_US: u64 = 1_000_000;
 
 impl Exchange<'_> {
     pub(super) fn has_place(&self, room: RoomIndex) -> bool {
         self.rooms[room as usize].log.fits(1 + RESERVE, self.limits.longest())
     }
 
-    /// Finds out anew from where on a room's log is held, and whether the room
-    /// is open. Costs a look at each member, so it is done only when the room
-    /// has no place, as far as is known, or the last one that held it moved.
-    pub(super) fn refresh(&mut self, room: RoomIndex) {
-        let (mut hold, mut at_hold) = (self.rooms[room as usize].log.head(), 0);
+    /// Finds from where on a room's log is held, and whether the room is open. `is_by_force`:
+    /// those that held it were dealt with.
+    pub(crate) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
+        let mut hold = self.rooms[room as usize].log.head();
         for member in self.members_in(room).filter(|member| member.holds()) {
             if before(member.position, hold) {
-                (hold, at_hold) = (member.position, 0);
+                hold = member.position;
             }
-            at_hold += u32::from(member.position == hold);
         }
         let log = &mut self.rooms[room as usize].log;
         log.set_hold(hold);
         self.stats.log_most = self.stats.log_most.max(log.held());
-        self.rooms[room as usize].at_hold = at_hold;
-        let was_closed = self.rooms[room as usize].closed;
-        let closed = !self.has_place(room);
-        self.rooms[room as usize].closed = closed;
-        if closed {
-            self.mark_laggards(room);
-        } else if was_closed {
-            self.rotate(room);
-            self.changed_rooms.push(self.rooms, room);
-            self.opened_rooms.push(self.rooms, room);
-        }
-    }
-
-    /// The clock starts for every member that keeps the room closed, and for those that
-    /// would do so next: each on its own clock, they could keep it closed one after another.
-    fn mark_laggards(&mut self, room: RoomIndex) {
-        let (now, longest) = (self.now, self.limits.longest());
-        let Room { log, first, .. } = &self.rooms[room as usize];
-        let mut next = *first;
-        while let Some(member) = self.members.get_mut(next as usize) {
-            next = member.next;
-            if member.holds()
-                && member.waited_since == Instant::NEVER
-                && (!log.fits_behind(member.position, 1 + RESERVE, longest)
-                    || log.is_far_behind(member.position))
-            {
-                (member.waited_since, member.catch_up) = (now, member.end(log));
-                let due = now.after(grace_ms(&self.config, &self.conns[member.conn as usize]));
-                self.deadlines.arm(self.conns, member.conn, due);
+        let (now, grace_ms, has_place) = (self.now, self.config.grace_ms, self.has_place(room));
+        let Room { closed, loosened, patience, waiting, .. } = &mut self.rooms[room as usize];
+        *loosened = false;
+        let was_closed = core::mem::replace(closed, !has_place);
+        if was_closed && has_place {
+            patience.open(now, is_by_force);
+            if !waiting.is_empty() {
+                self.opened_rooms.push(self.rooms, room);
             }
+        } else if !was_closed && !has_place {
+            patience.close(now, grace_ms);
+            self.pend(room, self.patience_ends_at(room));
         }
     }
 
-    /// When a member has to be cut loose; `NEVER` if no room waits for it.
-    pub(crate) fn lag_deadline(&self, index: MemberIndex) -> Instant {
-        let member = &self.members[index as usize];
-        if member.waited_since == Instant::NEVER || !member.holds() {
-            return Instant::NEVER;
+    /// When a closed room deals with those that hold its log.
+    pub(crate) fn patience_ends_at(&self, room: RoomIndex) -> Instant {
+        let Room { owner, patience, .. } = &self.rooms[room as usize];
+        // Only a relay's room has an owner.
+        let owner = owner.filter(|_| cfg!(feature = "relay"));
+        let listener = owner.and_then(|owner| self.config.listener(owner));
+        match listener.map(|listener| listener.on_lag) {
+            Some(OnLag::Wait) => Instant::NEVER,
+            _ => patience.ends_at(),
         }
-        member.waited_since.after(grace_ms(&self.config, &self.conns[member.conn as usize]))
+    }
+
+    /// The log of a room may be held no longer where it was: if that matters, the room is
+    /// looked at in this turn.
+    pub(super) fn loosen(&mut self, room: RoomIndex) {
+        let Room { closed, loosened, .. } = &mut self.rooms[room as usize];
+        if *closed && !core::mem::replace(loosened, true) {
+            self.pend(room, self.now);
+        }
+    }
+
+    /// Notes that a room has something to do in time.
+    pub(crate) fn pend(&mut self, room: RoomIndex, at: Instant) {
+        self.pending_rooms.push(self.rooms, room);
+        self.room_due = self.room_due.min(at);
+    }
+
+    /// The rooms that have something to do in time, if for one of them it has come. All of
+    /// them are to be looked at, and noted again where something is left.
+    pub(crate) fn take_pending_rooms(&mut self) -> Worklist {
+        if self.room_due > self.now {
+            return Worklist::new(2);
+        }
+        self.room_due = Instant::NEVER;
+        core::mem::replace(&mut self.pending_rooms, Worklist::new(2))
+    }
+
+    /// Whether a member keeps a room closed.
+    pub(crate) fn holds_up(&self, index: MemberIndex) -> bool {
+        let member = &self.members[index as usize];
+        let log = &self.rooms[member.room as usize].log;
+        member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.limits.longest())
     }
 
     /// Moves a cursor on to `position`. Says whether it is not yet at its end.
     pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
         let member = &mut self.members[index as usize];
-        let room = &mut self.rooms[member.room as usize];
-        let held = member.holds() && member.position == room.log.hold();
+        let room = &self.rooms[member.room as usize];
+        let held = member.position == room.log.hold();
         let moved = member.advance(&room.log, position);
         let is_behind = member.position != member.end(&room.log);
         if member.state == Membership::Draining && !is_behind {
             self.unlink(index);
         } else if moved && held && room.closed {
-            room.at_hold = room.at_hold.saturating_sub(1);
-            if room.at_hold == 0 {
-                let room = member.room;
-                self.refresh(room);
-            }
+            let room = member.room;
+            self.loosen(room);
         }
         is_behind
     }
@@ -132,51 +145,46 @@ impl Exchange<'_> {
         true
     }
 
-    /// Whether a connection may send a line. The limit is a leaky bucket in the
-    /// form of ITU-T I.371's GCRA, with a burst of one second.
-    pub(crate) fn within_rate(&self, slot: Slot) -> bool {
-        self.conn(slot).rate_at_us <= self.now.as_millis().saturating_mul(1_000).saturating_add(BURST_US)
-    }
+    // --- Comings and goings ---
 
-    /// Counts lines that a connection has sent.
-    pub(crate) fn charge(&mut self, slot: Slot, lines: u32) {
-        let Some(rate) = self.config.rate else { return };
-        let now_us = self.now.as_millis().saturating_mul(1_000);
-        let conn = self.conn_mut(slot);
-        conn.rate_at_us = conn.rate_at_us.max(now_us) + u64::from(lines) * 1_000_000 / u64::from(rate.max(1));
-        if !self.within_rate(slot) {
-            self.arm_rate(slot);
+    /// Tells a room that somebody came (0) or left (1); if that was told too often of its
+    /// address lately, or the room has no place, it is counted, and told in a sum later.
+    pub(crate) fn tell_or_count(
+        &mut self,
+        (room, which): (RoomIndex, usize),
+        slot: Slot,
+        seq: u64,
+        author: Option<MemberIndex>,
+        parts: &[&[u8]],
+    ) {
+        if self.takes_notice(room) && self.notices.take(self.network_of(slot), self.now) {
+            return self.append(room, seq, author, Kind::Notice, parts);
         }
+        let Room { untold, tell_at, .. } = &mut self.rooms[room as usize];
+        untold[which] = untold[which].saturating_add(1);
+        *tell_at = (*tell_at).min(self.now.after(SUM_MS));
+        let at = *tell_at;
+        self.pend(room, at);
     }
 
-    /// Notes when a connection that is above the rate may go on.
-    pub(crate) fn arm_rate(&mut self, slot: Slot) {
-        let at_us = self.conn(slot).rate_at_us.saturating_sub(BURST_US);
-        self.arm(slot, Instant::from_millis(at_us.div_ceil(1_000)));
+    /// How many came to a room and left it that it was not told of.
+    pub(crate) fn take_untold(&mut self, room: RoomIndex) -> [u32; 2] {
+        let room = &mut self.rooms[room as usize];
+        room.tell_at = Instant::NEVER;
+        core::mem::take(&mut room.untold)
     }
-}
-
-/// How long a room waits for a connection. Who has not even taken the notice of
-/// what it missed before has had its grace.
-fn grace_ms(config: &Config<'_>, conn: &Conn<'_>) -> u64 {
-    if conn.gap.open { 0 } else { u64::from(config.grace_ms) }
 }
 
 /// How many messages of others start from one position to another.
 fn missed_messages(log: &Log<'_>, member: &Member, from: Position, to: Position) -> u32 {
-    let (mut number, end) = (log.record_at(from), log.record_at(to));
-    let (mut own, mut own_ahead) = (member.own, member.own_ahead);
-    let mut missed = 0;
-    while before(number, end) {
-        if own_ahead && own == number {
-            match log.chained(own) {
-                Some(following) => own = following,
-                None => own_ahead = false,
-            }
-        } else {
-            missed += u32::from(log.record(number).kind() == Kind::Message);
+    let (from, to) = (log.record_at(from), log.record_at(to));
+    let mut missed = log.count_messages(from, to);
+    let mut next = member.own_ahead.then_some(member.own);
+    while let Some(own) = next.filter(|&own| before(own, to)) {
+        if !before(own, from) {
+            missed -= u32::from(log.record(own).kind() == Kind::Message);
         }
-        number = number.wrapping_add(1);
+        next = log.chained(own);
     }
     missed
 }

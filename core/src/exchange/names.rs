@@ -1,25 +1,18 @@
 //! The names of connections, and the numbers of guests.
 
-use core::fmt::Write;
-
 use super::{Exchange, Name};
-use crate::conn::{Slot, State};
+use crate::conn::Slot;
+use crate::text::Decimal;
 
 impl Exchange<'_> {
     pub(crate) fn name(&self, slot: Slot) -> Name {
         Name::from_slice(self.conn(slot).name.as_bytes()).unwrap_or_default()
     }
 
-    /// Who bears `name`, without regard to ASCII case.
-    pub(crate) fn named(&self, name: &[u8]) -> Option<Slot> {
-        self.slots().find(|&slot| {
-            let conn = self.conn(slot);
-            conn.state != State::Free && conn.name.as_bytes().eq_ignore_ascii_case(name)
-        })
-    }
-
+    /// Gives a connection a name that nobody else has.
     pub(crate) fn set_name(&mut self, slot: Slot, name: &[u8]) {
         self.unname(slot);
+        self.enter_name(slot, name);
         self.conn_mut(slot).name.set(name);
         if let Some(guest) = self.guest_number(name) {
             self.conns[guest as usize].guest_taken = true;
@@ -32,13 +25,21 @@ impl Exchange<'_> {
         // There are as many numbers as connections, and this one has none.
         let Some(free) = free else { return };
         self.guest_hint = free as u32 + 1;
-        let mut name = heapless::String::<16>::new();
-        let _ = write!(name, "guest-{}", free + 1);
-        self.set_name(slot, name.as_bytes());
+        let mut name = Name::new();
+        for part in ["guest-", Decimal::new(free + 1).as_str()] {
+            // Every name has room for it, as the limits are checked.
+            let _ = name.extend_from_slice(part.as_bytes());
+        }
+        self.set_name(slot, &name);
     }
 
     pub(super) fn unname(&mut self, slot: Slot) {
-        if let Some(guest) = self.guest_number(&self.name(slot)) {
+        let name = self.name(slot);
+        if name.is_empty() {
+            return;
+        }
+        self.remove_name(&name);
+        if let Some(guest) = self.guest_number(&name) {
             self.conns[guest as usize].guest_taken = false;
             self.guest_hint = self.guest_hint.min(guest);
         }

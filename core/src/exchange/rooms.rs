@@ -3,8 +3,9 @@
 use super::lag::RESERVE;
 use super::{Exchange, Name};
 use crate::conn::{NONE, Slot};
-use crate::event::ListenerId;
+use crate::event::{Instant, ListenerId};
 use crate::log::Kind;
+use crate::patience::Patience;
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 
 impl Exchange<'_> {
@@ -32,7 +33,7 @@ impl Exchange<'_> {
         present.map(|member| member.room)
     }
 
-    /// The room's memberships, in the order in which they take turns.
+    /// The room's memberships, in the order in which they came.
     pub(crate) fn members_in(&self, room: RoomIndex) -> impl Iterator<Item = &Member> {
         let mut next = self.rooms[room as usize].first;
         core::iter::from_fn(move || {
@@ -42,53 +43,44 @@ impl Exchange<'_> {
         })
     }
 
-    /// Makes a connection a member; what is said from now on concerns it.
-    /// `None` while it has no place for one more room, or has not yet received
-    /// what was said in this one before it left.
-    pub(crate) fn join(&mut self, slot: Slot, room: RoomIndex, state: Membership) -> Option<MemberIndex> {
-        let mut places = self.members_of(slot);
-        if places.clone().any(|m| {
-            let member = &self.members[m as usize];
-            member.state != Membership::Free && member.room == room
-        }) {
-            return None;
-        }
-        let index = places.find(|&m| self.members[m as usize].state == Membership::Free)?;
+    /// Whether a connection has a place for one more room, and has received what was said
+    /// in this one before it left, if it had been there.
+    pub(crate) fn may_join(&self, slot: Slot, room: Option<RoomIndex>) -> bool {
+        let memberships = self.memberships(slot);
+        let is_there = |member: &Member| member.state != Membership::Free && Some(member.room) == room;
+        memberships.iter().any(|member| member.state == Membership::Free) && !memberships.iter().any(is_there)
+    }
+
+    /// Makes a connection that may join a member; what is said from now on concerns it.
+    pub(crate) fn join(&mut self, slot: Slot, room: RoomIndex, state: Membership) {
+        let Some(index) = self.member_in(slot, &[Membership::Free]) else { return };
         let room_ref = &mut self.rooms[room as usize];
         let position = room_ref.log.head();
         let previous = core::mem::replace(&mut room_ref.last, index);
+        room_ref.members += 1;
+        // It may stand between those that are still to be named.
+        room_ref.unnamed += u32::from(room_ref.unnamed > 0);
+        room_ref.present += u32::from(state == Membership::Present);
+        let taken_at = self.now.wrapping_millis();
         self.members[index as usize] =
-            Member { state, room, conn: slot, previous, position, end: position, ..Member::EMPTY };
+            Member { state, room, conn: slot, previous, position, end: position, taken_at, ..Member::EMPTY };
         match previous {
             NONE => self.rooms[room as usize].first = index,
             previous => self.members[previous as usize].next = index,
         }
-        self.rooms[room as usize].present += u32::from(state == Membership::Present);
-        Some(index)
-    }
-
-    /// Lets a member that waited to join come in.
-    pub(crate) fn admit(&mut self, index: MemberIndex) {
-        let member = &mut self.members[index as usize];
-        let room = &mut self.rooms[member.room as usize];
-        member.state = Membership::Present;
-        member.position = room.log.head();
-        room.present += 1;
-        self.touch(self.members[index as usize].conn);
     }
 
     /// Ends a membership: `state` is `Leaving` while its departure has to be told,
     /// or `Draining`.
     pub(crate) fn leave(&mut self, index: MemberIndex, state: Membership) {
         let member = &mut self.members[index as usize];
-        let room = &mut self.rooms[member.room as usize];
-        match member.state {
-            Membership::Present => room.present -= 1,
-            Membership::Joining => return self.unlink(index),
-            Membership::Free | Membership::Observing | Membership::Leaving | Membership::Draining => {}
-        }
+        let (slot, room) = (member.conn, &mut self.rooms[member.room as usize]);
+        room.present -= u32::from(member.state == Membership::Present);
         member.end = member.end(&room.log);
         member.state = state;
+        if self.conns[slot as usize].turn.room == member.room {
+            room.waiting.remove(self.conns, slot);
+        }
         self.settle(index);
     }
 
@@ -103,57 +95,76 @@ impl Exchange<'_> {
     /// end, and the log may be held no longer.
     pub(super) fn settle(&mut self, index: MemberIndex) {
         let member = &self.members[index as usize];
-        let room = member.room;
         if member.state == Membership::Draining && member.position == member.end {
             self.unlink(index);
-        } else if self.rooms[room as usize].closed {
-            self.refresh(room);
+        } else {
+            self.loosen(member.room);
         }
     }
 
     pub(super) fn unlink(&mut self, index: MemberIndex) {
         let Member { room, previous, next, conn, .. } =
             core::mem::replace(&mut self.members[index as usize], Member::EMPTY);
+        let room_ref = &mut self.rooms[room as usize];
+        room_ref.members -= 1;
+        room_ref.unnamed = room_ref.unnamed.min(room_ref.members);
+        if room_ref.named == index {
+            room_ref.named = next;
+        }
         match previous {
-            NONE => self.rooms[room as usize].first = next,
+            NONE => room_ref.first = next,
             previous => self.members[previous as usize].next = next,
         }
         match next {
-            NONE => self.rooms[room as usize].last = previous,
+            NONE => room_ref.last = previous,
             next => self.members[next as usize].previous = previous,
         }
         // Its connection may have waited for a place, or may be gone now.
         self.wake(conn);
-        let room_ref = &mut self.rooms[room as usize];
-        if room_ref.is_free() {
-            room_ref.name.clear();
-            room_ref.topic.clear();
-        }
-        if room_ref.closed {
-            self.refresh(room);
+        if self.rooms[room as usize].is_free() {
+            self.free_room(room);
+        } else {
+            self.loosen(room);
         }
     }
 
-    /// Puts the first member last, so that it is not always the same one that is
-    /// asked first when a room opens.
-    pub(super) fn rotate(&mut self, room: RoomIndex) {
-        let Room { first, last, .. } = self.rooms[room as usize];
-        if first == last {
-            return;
+    /// Enters the rooms that there are from the start, and lists the others as free.
+    pub(super) fn enter_rooms(&mut self) {
+        for room in (0..self.rooms.len() as RoomIndex).rev() {
+            if self.rooms[room as usize].is_free() {
+                self.free_room(room);
+            } else if !self.rooms[room as usize].name.is_empty() {
+                let name = self.room_name(room);
+                self.enter_room(room, &name);
+            }
+            self.rooms[room as usize].patience = Patience::full(self.config.grace_ms);
         }
-        let second = core::mem::replace(&mut self.members[first as usize].next, NONE);
-        self.members[first as usize].previous = last;
-        self.members[last as usize].next = first;
-        self.members[second as usize].previous = NONE;
-        (self.rooms[room as usize].first, self.rooms[room as usize].last) = (second, first);
     }
 
-    /// The room called `name`, without regard to ASCII case.
-    pub(crate) fn room_named(&self, name: &[u8]) -> Option<RoomIndex> {
-        let found = self.rooms.iter().position(|room| {
-            !room.is_free() && room.owner.is_none() && room.name.as_bytes().eq_ignore_ascii_case(name)
-        });
-        found.map(|index| index as RoomIndex)
+    /// Makes a room with a name that none has. `None`: there are as many rooms as there may
+    /// be. Somebody has to join it: it is free again when the last one has left.
+    pub(crate) fn new_room(&mut self, name: &[u8]) -> Option<RoomIndex> {
+        let room = self.free_room;
+        self.free_room = self.rooms.get(room as usize)?.next_free;
+        self.enter_room(room, name);
+        self.rooms[room as usize].name.set(name);
+        Some(room)
+    }
+
+    fn free_room(&mut self, room: RoomIndex) {
+        let name = self.room_name(room);
+        if !name.is_empty() {
+            self.remove_room(&name);
+        }
+        let grace_ms = self.config.grace_ms;
+        let next_free = core::mem::replace(&mut self.free_room, room);
+        let room = &mut self.rooms[room as usize];
+        (room.next_free, room.generation) = (next_free, room.generation.wrapping_add(1));
+        (room.closed, room.loosened, room.patience) = (false, false, Patience::full(grace_ms));
+        (room.untold, room.tell_at) = ([0; 2], Instant::NEVER);
+        room.name.clear();
+        room.topic.clear();
+        room.log.set_hold(room.log.head());
     }
 
     /// A room's name.
@@ -164,17 +175,6 @@ impl Exchange<'_> {
     /// The room of a relay listener.
     pub(crate) fn room_owned(&self, owner: ListenerId) -> Option<RoomIndex> {
         self.rooms.iter().position(|room| room.owner == Some(owner)).map(|index| index as RoomIndex)
-    }
-
-    /// The room called `name`, made if there is none. `None`: there are as
-    /// many rooms as there may be. A room that nobody joins is free again.
-    pub(crate) fn room_or_new(&mut self, name: &[u8]) -> Option<RoomIndex> {
-        if let Some(room) = self.room_named(name) {
-            return Some(room);
-        }
-        let free = self.rooms.iter().position(Room::is_free)?;
-        self.rooms[free].name.set(name);
-        Some(free as RoomIndex)
     }
 
     /// Whether a notice can be appended now.
@@ -203,9 +203,9 @@ impl Exchange<'_> {
     /// What follows when so many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
-        self.changed_rooms.push(self.rooms, room);
-        if !self.has_place(room) {
-            self.refresh(room);
+        self.touch_members(room);
+        if !self.rooms[room as usize].closed && !self.has_place(room) {
+            self.refresh(room, false);
         }
     }
 
@@ -220,6 +220,12 @@ impl Exchange<'_> {
     /// of it back.
     pub(crate) fn say(&mut self, slot: Slot, kind: Kind, parts: &[&[u8]]) {
         self.append_to_all(slot, kind, parts, true);
+    }
+
+    /// As [`Exchange::say`], for one that is in no other room than `member`'s.
+    pub(crate) fn say_in(&mut self, member: MemberIndex, kind: Kind, parts: &[&[u8]]) {
+        let (room, seq) = (self.members[member as usize].room, self.next_seq());
+        self.append(room, seq, Some(member), kind, parts);
     }
 
     /// The membership of a connection in the one room that it is in.
@@ -289,9 +295,39 @@ impl Exchange<'_> {
         self.conns[slot as usize].queue.free(&self.buffers)
     }
 
-    /// The bytes that may be appended to a room before it is looked at again.
-    pub(crate) fn place_in(&self, room: RoomIndex) -> usize {
-        let Room { closed, log, .. } = &self.rooms[room as usize];
-        if *closed { 0 } else { log.free() }
+    /// About how many bytes a connection may say now: as many as its room has place for, and
+    /// its rate allows in a second; a line at least, which waits for its turn if need be.
+    pub(crate) fn appetite(&self, slot: Slot) -> usize {
+        let place = self.room_of(slot).map_or(0, |room| {
+            let room = &self.rooms[room as usize];
+            if room.closed { 0 } else { room.log.free() }
+        });
+        let rate = self.rate(slot).map_or(usize::MAX, |rate| self.limits.line.saturating_mul(rate as usize));
+        place.min(rate).max(self.limits.line_buffer())
+    }
+
+    /// The room for whose turn a line has to wait: it has no place, or others were first,
+    /// unless the line has waited for its turn already.
+    pub(crate) fn room_to_wait_for(&self, slot: Slot, has_waited: bool) -> Option<RoomIndex> {
+        let has_to_wait = |member: &&Member| {
+            let room = &self.rooms[member.room as usize];
+            room.closed || !has_waited && !room.waiting.is_empty()
+        };
+        let mut present = self.memberships(slot).iter().filter(|member| member.state == Membership::Present);
+        let member = present.find(has_to_wait);
+        member.map(|member| member.room)
+    }
+
+    /// Whether a line has to wait for its turn. If so, its author is woken when that has come.
+    pub(crate) fn waits_for_turn(&mut self, slot: Slot, has_waited: bool) -> bool {
+        let Some(room) = self.room_to_wait_for(slot, has_waited) else { return false };
+        if self.conn(slot).turn.room == NONE {
+            let Room { waiting, closed, .. } = &mut self.rooms[room as usize];
+            waiting.push(self.conns, room, slot);
+            if !*closed {
+                self.opened_rooms.push(self.rooms, room);
+            }
+        }
+        true
     }
 }

@@ -1,15 +1,15 @@
 //! Chat: rooms and names, line by line. The rules are numbered in the README.
 
-use crate::conn::{Listing, Slot, State};
+use crate::conn::{Listing, NONE, Slot, State};
 use crate::event::{Cause, Instant, Refusal};
 use crate::exchange::Exchange;
-use crate::limits::{LOBBY, NAME_BYTES, Protocol};
+use crate::limits::{LOBBY, MOMENT_MS, NAME_BYTES, Protocol};
 use crate::log::Kind;
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
-use crate::room::Membership;
-use crate::text::{Text, clipped, is_name, plain_line};
+use crate::room::{Membership, RoomIndex};
+use crate::text::{Decimal, Text, clipped, is_name, plain_line};
 use crate::transmit::GapText;
 
 /// The chat protocol.
@@ -34,17 +34,11 @@ impl Behaviour for Chat {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.set_guest_name(slot);
         x.conn_mut(slot).listing = Listing::Greeting(0);
-        if let Some(lobby) = x.room_or_new(LOBBY.as_bytes()) {
-            x.join(slot, lobby, Membership::Joining);
-        }
         x.wake(slot);
     }
 
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
-        match x.room_of(slot) {
-            Some(room) if self.is_ready(x, slot) => x.place_in(room),
-            _ => 0,
-        }
+        if self.is_ready(x, slot) { x.appetite(slot) } else { 0 }
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
@@ -58,14 +52,24 @@ impl Behaviour for Chat {
         }
     }
 
+    fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
+        introduce(x, slot);
+    }
+
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
         if x.conn(slot).state != State::Open {
             return depart(x, slot);
         }
         listing::resume(x, slot, COMMANDS);
-        if x.conn(slot).listing == Listing::None {
-            arrive(x, slot);
-            listing::resume(x, slot, COMMANDS);
+        if x.conn(slot).listing == Listing::None && x.room_of(slot).is_none() {
+            // It has been greeted: it comes in when it can be told who is there.
+            if x.queue_free(slot) < x.limits.longest() {
+                x.conn_mut(slot).blocked = true;
+            } else if let Some(lobby) = x.room_named(LOBBY.as_bytes()) {
+                come_in(x, slot, lobby);
+                x.set_timer(slot, x.now.after(MOMENT_MS));
+                listing::resume(x, slot, COMMANDS);
+            }
         }
         if can_act(x, slot) {
             lines::resume(self, x, slot);
@@ -75,7 +79,7 @@ impl Behaviour for Chat {
     }
 
     fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {
-        tell(x, slot, format_args!("{text}"));
+        tell(x, slot, &[text]);
     }
 
     fn refusal(&self, refusal: Refusal) -> &'static str {
@@ -96,10 +100,20 @@ impl LineReader for Chat {
         can_act(x, slot) && !x.conn(slot).postponed && x.within_rate(slot)
     }
 
+    fn waits(&self, x: &mut Exchange<'_>, slot: Slot, has_waited: bool) -> bool {
+        x.waits_for_turn(slot, has_waited)
+    }
+
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
         match text.strip_prefix(b"/") {
-            Some(command) if !command.starts_with(b"/") => command::run(COMMANDS, x, slot, command),
+            Some(command) if !command.starts_with(b"/") => {
+                let done = command::run(COMMANDS, x, slot, command);
+                // After a `/nick`, so that the others see one line only.
+                introduce(x, slot);
+                done
+            }
             escaped => {
+                introduce(x, slot);
                 // Lent out for a moment: a copy of it would cost more than all the rest.
                 let name = core::mem::take(&mut x.conn_mut(slot).name);
                 let text = escaped.unwrap_or(text);
@@ -113,7 +127,11 @@ impl LineReader for Chat {
     /// Says messages that need no closer look than to be copied. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
-        let Some(member) = x.only_membership(slot).filter(|_| x.config.rate.is_none()) else { return 0 };
+        let is_plain = x.conn(slot).announced && x.rate(slot).is_none();
+        let Some(member) = x.only_membership(slot).filter(|_| is_plain) else { return 0 };
+        if x.room_to_wait_for(slot, false).is_some() {
+            return 0;
+        }
         let scratch = core::mem::take(&mut x.scratch);
         let mut heading = Text::new(scratch);
         for part in [b"<", x.conn(slot).name.as_bytes(), b"> "] {
@@ -138,97 +156,86 @@ impl LineReader for Chat {
     }
 }
 
-/// Whether a line can be acted on: all that it may lead to has a place.
+/// Whether a line can be acted on: what it is answered with has a place.
 fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
     let conn = x.conn(slot);
     conn.state == State::Open
         && conn.listing == Listing::None
+        && conn.turn.room == NONE
         && x.queue_free(slot) >= x.limits.longest()
-        && x.memberships(slot).iter().all(|member| match member.state {
-            Membership::Present => !x.rooms[member.room as usize].closed,
-            Membership::Joining => false,
-            _ => true,
-        })
+        && x.room_of(slot).is_some()
 }
 
 /// The notice of a gap, for every protocol that shows lines.
 pub(crate) fn gap_text(missed: u32) -> GapText {
-    let mut text = heapless::String::<48>::new();
-    let _ = core::fmt::write(&mut text, format_args!("-- you missed {missed} messages\r\n"));
-    text.into_bytes()
+    let mut text = GapText::new();
+    for part in ["-- you missed ", Decimal::new(missed as usize).as_str(), " messages\r\n"] {
+        // There is room for all digits.
+        let _ = text.extend_from_slice(part.as_bytes());
+    }
+    text
 }
 
 // --- Coming and going ---
 
-/// Lets a newcomer to a room in, once the room can be told.
-fn arrive(x: &mut Exchange<'_>, slot: Slot) {
-    let Some(member) = x.member_in(slot, &[Membership::Joining]) else { return };
-    let room = x.members[member as usize].room;
-    if !x.takes_notice(room) {
-        return;
-    }
-    if x.queue_free(slot) < x.limits.longest() {
-        x.conn_mut(slot).blocked = true;
-        return;
-    }
-    let name = x.name(slot);
-    let seq = x.next_seq();
-    x.append(room, seq, None, Kind::Notice, &[b"-- ", &name, b" joined\r\n"]);
-    x.admit(member);
+/// Kinds of what is told in a sum.
+const CAME: usize = 0;
+const LEFT: usize = 1;
+
+/// Lets a connection into a room, and tells it who is there.
+fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
+    x.join(slot, room, Membership::Present);
     x.conn_mut(slot).listing = listing::HERE;
-    // Who has just connected was told by the welcome where it is.
-    if core::mem::replace(&mut x.conn_mut(slot).welcomed, true) {
-        let name = x.room_name(room);
-        x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
-        tell_topic(x, slot, false);
-    }
 }
 
-/// Tells the rooms that somebody has left, once all of them can be told at once.
-fn depart(x: &mut Exchange<'_>, slot: Slot) {
-    let leaving = |x: &Exchange<'_>, m: u32| x.members[m as usize].state == Membership::Leaving;
-    let all_take_it = x
-        .members_of(slot)
-        .filter(|&m| leaving(x, m))
-        .all(|m| x.shutting_down || x.takes_notice(x.members[m as usize].room));
-    if !all_take_it {
+/// Tells the others in its room that a connection is there, unless they know.
+fn introduce(x: &mut Exchange<'_>, slot: Slot) {
+    if x.conn(slot).announced || x.conn(slot).state != State::Open {
         return;
     }
-    let name = x.name(slot);
-    let mut reason = heapless::Vec::<u8, 128>::new();
+    let Some(member) = x.member_in(slot, &[Membership::Present]) else { return };
+    x.conn_mut(slot).announced = true;
+    let (room, name, seq) = (x.members[member as usize].room, x.name(slot), x.next_seq());
+    x.tell_or_count((room, CAME), slot, seq, Some(member), &[b"-- ", &name, b" joined\r\n"]);
+}
+
+/// Lets a connection that is closing, or gone, leave its rooms.
+fn depart(x: &mut Exchange<'_>, slot: Slot) {
     let conn = x.conn(slot);
-    let given = conn.line.as_bytes();
+    // Only an operator gives a reason.
     let given =
-        if conn.cause == Cause::Kicked && !given.is_empty() { given } else { conn.cause.reason().as_bytes() };
-    let _ = reason.extend_from_slice(&given[..given.len().min(128)]);
-    let seq = x.next_seq();
+        if cfg!(feature = "console") && conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
+    let given = heapless::Vec::<u8, 128>::from_slice(&given[..given.len().min(128)]).unwrap_or_default();
+    let reason = if given.is_empty() { x.conn(slot).cause.reason().as_bytes() } else { &given };
+    leave_rooms(x, slot, Membership::Leaving, reason);
+}
+
+/// Leaves every room in which the connection is in this way, and tells those that were
+/// told that it had come.
+fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, reason: &[u8]) {
+    let is_told = x.conn(slot).announced && !x.shutting_down;
+    let (name, seq) = (x.name(slot), x.next_seq());
+    let (open, close): (&[u8], &[u8]) = if reason.is_empty() { (b"", b"") } else { (b" (", b")") };
     for member in x.members_of(slot) {
-        if leaving(x, member) {
-            if !x.shutting_down {
-                tell_left(x, x.members[member as usize].room, seq, &name, &reason);
+        if x.members[member as usize].state == way {
+            let room = x.members[member as usize].room;
+            x.leave(member, Membership::Leaving);
+            if is_told {
+                let parts: &[&[u8]] = &[b"-- ", &name, b" left", open, reason, close, b"\r\n"];
+                x.tell_or_count((room, LEFT), slot, seq, None, parts);
             }
             x.leave(member, Membership::Draining);
         }
     }
 }
 
-fn tell_left(x: &mut Exchange<'_>, room: u32, seq: u64, name: &[u8], reason: &[u8]) {
-    let (open, close): (&[u8], &[u8]) = if reason.is_empty() { (b"", b"") } else { (b" (", b")") };
-    x.append(room, seq, None, Kind::Notice, &[b"-- ", name, b" left", open, reason, close, b"\r\n"]);
-}
-
-/// Leaves every room at once; that is possible whenever a line may be acted on.
-fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, reason: &str) {
-    let name = x.name(slot);
+/// Tells a room how many came and left that it was not told one by one.
+pub(crate) fn tell_sum(x: &mut Exchange<'_>, room: RoomIndex) {
+    let [came, left] = x.take_untold(room);
+    let [came, left] = [came, left].map(|count| Decimal::new(count as usize));
+    let (came, left) = (came.as_str().as_bytes(), left.as_str().as_bytes());
     let seq = x.next_seq();
-    for member in x.members_of(slot) {
-        if x.members[member as usize].state == Membership::Present {
-            let room = x.members[member as usize].room;
-            x.leave(member, Membership::Leaving);
-            tell_left(x, room, seq, &name, reason.as_bytes());
-            x.leave(member, Membership::Draining);
-        }
-    }
+    x.append(room, seq, None, Kind::Notice, &[b"-- others: ", came, b" joined, ", left, b" left\r\n"]);
 }
 
 // --- Commands ---
@@ -237,22 +244,28 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let name = arguments;
     let old = x.name(slot);
     if !is_name(name) || name.len() > x.limits.name {
-        tell(x, slot, format_args!("bad name: {BAD_NAME}"));
+        tell(x, slot, &["bad name: ", BAD_NAME]);
     } else if name.as_bytes() == old.as_slice() {
-        tell(x, slot, format_args!("you are {name} already"));
+        tell(x, slot, &["you are ", name, " already"]);
     } else if x.named(name.as_bytes()).is_some_and(|other| other != slot) {
-        tell(x, slot, format_args!("the name {name} is taken"));
+        tell(x, slot, &["the name ", name, " is taken"]);
     } else {
         x.set_name(slot, name.as_bytes());
-        x.announce(slot, &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"]);
+        let parts: &[&[u8]] = &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"];
+        if x.conn(slot).announced {
+            x.announce(slot, parts);
+        } else {
+            x.tell(slot, parts);
+        }
     }
     Done::Yes
 }
 
 fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     if arguments.is_empty() {
-        tell(x, slot, format_args!("/me wants a text"));
+        tell(x, slot, &["/me wants a text"]);
     } else {
+        introduce(x, slot);
         let name = x.name(slot);
         x.say(slot, Kind::Message, &[b"* ", &name, b" ", arguments.as_bytes(), b"\r\n"]);
     }
@@ -262,7 +275,7 @@ fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (to, text) = split_word(arguments);
     if to.is_empty() || text.is_empty() {
-        tell(x, slot, format_args!("/msg wants a name and a text"));
+        tell(x, slot, &["/msg wants a name and a text"]);
         return Done::Yes;
     }
     let listeners = x.config.listeners;
@@ -273,7 +286,7 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     });
     let Some(found) = found else {
         let shown = clipped(to, NAME_BYTES);
-        tell(x, slot, format_args!("nobody here is called {shown}"));
+        tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
     };
     let (from, to) = (x.name(slot), x.name(found));
@@ -288,22 +301,28 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let name = arguments;
     if !is_name(name) || name.len() > x.limits.name {
-        tell(x, slot, format_args!("bad room name: {BAD_NAME}"));
+        tell(x, slot, &["bad room name: ", BAD_NAME]);
         return Done::Yes;
     }
-    let Some(room) = x.room_or_new(name.as_bytes()) else {
-        tell(x, slot, format_args!("there are too many rooms already"));
-        return Done::Yes;
-    };
-    if x.room_of(slot) == Some(room) {
-        tell(x, slot, format_args!("you are in {name} already"));
+    let known = x.room_named(name.as_bytes());
+    if known.is_some() && x.room_of(slot) == known {
+        tell(x, slot, &["you are in ", name, " already"]);
         return Done::Yes;
     }
-    if x.join(slot, room, Membership::Joining).is_none() {
+    if !x.may_join(slot, known) {
         x.conn_mut(slot).blocked = true;
         return Done::NotNow;
     }
-    leave_rooms(x, slot, "");
+    let Some(room) = known.or_else(|| x.new_room(name.as_bytes())) else {
+        tell(x, slot, &["there are too many rooms already"]);
+        return Done::Yes;
+    };
+    leave_rooms(x, slot, Membership::Present, b"");
+    x.conn_mut(slot).announced = false;
+    come_in(x, slot, room);
+    let name = x.room_name(room);
+    x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
+    tell_topic(x, slot, false);
     x.wake(slot);
     Done::Yes
 }
@@ -314,6 +333,7 @@ fn topic(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell_topic(x, slot, true);
         return Done::Yes;
     }
+    introduce(x, slot);
     let topic = &mut x.rooms[room as usize].topic;
     topic.set(arguments.as_bytes());
     let kept = &arguments.as_bytes()[..topic.as_bytes().len()];
@@ -329,17 +349,17 @@ fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
     if !topic.is_empty() {
         x.tell(slot, &[b"-- topic: ", &topic, b"\r\n"]);
     } else if even_none {
-        tell(x, slot, format_args!("no topic"));
+        tell(x, slot, &["no topic"]);
     }
 }
 
 fn ping(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
-    tell(x, slot, format_args!("pong"));
+    tell(x, slot, &["pong"]);
     Done::Yes
 }
 
 fn quit(x: &mut Exchange<'_>, slot: Slot, reason: &str) -> Done {
-    leave_rooms(x, slot, reason);
+    leave_rooms(x, slot, Membership::Present, reason.as_bytes());
     x.close_soon(slot, Cause::Left);
     Done::Yes
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &[u
         Some(command) => (command.run)(x, slot, arguments),
         None => {
             let shown = clipped(name, 40);
-            tell(x, slot, format_args!("unknown command /{shown}; /help lists the commands"));
+            tell(x, slot, &["unknown command /", shown, "; /help lists the commands"]);
             Done::Yes
         }
     }
@@ -56,8 +56,11 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         name => x.room_named(name.as_bytes()),
     };
     match room {
-        Some(room) => return start(x, slot, Listing::Who { room, from: 0 }),
-        None => tell(x, slot, format_args!("there is no such room; /rooms lists them")),
+        Some(room) => {
+            let generation = x.rooms[room as usize].generation;
+            return start(x, slot, Listing::Who { room, generation, from: 0 });
+        }
+        None => tell(x, slot, &["there is no such room; /rooms lists them"]),
     }
     Done::Yes
 }

@@ -11,7 +11,7 @@ use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::room::Membership;
-use crate::text::clipped;
+use crate::text::{Decimal, clipped};
 use crate::transmit::GapText;
 
 /// The operator's protocol.
@@ -54,7 +54,7 @@ impl Behaviour for Console {
     }
 
     fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {
-        tell(x, slot, format_args!("{text}"));
+        tell(x, slot, &[text]);
     }
 
     fn gap(&self, missed: u32) -> GapText {
@@ -75,7 +75,7 @@ impl LineReader for Console {
         match text.strip_prefix(b"/") {
             Some(command) => command::run(COMMANDS, x, slot, command),
             None => {
-                tell(x, slot, format_args!("commands start with /; /help lists them"));
+                tell(x, slot, &["commands start with /; /help lists them"]);
                 Done::Yes
             }
         }
@@ -85,7 +85,7 @@ impl LineReader for Console {
 /// Tells the rooms of the chat something in the server's name.
 fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
     if text.is_empty() {
-        tell(x, slot, format_args!("/say wants a text"));
+        tell(x, slot, &["/say wants a text"]);
         return Done::Yes;
     }
     let seq = x.next_seq();
@@ -106,17 +106,17 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
 fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (name, reason) = split_word(arguments);
     if name.is_empty() {
-        tell(x, slot, format_args!("/kick wants a name"));
+        tell(x, slot, &["/kick wants a name"]);
         return Done::Yes;
     }
     let Some(found) = x.named(name.as_bytes()).filter(|&found| x.conn(found).state == State::Open) else {
         let shown = clipped(name, NAME_BYTES);
-        tell(x, slot, format_args!("nobody here is called {shown}"));
+        tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
     };
     let reason = clipped(reason, 100);
     let (before, after) = if reason.is_empty() { ("", "") } else { (" (", ")") };
-    tell(x, found, format_args!("you were kicked{before}{reason}{after}"));
+    tell(x, found, &["you were kicked", before, reason, after]);
     let line = &mut x.conn_mut(found).line;
     line.clear();
     line.text().push(reason.as_bytes());
@@ -135,26 +135,23 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
     let connections = x.count() - consoles.count();
     let rooms = x.rooms.iter().filter(|room| room.present > 0).count();
     let s = x.stats;
-    tell(x, slot, format_args!("{connections} connections, {rooms} rooms in use"));
-    tell(x, slot, format_args!("{} accepted, {} refused, {} lagged", s.accepted, s.refused, s.lagged));
-    tell(
-        x,
-        slot,
-        format_args!(
-            "{} records, {} bytes received, {} bytes sent",
-            s.records, s.received_bytes, s.sent_bytes
-        ),
-    );
+    let sums = [s.accepted, s.refused, s.lagged, s.records, s.received_bytes, s.sent_bytes];
+    let [connections, rooms] = [connections, rooms].map(Decimal::new);
+    // On a machine of 32 bits they start again at 4 GiB.
+    let sums = sums.map(|sum| Decimal::new(sum as usize));
+    let [accepted, refused, lagged, records, received, sent] = sums.each_ref().map(Decimal::as_str);
+    let (connections, rooms) = (connections.as_str(), rooms.as_str());
+    tell(x, slot, &[connections, " connections, ", rooms, " rooms in use"]);
+    tell(x, slot, &[accepted, " accepted, ", refused, " refused, ", lagged, " lagged"]);
+    tell(x, slot, &[records, " records, ", received, " bytes received, ", sent, " bytes sent"]);
     Done::Yes
 }
 
 fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     match x.room_named(name.as_bytes()) {
-        None => tell(x, slot, format_args!("there is no such room; /rooms lists them")),
-        Some(room) if x.join(slot, room, Membership::Observing).is_none() => {
-            tell(x, slot, format_args!("you watch it already, or too many rooms"));
-        }
-        Some(_) => {}
+        None => tell(x, slot, &["there is no such room; /rooms lists them"]),
+        Some(room) if x.may_join(slot, Some(room)) => x.join(slot, room, Membership::Observing),
+        Some(_) => tell(x, slot, &["you watch it already, or too many rooms"]),
     }
     Done::Yes
 }
@@ -167,7 +164,7 @@ fn unwatch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     });
     match watched {
         Some(member) => x.leave(member, Membership::Draining),
-        None => tell(x, slot, format_args!("you do not watch such a room")),
+        None => tell(x, slot, &["you do not watch such a room"]),
     }
     Done::Yes
 }

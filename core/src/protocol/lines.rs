@@ -1,10 +1,11 @@
 //! From bytes to lines that are fit to be shown, for the protocols that read
 //! line by line.
 
-use crate::conn::{Slot, State};
+use crate::conn::{NONE, Slot, State};
 use crate::exchange::Exchange;
+use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
-use crate::text::{TooLong, clean};
+use crate::text::{Decimal, Text, TooLong, clean};
 
 /// Whether a line was acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,11 @@ pub(crate) trait LineReader {
     /// Whether a line could be acted on.
     fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool;
 
+    /// Whether a line has to wait for its turn, if it has not waited already.
+    fn waits(&self, _x: &mut Exchange<'_>, _slot: Slot, _has_waited: bool) -> bool {
+        false
+    }
+
     /// Acts on a line, which is not empty, and UTF-8 that is fit to be shown.
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done;
 
@@ -31,8 +37,8 @@ pub(crate) trait LineReader {
 
 /// Acts on the lines in the input; returns how much of it was used.
 pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
-    let mut used = 0;
-    while used < input.len() && reader.is_ready(x, slot) {
+    let (mut used, mut lines) = (0, 0);
+    while used < input.len() && lines < LINES_AT_ONCE && reader.is_ready(x, slot) {
         let rest = &input[used..];
         if x.conn(slot).line.is_at_start() {
             let count = reader.plain_lines(x, slot, rest);
@@ -43,14 +49,19 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
         }
         let (count, step) = x.conn_mut(slot).line.next(rest);
         used += count;
+        lines += 1;
         match step {
             Step::More => {}
             Step::Direct(len) => {
-                if act(reader, x, slot, &rest[..len]) == Done::NotNow {
+                x.charge(slot, 1);
+                if act(reader, x, slot, &rest[..len], false) == Done::NotNow {
                     postpone(x, slot, &rest[..len]);
                 }
             }
-            Step::Buffered => act_on_buffered(reader, x, slot),
+            Step::Buffered => {
+                x.charge(slot, 1);
+                act_on_buffered(reader, x, slot, false);
+            }
             Step::TooLong => {
                 x.charge(slot, 1);
                 tell_too_long(x, slot);
@@ -70,23 +81,24 @@ fn postpone(x: &mut Exchange<'_>, slot: Slot, line: &[u8]) {
     conn.postponed = true;
 }
 
-/// Acts on the line that had to wait, if one had.
+/// Acts on the line that had to wait, if one had and its turn has come.
 pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
-    if core::mem::take(&mut x.conn_mut(slot).postponed) {
-        act_on_buffered(reader, x, slot);
+    if x.conn(slot).postponed && x.conn(slot).turn.room == NONE {
+        act_on_buffered(reader, x, slot, true);
     }
 }
 
 /// Acts on a last line that has no ending.
 pub(crate) fn ended(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
     if x.conn(slot).line.is_unfinished() {
-        act_on_buffered(reader, x, slot);
+        x.charge(slot, 1);
+        act_on_buffered(reader, x, slot, false);
     }
 }
 
-fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
+fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, has_waited: bool) {
     let mut line = core::mem::take(&mut x.conn_mut(slot).line);
-    let done = act(reader, x, slot, line.as_bytes());
+    let done = act(reader, x, slot, line.as_bytes(), has_waited);
     if done == Done::Yes {
         line.text().clear();
     }
@@ -95,11 +107,11 @@ fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
     conn.postponed = done == Done::NotNow;
 }
 
-fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8]) -> Done {
-    x.charge(slot, 1);
+fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8], has_waited: bool) -> Done {
     let scratch = core::mem::take(&mut x.scratch);
     let done = match clean(raw, x.limits.line, scratch) {
         Ok(b"") => Done::Yes,
+        Ok(_) if reader.waits(x, slot, has_waited) => Done::NotNow,
         Ok(text) => reader.line(x, slot, text),
         Err(TooLong) => {
             tell_too_long(x, slot);
@@ -111,23 +123,17 @@ fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8]) -
 }
 
 fn tell_too_long(x: &mut Exchange<'_>, slot: Slot) {
-    let limit = x.limits.line;
-    tell(x, slot, format_args!("line too long (limit {limit} bytes), not sent"));
+    let limit = Decimal::new(x.limits.line);
+    tell(x, slot, &["line too long (limit ", limit.as_str(), " bytes), not sent"]);
 }
 
 /// Tells a connection something in the server's name. There is room for it
 /// whenever the connection is ready.
-pub(crate) fn tell(x: &mut Exchange<'_>, slot: Slot, text: core::fmt::Arguments<'_>) {
-    /// Text that goes into the scratch buffer as far as it fits.
-    struct Scratch<'a>(crate::text::Text<'a>);
-    impl core::fmt::Write for Scratch<'_> {
-        fn write_str(&mut self, s: &str) -> core::fmt::Result {
-            self.0.push(s.as_bytes());
-            Ok(())
-        }
-    }
+pub(crate) fn tell(x: &mut Exchange<'_>, slot: Slot, parts: &[&str]) {
     let mut line = [0; 256];
-    let mut line = Scratch(crate::text::Text::new(&mut line));
-    let _ = core::fmt::Write::write_fmt(&mut line, text);
-    x.tell(slot, &[b"-- ", line.0.as_bytes(), b"\r\n"]);
+    let mut line = Text::new(&mut line);
+    for part in parts {
+        line.push(part.as_bytes());
+    }
+    x.tell(slot, &[b"-- ", line.as_bytes(), b"\r\n"]);
 }

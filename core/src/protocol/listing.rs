@@ -2,11 +2,11 @@
 
 use crate::conn::{Listing, Slot};
 use crate::exchange::Exchange;
-use crate::limits::LOBBY;
+use crate::limits::{LOOKS_AT_ONCE, TOPIC_BYTES};
 use crate::protocol::command::Command;
 use crate::protocol::lines::tell;
-use crate::room::{Membership, RoomIndex};
-use crate::text::{Text, clipped};
+use crate::room::{Membership, Room, RoomIndex};
+use crate::text::{Decimal, Text, clipped};
 
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
 const NAMES_WIDTH: usize = 400;
@@ -19,13 +19,20 @@ const AT_ONCE: u32 = 2048;
 /// them longer than for all else.
 const NAMES_HERE: u32 = 1000;
 
+/// Steps of a long answer that are made at once at the most: most of them make a line, some
+/// find only that in many slots nobody is who belongs there.
+const STEPS_AT_ONCE: u32 = 16;
+
 /// What a newcomer to a room is told first.
 pub(crate) const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 
 /// Goes on with a connection's long answer until it is given, or the queue holds
-/// enough of it or has no room for another line.
+/// enough of it or has no room for another line, or others should have their turn.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
-    while x.conn(slot).listing != Listing::None {
+    for _ in 0..STEPS_AT_ONCE {
+        if x.conn(slot).listing == Listing::None {
+            return;
+        }
         if x.conn(slot).queue.used() >= AT_ONCE || x.queue_free(slot) < x.limits.longest() {
             x.conn_mut(slot).blocked = true;
             return;
@@ -34,12 +41,13 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
             Listing::None => Listing::None,
             Listing::Greeting(from) => greet(x, slot, from),
             Listing::Here { from, left } => list_here(x, slot, from, left),
-            Listing::Who { room, from } => list_who(x, slot, room, from),
+            Listing::Who { room, generation, from } => list_who(x, slot, (room, generation), from),
             Listing::Rooms(from) => list_room(x, slot, from),
             Listing::Help(from) => list_command(x, slot, table, from),
         };
         x.conn_mut(slot).listing = next;
     }
+    x.arm(slot, x.now);
 }
 
 /// One line of the greeting; behind the last one the welcome.
@@ -70,23 +78,27 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
         Some(from) if told < left => Listing::Here { from, left: left - told },
         Some(_) => {
             let others = x.rooms[room as usize].present.saturating_sub(NAMES_HERE);
-            tell(x, slot, format_args!("and {others} others; /who lists all"));
+            tell(x, slot, &["and ", Decimal::new(others as usize).as_str(), " others; /who lists all"]);
             Listing::None
         }
     }
 }
 
 /// One line for who asked who is in a room.
-fn list_who(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex, from: Slot) -> Listing {
+fn list_who(x: &mut Exchange<'_>, slot: Slot, (room, generation): (RoomIndex, u32), from: Slot) -> Listing {
+    if x.rooms[room as usize].generation != generation {
+        return Listing::None;
+    }
     let name = x.room_name(room);
     match list_names(x, slot, room, from, u32::MAX, [b"-- in ", &name]) {
-        (_, Some(from)) => Listing::Who { room, from },
+        (_, Some(from)) => Listing::Who { room, generation, from },
         (_, None) => Listing::None,
     }
 }
 
 /// One line of at most so many names, from those of the connections in slots from `from`
-/// on. Returns how many it has, and the slot of the first in the room that it has not.
+/// on; none, where many slots in a row hold nobody who is in the room. Returns how many it has,
+/// and the slot to go on with.
 fn list_names(
     x: &mut Exchange<'_>,
     slot: Slot,
@@ -98,8 +110,9 @@ fn list_names(
     let width = NAMES_WIDTH.min(x.limits.line);
     let scratch = core::mem::take(&mut x.scratch);
     let mut line = Text::new(scratch);
-    let (mut count, mut next) = (0, None);
-    for other in from..x.slots().end {
+    let end = piece_end(from, x.slots().end);
+    let (mut count, mut next) = (0, (end < x.slots().end).then_some(end));
+    for other in from..end {
         let is_in = x.memberships(other).iter().any(|m| m.state == Membership::Present && m.room == room);
         if !is_in {
             continue;
@@ -114,30 +127,37 @@ fn list_names(
         line.push(name);
         count += 1;
     }
-    if count > 0 || from == 0 {
-        let names = if line.is_empty() { b"nobody" } else { line.as_bytes() };
-        x.tell(slot, &[heading, label, b": ", names, b"\r\n"]);
+    if x.rooms[room as usize].present == 0 {
+        line.push(b"nobody");
+        next = None;
+    }
+    if !line.is_empty() {
+        x.tell(slot, &[heading, label, b": ", line.as_bytes(), b"\r\n"]);
     }
     x.scratch = scratch;
     (count, next)
 }
 
-/// One line about the first room from `from` on in which somebody is.
+/// Up to where of all slots, or rooms, one looks at once from this one on. In a small table that
+/// is the end.
+fn piece_end(from: u32, all: u32) -> u32 {
+    if cfg!(feature = "large") { all.min(from.saturating_add(LOOKS_AT_ONCE)) } else { all }
+}
+
+/// One line about the first room from `from` on in which somebody is; none, where
+/// many in a row are empty.
 fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
-    let listed = (from as usize..x.rooms.len()).find(|&index| {
-        let room = &x.rooms[index];
-        let is_lobby = room.name.as_bytes() == LOBBY.as_bytes();
-        room.owner.is_none() && (room.present > 0 || is_lobby && room.pinned)
-    });
-    let Some(index) = listed else { return Listing::None };
-    let room = &x.rooms[index];
-    let name = core::str::from_utf8(room.name.as_bytes()).unwrap_or_default();
-    let topic = heapless::Vec::<u8, { crate::limits::TOPIC_BYTES }>::from_slice(room.topic.as_bytes());
-    let topic = topic.unwrap_or_default();
-    let before_topic = if topic.is_empty() { "" } else { "; " };
-    let mut line = heapless::String::<{ crate::limits::NAME_BYTES + 32 }>::new();
-    let _ = core::fmt::write(&mut line, format_args!("{name}: {} here{before_topic}", room.present));
-    x.tell(slot, &[b"-- ", line.as_bytes(), &topic, b"\r\n"]);
+    let end = piece_end(from, x.rooms.len() as RoomIndex) as usize;
+    let is_listed = |room: &Room<'_>| room.owner.is_none() && (room.present > 0 || room.pinned);
+    let Some(index) = (from as usize..end).find(|&index| is_listed(&x.rooms[index])) else {
+        return if end < x.rooms.len() { Listing::Rooms(end as RoomIndex) } else { Listing::None };
+    };
+    let name = x.room_name(index as RoomIndex);
+    let Room { topic, present, .. } = &x.rooms[index];
+    let topic = heapless::Vec::<u8, TOPIC_BYTES>::from_slice(topic.as_bytes()).unwrap_or_default();
+    let before_topic: &[u8] = if topic.is_empty() { b"" } else { b"; " };
+    let count = Decimal::new(*present as usize);
+    x.tell(slot, &[b"-- ", &name, b": ", count.as_str().as_bytes(), b" here", before_topic, &topic, b"\r\n"]);
     Listing::Rooms(index as RoomIndex + 1)
 }
 
@@ -145,6 +165,6 @@ fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
 fn list_command(x: &mut Exchange<'_>, slot: Slot, table: &[Command], from: usize) -> Listing {
     let Some(Command { name, arguments, help, .. }) = table.get(from) else { return Listing::None };
     let space = if arguments.is_empty() { "" } else { " " };
-    tell(x, slot, format_args!("/{name}{space}{arguments}: {help}"));
+    tell(x, slot, &["/", name, space, arguments, ": ", help]);
     Listing::Help(from + 1)
 }

@@ -15,6 +15,7 @@ use crate::conn::Slot;
 use crate::event::Refusal;
 use crate::exchange::Exchange;
 use crate::limits::Protocol;
+pub(crate) use crate::protocol::chat::tell_sum;
 use crate::transmit::GapText;
 
 /// What a protocol does with its connections.
@@ -35,8 +36,8 @@ pub(crate) trait Behaviour {
     /// The connection broke; what was received may still be acted on.
     fn broke(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// The time set in `wait_until` has come.
-    fn flush(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+    /// The time that was set with [`Exchange::set_timer`] has come.
+    fn timer(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
     /// What could not be done before may be possible now. Whatever its state,
     /// memberships that are to be left have to be let go.

@@ -3,7 +3,7 @@
 //! What is passed on are whole lines, so that no other client's bytes come in
 //! between; an unfinished line only when it is too long or takes too long.
 
-use crate::conn::{Slot, State};
+use crate::conn::{NONE, Slot, State};
 use crate::event::{Cause, Instant};
 use crate::exchange::Exchange;
 use crate::log::Kind;
@@ -22,15 +22,12 @@ impl Behaviour for Relay {
     }
 
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
-        match x.room_of(slot) {
-            Some(room) if x.within_rate(slot) => x.place_in(room),
-            _ => 0,
-        }
+        if is_ready(x, slot) { x.appetite(slot) } else { 0 }
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         let mut used = 0;
-        while used < input.len() && self.appetite(x, slot) > 0 {
+        while used < input.len() && is_ready(x, slot) {
             let rest = &input[used..];
             used += if x.conn(slot).line.is_unfinished() {
                 go_on_with_line(x, slot, rest)
@@ -42,36 +39,40 @@ impl Behaviour for Relay {
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
-        relay_unfinished(x, slot);
-        x.close(slot, Cause::Left, Instant::NEVER);
-    }
-
-    fn broke(&self, x: &mut Exchange<'_>, slot: Slot) {
-        if self.appetite(x, slot) > 0 {
-            relay_unfinished(x, slot);
+        relay_kept(x, slot, false);
+        if !x.conn(slot).postponed {
+            x.close(slot, Cause::Left, Instant::NEVER);
         }
     }
 
-    fn flush(&self, x: &mut Exchange<'_>, slot: Slot) {
-        if self.appetite(x, slot) > 0 {
-            relay_unfinished(x, slot);
+    fn broke(&self, x: &mut Exchange<'_>, slot: Slot) {
+        relay_kept(x, slot, false);
+    }
+
+    fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
+        if x.conn(slot).postponed {
+            return;
+        }
+        if x.within_rate(slot) {
+            relay_kept(x, slot, false);
+        } else {
+            // The end of the line may be there, and is not read yet.
+            let at = x.rate_allows_at(slot).after(u64::from(x.config.unfinished_ms));
+            x.set_timer(slot, at);
         }
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.let_go(slot);
-        if x.conn(slot).state == State::Open && x.conn(slot).wait_until <= x.now {
-            // While it could not be passed on its end was not read either: it gets
-            // the time to come.
-            let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
-            let conn = x.conn_mut(slot);
-            if core::mem::replace(&mut conn.wait_extended, true) {
-                return self.flush(x, slot);
-            }
-            conn.wait_until = flush_at;
-            x.arm(slot, flush_at);
+        let conn = x.conn(slot);
+        if conn.state == State::Open && conn.postponed && conn.turn.room == NONE {
+            relay_kept(x, slot, true);
         }
     }
+}
+
+fn is_ready(x: &Exchange<'_>, slot: Slot) -> bool {
+    x.within_rate(slot) && !x.conn(slot).postponed
 }
 
 /// Relays the whole lines at the front of the input, as many as fit one
@@ -84,16 +85,18 @@ fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         None if window.len() == longest => longest,
         None => 0,
     };
-    if end > 0 {
+    if end > 0 && !x.waits_for_turn(slot, false) {
         relay(x, slot, &window[..end]);
         return end;
     }
-    let flush_at = x.now.after(u64::from(x.config.unfinished_ms));
-    let conn = x.conn_mut(slot);
-    (conn.wait_until, conn.wait_extended) = (flush_at, false);
-    conn.line.text().push(window);
-    x.arm(slot, flush_at);
-    window.len()
+    let kept = if end > 0 { &window[..end] } else { window };
+    x.conn_mut(slot).line.text().push(kept);
+    if end > 0 {
+        x.conn_mut(slot).postponed = true;
+    } else {
+        x.set_timer(slot, x.now.after(u64::from(x.config.unfinished_ms)));
+    }
+    kept.len()
 }
 
 /// Adds input to the unfinished line, and relays it when it ends or is full.
@@ -103,26 +106,33 @@ fn go_on_with_line(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     let text = x.conn_mut(slot).line.text();
     let fitted = text.push(part);
     if text.free() == 0 || (end.is_some() && fitted == part.len()) {
-        relay_unfinished(x, slot);
+        relay_kept(x, slot, false);
     }
     fitted
 }
 
-fn relay_unfinished(x: &mut Exchange<'_>, slot: Slot) {
-    let mut line = core::mem::take(x.conn_mut(slot).line.text());
-    if !line.is_empty() {
+/// Relays what was kept, if it need not wait for its turn.
+fn relay_kept(x: &mut Exchange<'_>, slot: Slot, has_waited: bool) {
+    if x.conn(slot).line.is_unfinished() {
+        if x.waits_for_turn(slot, has_waited) {
+            x.conn_mut(slot).postponed = true;
+            return;
+        }
+        let mut line = core::mem::take(x.conn_mut(slot).line.text());
         relay(x, slot, line.as_bytes());
+        line.clear();
+        *x.conn_mut(slot).line.text() = line;
     }
-    line.clear();
     let conn = x.conn_mut(slot);
-    *conn.line.text() = line;
-    conn.wait_until = Instant::NEVER;
+    (conn.postponed, conn.timer) = (false, Instant::NEVER);
 }
 
 fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {
-    if x.config.rate.is_some() {
+    if x.rate(slot).is_some() {
         let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
         x.charge(slot, lines.max(1) as u32);
     }
-    x.say(slot, Kind::Message, &[bytes]);
+    if let Some(member) = x.member_in(slot, &[Membership::Present]) {
+        x.say_in(member, Kind::Message, &[bytes]);
+    }
 }

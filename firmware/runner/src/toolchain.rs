@@ -172,7 +172,11 @@ impl Toolchain {
             command.env("PATH", path);
         }
         if self.library == Library::Source {
-            command.arg("-Zbuild-std=core").env("RUSTC_BOOTSTRAP", "1");
+            // No board prints what `Debug` writes: panics tell their place alone.
+            command
+                .args(["-Zbuild-std=core", "-Zbuild-std-features=optimize_for_size"])
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("RUSTFLAGS", "-Zfmt-debug=none");
         }
         if let Some(linker) = &self.linker {
             let target = self.target.to_uppercase().replace(['-', '.'], "_");

@@ -3,7 +3,7 @@
 
 use defmt_semihosting as _;
 use semihosting::experimental::env;
-use semihosting::experimental::time::SystemTime;
+use semihosting::sys::arm_compat::sys_time;
 
 use crate::settings::Settings;
 
@@ -29,8 +29,7 @@ pub(super) fn settings() -> Settings {
 
 /// The host's time: what the board has instead of random numbers.
 pub(super) fn seed() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_secs())
+    sys_time().map_or(0, |seconds| seconds as u64)
 }
 
 /// Ends the emulator, with an error.

@@ -21,6 +21,11 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
+/// Bytes that a socket takes beyond what its peer has place for (tcp(7), TCP_NOTSENT_LOWAT). With
+/// more, a receiver that is slow but steady would take nothing for a long time, and then
+/// much at once: a room would wait for it in long pauses instead of short ones.
+const UNSENT: u32 = 32 * 1024;
+
 /// A socket that listens. A socket file goes with it.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -76,6 +81,7 @@ impl Listener {
             // What is ready goes out in one write: there is nothing to wait for.
             socket.set_tcp_nodelay(true)?;
             socket.set_tcp_keepalive(&KEEPALIVE)?;
+            socket.set_tcp_notsent_lowat(UNSENT)?;
         }
         Ok((socket, peer))
     }

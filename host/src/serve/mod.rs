@@ -2,6 +2,7 @@
 
 mod access;
 mod console;
+mod gate;
 mod listener;
 mod server;
 
@@ -9,14 +10,16 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
-use parlour_core::{Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol};
+use parlour_core::{Bound, Config, Hub, Limits, LimitsError, ListenerId, OnLag, Protocol};
 use parlour_memory::Memory;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 
 use self::access::{Access, Network};
 use self::console::Console;
+use self::gate::Gate;
 use self::listener::Listener;
 use self::server::{Parts, Server};
 use crate::address::Address;
@@ -43,18 +46,23 @@ pub struct Options {
     /// Listen for clients that get back what they send [default: 7777, if nothing is named]
     #[arg(long, value_name = "ADDR")]
     echo: Vec<Address>,
-    /// Listen for clients whose bytes go to all others of the same listener
-    #[arg(long, value_name = "ADDR")]
-    relay: Vec<Address>,
+    /// Listen for clients whose bytes go to all others of the same listener. With `,grace=off` behind
+    /// the address a client that does not read holds up the others for as long as it likes
+    #[arg(long, value_name = "ADDR[,grace=off]")]
+    relay: Vec<RelayAddress>,
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     greeting: String,
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
-    /// Connections at once from one address [default: any number]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_conns_per_ip: Option<u32>,
+    /// Connections at once from one address, or `off` [default: 64; any number from this machine]
+    #[arg(long, value_name = "N")]
+    max_conns_per_ip: Option<Cap>,
+    /// New connections a second from one address, or `off`; more have to wait [default: 10; any number
+    /// from this machine]
+    #[arg(long, value_name = "N")]
+    connect_rate: Option<Cap>,
     /// Bytes in a line
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     line_limit: u32,
@@ -64,18 +72,20 @@ pub struct Options {
     /// Rooms at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
     rooms: u32,
-    /// How long a client that does not read may keep others waiting
+    /// How long a room waits for clients that do not read. Once it has waited, it waits
+    /// less: no more than a tenth of the time in the long run
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     grace: Duration,
-    /// What becomes of such a client
+    /// What becomes of these clients then
     #[arg(long, value_name = "POLICY", default_value = "disconnect")]
     on_lag: LagPolicy,
     /// Disconnect clients that send nothing for so long [default: never]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     idle_timeout: Option<Duration>,
-    /// Read from a client no more than so many lines a second [default: any number]
-    #[arg(long, value_name = "LINES/SECOND", value_parser = clap::value_parser!(u32).range(1..))]
-    rate: Option<u32>,
+    /// Read from a chat or relay client no more than so many lines a second, or `off` [default: 50
+    /// from chat clients; any number from relay clients and from this machine]
+    #[arg(long, value_name = "LINES/SECOND")]
+    rate: Option<Cap>,
     /// Let in only addresses of this network, or of another that is allowed
     #[arg(long, value_name = "CIDR")]
     allow: Vec<Network>,
@@ -91,6 +101,62 @@ pub struct Options {
     /// Take the operator's commands from standard input [default: if it is a terminal]
     #[arg(long)]
     console: bool,
+}
+
+/// What is served where no limit is named: as much as no person notices.
+const CONNS_PER_IP: u32 = 64;
+const CONNECT_RATE: u32 = 10;
+const CHAT_RATE: u32 = 50;
+
+/// A limit that can be lifted.
+#[derive(Clone, Copy, Debug)]
+enum Cap {
+    Off,
+    At(u32),
+}
+
+impl Cap {
+    /// The limit in force: one that was named holds for everybody, the default spares those
+    /// who are on this machine.
+    fn bound(cap: Option<Self>, default: u32) -> Option<Bound> {
+        match cap {
+            None => Some(Bound { most: default, spares_local: true }),
+            Some(Cap::Off) => None,
+            Some(Cap::At(most)) => Some(Bound::for_all(most)),
+        }
+    }
+}
+
+impl FromStr for Cap {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Cap::Off);
+        }
+        let most = text.parse().ok().filter(|&most| most > 0);
+        most.map(Cap::At).ok_or("it must be a number from 1 to 4294967295, or `off`")
+    }
+}
+
+/// Where a relay listens, and whether it waits for ever for those that do not read.
+#[derive(Clone, Debug)]
+struct RelayAddress {
+    address: Address,
+    waits: bool,
+}
+
+impl FromStr for RelayAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, waits) = match text.split_once(',') {
+            None => (text, false),
+            Some((address, "grace=off")) => (address, true),
+            Some((_, option)) => return Err(format!("a relay has no option `{option}`; it has `grace=off`")),
+        };
+        Ok(Self { address: address.parse()?, waits })
+    }
 }
 
 /// The policies of `--on-lag`.
@@ -178,21 +244,16 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
-    let addresses = options.addresses();
+    let (mut speakers, addresses): (Vec<_>, Vec<_>) = options.services().into_iter().unzip();
     if addresses.len() > 250 {
         return Err(StartError::TooManyListeners);
     }
     raise_descriptor_limit(u64::from(options.max_conns) + addresses.len() as u64 + OTHER_DESCRIPTORS)?;
 
-    let on_lag = match options.on_lag {
-        LagPolicy::Disconnect => OnLag::Disconnect,
-        LagPolicy::Skip => OnLag::Skip,
-    };
-    let mut speakers: Vec<_> =
-        addresses.iter().map(|&(protocol, _)| parlour_core::Listener { protocol, on_lag }).collect();
     let wants_console = options.console || io::stdin().is_terminal();
     let console_listener = ListenerId(speakers.len() as u8);
-    speakers.push(parlour_core::Listener { protocol: Protocol::Console, on_lag: OnLag::Skip });
+    let operator = parlour_core::Listener::new(Protocol::Console);
+    speakers.push(parlour_core::Listener { on_lag: OnLag::Skip, ..operator });
 
     let limits = options.limits(wants_console || options.watch);
     limits.check().map_err(StartError::Limits)?;
@@ -203,7 +264,7 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
 
     let signals = signals().map_err(|error| StartError::System("signals", error))?;
     let listeners = listen(&addresses)?;
-    announce(&addresses, &listeners).map_err(|error| StartError::System("getsockname", error))?;
+    announce(&speakers, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = match wants_console || options.watch {
         true => {
             Console::new(wants_console).map_err(|error| StartError::System("standard streams", error))?.into()
@@ -213,6 +274,7 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     let parts = Parts {
         listeners,
         access: Access { allow: options.allow.clone(), deny: options.deny.clone() },
+        gate: Gate::new(Cap::bound(options.connect_rate, CONNECT_RATE)),
         console: console.map(|console| (console, console_listener)),
         watch: options.watch,
         signals,
@@ -221,22 +283,28 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
 }
 
 impl Options {
-    /// Where to listen for what; the defaults where nothing was named.
-    fn addresses(&self) -> Vec<(Protocol, Address)> {
-        let of = |protocol, addresses: &[Address]| {
-            addresses.iter().map(move |address| (protocol, address.clone())).collect::<Vec<_>>()
+    /// What to serve, and where; the defaults where nothing was named.
+    fn services(&self) -> Vec<(parlour_core::Listener, Address)> {
+        let on_lag = match self.on_lag {
+            LagPolicy::Disconnect => OnLag::Disconnect,
+            LagPolicy::Skip => OnLag::Skip,
         };
-        let named = [
-            of(Protocol::Chat, &self.chat),
-            of(Protocol::Echo, &self.echo),
-            of(Protocol::Relay, &self.relay),
-        ]
-        .concat();
-        if named.is_empty() {
-            let local = |port: u16| Address::Tcp(format!("127.0.0.1:{port}"));
-            return vec![(Protocol::Chat, local(5000)), (Protocol::Echo, local(7777))];
+        let local = |port: u16| vec![Address::Tcp(format!("127.0.0.1:{port}"))];
+        let (mut chat, mut echo) = (self.chat.clone(), self.echo.clone());
+        if chat.is_empty() && echo.is_empty() && self.relay.is_empty() {
+            (chat, echo) = (local(5000), local(7777));
         }
-        named
+        let of = |protocol| parlour_core::Listener { on_lag, ..parlour_core::Listener::new(protocol) };
+        let rate = Cap::bound(self.rate, CHAT_RATE);
+        let chat = chat.into_iter().map(|at| (parlour_core::Listener { rate, ..of(Protocol::Chat) }, at));
+        let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at));
+        // A program may say much more than a person: what one relays is limited only if that is asked for.
+        let rate = rate.filter(|_| self.rate.is_some());
+        let relay = self.relay.iter().map(|RelayAddress { address, waits }| {
+            let on_lag = if *waits { OnLag::Wait } else { on_lag };
+            (parlour_core::Listener { on_lag, rate, ..of(Protocol::Relay) }, address.clone())
+        });
+        chat.chain(echo).chain(relay).collect()
     }
 
     fn limits(&self, console: bool) -> Limits {
@@ -261,8 +329,7 @@ impl Options {
             greeting: &self.greeting,
             grace_ms: ms(self.grace),
             idle_ms: self.idle_timeout.map(ms),
-            rate: self.rate,
-            per_peer: self.max_conns_per_ip,
+            per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
             ..Config::new(listeners)
         }
     }
@@ -294,18 +361,18 @@ fn signals() -> io::Result<UnixStream> {
     Ok(reader)
 }
 
-fn listen(addresses: &[(Protocol, Address)]) -> Result<Vec<Listener>, StartError> {
-    let bind = |(_, address): &(Protocol, Address)| {
+fn listen(addresses: &[Address]) -> Result<Vec<Listener>, StartError> {
+    let bind = |address: &Address| {
         Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error))
     };
     addresses.iter().map(bind).collect()
 }
 
 /// Says on standard output where it listens, now that all do: scripts wait for it.
-fn announce(addresses: &[(Protocol, Address)], listeners: &[Listener]) -> io::Result<()> {
+fn announce(speakers: &[parlour_core::Listener], listeners: &[Listener]) -> io::Result<()> {
     let mut text = String::new();
-    for ((protocol, _), listener) in addresses.iter().zip(listeners) {
-        let protocol = match protocol {
+    for (speaker, listener) in speakers.iter().zip(listeners) {
+        let protocol = match speaker.protocol {
             Protocol::Chat => "chat",
             Protocol::Echo => "echo",
             Protocol::Relay => "relay",

@@ -3,16 +3,17 @@
 //! This file owns its turns and its newcomers; `link` has what is done for a
 //! connection, `operator` the same for the one that has no socket.
 //!
-//! A turn waits until something is ready, reads from whoever is, accepts
+//! A turn waits until something is ready, reads from those that are, accepts
 //! newcomers, and then asks the hub which connections changed: to each that has
 //! something it writes once, at once. Only what a socket does not take is left to
-//! the poller.
+//! the poller. A turn that has taken long enough ends, and the next one goes on: it begins
+//! with the connection that the last one did not come to, or whose room was full by then.
 
 mod link;
 mod operator;
 
 use std::io::{self, Read};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
@@ -23,12 +24,24 @@ use self::link::{Link, READ_SIZE, is_passing};
 use self::operator::Operator;
 use super::access::Access;
 use super::console::Console;
+use super::gate::{Gate, Verdict};
 use super::listener::Listener;
 use crate::poll::Poller;
 
 /// Newcomers that one turn lets in at the most: what they are greeted with, and what the
 /// others are told of them, goes out before the next ones come.
 const NEWCOMERS: usize = 64;
+/// How long a turn may take, and how much of it reading. All that is done between two looks at
+/// the clock takes a few milliseconds at the most.
+const TURN: Duration = Duration::from_millis(9);
+const READING: Duration = Duration::from_millis(3);
+/// Connections that are read, or written to, between two looks at the clock.
+const BETWEEN_LOOKS: usize = 16;
+/// How often those that are not read are looked at, whether their peers are still there. Those
+/// that were gone at the last look are let go of.
+const SWEEP_PAUSE: Duration = Duration::from_millis(400);
+/// Connections that are looked at so in one turn at the most.
+const SWEPT: usize = 1024;
 /// After how long accepting is tried again when the system is short of descriptors.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
 /// How long the end may take: the hub's own 3 s for its connections, standard
@@ -52,12 +65,21 @@ pub(crate) struct Parts {
     /// In the order of the hub's listeners.
     pub(crate) listeners: Vec<Listener>,
     pub(crate) access: Access,
+    pub(crate) gate: Gate<Newcomer>,
     /// With the hub's listener for it.
     pub(crate) console: Option<(Console, ListenerId)>,
     /// Whether the console shows what is said.
     pub(crate) watch: bool,
     /// Gets a byte for each signal that is to end the server.
     pub(crate) signals: std::os::unix::net::UnixStream,
+}
+
+/// Somebody who has connected.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    listener: ListenerId,
+    socket: Socket,
+    peer: Option<IpAddr>,
 }
 
 /// A server that is running.
@@ -68,12 +90,21 @@ pub(crate) struct Server<'a, P> {
     now: Instant,
     listeners: Vec<Listener>,
     access: Access,
+    gate: Gate<Newcomer>,
     operator: Option<Operator>,
     signals: std::os::unix::net::UnixStream,
     /// By slot.
     links: Vec<Option<Link>>,
     /// Bytes of memory that leftovers take.
     left_over: usize,
+    /// Links whose sockets are not read now; when they are looked at, and from which slot on.
+    unread: usize,
+    sweep_at: Option<Clock>,
+    sweep_from: usize,
+    /// With which descriptor the next turn begins to read.
+    begin_with: Option<RawFd>,
+    /// When this turn has taken long enough.
+    turn_ends: Clock,
     /// By descriptor.
     targets: Vec<Target>,
     ready: Vec<RawFd>,
@@ -88,7 +119,7 @@ pub(crate) struct Server<'a, P> {
 
 impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
-        let Parts { listeners, access, console, watch, signals } = parts;
+        let Parts { listeners, access, gate, console, watch, signals } = parts;
         let mut server = Self {
             hub,
             poller,
@@ -96,10 +127,16 @@ impl<'a, P: Poller> Server<'a, P> {
             now: Instant::default(),
             listeners,
             access,
+            gate,
             operator: None,
             signals,
             links: Vec::new(),
             left_over: 0,
+            unread: 0,
+            sweep_at: None,
+            sweep_from: 0,
+            begin_with: None,
+            turn_ends: Clock::now() + TURN,
             targets: Vec::new(),
             ready: Vec::new(),
             buffer: vec![0; READ_SIZE],
@@ -122,31 +159,41 @@ impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut signals = 0;
         loop {
-            self.settle();
+            let is_settled = self.settle();
             if self.hub.is_shutting_down() {
                 self.watch_listeners(false);
+                self.gate.close();
                 if signals > 1 || self.has_ended() {
                     return Ok(());
                 }
             }
-            self.poller.wait(self.timeout())?;
-            self.read_clock();
+            let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
+            self.poller.wait(timeout)?;
+            self.turn_ends = self.read_clock() + TURN;
             self.note_writable();
             self.read_ready(&mut signals);
-            self.read_clock();
+            let now = self.read_clock();
             self.handle(Event::Tick);
             self.write_ready();
-            if self.starved_until.is_some_and(|until| until <= Clock::now()) {
+            if self.starved_until.is_some_and(|until| until <= now) {
                 self.starved_until = None;
                 self.watch_listeners(true);
+            }
+            while let Some(newcomer) = self.gate.enter(now) {
+                self.welcome(newcomer);
+            }
+            if self.sweep_at.is_some_and(|at| at <= now) {
+                self.sweep(now);
             }
         }
     }
 
     /// All that happens until the next call of this happens at the same time for the hub:
     /// to read the clock for every event costs more than most events.
-    fn read_clock(&mut self) {
-        self.now = Instant::from_millis(self.started.elapsed().as_millis() as u64);
+    fn read_clock(&mut self) -> Clock {
+        let now = Clock::now();
+        self.now = Instant::from_millis((now - self.started).as_millis() as u64);
+        now
     }
 
     fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
@@ -156,7 +203,8 @@ impl<'a, P: Poller> Server<'a, P> {
     fn timeout(&self) -> Option<Duration> {
         let deadline = self.hub.next_deadline().map(|at| Duration::from_millis(at.as_millis()));
         let deadline = deadline.map(|at| at.saturating_sub(self.started.elapsed()));
-        let clocks = [self.starved_until, self.give_up_at].into_iter().flatten();
+        let clocks = [self.starved_until, self.give_up_at, self.sweep_at, self.gate.next_at()];
+        let clocks = clocks.into_iter().flatten();
         let clocks = clocks.map(|until| until.saturating_duration_since(Clock::now()));
         deadline.into_iter().chain(clocks).min()
     }
@@ -218,14 +266,29 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Reads from all that are ready; newcomers come last, so that no descriptor
-    /// that was closed in this turn is read from for somebody else.
+    /// Reads from all that are ready, as far as time allows; newcomers come last, so that no
+    /// descriptor that was closed in this turn is read from for somebody else.
     fn read_ready(&mut self, signals: &mut u32) {
         self.ready.clear();
         self.ready.extend(self.poller.readable());
+        if let Some(first) = self.begin_with.take() {
+            self.ready.sort_unstable();
+            let at = self.ready.partition_point(|fd| *fd < first);
+            self.ready.rotate_left(at);
+        }
+        let until = self.turn_ends - TURN + READING;
+        let mut is_late = false;
         for index in 0..self.ready.len() {
-            match self.targets[self.ready[index] as usize] {
-                Target::Conn(id) => self.read(id),
+            let fd = self.ready[index];
+            match self.targets[fd as usize] {
+                Target::Conn(_) if is_late => {}
+                Target::Conn(id) => {
+                    self.read(id);
+                    if index % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && Clock::now() > until {
+                        is_late = true;
+                        self.begin_with = Some(fd + 1);
+                    }
+                }
                 Target::ConsoleInput => self.read_console(),
                 Target::Signals => *signals += self.take_signals(),
                 Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
@@ -238,15 +301,22 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Does what the changed connections ask for, until none does any more.
-    fn settle(&mut self) {
+    /// Does what the changed connections ask for, until none does any more, or the turn has taken
+    /// long enough; says whether all is done.
+    fn settle(&mut self) -> bool {
+        let mut count = 0;
         while let Some(id) = self.hub.next_changed() {
             if self.operator.as_ref().is_some_and(|operator| operator.is(id)) {
                 self.service_console(id);
             } else {
                 self.service(id);
             }
+            count += 1;
+            if count % BETWEEN_LOOKS == 0 && Clock::now() > self.turn_ends {
+                return false;
+            }
         }
+        true
     }
 
     fn take_signals(&mut self) -> u32 {
@@ -266,7 +336,7 @@ impl<'a, P: Poller> Server<'a, P> {
             match self.listeners[listener].accept() {
                 Ok((socket, peer)) => {
                     self.is_starved = false;
-                    self.welcome(ListenerId(listener as u8), socket, peer);
+                    self.arrive(Newcomer { listener: ListenerId(listener as u8), socket, peer });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The newcomer has gone already.
@@ -285,11 +355,21 @@ impl<'a, P: Poller> Server<'a, P> {
         self.watch_listeners(false);
     }
 
-    fn welcome(&mut self, listener: ListenerId, socket: Socket, peer: Option<std::net::IpAddr>) {
+    /// Lets a newcomer in, or wait if many have come from its address lately.
+    fn arrive(&mut self, newcomer: Newcomer) {
+        let peer = newcomer.peer;
         if !self.access.permits(peer) {
             tracing::debug!(?peer, "denied");
             return;
         }
+        match self.gate.arrive(Clock::now(), peer, newcomer) {
+            Verdict::In(newcomer) => self.welcome(newcomer),
+            Verdict::Waits => tracing::debug!(?peer, "waits, because many came from its address"),
+            Verdict::Away(_) => tracing::debug!(?peer, "turned away, because many came from its address"),
+        }
+    }
+
+    fn welcome(&mut self, Newcomer { listener, socket, peer }: Newcomer) {
         match self.handle(Event::Accepted(listener, peer)).opened() {
             Ok(id) => {
                 tracing::debug!(?peer, slot = id.slot(), "connected");

@@ -6,18 +6,10 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parlour_core::{
-    Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId, OnLag,
+    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId, OnLag,
     Protocol,
 };
 use parlour_memory::Memory;
-
-const LISTENERS: &[Listener] = &[
-    Listener { protocol: Protocol::Chat, on_lag: OnLag::Skip },
-    Listener { protocol: Protocol::Chat, on_lag: OnLag::Disconnect },
-    Listener { protocol: Protocol::Echo, on_lag: OnLag::Disconnect },
-    Listener { protocol: Protocol::Relay, on_lag: OnLag::Disconnect },
-    Listener { protocol: Protocol::Console, on_lag: OnLag::Skip },
-];
 
 /// The smallest that is allowed, but for the tables.
 const LIMITS: Limits =
@@ -137,7 +129,7 @@ impl Play<'_> {
             Step::Wait(ms) => self.now = self.now.saturating_add(u64::from(ms)),
             Step::Accept(listener) => {
                 let peer = (listener & 1 == 0).then(|| [127, 0, 0, listener >> 6].into());
-                let listener = ListenerId(listener % (LISTENERS.len() as u8 + 1));
+                let listener = ListenerId(listener % 6);
                 let opened = self.handle(Event::Accepted(listener, peer)).opened();
                 self.ids.extend(opened);
             }
@@ -185,9 +177,22 @@ impl Play<'_> {
     }
 }
 
+fn listeners(rate: Option<Bound>) -> [Listener; 5] {
+    let chat = Listener { rate, ..Listener::new(Protocol::Chat) };
+    [
+        Listener { on_lag: OnLag::Skip, ..chat },
+        chat,
+        Listener::new(Protocol::Echo),
+        Listener { rate, ..Listener::new(Protocol::Relay) },
+        Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) },
+    ]
+}
+
 fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
     let (choices, steps) = input;
     let mut memory = Memory::new(&LIMITS);
+    let bound = |most: Option<u8>| most.map(|most| Bound::for_all(u32::from(most)));
+    let listeners = listeners(bound(choices.rate));
     let config = Config {
         greeting: if choices.has_greeting {
             "hello\n\n\u{e4} line that is longer than any may be\r\n"
@@ -196,11 +201,10 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         },
         grace_ms: 1_000,
         idle_ms: choices.idle_ms.map(u32::from),
-        rate: choices.rate.map(u32::from),
-        per_peer: choices.per_peer.map(u32::from),
+        per_peer: bound(choices.per_peer),
         flush_ms: u32::from(choices.flush_ms),
         origin: choices.origin_before_end.map_or(0, |before| u64::MAX - u64::from(before)),
-        ..Config::new(LISTENERS)
+        ..Config::new(&listeners)
     };
     let hub = Hub::new(config, LIMITS, memory.storage()).expect("limits that can be kept");
     let mut play = Play { hub, now: 0, ids: Vec::new() };

@@ -4,6 +4,9 @@ use super::{Need, Script, Settings, Stage, names_in};
 use crate::chat::Chat;
 use crate::lines::Next;
 
+/// After how long a newcomer that says nothing is told of, and a little more.
+const MOMENT_MS: u64 = 600;
+
 pub(super) const SCRIPTS: &[Script] = &[
     Script::new("a newcomer is welcomed and told who is here", &[9], welcome),
     Script {
@@ -21,6 +24,16 @@ pub(super) const SCRIPTS: &[Script] = &[
         needs: &[Need::HalfClose],
         ..Script::new("the others see who comes and goes", &[10], comings_and_goings)
     },
+    Script {
+        needs: &[Need::Reset],
+        ..Script::new("who comes and goes without a word is not told of", &[10], visitor)
+    },
+    Script::new(
+        "a newcomer that takes a name at once is told of once, by that name",
+        &[10, 13],
+        named_at_once,
+    ),
+    Script { needs: &[Need::Reset], ..Script::new("many comings and goings are told in a sum", &[10], sum) },
     Script {
         needs: &[Need::Reset],
         ..Script::new("a broken connection is a leave", &[10], broken_connection)
@@ -51,10 +64,12 @@ fn welcome(stage: &mut Stage<'_>) {
     let first = stage.newcomer();
     stage.sees(first, "-- welcome to parlour, you are guest-1; /help lists the commands");
     stage.sees(first, "-- here: guest-1");
+    stage.sees_nothing(first);
     let second = stage.newcomer();
     stage.sees(second, "-- welcome to parlour, you are guest-2; /help lists the commands");
     let here = stage.line(second);
     assert_eq!(names_in(&[here], "-- here: "), ["guest-1", "guest-2"]);
+    stage.advance(MOMENT_MS);
     stage.sees(first, "-- guest-2 joined");
     stage.sees_nothing(first);
     stage.sees_nothing(second);
@@ -107,11 +122,12 @@ fn long_list(stage: &mut Stage<'_>) {
 fn comings_and_goings(stage: &mut Stage<'_>) {
     let [alice] = stage.people(["alice"]);
     let newcomer = stage.newcomer();
+    stage.advance(MOMENT_MS);
     stage.sees(alice, "-- guest-1 joined");
-    let elsewhere = stage.newcomer();
-    stage.sees(alice, "-- guest-2 joined");
+    let (elsewhere, name) = stage.enter();
+    stage.sees(alice, &format!("-- {name} joined"));
     stage.says(elsewhere, "/join den");
-    stage.sees(alice, "-- guest-2 left");
+    stage.sees(alice, &format!("-- {name} left"));
     stage.until_pong(elsewhere);
     stage.half_closes(newcomer);
     stage.sees(alice, "-- guest-1 left");
@@ -119,6 +135,71 @@ fn comings_and_goings(stage: &mut Stage<'_>) {
     stage.half_closes(elsewhere);
     stage.sees_close(elsewhere);
     stage.sees_nothing(alice);
+}
+
+fn visitor(stage: &mut Stage<'_>) {
+    let [alice] = stage.people(["alice"]);
+    for _ in 0..5 {
+        let visitor = stage.newcomer();
+        stage.sees(visitor, "-- welcome to parlour, you are guest-1; /help lists the commands");
+        stage.resets(visitor);
+        // It has gone when its number is free again.
+        loop {
+            stage.says(alice, "/who");
+            if stage.until_pong(alice) == ["-- in lobby: alice"] {
+                break;
+            }
+            stage.advance(10);
+        }
+    }
+    stage.advance(MOMENT_MS);
+    stage.sees_nothing(alice);
+}
+
+fn named_at_once(stage: &mut Stage<'_>) {
+    let [alice] = stage.people(["alice"]);
+    let bob = stage.newcomer();
+    stage.says(bob, "/nick bob");
+    stage.sees(bob, "-- welcome to parlour, you are guest-1; /help lists the commands");
+    stage.sees_where(bob, "who is here", |line| line.starts_with("-- here: "));
+    stage.sees(bob, "-- guest-1 is now bob");
+    stage.sees(alice, "-- bob joined");
+    stage.advance(MOMENT_MS);
+    stage.sees_nothing(alice);
+    stage.sees_nothing(bob);
+}
+
+fn sum(stage: &mut Stage<'_>) {
+    const VISITS: usize = 40;
+    let [alice] = stage.people(["alice"]);
+    let (mut joined, mut left) = (0, 0);
+    for _ in 0..VISITS {
+        let (visitor, _) = stage.enter();
+        stage.resets(visitor);
+    }
+    // What was not told at once is told within a second, or together with what comes then.
+    let mut one_by_one = 0;
+    for _ in 0..40 {
+        for line in stage.until_pong(alice) {
+            let notice = line.strip_prefix("-- ").expect("a line of the server");
+            if let Some(sum) = notice.strip_prefix("others: ") {
+                let number = |text: &str| text.split(' ').next()?.parse().ok();
+                let (came, gone) = sum.split_once(" joined, ").expect("both numbers");
+                joined += number(came).unwrap_or(0);
+                left += number(gone).unwrap_or(0);
+            } else {
+                one_by_one += 1;
+                joined += usize::from(notice.ends_with(" joined"));
+                left += usize::from(notice.contains(" left"));
+            }
+        }
+        if (joined, left) == (VISITS, VISITS) {
+            break;
+        }
+        stage.advance(100);
+    }
+    assert_eq!((joined, left), (VISITS, VISITS), "everyone is counted");
+    assert!(one_by_one < 2 * VISITS, "not all are told one by one");
 }
 
 fn broken_connection(stage: &mut Stage<'_>) {

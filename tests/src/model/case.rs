@@ -1,10 +1,10 @@
 //! One case: a hub of random limits, its model, and random events for both.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Outcome,
+    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Outcome,
     Protocol, Refusal,
 };
 
@@ -22,6 +22,8 @@ pub(super) const ROOMS: usize = 3;
 
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
+/// After how long a newcomer that says nothing is told of.
+const MOMENT_MS: u64 = 500;
 
 /// A hub and its model, fed with the same random events.
 pub struct Case<'a> {
@@ -32,8 +34,10 @@ pub struct Case<'a> {
     /// Observers that are always up to date: one of each room, and one of all.
     pub(super) oracles: [ConnId; ROOMS + 1],
     pub(super) peers: Vec<Peer>,
-    /// Names of those who are gone, which the lobby was not told yet.
-    pub(super) departing: BTreeSet<String>,
+    /// How many came to the lobby, and left it, of which it was not told yet.
+    pub(super) untold: [u32; 2],
+    /// Those whose line waits for the turn of a room, in the order in which they wait.
+    pub(super) turns: [VecDeque<ConnId>; ROOMS],
     /// Ids of those who are gone.
     pub(super) stale: Vec<ConnId>,
     pub(super) lagged: u64,
@@ -46,16 +50,16 @@ impl Case<'_> {
     pub fn run(seed: u64, events: usize) {
         let mut rng = Rng::with_seed(seed);
         let limits = random_limits(&mut rng);
+        let rate = rng.choice([None, None, Some(Bound::for_all(20))]).unwrap_or_default();
         let on_lag = |rng: &mut Rng| if rng.bool() { OnLag::Skip } else { OnLag::Disconnect };
         let listeners = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Relay, Protocol::Console]
-            .map(|protocol| Listener { protocol, on_lag: on_lag(&mut rng) });
+            .map(|protocol| Listener { on_lag: on_lag(&mut rng), rate, ..Listener::new(protocol) });
         let near_the_end = u64::MAX - rng.u64(..5_000);
         let anywhere = rng.u64(..);
         let mut memory = Memory::default();
         let config = Config {
             grace_ms: GRACE_MS,
             unfinished_ms: UNFINISHED_MS,
-            rate: rng.choice([None, None, Some(20)]).unwrap_or_default(),
             origin: rng.choice([0, near_the_end, anywhere]).unwrap_or_default(),
             ..Config::new(&[])
         };
@@ -72,10 +76,11 @@ impl Case<'_> {
             now,
             oracles,
             peers: Vec::new(),
-            departing: BTreeSet::new(),
+            untold: [0; 2],
+            turns: Default::default(),
             stale: Vec::new(),
             lagged: 0,
-            is_rated: config.rate.is_some(),
+            is_rated: rate.is_some(),
         };
         case.play(events);
     }
@@ -133,20 +138,30 @@ impl Case<'_> {
                 peer.rooms = (0..ROOMS).collect();
             }
             Kind::Chat => {
-                peer.life = Life::Arriving;
+                peer.rooms = vec![LOBBY];
+                peer.told_by = Some(Instant::from_millis(self.now.as_millis() + MOMENT_MS));
                 peer.name = self.lowest_free_guest();
                 let welcome =
                     format!("-- welcome to parlour, you are {}; /help lists the commands\r\n", peer.name);
                 peer.tell(welcome, self.now);
+                peer.tell(self.roster(&peer), self.now);
             }
         }
         self.peers.push(peer);
         self.observe();
     }
 
+    /// Who is in the lobby, a newcomer included.
+    fn roster(&self, newcomer: &Peer) -> String {
+        let is_in = |peer: &&Peer| peer.kind == Kind::Chat && peer.life == Life::Open;
+        let mut present: Vec<_> = self.peers.iter().filter(is_in).chain([newcomer]).collect();
+        present.sort_by_key(|peer| peer.id.slot());
+        let names: Vec<_> = present.iter().map(|peer| peer.name.as_str()).collect();
+        format!("-- here: {}\r\n", names.join(", "))
+    }
+
     fn lowest_free_guest(&self) -> String {
-        let is_taken =
-            |name: &String| self.departing.contains(name) || self.peers.iter().any(|p| p.name == *name);
+        let is_taken = |name: &String| self.peers.iter().any(|peer| peer.name == *name);
         (1..).map(|n| format!("guest-{n}")).find(|name| !is_taken(name)).unwrap_or_default()
     }
 
@@ -175,8 +190,7 @@ impl Case<'_> {
                     input.extend(self.rng.choice([&b"\n"[..], b"\r\n", b""]).unwrap_or_default());
                 }
                 Kind::Chat => {
-                    let is_command = self.rng.u32(..4) == 0;
-                    input.extend(if is_command { b"/ping".to_vec() } else { text });
+                    input.extend(text);
                     input.extend(self.rng.choice([&b"\n"[..], b"\r\n"]).unwrap_or_default());
                 }
                 Kind::Console if self.rng.u32(..8) == 0 => input.extend(b"/unwatch lobby\n"),
@@ -222,22 +236,23 @@ impl Case<'_> {
     }
 
     pub(super) fn half_close(&mut self, peer: usize) {
-        let Peer { id, kind, .. } = self.peers[peer];
-        let appetite = self.hub.interest(id).read;
-        // When a client that has to wait is closed at last cannot be seen.
-        if self.peers[peer].leftover.is_empty() && !self.peers[peer].ended && appetite > 0 {
-            self.peers[peer].ended = true;
-            self.hub.handle(self.now, Event::PeerClosed(id));
-            if kind == Kind::Relay {
-                let mut told = self.told();
-                if !self.peers[peer].unfinished.is_empty() {
-                    self.flushed(peer, &mut told);
-                }
-                self.peers[peer].life = Life::Closing;
-                self.explain(told);
-            }
-            self.observe();
+        let Peer { id, kind, ended, .. } = self.peers[peer];
+        // When a client that has to wait for its rate is closed at last cannot be seen.
+        let is_heard = self.peers[peer].leftover.is_empty() && self.hub.interest(id).read > 0;
+        if !is_heard || ended || self.peers[peer].life == Life::Closing {
+            return;
         }
+        if kind == Kind::Chat && self.rng.bool() && !self.is_rated {
+            // A last line without an ending.
+            self.peers[peer].leftover.extend(b"bye");
+            while !self.peers[peer].leftover.is_empty() {
+                self.offer(peer);
+            }
+        }
+        self.peers[peer].ended = true;
+        self.hub.handle(self.now, Event::PeerClosed(id));
+        self.ended(peer);
+        self.observe();
     }
 
     pub(super) fn fail(&mut self, peer: usize, cause: Cause) {
@@ -273,6 +288,7 @@ impl Case<'_> {
         self.hub.handle(self.now, Event::Tick);
         let before: Vec<_> = self.peers.iter().map(|peer| peer.waiting.len()).collect();
         let told = self.told();
+        self.count_newcomers(&told);
         self.explain(told);
         self.find_skips(&before);
         self.observe();
@@ -293,5 +309,6 @@ fn random_limits(rng: &mut Rng) -> Limits {
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);
-    Limits { queue: limits.longest() + 12 + rng.usize(..300), log, ..limits }
+    // With place for the welcome and the list of names: so both come at once.
+    Limits { queue: 2 * (limits.longest() + 12) + rng.usize(..300), log, ..limits }
 }

@@ -7,21 +7,15 @@ use super::case::{Case, ECHO, GRACE_MS, ROOMS};
 use super::peer::{Kind, Life, Peer, Room};
 
 impl Case<'_> {
-    /// After time has passed: whose output is not what it was has skipped
-    /// something, and may have done so only after the grace. `before` says how
-    /// many items waited for each peer before the time passed.
+    /// After time has passed: a peer whose output is not what it was has skipped something, and
+    /// may have done so only where something waited for it. `before` says how many items waited
+    /// for each peer before the time passed.
     pub(super) fn find_skips(&mut self, before: &[usize]) {
         let mut lagged = self.hub.stats().lagged - self.lagged;
         self.lagged += lagged;
-        let due = Instant::from_millis(self.now.as_millis().saturating_sub(u64::from(GRACE_MS)));
         for (index, &before) in before.iter().enumerate() {
             let peer = &self.peers[index];
-            // Who was not even told of an earlier gap has had its grace.
-            let had_grace = peer.waiting.iter().any(|item| item.gap.is_some());
-            let is_late = |since| had_grace || since <= due;
-            let late = |room| peer.behind_since(room).is_some_and(is_late);
-            // Nor has who skips in one room grace in another.
-            let late: Vec<_> = if (0..ROOMS).any(late) { (0..ROOMS).collect() } else { Vec::new() };
+            let late: Vec<_> = (0..ROOMS).filter(|&room| peer.is_behind(room)).collect();
             if self.hub.interest(peer.id).close == Close::Abort {
                 assert!(!late.is_empty() || peer.life == Life::Closing, "cut only for lag");
                 continue;
@@ -84,7 +78,7 @@ impl Case<'_> {
     }
 
     pub(super) fn check_counts(&self) {
-        let count = self.oracles.len() + self.peers.len() + self.departing.len();
+        let count = self.oracles.len() + self.peers.len();
         assert_eq!(self.hub.count(), count, "every connection has one slot, and nobody else has");
     }
 
@@ -110,7 +104,9 @@ impl Case<'_> {
         for peer in &mut self.peers {
             peer.leftover.clear();
         }
-        for _ in 0..2 {
+        // Lines that waited are said now, and may fill the log again; each time there is a moment
+        // for those that read.
+        for _ in 0..25 * self.peers.len() {
             self.serve_all_but(Some(stalled));
         }
         // A rate limit may still hold back input.
@@ -149,8 +145,9 @@ impl Case<'_> {
     /// Invariant 5.
     pub(super) fn drain_everything(&mut self) {
         let is_drained = |case: &Self| {
-            let is_drained = |peer: &Peer| peer.leftover.is_empty() && peer.waiting.is_empty();
-            case.departing.is_empty() && case.peers.iter().all(is_drained)
+            let is_drained =
+                |peer: &Peer| peer.leftover.is_empty() && peer.waiting.is_empty() && peer.postponed.is_none();
+            case.untold == [0; 2] && case.peers.iter().all(is_drained)
         };
         for round in 0..400 {
             if is_drained(self) {
@@ -160,13 +157,15 @@ impl Case<'_> {
             self.advance(if round < 300 { 0 } else { 1_000 });
             self.serve_all_but(None);
         }
-        // What had been closed when it was drained is gone after a while.
-        self.advance(10_000);
-        self.serve_all_but(None);
-        assert!(self.departing.is_empty(), "every departure was told");
+        // After a while those that had been closed are gone, and who came meanwhile is told of.
+        for _ in 0..5 {
+            self.advance(2_000);
+            self.serve_all_but(None);
+        }
+        assert_eq!(self.untold, [0; 2], "every coming and going was told");
         for peer in &self.peers {
             assert_eq!(peer.leftover.len(), 0, "all input was taken");
-            assert!(peer.waiting.is_empty() && peer.life != Life::Arriving);
+            assert!(peer.waiting.is_empty() && peer.postponed.is_none() && peer.told_by.is_none());
             let open = peer.kind == Kind::Console || !peer.ended;
             assert!(open, "who has ended is closed");
             assert!(peer.ended || self.hub.interest(peer.id).read > 0, "everyone is read again");

@@ -33,8 +33,6 @@ pub(crate) struct Item {
 /// Where in its life a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// Its coming was not told yet.
-    Arriving,
     Open,
     /// Nothing more is taken from it; what waits still goes out.
     Closing,
@@ -45,6 +43,9 @@ pub(crate) struct Peer {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) life: Life,
+    /// When the others are told at the latest that it is there; `None`: they were, or it was
+    /// counted among those that came.
+    pub(crate) told_by: Option<Instant>,
     /// The rooms whose records it gets.
     pub(crate) rooms: Vec<Room>,
     pub(crate) waiting: VecDeque<Item>,
@@ -54,6 +55,8 @@ pub(crate) struct Peer {
     pub(crate) missed_since: u32,
     /// Input that the hub did not take yet.
     pub(crate) leftover: Vec<u8>,
+    /// A line that was taken and waits for its turn.
+    pub(crate) postponed: Option<Vec<u8>>,
     /// Input that was taken and is no whole line yet.
     pub(crate) unfinished: Vec<u8>,
     /// When that is passed on as it is.
@@ -69,11 +72,13 @@ impl Peer {
             kind,
             name: String::new(),
             life: Life::Open,
+            told_by: None,
             rooms: Vec::new(),
             waiting: VecDeque::new(),
             sent: 0,
             missed_since: 0,
             leftover: Vec::new(),
+            postponed: None,
             unfinished: Vec::new(),
             flush_at: None,
             ended: false,
@@ -145,9 +150,9 @@ impl Peer {
         true
     }
 
-    /// Since when something of a room waits.
-    pub(crate) fn behind_since(&self, room: Room) -> Option<Instant> {
-        self.waiting.iter().find(|item| item.room == Some(room)).map(|item| item.since)
+    /// Whether something of a room waits.
+    pub(crate) fn is_behind(&self, room: Room) -> bool {
+        self.waiting.iter().any(|item| item.room == Some(room))
     }
 }
 

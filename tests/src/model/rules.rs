@@ -42,8 +42,14 @@ impl Case<'_> {
             rest = &rest[part.len()..];
             if end.is_some() || unfinished.len() == longest {
                 let record = std::mem::take(unfinished);
-                told.expect(room, &record);
-                self.say(room, Some(peer), record, true);
+                self.peers[peer].flush_at = None;
+                if told.starts_with(room, &record) {
+                    told.expect(room, &record);
+                    self.say(room, Some(peer), record, true);
+                } else {
+                    assert!(rest.is_empty(), "nothing more is taken while a line waits");
+                    self.postpone(peer, record);
+                }
             }
         }
         self.explain(told);
@@ -54,25 +60,92 @@ impl Case<'_> {
         self.peers[peer].unfinished.extend_from_slice(input);
         while let Some(end) = self.peers[peer].unfinished.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.peers[peer].unfinished.drain(..=end).collect();
-            let line = String::from_utf8(line).expect("text");
-            self.took_line(peer, line.trim_end_matches(['\r', '\n']), &mut told);
+            let line = line.trim_ascii_end().to_vec();
+            if !self.took_line(peer, &line, &mut told) {
+                assert!(self.peers[peer].unfinished.is_empty(), "nothing more is taken while a line waits");
+                self.postpone(peer, line);
+            }
         }
-        // What is left are arrivals and departures, told when the lines were done.
+        // What is left was told by others, when the lines were done.
         self.explain(told);
     }
 
-    pub(super) fn took_line(&mut self, peer: usize, line: &str, told: &mut Told) {
+    /// A line waits for the turn of its author's room.
+    fn postpone(&mut self, peer: usize, line: Vec<u8>) {
+        let Peer { id, ref rooms, .. } = self.peers[peer];
+        assert_eq!(self.hub.interest(id).read, 0, "nothing more is read while a line waits");
+        self.turns[rooms[0]].push_back(id);
+        self.peers[peer].postponed = Some(line);
+    }
+
+    /// A line that waited has its turn, if it is what a room was told next.
+    fn explain_turn(&mut self, told: &mut Told) -> bool {
+        for room in 0..ROOMS {
+            // One that is gone, or cut, does not wait any more.
+            let first = self.turns[room].iter().find_map(|id| {
+                let is_open = self.hub.interest(*id).close != Close::Abort;
+                let waits = |peer: &Peer| peer.id == *id && peer.postponed.is_some() && is_open;
+                self.peers.iter().position(waits)
+            });
+            let Some(peer) = first else { continue };
+            let line = self.peers[peer].postponed.clone().unwrap_or_default();
+            let is_said = match self.peers[peer].kind {
+                Kind::Relay if told.starts_with(room, &line) => {
+                    told.expect(room, &line);
+                    self.say(room, Some(peer), line, true);
+                    true
+                }
+                Kind::Relay => false,
+                _ => self.took_line(peer, &line, told),
+            };
+            if is_said {
+                let id = self.peers[peer].id;
+                while self.turns[room].pop_front() != Some(id) {}
+                self.peers[peer].postponed = None;
+                self.close_if_ended(peer, told);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// One that sends no more is closed when its last line has been said.
+    pub(super) fn close_if_ended(&mut self, peer: usize, told: &mut Told) {
+        let Peer { kind, ended, ref postponed, .. } = self.peers[peer];
+        if ended && postponed.is_none() && kind != Kind::Console {
+            self.depart(peer, "", told);
+        }
+    }
+
+    /// A peer leaves its room, which is told of it, or counts it.
+    fn depart(&mut self, peer: usize, reason: &str, told: &mut Told) {
+        let Peer { kind, ref name, told_by, .. } = self.peers[peer];
+        let line = format!("-- {name} left{reason}\r\n").into_bytes();
+        self.peers[peer].life = Life::Closing;
+        if kind != Kind::Chat || told_by.is_some() {
+            return;
+        }
+        if told.starts_with(LOBBY, &line) {
+            told.expect(LOBBY, &line);
+            self.say(LOBBY, None, line, false);
+        } else {
+            self.untold[1] += 1;
+        }
+    }
+
+    /// What follows from a line of which the room is told, or the peer is answered, now; false
+    /// if neither is so.
+    fn took_line(&mut self, peer: usize, line: &[u8], told: &mut Told) -> bool {
         let now = self.now;
-        if line == "/ping" {
-            self.peers[peer].tell("-- pong\r\n", now);
-        } else if line == "/unwatch lobby" {
+        let name = &self.peers[peer].name;
+        if line == b"/unwatch lobby" {
             let rooms = &mut self.peers[peer].rooms;
             match rooms.iter().position(|&room| room == LOBBY) {
                 Some(at) => drop(rooms.remove(at)),
                 None => self.peers[peer].tell("-- you do not watch such a room\r\n", now),
             }
-        } else if let Some(text) = line.strip_prefix("/say ") {
-            let record = format!("-- {text}\r\n").into_bytes();
+        } else if let Some(text) = line.strip_prefix(b"/say ") {
+            let record = [b"-- ", text, b"\r\n"].concat();
             if told.starts_with(LOBBY, &record) {
                 told.expect(LOBBY, &record);
                 self.say(LOBBY, None, record, false);
@@ -80,9 +153,44 @@ impl Case<'_> {
                 self.peers[peer].tell("-- not said in lobby, which waits for a slow client\r\n", now);
             }
         } else if !line.is_empty() {
-            let record = format!("<{}> {line}\r\n", self.peers[peer].name).into_bytes();
+            let record = [b"<", name.as_bytes(), b"> ", line, b"\r\n"].concat();
+            let joined = format!("-- {name} joined\r\n").into_bytes();
+            let is_new = self.peers[peer].told_by.is_some();
+            let with_notice = [&joined[..], &record].concat();
+            let is_said = told.starts_with(LOBBY, &record) || is_new && told.starts_with(LOBBY, &with_notice);
+            if !is_said {
+                return false;
+            }
+            self.introduce(peer, told);
             told.expect(LOBBY, &record);
             self.say(LOBBY, Some(peer), record, true);
+        }
+        true
+    }
+
+    /// Tells the lobby that a newcomer is there, or counts it.
+    fn introduce(&mut self, peer: usize, told: &mut Told) {
+        if self.peers[peer].told_by.take().is_none() {
+            return;
+        }
+        let joined = format!("-- {} joined\r\n", self.peers[peer].name).into_bytes();
+        if told.starts_with(LOBBY, &joined) {
+            told.expect(LOBBY, &joined);
+            self.say(LOBBY, Some(peer), joined, false);
+        } else {
+            self.untold[0] += 1;
+        }
+    }
+
+    /// Counts those whose moment has passed and of which the lobby was not told.
+    pub(super) fn count_newcomers(&mut self, told: &Told) {
+        for peer in &mut self.peers {
+            let joined = format!("-- {} joined\r\n", peer.name);
+            let is_told = String::from_utf8_lossy(&told.all).contains(&joined);
+            if peer.life == Life::Open && !is_told && peer.told_by.is_some_and(|by| by <= self.now) {
+                peer.told_by = None;
+                self.untold[0] += 1;
+            }
         }
     }
 
@@ -141,22 +249,22 @@ impl Case<'_> {
         }
     }
 
-    /// A peer is gone; the lobby may have been told, or will be.
+    /// A peer is gone, and its rooms are told of it, or count it.
     pub(super) fn gone(&mut self, peer: usize) {
         let mut told = self.told();
-        let gone = self.peers.remove(peer);
-        self.stale.push(gone.id);
-        if gone.kind == Kind::Chat && gone.life == Life::Open {
-            self.departing.insert(gone.name.clone());
-        }
+        let Peer { kind, ref rooms, .. } = self.peers[peer];
         // The last words of a relay's client.
-        if gone.kind == Kind::Relay && !gone.unfinished.is_empty() {
-            let room = gone.rooms[0];
-            if told.starts_with(room, &gone.unfinished) {
-                told.expect(room, &gone.unfinished);
-                self.say(room, None, gone.unfinished, true);
+        if kind == Kind::Relay && !self.peers[peer].unfinished.is_empty() {
+            let (room, words) = (rooms[0], std::mem::take(&mut self.peers[peer].unfinished));
+            if told.starts_with(room, &words) {
+                told.expect(room, &words);
+                self.say(room, None, words, true);
             }
         }
+        if self.peers[peer].life == Life::Open {
+            self.depart(peer, " (connection lost)", &mut told);
+        }
+        self.stale.push(self.peers.remove(peer).id);
         self.explain(told);
         self.observe();
     }
@@ -164,10 +272,28 @@ impl Case<'_> {
     /// Finds out what rooms were told of their own accord.
     pub(super) fn explain(&mut self, mut told: Told) {
         while !told.all.is_empty() {
-            let understood = self.explain_notice(&mut told)
-                || self.explain_last_line(&mut told)
+            let understood = self.explain_turn(&mut told)
+                || self.explain_notice(&mut told)
                 || self.explain_flush(&mut told);
-            assert!(understood, "rooms were told {:?}", String::from_utf8_lossy(&told.all));
+            assert!(
+                understood,
+                "rooms were told {:?}; lines wait for their turn: {:?}, peers: {:?}",
+                String::from_utf8_lossy(&told.all),
+                self.turns,
+                self.peers
+                    .iter()
+                    .map(|p| (
+                        p.id,
+                        p.kind,
+                        p.life,
+                        &p.postponed,
+                        p.told_by,
+                        p.ended,
+                        &p.unfinished,
+                        p.flush_at
+                    ))
+                    .collect::<Vec<_>>(),
+            );
         }
     }
 
@@ -184,72 +310,64 @@ impl Case<'_> {
         longest.inspect(|&peer| self.flushed(peer, told)).is_some()
     }
 
-    pub(super) fn flushed(&mut self, peer: usize, told: &mut Told) {
+    fn flushed(&mut self, peer: usize, told: &mut Told) {
         let record = std::mem::take(&mut self.peers[peer].unfinished);
         let room = self.peers[peer].rooms[0];
         told.expect(room, &record);
         self.say(room, Some(peer), record, true);
     }
 
-    /// The last line of a client that ended its input without ending the line.
-    pub(super) fn explain_last_line(&mut self, told: &mut Told) -> bool {
-        let last = self.peers.iter().position(|peer| {
-            let line = format!("<{}> {}\r\n", peer.name, String::from_utf8_lossy(&peer.unfinished));
-            peer.ended
-                && peer.kind == Kind::Chat
-                && !peer.unfinished.is_empty()
-                && told.starts_with(LOBBY, line.as_bytes())
-        });
-        let Some(peer) = last else { return false };
-        self.peers[peer].unfinished.push(b'\n');
-        let line = String::from_utf8(std::mem::take(&mut self.peers[peer].unfinished)).expect("text");
-        self.took_line(peer, line.trim_end(), told);
-        true
+    /// The input of a peer has ended: its last line counts, and then it is closed.
+    pub(super) fn ended(&mut self, peer: usize) {
+        let mut told = self.told();
+        let line = std::mem::take(&mut self.peers[peer].unfinished);
+        if !line.is_empty() {
+            let room = self.peers[peer].rooms[0];
+            let is_said = match self.peers[peer].kind {
+                Kind::Relay if told.starts_with(room, &line) => {
+                    told.expect(room, &line);
+                    self.say(room, Some(peer), line.clone(), true);
+                    true
+                }
+                Kind::Relay => false,
+                _ => self.took_line(peer, &line, &mut told),
+            };
+            if !is_said {
+                self.postpone(peer, line);
+            }
+        }
+        self.close_if_ended(peer, &mut told);
+        self.explain(told);
     }
 
-    pub(super) fn explain_notice(&mut self, told: &mut Told) -> bool {
+    /// What the lobby is told of newcomers, of those that were too slow, and in a sum.
+    fn explain_notice(&mut self, told: &mut Told) -> bool {
         let Some(end) = told.all.iter().position(|&byte| byte == b'\n') else { return false };
         let line = String::from_utf8_lossy(&told.all[..=end]).into_owned();
         let Some(notice) = line.strip_prefix("-- ").and_then(|line| line.strip_suffix("\r\n")) else {
             return false;
         };
-        if let Some(name) = notice.strip_suffix(" joined") {
-            return self.arrived(name, &line, told);
-        }
-        let Some((name, _)) = notice.split_once(" left") else { return false };
-        let closing = self.peers.iter().position(|peer| {
-            let is_closing = peer.ended || self.hub.interest(peer.id).close != Close::No;
-            peer.name == name && peer.life == Life::Open && is_closing
+        let [came, left] = self.untold;
+        let sum = format!("others: {came} joined, {left} left");
+        let newcomer = self.peers.iter().position(|peer| {
+            let is_due = peer.told_by.is_some_and(|by| by <= self.now);
+            is_due && notice.strip_suffix(" joined") == Some(&peer.name)
         });
-        if let Some(peer) = closing {
+        let slow = self.peers.iter().position(|peer| {
+            let is_cut = self.hub.interest(peer.id).close == Close::Abort;
+            is_cut && peer.life == Life::Open && notice.strip_suffix(" left (too slow)") == Some(&peer.name)
+        });
+        if notice == sum {
+            self.untold = [0; 2];
+        } else if let Some(peer) = newcomer {
+            self.peers[peer].told_by = None;
+        } else if let Some(peer) = slow {
             self.peers[peer].life = Life::Closing;
-        } else if !self.departing.remove(name) {
+        } else {
             return false;
         }
         told.expect(LOBBY, line.as_bytes());
-        self.say(LOBBY, None, line.into_bytes(), false);
-        true
-    }
-
-    pub(super) fn arrived(&mut self, name: &str, line: &str, told: &mut Told) -> bool {
-        let found = self.peers.iter().position(|peer| peer.name == name && peer.life == Life::Arriving);
-        let Some(peer) = found else { return false };
-        told.expect(LOBBY, line.as_bytes());
-        self.say(LOBBY, None, line.into(), false);
-        self.peers[peer].life = Life::Open;
-        self.peers[peer].rooms = vec![LOBBY];
-        let mut present: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|p| {
-                p.kind == Kind::Chat && p.life == Life::Open && self.hub.interest(p.id).close == Close::No
-            })
-            .collect();
-        present.sort_by_key(|peer| peer.id.slot());
-        let names: Vec<_> = present.iter().map(|peer| peer.name.as_str()).collect();
-        let roster = format!("-- here: {}\r\n", names.join(", "));
-        let now = self.now;
-        self.peers[peer].tell(roster, now);
+        self.say(LOBBY, newcomer.filter(|_| notice != sum), line.into_bytes(), false);
         true
     }
 }

@@ -1,7 +1,7 @@
 //! What a seed stands for: the hub's limits and choices, the weather, and who
 //! comes, how it reads and how it leaves.
 
-use parlour_core::{Config, Limits, Listener, NAME_BYTES, OnLag, Protocol};
+use parlour_core::{Bound, Config, Limits, Listener, NAME_BYTES, OnLag, Protocol};
 
 use super::streams::RELAYERS;
 use super::world::Weather;
@@ -71,17 +71,21 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         records: 4 << rng.u32(..6),
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
+    let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));
     let config = Config {
         greeting: if rng.bool() { "hello\nhello to you" } else { "" },
         grace_ms: rng.u32(1_000..5_000),
         idle_ms: (rng.u8(..10) == 0).then_some(60_000),
-        rate: (rng.u8(..4) == 0).then(|| rng.u32(2..50)),
         // Either no line is passed on in parts, or many are.
         unfinished_ms: if rng.bool() { u32::MAX } else { rng.u32(1..200) },
         origin: if rng.bool() { u64::MAX - rng.u64(..5_000) } else { rng.u64(..) },
         ..Config::new(&[])
     };
-    Setup { limits, listeners: protocols.map(|protocol| Listener { protocol, on_lag }).to_vec(), config }
+    Setup {
+        limits,
+        listeners: protocols.map(|protocol| Listener { on_lag, rate, ..Listener::new(protocol) }).to_vec(),
+        config,
+    }
 }
 
 fn guest(rng: &mut fastrand::Rng, setup: &Setup, protocol: Protocol, is_static: bool) -> Guest {

@@ -201,7 +201,7 @@ impl Run<'_> {
             _ if writes_on || leaves => now + pause,
             Some(at) => at.max(now) + pause,
             // Looks in vain now and then, so as to see later when something comes.
-            None => now + 100,
+            None => now + 20,
         };
         actor.next_at = match actor.guest.leaving {
             Leaving::Reset(at) => next.min(at.max(now + 1)),
@@ -260,7 +260,7 @@ impl Run<'_> {
     /// How long the rate may delay what is taken at once: of a relay that is many lines.
     fn rate_ms(&self) -> u64 {
         let many = self.plan.setup.limits.line as u64 / 2;
-        many * 1_000 / u64::from(self.plan.setup.config.rate.unwrap_or(u32::MAX))
+        many * 1_000 / u64::from(self.plan.setup.listeners[0].rate.map_or(u32::MAX, |rate| rate.most))
     }
 
     fn pass(&mut self, ms: u64) {

@@ -267,20 +267,29 @@ impl<'a> World<'a> {
             assert!(named <= enough, "connections are named without end: {named} times after {acts} acts");
             self.service(id);
         }
+        // When a tick is due already, there may be more to name behind it.
+        let is_settled = self.hub.next_deadline().is_none_or(|at| at.as_millis() > self.now);
         for slot in 0..self.links.len() {
-            self.check_named(slot);
+            if is_settled {
+                self.check_named(slot);
+            }
+            self.note_waiting(slot);
         }
     }
 
     /// A connection that was not named needs no look: nothing it wants may have changed.
-    fn check_named(&mut self, slot: usize) {
-        let Some(link) = &mut self.links[slot] else { return };
+    fn check_named(&self, slot: usize) {
+        let Some(link) = &self.links[slot] else { return };
         let now = self.hub.interest(link.id);
         let shown = |interest: Interest| (interest.read > 0, interest.write, interest.close);
         assert_eq!(shown(now), shown(link.wants), "slot {slot} changed and was not named (now, last seen)");
         let waits_for_write = link.is_full && !link.is_broken;
         assert!(!now.write || waits_for_write, "slot {slot} has bytes to send and was not named");
         assert!(now.read == 0 || link.leftover.is_empty(), "slot {slot} takes input and was not named");
+    }
+
+    fn note_waiting(&mut self, slot: usize) {
+        let Some(link) = &mut self.links[slot] else { return };
         let has_input = !link.leftover.is_empty() || self.sockets[link.socket].1.up.has_bytes(self.now);
         link.waiting_since = has_input.then(|| link.waiting_since.unwrap_or(self.now));
     }

@@ -33,7 +33,8 @@ impl Plan {
             records: 64,
         };
         let on_lag = OnLag::Disconnect;
-        let listeners = [Protocol::Chat, Protocol::Echo].map(|protocol| Listener { protocol, on_lag });
+        let listeners =
+            [Protocol::Chat, Protocol::Echo].map(|protocol| Listener { on_lag, ..Listener::new(protocol) });
         Self {
             setup: Setup { limits, listeners: listeners.to_vec(), config: Config::new(&[]) },
             services: vec![

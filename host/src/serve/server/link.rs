@@ -11,7 +11,7 @@ use std::time::{Duration, Instant as Clock};
 use parlour_core::{Cause, Close, ConnId, Event};
 use socket2::Socket;
 
-use super::{Server, Target};
+use super::{SWEEP_PAUSE, SWEPT, Server, Target};
 use crate::poll::Poller;
 
 /// Bytes that are read at once at the most, and while much input is left over.
@@ -54,6 +54,9 @@ pub(super) struct Link {
     id: ConnId,
     socket: Socket,
     leftover: Leftover,
+    /// The poller tells when there is something to read. While it does not, nothing tells that
+    /// the peer has gone.
+    is_read: bool,
     /// The socket took less than there was; the poller tells when it takes more.
     pub(super) is_full: bool,
     /// The sending side is closed.
@@ -69,9 +72,15 @@ impl<P: Poller> Server<'_, P> {
         if index >= self.links.len() {
             self.links.resize_with(index + 1, || None);
         }
-        let link =
-            Link { id, socket, leftover: Leftover::default(), is_full: false, is_shut: false, broken: None };
-        self.links[index] = Some(link);
+        self.links[index] = Some(Link {
+            id,
+            socket,
+            leftover: Leftover::default(),
+            is_read: true,
+            is_full: false,
+            is_shut: false,
+            broken: None,
+        });
         self.watch(fd, Target::Conn(id), true, false);
     }
 
@@ -94,8 +103,13 @@ impl<P: Poller> Server<'_, P> {
                 None => drop(self.handle(Event::PeerClosed(id))),
             },
             Ok(count) => {
+                let fd = link.socket.as_raw_fd();
                 let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
                 self.keep(id, Leftover::new(&buffer[taken..count]));
+                if taken < count {
+                    // Those behind it may have found their room full.
+                    self.begin_with.get_or_insert(fd + 1);
+                }
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => self.fail(id, cause_of(&error)),
@@ -128,7 +142,45 @@ impl<P: Poller> Server<'_, P> {
         let read = interest.read > 0 && link.leftover.rest().is_empty();
         let write = interest.write && link.is_full;
         let fd = link.socket.as_raw_fd();
+        if std::mem::replace(&mut link.is_read, read) != read {
+            self.count_unread(read);
+        }
         self.watch(fd, Target::Conn(id), read, write);
+    }
+
+    /// One more is read, or one more is not.
+    fn count_unread(&mut self, is_read: bool) {
+        if is_read {
+            self.unread -= 1;
+        } else {
+            self.unread += 1;
+            self.sweep_at.get_or_insert_with(|| Clock::now() + SWEEP_PAUSE);
+        }
+    }
+
+    /// Finds which of the peers that are not read have gone, and lets go of those that were gone
+    /// at the last look: until then what they had said before may still be said.
+    pub(super) fn sweep(&mut self, now: Clock) {
+        let mut looks = 0;
+        while looks < SWEPT && self.sweep_from < self.links.len() {
+            let link = self.links[self.sweep_from].as_mut();
+            self.sweep_from += 1;
+            let Some(link) = link.filter(|link| !link.is_read) else { continue };
+            looks += 1;
+            let id = link.id;
+            if let Some(cause) = link.broken {
+                self.fail(id, cause);
+            } else if let Ok(Some(error)) = link.socket.take_error() {
+                link.broken = Some(cause_of(&error));
+                self.service(id);
+            }
+        }
+        if self.sweep_from < self.links.len() {
+            self.sweep_at = Some(now);
+        } else {
+            self.sweep_from = 0;
+            self.sweep_at = (self.unread > 0).then_some(now + SWEEP_PAUSE);
+        }
     }
 
     fn offer_leftover(&mut self, id: ConnId) {
@@ -210,6 +262,7 @@ impl<P: Poller> Server<'_, P> {
         let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
         tracing::debug!(slot = id.slot(), "closed");
         self.left_over -= link.leftover.bytes.len();
+        self.unread -= usize::from(!link.is_read);
         self.unwatch(link.socket.as_raw_fd());
         if self.starved_until.is_some() {
             // Its descriptor is free for a newcomer.

@@ -1,0 +1,68 @@
+//! What one client is counted by: where it comes from, and how fast it sends lines. A build
+//! without the feature `large` has `unbounded.rs` in place of this file.
+
+use core::net::IpAddr;
+
+use crate::event::Instant;
+use crate::limits::Bound;
+
+/// How far ahead of its rate a client may be.
+const BURST_US: u64 = 1_000_000;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    peer: Option<IpAddr>,
+    /// Lines that it may send in a second.
+    rate: Option<u32>,
+    /// The rate limit's theoretical arrival time (ITU-T I.371), in microseconds.
+    rate_at_us: u64,
+}
+
+impl Account {
+    pub(crate) const NONE: Self = Self { peer: None, rate: None, rate_at_us: 0 };
+
+    /// That of a newcomer, of whom a listener takes lines at this rate.
+    pub(crate) fn new(peer: Option<IpAddr>, rate: Option<Bound>) -> Self {
+        let account = Self { peer, ..Self::NONE };
+        Self { rate: account.allowed(rate), ..account }
+    }
+
+    /// The lines that it may send in a second.
+    pub(crate) fn rate(&self) -> Option<u32> {
+        self.rate
+    }
+
+    /// The part of its address that one user has for himself: all of an IPv4 address, and of an
+    /// IPv6 address the first 64 bits.
+    pub(crate) fn network(&self) -> Option<u64> {
+        Some(match self.peer? {
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        })
+    }
+
+    /// How much a bound allows it.
+    pub(crate) fn allowed(&self, bound: Option<Bound>) -> Option<u32> {
+        let Bound { most, spares_local } = bound?;
+        let is_local = self.peer.is_none_or(|peer| peer.is_loopback());
+        (!spares_local || !is_local).then_some(most)
+    }
+
+    /// Whether it may send a line.
+    pub(crate) fn is_within_rate(&self, now: Instant) -> bool {
+        let at_us = self.rate_at_us;
+        at_us <= BURST_US || at_us - BURST_US <= now.as_millis().saturating_mul(1_000)
+    }
+
+    /// Counts lines that it has sent.
+    pub(crate) fn charge(&mut self, now: Instant, lines: u32) {
+        let Some(rate) = self.rate else { return };
+        let now_us = now.as_millis().saturating_mul(1_000);
+        self.rate_at_us = self.rate_at_us.max(now_us) + u64::from(lines) * 1_000_000 / u64::from(rate.max(1));
+    }
+
+    /// When it may send a line, if it is above its rate.
+    pub(crate) fn may_send_at(&self) -> Instant {
+        Instant::from_millis(self.rate_at_us.saturating_sub(BURST_US).div_ceil(1_000))
+    }
+}

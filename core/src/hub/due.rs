@@ -1,0 +1,178 @@
+//! What is done because time has passed: deadlines of connections, rooms that are closed, and the
+//! end. All of it in pieces, so that no call takes long.
+
+use super::Hub;
+use crate::conn::{Conn, Listing, NONE, Slot, State};
+use crate::event::{Cause, Instant};
+use crate::limits::{CONNS_AT_ONCE, OnLag, Protocol};
+use crate::protocol::tell_sum;
+use crate::room::{Member, MemberIndex, Room, RoomIndex};
+
+/// Connections that are found at once before something is done for them.
+const DUE_AT_ONCE: usize = 16;
+
+impl Hub<'_> {
+    /// Does what is due, and notes what is still to come. It costs a look at some of the
+    /// connections of which a deadline has come, at the rooms that are closed, and at nothing
+    /// else; where more is due, the next deadline is now.
+    pub(super) fn tick(&mut self) {
+        for _ in 0..CONNS_AT_ONCE / DUE_AT_ONCE {
+            // All are found before anything is done: to put one back among those that are still
+            // to be found would cost more.
+            let due: heapless::Vec<Slot, DUE_AT_ONCE> =
+                core::iter::from_fn(|| self.x.next_due()).take(DUE_AT_ONCE).collect();
+            for &slot in &due {
+                self.do_due(slot);
+            }
+            if due.len() < DUE_AT_ONCE {
+                break;
+            }
+        }
+        let (mut pending, mut most) = (self.x.take_pending_rooms(), CONNS_AT_ONCE);
+        while let Some(room) = pending.pop(self.x.rooms) {
+            self.look_after(room, &mut most);
+        }
+        if self.x.untold_end != NONE {
+            self.tell_the_end();
+        }
+    }
+
+    /// Does what is due for one connection.
+    fn do_due(&mut self, slot: Slot) {
+        match self.x.conn(slot).state {
+            State::Free | State::Gone | State::Dead { .. } => {}
+            State::Closing => self.close_in_time(slot),
+            State::Open => {
+                self.check_idle(slot);
+                self.check_timer(slot);
+                self.check_rate(slot);
+                if self.x.conn(slot).listing != Listing::None {
+                    self.x.wake(slot);
+                }
+            }
+        }
+    }
+
+    /// Looks whether a closed room can open, deals with those that hold it up when its patience
+    /// has ended, with so many in all at the `most`, and tells what is to be told in a sum.
+    fn look_after(&mut self, room: RoomIndex, most: &mut usize) {
+        if self.x.rooms[room as usize].loosened {
+            self.x.refresh(room, false);
+        }
+        let Room { closed, unnamed, tell_at, .. } = self.x.rooms[room as usize];
+        let mut wait_until = self.x.patience_ends_at(room);
+        // Only if all were offered what there is.
+        if closed && unnamed == 0 && wait_until <= self.x.now {
+            wait_until = self.cut_loose(room, most);
+            self.x.refresh(room, true);
+        }
+        if self.x.rooms[room as usize].closed {
+            self.x.pend(room, wait_until);
+        } else if tell_at <= self.x.now {
+            tell_sum(&mut self.x, room);
+        } else if tell_at != Instant::NEVER {
+            self.x.pend(room, tell_at);
+        }
+    }
+
+    /// Deals with the members that keep a room closed, except those that still have a moment.
+    /// Returns when they have none.
+    fn cut_loose(&mut self, room: RoomIndex, most: &mut usize) -> Instant {
+        let mut wait_until = Instant::NEVER;
+        let mut next = self.x.rooms[room as usize].first;
+        while let Some(&Member { conn: slot, next: following, taken_at, .. }) =
+            self.x.members.get(next as usize)
+        {
+            let index: MemberIndex = core::mem::replace(&mut next, following);
+            if !self.x.holds_up(index) {
+                continue;
+            }
+            let patience = self.x.rooms[room as usize].patience;
+            let moment = patience.waits_until(self.x.now, taken_at);
+            if moment > self.x.now || *most == 0 {
+                wait_until = wait_until.min(moment);
+                continue;
+            }
+            *most -= 1;
+            if !(self.may_skip(slot) && self.x.skip(index)) {
+                self.x.stats.lagged += 1;
+                self.x.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            }
+        }
+        wait_until
+    }
+
+    fn close_in_time(&mut self, slot: Slot) {
+        let conn = self.x.conn(slot);
+        if conn.state != State::Closing {
+            return;
+        }
+        // A peer that takes nothing more is idle too.
+        let idle_at = self.x.config.idle_ms.map(|ms| conn.last_seen.after(u64::from(ms)));
+        let close_at = conn.timer.min(idle_at.unwrap_or(Instant::NEVER));
+        if close_at > self.x.now {
+            return self.x.arm(slot, close_at);
+        }
+        let abort = self.x.has_output(slot);
+        self.x.kill(slot, Cause::Left, State::Dead { abort });
+    }
+
+    fn check_idle(&mut self, slot: Slot) {
+        let (Some(idle_ms), Some(listener)) = (self.x.config.idle_ms, self.listener(slot)) else { return };
+        if listener.protocol == Protocol::Console {
+            return;
+        }
+        let due = self.x.conn(slot).last_seen.after(u64::from(idle_ms));
+        if due > self.x.now {
+            return self.x.arm(slot, due);
+        }
+        self.behaviour(slot).tell(&mut self.x, slot, "you were idle for too long");
+        self.x.close_soon(slot, Cause::TimedOut);
+    }
+
+    /// Lets a connection go on whose rate allows it again.
+    fn check_rate(&mut self, slot: Slot) {
+        if self.x.rate(slot).is_none() {
+            return;
+        }
+        if self.x.within_rate(slot) {
+            self.x.touch(slot);
+            self.x.wake(slot);
+        } else {
+            self.x.arm(slot, self.x.rate_allows_at(slot));
+        }
+    }
+
+    fn check_timer(&mut self, slot: Slot) {
+        let Conn { state, timer, .. } = *self.x.conn(slot);
+        if state != State::Open {
+            return;
+        }
+        if timer > self.x.now {
+            return self.x.arm(slot, timer);
+        }
+        self.x.conn_mut(slot).timer = Instant::NEVER;
+        self.behaviour(slot).timer(&mut self.x, slot);
+        self.x.touch(slot);
+    }
+
+    /// Tells everyone of the end, some at a time, and lets what is queued go out before all
+    /// is closed.
+    pub(super) fn tell_the_end(&mut self) {
+        let (from, all) = (self.x.untold_end, self.x.slots().end);
+        let end = all.min(from.saturating_add(CONNS_AT_ONCE as Slot));
+        for slot in from..end {
+            if matches!(self.x.conn(slot).state, State::Open | State::Closing) {
+                self.behaviour(slot).tell(&mut self.x, slot, "server is shutting down");
+                self.x.close_soon(slot, Cause::Shutdown);
+                self.x.hurry(slot);
+            }
+        }
+        self.x.untold_end = if end < all { end } else { NONE };
+    }
+
+    fn may_skip(&self, slot: Slot) -> bool {
+        self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Skip)
+            && !self.behaviour(slot).gap(0).is_empty()
+    }
+}

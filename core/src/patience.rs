@@ -1,0 +1,137 @@
+//! The patience of a room: how long its members still wait for those that do not read.
+//! Plain arithmetic on a clock that it is told; it knows no members.
+//!
+//! A room that is closed uses up its patience, as fast as time passes; a room that is open
+//! gets it back, sixteen times slower, until it has all of it again. So whatever clients do,
+//! the members of a room wait no longer at once than the grace, and in the long run for less
+//! than a tenth of the time, short waits not counted. A wait that ends soon because somebody read
+//! is free: a receiver that is slower than the senders, but steady, sets the pace, as with a
+//! pipe. And where no patience is left, those that have just taken something have a moment
+//! to take more.
+
+use crate::event::Instant;
+
+/// A wait that is no longer than this is free if it ends because somebody has read. A room
+/// that has no patience left waits no longer for anybody;
+const FREE_MS: u64 = 200;
+/// and no longer than this for one that takes nothing.
+const MOMENT_MS: u32 = 50;
+/// How many times longer it takes to get patience back than to use it up. A power of two: small
+/// machines have no division.
+const RECOVERY: u64 = 16;
+
+/// What is left of it, and since when the room is open, or closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// In parts of a millisecond, of which there are [`RECOVERY`].
+    left: u64,
+    since: Instant,
+}
+
+impl Patience {
+    /// All that there can be.
+    pub(crate) const fn full(grace_ms: u32) -> Self {
+        Self { left: grace_ms as u64 * RECOVERY, since: Instant::ZERO }
+    }
+
+    /// The room closes.
+    pub(crate) fn close(&mut self, now: Instant, grace_ms: u32) {
+        let recovered = self.left.saturating_add(now.millis_since(self.since));
+        *self = Self { left: recovered.min(Self::full(grace_ms).left), since: now };
+    }
+
+    /// The room opens: because somebody was dealt with who held the log, or because all of
+    /// those have read.
+    pub(crate) fn open(&mut self, now: Instant, is_by_force: bool) {
+        let waited = now.millis_since(self.since);
+        if is_by_force || waited > FREE_MS {
+            self.left = self.left.saturating_sub(waited.saturating_mul(RECOVERY));
+        }
+        self.since = now;
+    }
+
+    /// While the room is closed: when its patience ends.
+    pub(crate) fn ends_at(&self) -> Instant {
+        self.since.after(self.left / RECOVERY)
+    }
+
+    /// While the room is closed and its patience has ended: until when it still waits for a
+    /// member that last took something at `taken_at`, in ms that wrap around.
+    pub(crate) fn waits_until(&self, now: Instant, taken_at: u32) -> Instant {
+        let idle_ms = now.wrapping_millis().wrapping_sub(taken_at);
+        let moment = now.after(u64::from(MOMENT_MS.saturating_sub(idle_ms)));
+        moment.min(self.since.after(FREE_MS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE_MS: u32 = 5_000;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    /// Closes a room at each of these times for so long, and says how long it would wait the
+    /// next time, at `then`.
+    #[track_caller]
+    fn check(waits: &[(u64, u64, bool)], then: u64, left_ms: u64) {
+        let mut patience = Patience::full(GRACE_MS);
+        for &(from, ms, is_by_force) in waits {
+            patience.close(at(from), GRACE_MS);
+            patience.open(at(from + ms), is_by_force);
+        }
+        patience.close(at(then), GRACE_MS);
+        assert_eq!(patience.ends_at().millis_since(at(then)), left_ms);
+    }
+
+    #[test]
+    fn a_room_that_never_waited_has_the_whole_grace_however_late() {
+        check(&[], 0, 5_000);
+        check(&[], 3_600_000, 5_000);
+    }
+
+    #[test]
+    fn a_wait_uses_it_up_and_it_comes_back_sixteen_times_slower() {
+        check(&[(0, 2_000, false)], 2_000, 3_000);
+        check(&[(0, 2_000, true)], 18_000, 4_000);
+        check(&[(0, 5_000, true)], 5_000, 0);
+        check(&[(0, 5_000, true)], 85_000, 5_000);
+        check(&[(0, 5_000, true)], 5_000_000, 5_000);
+    }
+
+    #[test]
+    fn without_patience_only_those_that_have_just_taken_something_have_a_moment() {
+        let mut patience = Patience::full(0);
+        patience.close(at(1_000), 0);
+        let waits_until = |now, taken_at| patience.waits_until(at(now), taken_at);
+        assert_eq!(waits_until(1_000, 900), at(1_000));
+        assert_eq!(waits_until(1_000, 990), at(1_040));
+        assert_eq!(waits_until(1_170, 1_165), at(1_200));
+        assert_eq!(waits_until(1_200, 1_199), at(1_200));
+    }
+
+    #[test]
+    fn only_a_short_wait_that_ends_by_reading_is_free() {
+        check(&[(0, 200, false)], 200, 5_000);
+        check(&[(0, 201, false)], 201, 4_799);
+        check(&[(0, 200, true)], 200, 4_800);
+    }
+
+    #[test]
+    fn what_comes_back_is_counted_in_parts_of_a_millisecond() {
+        let mut patience = Patience::full(GRACE_MS);
+        patience.close(at(0), GRACE_MS);
+        patience.open(at(5_000), true);
+        // Open for 1 ms at a time: a sixteenth of each counts.
+        for round in 0..1_000 {
+            let now = 5_000 + 2 * round;
+            patience.close(at(now + 1), GRACE_MS);
+            patience.open(at(now + 2), false);
+        }
+        patience.close(at(7_001), GRACE_MS);
+        assert_eq!(patience.ends_at(), at(7_001 + 1_001 / 16));
+    }
+}

@@ -1,0 +1,68 @@
+//! Indices of things, kept in an order of theirs, so that one is found in a time that
+//! grows with the logarithm of their number: connections by name and by address,
+//! rooms by name. To come and to go moves those behind; that is one `memmove`, which no choice
+//! of names can make worse.
+
+/// It knows nothing of the things: the order is given with each call.
+#[derive(Debug)]
+pub(crate) struct Sorted<'a> {
+    indices: &'a mut [u32],
+    len: u32,
+}
+
+impl<'a> Sorted<'a> {
+    /// One with room for as many as there are elements.
+    pub(crate) const fn new(indices: &'a mut [u32]) -> Self {
+        Self { indices, len: 0 }
+    }
+
+    /// How many come before a place; `comes_before` is true of those and of no others.
+    pub(crate) fn place(&self, comes_before: impl Fn(u32) -> bool) -> usize {
+        self.indices[..self.len as usize].partition_point(|&index| comes_before(index))
+    }
+
+    /// What stands in a place.
+    pub(crate) fn get(&self, place: usize) -> Option<u32> {
+        self.indices[..self.len as usize].get(place).copied()
+    }
+
+    /// Puts an index into a place.
+    pub(crate) fn insert(&mut self, place: usize, index: u32) {
+        self.indices.copy_within(place..self.len as usize, place + 1);
+        self.indices[place] = index;
+        self.len += 1;
+    }
+
+    /// Takes out what stands in a place.
+    pub(crate) fn remove(&mut self, place: usize) {
+        self.indices.copy_within(place + 1..self.len as usize, place);
+        self.len -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_found_and_what_went_is_not() {
+        let keys = [7, 3, 9, 1, 5];
+        let mut indices = [0; 5];
+        let mut sorted = Sorted::new(&mut indices);
+        for index in 0..5 {
+            let place = sorted.place(|other| keys[other as usize] < keys[index as usize]);
+            sorted.insert(place, index);
+        }
+        let find = |sorted: &Sorted<'_>, key| {
+            sorted
+                .get(sorted.place(|other| keys[other as usize] < key))
+                .filter(|&at| keys[at as usize] == key)
+        };
+        assert_eq!([1, 3, 5, 7, 9].map(|key| find(&sorted, key)), [3, 1, 4, 0, 2].map(Some));
+        assert_eq!(find(&sorted, 4), None);
+        for (key, left) in [(9, 4), (1, 3), (5, 2), (7, 1), (3, 0)] {
+            sorted.remove(sorted.place(|other| keys[other as usize] < key));
+            assert_eq!((find(&sorted, key), sorted.len), (None, left));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What a hub does with few connections, told step by step: order, turns, patience.
+
+use parlour_core::{
+    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
+    Outcome, Protocol, Storage,
+};
+use parlour_memory::Memory;
+
+const LIMITS: Limits =
+    Limits { conns: 4, rooms: 5, rooms_per_conn: 3, name: 32, line: 128, queue: 512, log: 4096, records: 64 };
+const NOW: Instant = Instant::from_millis(0);
+
+fn with_hub(test: impl FnOnce(Hub<'_>)) {
+    with_rate(None, test);
+}
+
+fn with_rate(rate: Option<u32>, test: impl FnOnce(Hub<'_>)) {
+    let rate = rate.map(Bound::for_all);
+    let listeners = [Protocol::Chat, Protocol::Console, Protocol::Relay]
+        .map(|protocol| Listener { rate, ..Listener::new(protocol) });
+    let config = Config { origin: u64::MAX - 2, ..Config::new(&listeners) };
+    test(Hub::new(config, LIMITS, Memory::new(&LIMITS).storage()).unwrap());
+}
+
+/// A new connection; those of the chat say something, so that the others know of them.
+fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
+    let conn = hub.handle(NOW, Event::Accepted(ListenerId(listener), None)).opened().unwrap();
+    if listener == 0 {
+        say(hub, conn, "/ping\n");
+    }
+    conn
+}
+
+fn say(hub: &mut Hub<'_>, conn: ConnId, line: &str) {
+    assert_eq!(hub.handle(NOW, Event::Received(conn, line.as_bytes())), Outcome::Taken(line.len()));
+}
+
+/// All that waits for a connection, sent `piece` bytes at a time.
+fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
+    let mut all = Vec::new();
+    loop {
+        let lent: Vec<u8> = hub.transmit(conn).flatten().copied().take(piece).collect();
+        if lent.is_empty() {
+            return String::from_utf8(all).unwrap();
+        }
+        hub.handle(NOW, Event::Sent(conn, lent.len()));
+        if hub.next_deadline() == Some(NOW) {
+            hub.handle(NOW, Event::Tick);
+        }
+        all.extend(lent);
+    }
+}
+
+#[test]
+fn one_event_in_several_rooms_is_seen_once_and_in_its_place() {
+    for piece in [1, 2, 3, 5, 1000] {
+        with_hub(|mut hub| {
+            let (alice, bob, operator) = (open(&mut hub, 0), open(&mut hub, 0), open(&mut hub, 1));
+            say(&mut hub, bob, "/join den\n");
+            say(&mut hub, operator, "/watch lobby\n/watch den\n");
+            for conn in [alice, bob, operator] {
+                receive(&mut hub, conn, 1000);
+            }
+            say(&mut hub, alice, "one\n");
+            say(&mut hub, operator, "/say to all\n/rooms\n");
+            say(&mut hub, bob, "two\n");
+            say(&mut hub, operator, "/say again\n");
+            say(&mut hub, bob, "three\n");
+            say(&mut hub, alice, "four\n");
+            let seen = "<guest-1> one\r\n-- to all\r\n-- lobby: 1 here\r\n-- den: 1 here\r\n\
+                        <guest-2> two\r\n-- again\r\n<guest-2> three\r\n<guest-1> four\r\n";
+            assert_eq!(receive(&mut hub, operator, piece), seen, "pieces of {piece}");
+            assert_eq!(receive(&mut hub, bob, piece), "-- to all\r\n-- again\r\n");
+        });
+    }
+}
+
+#[test]
+fn several_lines_of_ones_own_among_others_are_passed_over() {
+    for piece in [1, 2, 3, 7, 1000] {
+        with_hub(|mut hub| {
+            let (alice, bob) = (open(&mut hub, 0), open(&mut hub, 0));
+            receive(&mut hub, alice, 1000);
+            for text in ["1\n", "2\n", "3\n"] {
+                say(&mut hub, bob, text);
+                say(&mut hub, alice, text);
+                say(&mut hub, alice, text);
+            }
+            let seen = "<guest-2> 1\r\n<guest-2> 2\r\n<guest-2> 3\r\n";
+            assert_eq!(receive(&mut hub, alice, piece), seen, "pieces of {piece}");
+        });
+    }
+}
+
+/// A `/join` that waited for its author to read on must not go ahead while
+/// the room that it leaves cannot be told.
+#[test]
+fn a_join_that_had_to_wait_waits_for_its_room_too() {
+    with_hub(|mut hub| {
+        let (carol, talker) = (open(&mut hub, 0), open(&mut hub, 0));
+        // In one room after the other, without reading: each is still to be read.
+        for room in ["a", "b"] {
+            say(&mut hub, carol, &format!("/join {room}\n"));
+            receive(&mut hub, talker, 1000);
+            say(&mut hub, talker, &format!("/join {room}\n"));
+            receive(&mut hub, talker, 1000);
+            say(&mut hub, talker, "hello\n");
+        }
+        say(&mut hub, carol, "/join c\n");
+        // Short lines fill the room's index of records, which carol does not read.
+        while hub.handle(NOW, Event::Received(talker, b"x\n")) == Outcome::Taken(2) {}
+        // Newcomers use up what the room keeps free for notices.
+        for _ in 0..4 {
+            let guest = open(&mut hub, 0);
+            receive(&mut hub, guest, 1000);
+            hub.handle(NOW, Event::Received(guest, b"/join b\n"));
+            hub.handle(NOW, Event::Failed(guest, Cause::Reset));
+        }
+        let seen = receive(&mut hub, carol, 7);
+        assert!(seen.contains("-- you are in c\r\n"), "{seen}");
+    });
+}
+
+/// What the others need no look for costs nothing, however many they are.
+#[test]
+fn who_says_nothing_to_the_room_changes_nobody_else() {
+    with_hub(|mut hub| {
+        let [alice, bob] = [0, 0].map(|listener| open(&mut hub, listener));
+        for conn in [alice, bob] {
+            receive(&mut hub, conn, 1000);
+        }
+        while hub.next_changed().is_some() {}
+        for input in ["/ping\n", "unfinished"] {
+            say(&mut hub, alice, input);
+            while let Some(conn) = hub.next_changed() {
+                assert_eq!(conn, alice, "{input:?}");
+            }
+        }
+    });
+}
+
+/// Two who never read stand at different places: the others must not have to wait
+/// for the one, and then as long for the other.
+#[test]
+fn a_room_that_has_waited_for_one_does_not_wait_for_the_next() {
+    with_hub(|mut hub| {
+        let [talker, carol, dave] = [0, 0, 0].map(|listener| open(&mut hub, listener));
+        for conn in [talker, carol, dave] {
+            receive(&mut hub, conn, 1000);
+        }
+        let line = format!("{}\n", "x".repeat(100));
+        for _ in 0..4 {
+            say(&mut hub, talker, &line);
+            receive(&mut hub, dave, 1000);
+        }
+        let grace = u64::from(Config::new(&[]).grace_ms);
+        // Once it has waited, a room does not wait for one that took nothing for a while.
+        for (laggard, from, to) in [(carol, 0, grace), (dave, grace, grace)] {
+            let [from, to] = [from, to].map(Instant::from_millis);
+            while hub.handle(from, Event::Received(talker, line.as_bytes())).taken() > 0 {}
+            while hub.next_changed().is_some() {}
+            if from < to {
+                hub.handle(Instant::from_millis(to.as_millis() - 1), Event::Tick);
+                assert_eq!(hub.interest(laggard).close, Close::No);
+            }
+            hub.handle(to, Event::Tick);
+            assert_eq!(hub.interest(laggard).close, Close::Abort);
+            hub.handle(to, Event::Closed(laggard));
+        }
+    });
+}
+
+#[test]
+fn the_rate_holds_for_lines_that_do_not_end_and_those_that_are_too_long() {
+    for listener in [0, 2] {
+        with_rate(Some(2), |mut hub| {
+            let conn = open(&mut hub, listener);
+            receive(&mut hub, conn, 1000);
+            let mut taken = 0;
+            for _ in 0..100 {
+                taken += hub.handle(NOW, Event::Received(conn, &[b'x'; 300])).taken();
+                taken += hub.handle(NOW, Event::Received(conn, b"\n")).taken();
+                receive(&mut hub, conn, 1000);
+            }
+            assert!(taken < 5 * 301, "listener {listener}: {taken}");
+            assert!(hub.next_deadline().is_some(), "it goes on later");
+        });
+    }
+}
+
+#[test]
+fn storage_that_is_too_short_is_refused() {
+    let listeners = [Listener::new(Protocol::Chat)];
+    let storage = Storage {
+        conns: &mut [],
+        members: &mut [],
+        rooms: &mut [],
+        order: &mut [],
+        records: &mut [],
+        bytes: &mut [],
+    };
+    let hub = Hub::new(Config::new(&listeners), LIMITS, storage);
+    assert_eq!(hub.err(), Some(LimitsError::Storage("conns")));
+}

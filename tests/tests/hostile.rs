@@ -1,0 +1,457 @@
+//! Clients that mean harm to others: the room that they are in, and the rest of the
+//! server, go on.
+//!
+//! How much goes on is counted in lines and bytes that come through rather than in
+//! time, and what must be told in time is told generously: a busy machine makes no
+//! test fail.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use parlour_tests::client::{Client, Options, Stream};
+use parlour_tests::server::{Driver, Server};
+use parlour_tests::swarm::Swarm;
+use parlour_tests::sys::{self, pollfd};
+use parlour_tests::with_each_driver;
+use tempfile::TempDir;
+
+with_each_driver! {
+    one_who_never_reads_and_always_comes_back_does_not_silence_the_room,
+    one_who_reads_just_in_time_does_not_silence_the_room,
+    comings_and_goings_before_one_who_never_reads_do_not_silence_the_room,
+    floods_of_short_lines_do_not_drown_a_word,
+    floods_of_long_lines_do_not_drown_a_word,
+    those_who_reset_say_no_more_and_make_room,
+    those_who_close_say_no_more_and_make_room,
+    an_echo_does_not_wait_for_those_who_pour_commands,
+    comings_and_goings_without_a_word_are_hardly_told,
+    comings_and_goings_with_a_word_are_told_no_faster_than_one_can_read,
+    connections_that_are_closed_at_once_are_not_told,
+}
+
+/// A receiver for which the kernel holds little.
+const SMALL: Options = Options { receive_buffer: Some(2048), source: None };
+
+/// How long a room is attacked by those who keep it waiting, and the grace that is
+/// theirs.
+const SIEGE: Duration = Duration::from_secs(8);
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A victim that says a line, and the next one when the witness has heard that one,
+/// in a room with clients that flood it.
+struct Talk {
+    swarm: Swarm,
+    server: Server,
+    /// Has the socket of the witness.
+    _folder: TempDir,
+    flooders: usize,
+    victim: usize,
+    witness: usize,
+    said: usize,
+    /// When the last line was said, and what the witness had got by then.
+    last: (Instant, usize),
+    /// When the witness heard each line of the victim.
+    heard: Vec<Instant>,
+    /// The bytes of whole lines that the witness got.
+    got: usize,
+    /// The most that it got between a line's being said and being heard.
+    passed: usize,
+    /// The start of a line whose end the witness does not have yet.
+    rest: Vec<u8>,
+}
+
+impl Talk {
+    /// The least time between two lines of the victim.
+    const PACE: Duration = Duration::from_millis(20);
+
+    /// The flooders come first, where that is an advantage. The witness listens on a
+    /// Unix socket, for which kernels hold 200 KB, while they hold 4 MB for TCP.
+    fn start(driver: Driver, args: &[&str], flooders: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let local = format!("unix:{}", folder.path().join("chat").display());
+        let server = driver.chatting(&[&["--chat", &local], args].concat());
+        let mut swarm = Swarm::default();
+        for _ in 0..flooders {
+            swarm.connect(server.chat(), Options::default());
+        }
+        let victim = swarm.connect(server.chat(), Options::default());
+        let witness = swarm.connect(&local, Options::default());
+        swarm.send(victim, b"/nick victim\n");
+        swarm.wait_for(victim, b" is now victim\r\n");
+        swarm.send(witness, b"/ping\n");
+        swarm.wait_for(witness, b"-- pong\r\n");
+        Self {
+            swarm,
+            server,
+            _folder: folder,
+            flooders,
+            victim,
+            witness,
+            said: 0,
+            last: (Instant::now(), 0),
+            heard: Vec::new(),
+            got: 0,
+            passed: 0,
+            rest: Vec::new(),
+        }
+    }
+
+    /// Lets the flooders send `chunk` as often as the server takes it.
+    fn flood(&mut self, chunk: &[u8]) {
+        for flooder in 0..self.flooders {
+            if self.swarm.unsent(flooder) == 0 {
+                self.swarm.send(flooder, chunk);
+            }
+        }
+    }
+
+    /// Lets all move once.
+    fn turn(&mut self) {
+        if self.heard.len() == self.said && self.last.0.elapsed() >= Self::PACE {
+            self.swarm.send(self.victim, format!("{}\n", self.said).as_bytes());
+            self.said += 1;
+            self.last = (Instant::now(), self.got);
+        }
+        self.swarm.turn(Duration::from_millis(5));
+        for reader in 0..=self.victim {
+            self.swarm.take_all(reader);
+        }
+        self.rest.extend(self.swarm.take_all(self.witness));
+        let mut whole = 0;
+        for line in self.rest.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+            whole += line.len();
+            if line.starts_with(b"<victim> ") {
+                assert_eq!(line, format!("<victim> {}\r\n", self.heard.len()).as_bytes());
+                self.heard.push(Instant::now());
+                self.passed = self.passed.max(self.got + whole - self.last.1);
+            }
+        }
+        self.got += whole;
+        self.rest.drain(..whole);
+    }
+
+    /// For how long the victim was not heard since `start`, in pauses that are
+    /// noticed, and in the longest pause.
+    fn silence(&self, start: Instant) -> (Duration, Duration) {
+        const NOTICED: Duration = Duration::from_millis(100);
+        let ends = self.heard.iter().copied().chain([Instant::now()]);
+        let starts = [start].into_iter().chain(self.heard.iter().copied());
+        let pauses: Vec<Duration> =
+            starts.zip(ends).map(|(start, end)| end.saturating_duration_since(start)).collect();
+        let all = pauses.iter().filter(|&&pause| pause > NOTICED).sum();
+        (all, pauses.into_iter().max().unwrap_or_default())
+    }
+
+    /// All leave, and the server ends.
+    fn end(self) {
+        drop(self.swarm);
+        self.server.stop();
+    }
+}
+
+/// Lets `attack` go on with its work after each turn, while a victim talks, and
+/// checks that the room is silent for little longer than one grace and a tenth of
+/// the time.
+fn besiege(mut talk: Talk, mut attack: impl FnMut(&mut Talk)) {
+    /// A quarter of what comes through where nobody attacks.
+    const LEAST_LINES: usize = 100;
+    let flood = format!("{}\n", "y".repeat(1000)).repeat(64);
+    let start = Instant::now();
+    while start.elapsed() < SIEGE {
+        talk.flood(flood.as_bytes());
+        talk.turn();
+        attack(&mut talk);
+    }
+    let (silent, longest) = talk.silence(start);
+    let lines = talk.heard.len();
+    let fine = lines >= LEAST_LINES && silent <= SIEGE / 3 && longest <= 2 * GRACE;
+    assert!(fine, "{lines} lines came through in {SIEGE:?}; silence of {silent:?}, {longest:?} at once");
+    talk.end();
+}
+
+/// Somebody who never reads.
+struct Parked {
+    address: String,
+    asks: Vec<u8>,
+    stream: Stream,
+    cut: usize,
+}
+
+impl Parked {
+    /// Connects to `address` and sends `asks`.
+    fn new(address: &str, asks: &[u8]) -> Self {
+        let mut stream = Stream::connect(address, SMALL).expect("a server");
+        stream.write_all(asks).expect("a server that reads");
+        Self { address: address.to_string(), asks: asks.to_vec(), stream, cut: 0 }
+    }
+
+    /// Comes back if it was cut, which it sees without reading.
+    fn come_back(&mut self) {
+        let mut polled = [pollfd { fd: self.stream.as_fd().as_raw_fd(), events: 0, revents: 0 }];
+        sys::poll(&mut polled, Duration::ZERO).expect("a socket");
+        if polled[0].revents != 0 {
+            let cut = self.cut + 1;
+            *self = Self { cut, ..Self::new(&self.address, &self.asks) };
+        }
+    }
+}
+
+fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(driver: Driver) {
+    let talk = Talk::start(driver, &["--grace", "1s"], 1);
+    let mut parked = Parked::new(talk.server.chat(), b"");
+    besiege(talk, |_| parked.come_back());
+    assert!(parked.cut > 0, "who never reads is cut");
+}
+
+fn one_who_reads_just_in_time_does_not_silence_the_room(driver: Driver) {
+    /// As seldom as may be without being cut.
+    const SELDOM: Duration = Duration::from_millis(880);
+    /// Enough to read all that there is.
+    const A_MOMENT: Duration = Duration::from_millis(50);
+    let mut talk = Talk::start(driver, &["--grace", "1s"], 1);
+    let address = talk.server.chat().to_string();
+    let mut slow = talk.swarm.connect(&address, SMALL);
+    let mut wakes = Instant::now() + SELDOM;
+    besiege(talk, |talk| {
+        if talk.swarm.is_closed(slow) {
+            slow = talk.swarm.connect(&address, SMALL);
+        }
+        if wakes.elapsed() > A_MOMENT {
+            wakes += SELDOM;
+        }
+        talk.swarm.set_reading(slow, wakes < Instant::now());
+        talk.swarm.take_all(slow);
+    });
+}
+
+fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(driver: Driver) {
+    let talk = Talk::start(driver, &["--grace", "1s"], 0);
+    let address = talk.server.chat().to_string();
+    // The answers are more than the kernel holds for it.
+    let mut parked = Parked::new(&address, &b"/help\n".repeat(10_000));
+    std::thread::scope(|scope| {
+        // The last visit must be over when the server ends with the siege.
+        let visits = scope.spawn(|| visits(&address, Options::default(), SIEGE * 9 / 10, |_| {}));
+        besiege(talk, |_| parked.come_back());
+        let visits = visits.join().expect("no panic");
+        assert!(visits > 100, "only {visits} visits");
+    });
+}
+
+/// Connects, is welcomed, lets `visit` do something and resets, again and again for
+/// `duration`; says how often.
+fn visits(address: &str, options: Options, duration: Duration, mut visit: impl FnMut(&mut Client)) -> usize {
+    let end = Instant::now() + duration;
+    let mut count = 0;
+    while Instant::now() < end {
+        let mut client = Client::connect_with(address, options);
+        client.read_some();
+        visit(&mut client);
+        client.reset();
+        count += 1;
+    }
+    count
+}
+
+/// Lets clients that were there first flood a room with lines of `length` bytes.
+fn drown(driver: Driver, length: usize) {
+    const FLOOD: Duration = Duration::from_secs(2);
+    /// What passes between two of them is what counts; this only says that they come.
+    const LEAST_LINES: usize = 5;
+    /// Some logs of a room of 256 KiB, and what the kernel holds for the witness.
+    const MOST_BETWEEN: usize = 2 << 20;
+    let line = format!("{}\n", "x".repeat(length));
+    let chunk = line.repeat((64 << 10) / line.len());
+    for flooders in [1, 10] {
+        let mut talk = Talk::start(driver, &[], flooders);
+        let start = Instant::now();
+        while start.elapsed() < FLOOD {
+            talk.flood(chunk.as_bytes());
+            talk.turn();
+        }
+        if talk.heard.len() < talk.said {
+            talk.passed = talk.passed.max(talk.got - talk.last.1);
+        }
+        let (lines, passed, got) = (talk.heard.len(), talk.passed, talk.got);
+        assert!(
+            lines >= LEAST_LINES && passed <= MOST_BETWEEN,
+            "{flooders} flooders: {lines} lines were heard among {got} bytes; {passed} passed one"
+        );
+        talk.end();
+    }
+}
+
+fn floods_of_short_lines_do_not_drown_a_word(driver: Driver) {
+    drown(driver, 1);
+}
+
+fn floods_of_long_lines_do_not_drown_a_word(driver: Driver) {
+    drown(driver, 1000);
+}
+
+/// Clients say much more at once than they may in a long time, and are gone, by `go`:
+/// so must be what they said, and their places are free.
+fn haunt(driver: Driver, go: impl Fn(Client)) {
+    const GHOSTS: usize = 20;
+    const MOST_LINES: usize = 5 * GHOSTS;
+    /// To say it all would take six hundred times as long.
+    const SOON: Duration = Duration::from_secs(4);
+    let server = driver.chatting(&["--rate", "2", "--idle-timeout", "3s", "--max-conns", "21"]);
+    let mut witness = Client::enter(server.chat());
+    let before = server.descriptors().len();
+    for _ in 0..GHOSTS {
+        let mut ghost = Client::connect(server.chat());
+        ghost.send(&b"x\n".repeat(5_000));
+        std::thread::sleep(Duration::from_millis(20));
+        go(ghost);
+    }
+    let start = Instant::now();
+    let mut said = 0;
+    loop {
+        let gone = server.descriptors().len() <= before;
+        said += witness.catch_up().iter().filter(|line| line.ends_with("> x")).count();
+        if gone {
+            break;
+        }
+        assert!(start.elapsed() < SOON, "those who are gone keep their places, and said {said} lines");
+        // No faster than the witness itself may ask.
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(said <= MOST_LINES, "{GHOSTS} who are gone said {said} lines");
+    let _newcomer = Client::enter(server.chat());
+}
+
+fn those_who_reset_say_no_more_and_make_room(driver: Driver) {
+    haunt(driver, Client::reset);
+}
+
+/// They leave a welcome unread, so that sooner or later their kernel resets as well.
+fn those_who_close_say_no_more_and_make_room(driver: Driver) {
+    haunt(driver, drop);
+}
+
+fn an_echo_does_not_wait_for_those_who_pour_commands(driver: Driver) {
+    const OTHERS: usize = 300;
+    const ATTACKERS: usize = 8;
+    const POURED: usize = 128 << 10;
+    const TRIPS: usize = 50;
+    const ENOUGH_TIME: Duration = Duration::from_secs(3);
+    /// Some turns of the server of 10 ms each, in which it says nothing else.
+    const MOST_ANSWERS: usize = 12_000 * ATTACKERS;
+    let server = driver.start(&["--chat", "0", "--echo", "0"]);
+    let mut swarm = Swarm::default();
+    let echo = swarm.connect(server.address("echo"), Options::default());
+    for _ in 0..OTHERS {
+        swarm.connect(server.chat(), Options::default());
+    }
+    for commands in ["/who\n", "/msg zz y\n", "/nick aN\n/nick bN\n"] {
+        let attackers: Vec<usize> =
+            (0..ATTACKERS).map(|_| swarm.connect(server.chat(), Options::default())).collect();
+        for attacker in &attackers {
+            swarm.send(*attacker, format!("/join a{attacker}\n/ping\n").as_bytes());
+            swarm.wait_for(*attacker, b"-- pong\r\n");
+        }
+        // How many answers the attackers got during each round trip of the echo.
+        let mut trips: Vec<usize> = Vec::new();
+        let mut answers = 0;
+        swarm.send(echo, b"is anybody there\n");
+        let start = Instant::now();
+        while trips.len() < TRIPS && start.elapsed() < ENOUGH_TIME {
+            for &attacker in &attackers {
+                if swarm.unsent(attacker) == 0 {
+                    let commands = commands.replace('N', &attacker.to_string());
+                    swarm.send(attacker, commands.repeat(POURED / commands.len()).as_bytes());
+                }
+            }
+            swarm.turn(Duration::from_millis(5));
+            for client in echo + 1..swarm.len() {
+                let answered = swarm.take_all(client);
+                if attackers.contains(&client) {
+                    answers += answered.iter().filter(|&&byte| byte == b'\n').count();
+                }
+            }
+            if swarm.pop_line(echo).is_some() {
+                trips.push(std::mem::take(&mut answers));
+                swarm.send(echo, b"is anybody there\n");
+            }
+        }
+        // The worst tenth may be those in which this process was not running.
+        trips.sort_unstable();
+        let count = trips.len();
+        let passed = trips.get(count * 9 / 10).copied().unwrap_or(answers);
+        assert!(
+            count == TRIPS && passed <= MOST_ANSWERS,
+            "{count} round trips while {commands:?} is poured, with up to {passed} answers in one"
+        );
+        for attacker in attackers {
+            swarm.reset(attacker);
+        }
+    }
+    drop(swarm);
+    server.stop();
+}
+
+/// How long a client comes and goes.
+const UNREST: Duration = Duration::from_secs(2);
+
+/// Lets a client come and go, with a `visit` each time; says what the lobby was told
+/// in the meantime and soon afterwards.
+fn unrest(driver: Driver, visit: impl Fn(&mut Client)) -> Vec<String> {
+    let server = driver.chatting(&["--max-conns-per-ip", "4"]);
+    let mut witness = Client::enter(server.chat());
+    let from = Options { source: Some(Ipv4Addr::new(127, 0, 0, 2)), receive_buffer: None };
+    let (mut told, mut count) = (Vec::new(), 0);
+    let visits = visits(server.chat(), from, UNREST, |client| {
+        visit(client);
+        count += 1;
+        if count % 50 == 0 {
+            // One that never reads would hold up the others.
+            told.extend(witness.catch_up());
+        }
+    });
+    assert!(visits > 20, "only {visits} visits");
+    std::thread::sleep(Duration::from_secs(1));
+    told.extend(witness.catch_up());
+    server.stop();
+    told
+}
+
+/// How many lines of the server itself are among those that somebody saw.
+fn notices(seen: &[String]) -> usize {
+    seen.iter().filter(|line| line.starts_with("-- ")).count()
+}
+
+fn comings_and_goings_without_a_word_are_hardly_told(driver: Driver) {
+    let told = unrest(driver, |_| {});
+    assert!(told.len() <= 10, "{} lines, with {} notices", told.len(), notices(&told));
+}
+
+fn comings_and_goings_with_a_word_are_told_no_faster_than_one_can_read(driver: Driver) {
+    const MOST_A_SECOND: usize = 50;
+    let told = unrest(driver, |client| {
+        // It may have been refused.
+        if client.try_send(b"hello\n").is_ok() {
+            client.half_close();
+            client.read_to_close();
+        }
+    });
+    let words = told.iter().filter(|line| line.ends_with("> hello")).count();
+    assert!(words > 20, "only {words} words");
+    let notices = notices(&told);
+    assert!(notices < MOST_A_SECOND * UNREST.as_secs() as usize, "{notices} notices in {UNREST:?}");
+}
+
+fn connections_that_are_closed_at_once_are_not_told(driver: Driver) {
+    let server = driver.chatting(&[]);
+    let mut witness = Client::enter(server.chat());
+    let before = server.descriptors().len();
+    for _ in 0..100 {
+        drop(Client::connect(server.chat()));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let told = witness.catch_up();
+    assert!(told.is_empty(), "{} lines about connections that nobody used", told.len());
+    assert!(server.descriptors().len() <= before, "the server lets go of them");
+}
