@@ -86,6 +86,21 @@ fn clients_who_never_read_are_no_fault() {
 }
 
 #[test]
+fn clients_who_never_read_and_come_back_are_no_fault() {
+    let server = Server::start(&["--relay", "0", "--grace", "200ms"]);
+    let args = [server.address("relay"), "latency:10", "fan:10", "--stall", "3"];
+    let (reports, code) = reports(&[&args[..], &["--come-back"]].concat());
+    assert_eq!((reports.len(), code), (2, Some(0)));
+    for report in &reports {
+        assert_eq!((faults(report), report["stopped"].as_bool()), (vec![], Some(false)), "{report:#}");
+        assert_eq!(report["stall"]["clients"], 3);
+        assert!(report["stall"]["came_back"].as_u64() > Some(0), "{report:#}");
+        assert_eq!(report["stall"]["came_back"], report["stall"]["closed"], "whoever is cut comes back");
+    }
+    server.stop();
+}
+
+#[test]
 fn a_report_says_what_was_measured() {
     let server = Server::start(&["--relay", "0", "--chat", "0"]);
     let address = server.address("relay");
@@ -126,6 +141,7 @@ fn what_cannot_be_measured_is_said_in_one_line() {
         (vec![relay, "fan:50"], "the server closed a connection"),
         (vec![relay, "fan:65000"], "descriptors"),
         (vec![relay, "fan:3", "--stall", "3"], "--stall"),
+        (vec![relay, "fan:3", "--come-back"], "--stall"),
         (vec![relay, "fan:3", "--pid", "4294967295"], "--pid"),
     ] {
         let ended = bench(&[&args[..], &patience].concat());

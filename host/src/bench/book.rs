@@ -24,7 +24,7 @@ pub(super) struct Book {
     pub(super) pace: Pace,
     /// Set where one alone sends, as fast as it goes.
     pub(super) stream: Option<Stream>,
-    /// Latencies in nanoseconds, of the lines from this number on.
+    /// Latencies in nanoseconds, of the first sender's lines from this number on.
     pub(super) latency: Option<(u32, Histogram<u64>)>,
     /// Who has received something since the last feeding.
     pub(super) heard: Vec<usize>,
@@ -101,6 +101,7 @@ impl Book {
                 Pace::Rounds(rounds) => rounds.arrived(client, arrival, ledger),
                 Pace::Schedule(schedule) => {
                     if let Some((first, histogram)) = latency
+                        && arrival.id.sender == 0
                         && arrival.id.number >= *first
                     {
                         let took = now.saturating_duration_since(schedule.due(arrival.id.number));

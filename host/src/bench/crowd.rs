@@ -41,6 +41,13 @@ struct Client {
     waits_to_write: bool,
 }
 
+impl Client {
+    fn new(socket: Socket, habit: Habit) -> Self {
+        let (rest, outbox) = (Vec::new(), Vec::new());
+        Self { socket: Some(socket), habit, rest, outbox, sent: 0, waits_to_write: false }
+    }
+}
+
 /// All connections of a run, numbered from 0.
 #[derive(Debug)]
 pub(super) struct Crowd {
@@ -76,32 +83,41 @@ impl Crowd {
     /// Connects one more, and returns its number. Waits until the server's system has taken it.
     pub(super) fn connect(&mut self, habit: Habit) -> Result<usize, BenchError> {
         let number = self.clients.len();
-        let fail = |error| BenchError::Connect(self.address.clone(), number, error);
         let mut result = Err(io::Error::new(ErrorKind::NotFound, "no address of that name"));
         for at in 0..self.targets.len() {
-            result = open(&self.targets[at], habit);
+            result = open(&self.targets[at], habit, Wait::UntilTaken);
             if result.is_ok() {
                 // The others go where the first one found somebody.
                 self.targets.swap(0, at);
                 break;
             }
         }
-        let socket = result.map_err(fail)?;
+        let socket = result.map_err(|error| BenchError::Connect(self.address.clone(), number, error))?;
+        self.watch(&socket, habit, number)?;
+        self.clients.push(Client::new(socket, habit));
+        Ok(number)
+    }
+
+    /// Connects `client` anew, whom the server has closed, without a wait: the others are
+    /// being measured. Returns whether it may have got in; else it stays away.
+    pub(super) fn connect_again(&mut self, client: usize) -> Result<bool, BenchError> {
+        let habit = self.clients[client].habit;
+        let Ok(socket) = open(&self.targets[0], habit, Wait::Never) else { return Ok(false) };
+        self.watch(&socket, habit, client)?;
+        self.clients[client] = Client::new(socket, habit);
+        Ok(true)
+    }
+
+    /// What happens at `socket` is from now on told of the client `number`.
+    fn watch(&mut self, socket: &Socket, habit: Habit, number: usize) -> Result<(), BenchError> {
         let fd = socket.as_raw_fd();
-        sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_ADD, fd, events(habit, false)).map_err(fail)?;
+        sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_ADD, fd, events(habit, false))
+            .map_err(|error| BenchError::System("epoll_ctl", error))?;
         if self.owners.len() <= fd as usize {
             self.owners.resize(fd as usize + 1, 0);
         }
         self.owners[fd as usize] = number;
-        self.clients.push(Client {
-            socket: Some(socket),
-            habit,
-            rest: Vec::new(),
-            outbox: Vec::new(),
-            sent: 0,
-            waits_to_write: false,
-        });
-        Ok(number)
+        Ok(())
     }
 
     /// Ends the connection of `client`.
@@ -223,17 +239,34 @@ fn events(habit: Habit, writes: bool) -> u32 {
     if writes { read as u32 | WRITE } else { read as u32 }
 }
 
-fn open(target: &SockAddr, habit: Habit) -> io::Result<Socket> {
+/// For how long somebody who connects waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Until the server's system has taken the connection.
+    UntilTaken,
+    Never,
+}
+
+fn open(target: &SockAddr, habit: Habit, wait: Wait) -> io::Result<Socket> {
     let socket = Socket::new(target.domain(), Type::STREAM, None)?;
     if habit == Habit::Stalls {
         // The system must know it before it offers its window to the server.
         socket.set_recv_buffer_size(SMALL_BUFFER)?;
     }
+    if target.domain() != Domain::UNIX {
+        socket.set_tcp_nodelay(true)?;
+    }
+    if wait == Wait::Never {
+        socket.set_nonblocking(true)?;
+        match socket.connect(target) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => return Ok(socket),
+        }
+    }
     if target.domain() == Domain::UNIX {
         socket.connect(target)?;
     } else {
         socket.connect_timeout(target, CONNECT_TIME)?;
-        socket.set_tcp_nodelay(true)?;
     }
     socket.set_nonblocking(true)?;
     Ok(socket)

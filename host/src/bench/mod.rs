@@ -68,6 +68,10 @@ pub struct Options {
     /// How many of the receivers never read, in fan and latency
     #[arg(long, value_name = "N", default_value_t = 0)]
     stall: u32,
+    /// Those who never read come back as soon as the server cuts them. In latency a second
+    /// client then fills their buffers again
+    #[arg(long)]
+    come_back: bool,
     /// Connections that say nothing beside those of echo
     #[arg(long, value_name = "N", default_value_t = 0)]
     idle: u32,
@@ -113,6 +117,9 @@ pub struct Plan {
     pub rate: u32,
     /// How many of the receivers never read.
     pub stall: u32,
+    /// They come back as soon as the server closes them. In [`Kind::Latency`] a second client then
+    /// fills their buffers again, beside the lines that are timed.
+    pub come_back: bool,
     /// Connections that say nothing, beside those of [`Kind::Echo`].
     pub idle: u32,
     /// How long to measure.
@@ -135,6 +142,7 @@ impl Plan {
             line: 64,
             rate: 200,
             stall: 0,
+            come_back: false,
             idle: 0,
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
@@ -147,6 +155,9 @@ impl Plan {
         let has_stalled = matches!(self.work.kind, Kind::Fan | Kind::Latency);
         if self.stall > 0 && !(has_stalled && self.stall < self.work.clients) {
             return Err(BenchError::Plan("--stall is for fan and latency, and leaves somebody who reads"));
+        }
+        if self.come_back && self.stall == 0 {
+            return Err(BenchError::Plan("--come-back is for those of --stall"));
         }
         if self.idle > 0 && self.work.kind != Kind::Echo {
             return Err(BenchError::Plan("--idle is for echo"));
@@ -282,6 +293,7 @@ impl Options {
             line: self.line,
             rate: self.rate,
             stall: self.stall,
+            come_back: self.come_back,
             idle: self.idle,
             duration: self.duration,
             warmup: self.warmup,

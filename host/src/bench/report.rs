@@ -89,8 +89,11 @@ pub struct Stall {
     pub clients: u32,
     /// The longest time in which nobody else received anything, in seconds.
     pub longest_pause: f64,
-    /// How many of them the server has closed.
+    /// How many of their connections the server has closed.
     pub closed: u32,
+    /// How many times one of them came back.
+    #[serde(default)]
+    pub came_back: u32,
 }
 
 /// What connections that say nothing cost.
@@ -189,7 +192,7 @@ pub fn tables(reports: &[Report]) -> String {
     );
     table(
         &mut text,
-        &["latency", "p50", "p99", "p99.9", "max", "stalled", "closed", "longest pause"],
+        &["latency", "p50", "p99", "p99.9", "max", "stalled", "closed", "came back", "longest pause"],
         reports.iter().filter_map(|report| report.latency.as_ref().map(|latency| (report, latency))).map(
             |(report, latency)| {
                 vec![
@@ -200,6 +203,7 @@ pub fn tables(reports: &[Report]) -> String {
                     us(latency.max),
                     or_dash(report.stall, |stall| stall.clients.to_string()),
                     or_dash(report.stall, |stall| stall.closed.to_string()),
+                    or_dash(report.stall, |stall| stall.came_back.to_string()),
                     or_dash(report.stall, |stall| format!("{:.1} s", stall.longest_pause)),
                 ]
             },

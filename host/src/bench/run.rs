@@ -30,6 +30,10 @@ const BURST: usize = 64 * 1024;
 const FILL: usize = 6 << 20;
 /// What `fan` may be ahead is also what filling may.
 const FILL_AHEAD: u32 = 4096;
+/// Who sends only to fill the buffers of those who came back. It is one who receives, too.
+const FILLER: usize = 1;
+/// How far ahead it may be: little, so that a line on schedule does not wait for many of these.
+const FILLER_AHEAD: u32 = 256;
 /// Shortly before a line is due, and as long after it came, waiting is too coarse: the
 /// wait counts in whole milliseconds, and to wake up takes long.
 const SPIN: Duration = Duration::from_millis(1);
@@ -62,6 +66,9 @@ pub(super) struct Run<'a> {
     /// The last of the receivers, who never read.
     stalled: usize,
     stalled_closed: u32,
+    /// How many times one of them came back, and up to which number the filler sends since.
+    came_back: u32,
+    filler_end: u32,
     arrived: Instant,
     deliveries: u64,
 }
@@ -82,6 +89,7 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, lines: Lines, progress: Progress<'a>) -> Result<Self, BenchError> {
         let (clients, ahead) = (plan.work.clients as usize, plan.work.depth);
         let (receivers, senders, audience, pace) = match plan.work.kind {
+            Kind::Latency if plan.come_back => (clients + 1, FILLER + 1, Audience::Others, window(ahead)),
             Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window(ahead)),
             Kind::Lockstep | Kind::Ahead => (clients, clients, Audience::Others, window(ahead)),
             Kind::Echo => (clients, clients, Audience::Sender, Pace::Echo { ahead }),
@@ -96,6 +104,8 @@ impl<'a> Run<'a> {
             senders,
             stalled: plan.stall as usize,
             stalled_closed: 0,
+            came_back: 0,
+            filler_end: 0,
             arrived: Instant::now(),
             deliveries: 0,
         })
@@ -111,9 +121,7 @@ impl<'a> Run<'a> {
         for client in 0..count {
             let stalls = (self.receivers - self.stalled..self.receivers).contains(&client);
             self.crowd.connect(if stalls { Habit::Stalls } else { Habit::Reads })?;
-            let hello = (self.plan.dialect.hello)(client);
-            self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
-            self.crowd.flush(client)?;
+            self.greet(client)?;
             if client % 16 == 0 {
                 self.step(Duration::ZERO)?;
                 self.expect_all_open()?;
@@ -121,6 +129,12 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    fn greet(&mut self, client: usize) -> Result<(), BenchError> {
+        let hello = (self.plan.dialect.hello)(client);
+        self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
+        self.crowd.flush(client)
     }
 
     fn tell(&mut self, text: impl FnOnce(&Self) -> String) {
@@ -142,18 +156,39 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Notes whom the server closed; whether somebody who reads is among them.
-    fn note_closed(&mut self) -> bool {
-        let (first_stalled, receivers) = (self.receivers - self.stalled, self.receivers);
+    /// Notes whom the server closed; whether somebody who reads is among them. Whoever never
+    /// reads comes back, if it is one of those who do.
+    fn note_closed(&mut self) -> Result<bool, BenchError> {
+        let never_read = self.receivers - self.stalled..self.receivers;
         let closed = self.crowd.take_closed();
-        let stalled = closed.iter().filter(|&&client| (first_stalled..receivers).contains(&client)).count();
-        self.stalled_closed += stalled as u32;
-        self.book.ledger.faults.closed += (closed.len() - stalled) as u64;
-        closed.len() > stalled
+        let (stalled, others): (Vec<_>, Vec<_>) =
+            closed.into_iter().partition(|client| never_read.contains(client));
+        self.stalled_closed += stalled.len() as u32;
+        self.book.ledger.faults.closed += others.len() as u64;
+        if self.plan.come_back {
+            stalled.into_iter().try_for_each(|client| self.come_back(client))?;
+        }
+        Ok(!others.is_empty())
+    }
+
+    fn come_back(&mut self, client: usize) -> Result<(), BenchError> {
+        if self.crowd.connect_again(client)? {
+            self.greet(client)?;
+            self.came_back += 1;
+            if self.senders > FILLER {
+                self.filler_end = self.book.ledger.sent(FILLER) + self.fill_lines();
+            }
+        }
+        Ok(())
+    }
+
+    /// How many lines fill the buffers of who does not read.
+    fn fill_lines(&self) -> u32 {
+        (FILL / self.plan.line) as u32
     }
 
     fn expect_all_open(&mut self) -> Result<(), BenchError> {
-        if self.note_closed() {
+        if self.note_closed()? {
             return Err(BenchError::Closed { said: String::from_utf8_lossy(&self.book.said).into_owned() });
         }
         Ok(())
@@ -286,6 +321,7 @@ impl<'a> Run<'a> {
                 clients: self.plan.stall,
                 longest_pause: longest_pause.as_secs_f64(),
                 closed: self.stalled_closed,
+                came_back: self.came_back,
             }),
             ..report
         })
@@ -306,19 +342,22 @@ impl<'a> Run<'a> {
         self.arrived = Instant::now();
     }
 
-    /// Sends until whoever never reads can be sent nothing more. Returns also
-    /// for how long nobody else received anything.
+    /// Sends until whoever never reads can be sent nothing more, or has come back: it could
+    /// go on so without end. Returns also for how long nobody else received anything.
     fn fill(&mut self) -> Result<(Ended, Duration), BenchError> {
-        let end = self.book.ledger.sent(0) + (FILL / self.plan.line) as u32;
-        self.book.pace = Pace::Window { ahead: FILL_AHEAD, end };
+        let mut end = self.book.ledger.sent(0) + self.fill_lines();
         let mut longest = Duration::ZERO;
         loop {
+            self.book.pace = Pace::Window { ahead: FILL_AHEAD, end };
             let before = self.arrived;
             self.feed()?;
             self.step(TURN)?;
             longest = longest.max(self.arrived - before).max(self.arrived.elapsed());
-            if self.note_closed() {
+            if self.note_closed()? {
                 return Ok((Ended::Closed, longest));
+            }
+            if self.came_back > 0 {
+                end = self.book.ledger.sent(0);
             }
             if self.book.ledger.sent(0) == end && self.outstanding() == 0 {
                 return Ok((Ended::InTime, longest));
@@ -340,7 +379,7 @@ impl<'a> Run<'a> {
             let timeout = self.feed()?;
             self.step(timeout)?;
             let now = Instant::now();
-            if self.note_closed() {
+            if self.note_closed()? {
                 return Ok(Ended::Closed);
             }
             if now - start >= duration {
@@ -368,7 +407,7 @@ impl<'a> Run<'a> {
         self.arrived = Instant::now();
         while self.outstanding() > 0 && self.arrived.elapsed() <= self.plan.patience {
             self.step(TURN)?;
-            self.note_closed();
+            self.note_closed()?;
             self.tell(|run| format!("waiting for the last lines, {} have not come", run.outstanding()));
         }
         self.settle()
@@ -378,13 +417,7 @@ impl<'a> Run<'a> {
     fn feed(&mut self) -> Result<Duration, BenchError> {
         let heard = std::mem::take(&mut self.book.heard);
         let timeout = match &self.book.pace {
-            Pace::Window { ahead, end } => {
-                let slowest = self.readers().filter(|&client| self.book.ledger.expects(client, 0));
-                let slowest = slowest.map(|client| self.book.ledger.next(client, 0)).min().unwrap_or(0);
-                let end = (*end).min(slowest + ahead);
-                let all = self.send_below(0, end)?;
-                if all || !self.crowd.is_flushed(0) { TURN } else { Duration::ZERO }
-            }
+            Pace::Window { ahead, end } => self.send_ahead(0, *ahead, *end)?,
             Pace::Rounds(rounds) => {
                 let end = rounds.end();
                 for client in 0..self.senders {
@@ -399,11 +432,30 @@ impl<'a> Run<'a> {
                 }
                 TURN
             }
-            Pace::Schedule(_) => self.send_due()?,
+            // What is due goes out first.
+            Pace::Schedule(_) => self.send_due()?.min(self.refill()?),
         };
         self.book.heard = heard;
         self.book.heard.clear();
         Ok(timeout)
+    }
+
+    /// Sends lines of the filler's, if somebody has come back; returns how long to wait then.
+    fn refill(&mut self) -> Result<Duration, BenchError> {
+        if self.senders <= FILLER || self.book.ledger.sent(FILLER) >= self.filler_end {
+            return Ok(TURN);
+        }
+        self.send_ahead(FILLER, FILLER_AHEAD, self.filler_end)
+    }
+
+    /// Sends lines of `sender` up to number `end`, at most `ahead` before the slowest of those
+    /// who receive; returns how long to wait then.
+    fn send_ahead(&mut self, sender: usize, ahead: u32, end: u32) -> Result<Duration, BenchError> {
+        let ledger = &self.book.ledger;
+        let slowest = self.readers().filter(|&client| ledger.expects(client, sender));
+        let slowest = slowest.map(|client| ledger.next(client, sender)).min().unwrap_or(0);
+        let all = self.send_below(sender, end.min(slowest + ahead))?;
+        Ok(if all || !self.crowd.is_flushed(sender) { TURN } else { Duration::ZERO })
     }
 
     /// Sends lines of `sender` up to number `end`, a burst at the most; whether that was all.
