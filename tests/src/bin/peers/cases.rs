@@ -14,6 +14,8 @@ pub(crate) struct Case {
     pub(crate) line: usize,
     /// Receivers who never read.
     pub(crate) stall: u32,
+    /// They come back when they are cut.
+    pub(crate) come_back: bool,
     /// Connections that say nothing.
     pub(crate) idle: u32,
     /// For servers that do this.
@@ -26,7 +28,7 @@ const fn case(kind: Kind, clients: u32) -> Case {
         Kind::Idle => None,
         Kind::Fan | Kind::Lockstep | Kind::Ahead | Kind::Latency => Some(Service::Room),
     };
-    Case { kind, clients, depth: None, line: 64, stall: 0, idle: 0, service }
+    Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, service }
 }
 
 /// Receivers of the plot of cost by receivers.
@@ -43,6 +45,7 @@ pub(crate) const ECHO_50: Case = case(Kind::Echo, 50);
 pub(crate) const ECHO_DEEP: Case = Case { depth: Some(32), ..case(Kind::Echo, 500) };
 pub(crate) const LATENCY: Case = case(Kind::Latency, 100);
 pub(crate) const LATENCY_STALLED: Case = Case { stall: 10, ..LATENCY };
+pub(crate) const LATENCY_BESIEGED: Case = Case { come_back: true, ..LATENCY_STALLED };
 
 /// One sender and so many receivers.
 pub(crate) const fn fan(receivers: u32) -> Case {
@@ -61,7 +64,18 @@ pub(crate) const fn hold(connections: u32) -> Case {
 
 /// All cases, each once.
 pub(crate) fn all() -> Vec<Case> {
-    let table = [FAN_100, FAN_900, FAN_LONG, LOCKSTEP, AHEAD, ECHO_50, ECHO_DEEP, LATENCY, LATENCY_STALLED];
+    let table = [
+        FAN_100,
+        FAN_900,
+        FAN_LONG,
+        LOCKSTEP,
+        AHEAD,
+        ECHO_50,
+        ECHO_DEEP,
+        LATENCY,
+        LATENCY_STALLED,
+        LATENCY_BESIEGED,
+    ];
     let mut cases = Vec::new();
     let plots = RECEIVERS.map(fan).into_iter().chain(IDLE.map(wake_up)).chain(IDLE.map(hold));
     for case in table.into_iter().chain(plots) {
@@ -93,7 +107,8 @@ impl Case {
     /// By which it is known in the results.
     pub(crate) fn name(&self) -> String {
         let mut name = self.work().to_string();
-        for (count, what) in [(self.stall, "stalled"), (self.idle, "idle")] {
+        let stalled = if self.come_back { "stalled that come back" } else { "stalled" };
+        for (count, what) in [(self.stall, stalled), (self.idle, "idle")] {
             if count > 0 {
                 name += &format!(" {count} {what}");
             }

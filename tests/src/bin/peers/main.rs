@@ -191,6 +191,7 @@ impl Options {
             dialect: (peer.dialect)(case.line),
             line: case.line,
             stall: case.stall,
+            come_back: case.come_back,
             idle: case.idle,
             duration: self.duration,
             warmup: self.warmup,

@@ -90,9 +90,10 @@ fn costs(results: &Results, service: Service) -> Vec<Column<'_>> {
 }
 
 fn latencies(results: &Results) -> Vec<Column<'_>> {
+    const P99: Value = |report| Some(report.latency.as_ref()?.p99);
     const VALUES: [(&str, Value); 3] = [
         ("p50", |report| Some(report.latency.as_ref()?.p50)),
-        ("p99", |report| Some(report.latency.as_ref()?.p99)),
+        ("p99", P99),
         ("p99.9", |report| Some(report.latency.as_ref()?.p99_9)),
     ];
     let mut columns = Vec::new();
@@ -111,6 +112,12 @@ fn latencies(results: &Results) -> Vec<Column<'_>> {
         head: "longest pause while their buffers filled".into(),
         cell: Box::new(move |peer| {
             value(results, &cases::LATENCY_STALLED, peer, pause, |seconds| format!("{seconds:.2} s"))
+        }),
+    });
+    columns.push(Column {
+        head: "p99 of the healthy, 10 never read and come back when they are cut".into(),
+        cell: Box::new(move |peer| {
+            value(results, &cases::LATENCY_BESIEGED, peer, P99, |us| format!("{} us", short(us)))
         }),
     });
     columns
