@@ -3,9 +3,11 @@
 //! It knows no protocol; the protocols are built on it.
 //!
 //! This file has the table, what is told to one connection, and the lists of work;
-//! the files below it have names, rooms, lag, and ends.
+//! the files below it have the rest: names and how they are found, rooms, lag, who comes and
+//! goes, rates, ends.
 
 mod bounds;
+mod comings;
 mod ends;
 #[cfg_attr(not(feature = "large"), path = "exchange/scan.rs")]
 mod index;

@@ -16,6 +16,7 @@ with_each_driver! {
     a_receiver_that_takes_a_little_now_and_then_is_cut_as_well,
     a_receiver_that_is_slow_but_steady_sets_the_pace,
     a_relay_cuts_who_never_reads,
+    a_relay_without_a_grace_waits_for_who_does_not_read,
     the_shutdown_is_told_to_all_even_while_one_stalls,
     a_client_that_breaks_off_while_answers_wait_is_gone,
     a_client_that_breaks_off_while_messages_wait_is_gone,
@@ -129,6 +130,35 @@ fn a_relay_cuts_who_never_reads(driver: Driver) {
     }
     swarm.set_reading(stalled, true);
     while swarm.next_within(stalled, PATIENCE) != Next::Closed {}
+    server.stop();
+}
+
+fn a_relay_without_a_grace_waits_for_who_does_not_read(driver: Driver) {
+    const LINES: usize = 100_000;
+    let server = driver.start(&["--relay", "0,grace=off", "--grace", "100ms"]);
+    let mut swarm = Swarm::default();
+    let talker = swarm.connect(server.address("relay"), Options::default());
+    let stalled = swarm.connect(server.address("relay"), SMALL);
+    loop {
+        swarm.send(talker, b"is anybody there\n");
+        if let Next::Line(_) = swarm.next_within(stalled, Duration::from_millis(100)) {
+            break;
+        }
+    }
+    swarm.set_reading(stalled, false);
+    swarm.send(talker, &flood(LINES));
+    swarm.run_for(Duration::from_secs(1));
+    assert!(swarm.unsent(talker) > 0, "the sender waits");
+    swarm.set_reading(stalled, true);
+    let fill = "x".repeat(64);
+    let mut next = 0;
+    while next < LINES {
+        match swarm.next_within(stalled, PATIENCE) {
+            Next::Line(line) if line == format!("{next} {fill}\n").as_bytes() => next += 1,
+            Next::Line(line) if next == 0 && line == b"is anybody there\n" => {}
+            other => panic!("{other:?} instead of number {next}"),
+        }
+    }
     server.stop();
 }
 

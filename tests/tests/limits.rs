@@ -12,6 +12,7 @@ with_each_driver! {
     those_denied_do_not_come_in,
     who_is_denied_is_not_let_in_by_an_allowance,
     one_address_has_no_more_than_its_connections,
+    newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them,
     a_newcomer_too_many_is_told_so_while_the_others_go_on,
     who_sends_nothing_for_long_is_timed_out,
     who_is_too_fast_is_slowed_down_and_loses_nothing,
@@ -57,6 +58,21 @@ fn one_address_has_no_more_than_its_connections(driver: Driver) {
     first.half_close();
     second.expect_line(&format!("-- {} left", first.name()));
     let _third = Client::enter_with(server.chat(), from(2));
+}
+
+fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(driver: Driver) {
+    let server = driver.chatting(&["--connect-rate", "2"]);
+    let start = Instant::now();
+    let mut many: Vec<Client> = (0..5).map(|_| Client::connect_with(server.chat(), from(2))).collect();
+    // It is the last to come, and the third to be let in.
+    let other = Client::enter_with(server.chat(), from(3));
+    assert_eq!(other.name(), "guest-3");
+    for newcomer in &mut many {
+        newcomer.expect_matching("a welcome", |line| line.starts_with("-- welcome to parlour"));
+    }
+    // Two at once, and the other three half a second apart.
+    assert!(start.elapsed() > Duration::from_millis(1_400), "took only {:?}", start.elapsed());
+    server.stop();
 }
 
 fn a_newcomer_too_many_is_told_so_while_the_others_go_on(driver: Driver) {

@@ -1,5 +1,4 @@
-//! Lag: when a room is closed, for how long, and what it means to skip; and what rooms are told
-//! of comings and goings.
+//! Lag: when a room is closed, for how long, and what it means to skip.
 //!
 //! A room that has no place left for the longest line is *closed*: what its members say
 //! waits, and with it their input. It waits for those whose cursors hold the log as long
@@ -9,9 +8,8 @@
 //! seems to have no place, and once in a turn while it is closed, however many have moved.
 
 use super::Exchange;
-use crate::conn::Slot;
 use crate::event::Instant;
-use crate::limits::{OnLag, SUM_MS};
+use crate::limits::OnLag;
 use crate::log::{Kind, Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 use crate::worklist::Worklist;
@@ -143,35 +141,6 @@ impl Exchange<'_> {
         self.stats.lagged += 1;
         self.touch(slot);
         true
-    }
-
-    // --- Comings and goings ---
-
-    /// Tells a room that somebody came (0) or left (1); if that was told too often of its
-    /// address lately, or the room has no place, it is counted, and told in a sum later.
-    pub(crate) fn tell_or_count(
-        &mut self,
-        (room, which): (RoomIndex, usize),
-        slot: Slot,
-        seq: u64,
-        author: Option<MemberIndex>,
-        parts: &[&[u8]],
-    ) {
-        if self.takes_notice(room) && self.notices.take(self.network_of(slot), self.now) {
-            return self.append(room, seq, author, Kind::Notice, parts);
-        }
-        let Room { untold, tell_at, .. } = &mut self.rooms[room as usize];
-        untold[which] = untold[which].saturating_add(1);
-        *tell_at = (*tell_at).min(self.now.after(SUM_MS));
-        let at = *tell_at;
-        self.pend(room, at);
-    }
-
-    /// How many came to a room and left it that it was not told of.
-    pub(crate) fn take_untold(&mut self, room: RoomIndex) -> [u32; 2] {
-        let room = &mut self.rooms[room as usize];
-        room.tell_at = Instant::NEVER;
-        core::mem::take(&mut room.untold)
     }
 }
 

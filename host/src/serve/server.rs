@@ -33,8 +33,8 @@ use crate::poll::Poller;
 const NEWCOMERS: usize = 64;
 /// How long a turn may take, and how much of it reading. All that is done between two looks at
 /// the clock takes a few milliseconds at the most.
-const TURN: Duration = Duration::from_millis(9);
-const READING: Duration = Duration::from_millis(3);
+const TURN: Duration = Duration::from_millis(10);
+const READING: Duration = Duration::from_millis(6);
 /// Connections that are read, or written to, between two looks at the clock.
 const BETWEEN_LOOKS: usize = 16;
 /// How often those that are not read are looked at, whether their peers are still there. Those

@@ -1,0 +1,38 @@
+//! What rooms are told of those who come and go: each by a notice of its own, as long as there are
+//! few of an address, and the others in a sum.
+
+use super::Exchange;
+use crate::conn::Slot;
+use crate::event::Instant;
+use crate::limits::SUM_MS;
+use crate::log::Kind;
+use crate::room::{MemberIndex, Room, RoomIndex};
+
+impl Exchange<'_> {
+    /// Tells a room that somebody came (0) or left (1); if that was told too often of its
+    /// address lately, or the room has no place, it is counted, and told in a sum later.
+    pub(crate) fn tell_or_count(
+        &mut self,
+        (room, which): (RoomIndex, usize),
+        slot: Slot,
+        seq: u64,
+        author: Option<MemberIndex>,
+        parts: &[&[u8]],
+    ) {
+        if self.takes_notice(room) && self.notices.take(self.network_of(slot), self.now) {
+            return self.append(room, seq, author, Kind::Notice, parts);
+        }
+        let Room { untold, tell_at, .. } = &mut self.rooms[room as usize];
+        untold[which] = untold[which].saturating_add(1);
+        *tell_at = (*tell_at).min(self.now.after(SUM_MS));
+        let at = *tell_at;
+        self.pend(room, at);
+    }
+
+    /// How many came to a room and left it that it was not told of.
+    pub(crate) fn take_untold(&mut self, room: RoomIndex) -> [u32; 2] {
+        let room = &mut self.rooms[room as usize];
+        room.tell_at = Instant::NEVER;
+        core::mem::take(&mut room.untold)
+    }
+}
