@@ -72,20 +72,85 @@ const WORKS: &[Work] = &[
     Work::among("among-100000", 100_000),
 ];
 
+/// Makes so many calls, and says how many that were.
+type Calls = fn(usize) -> usize;
+
+/// What one call of [`Hub::handle`] costs that could have to do with everybody in a crowd: a call
+/// a round.
+const CALLS: &[(&str, Calls)] = &[("end", end), ("cut", cut), ("msg", msg)];
+
+/// Who is there when such a call is made.
+const CROWD: Work = Work::new("crowd", Protocol::Chat, 10_000, 1, 1);
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let [name, rounds] = &args[..]
-        && let Some(work) = WORKS.iter().find(|work| work.name == name)
         && let Ok(rounds) = rounds.parse()
     {
-        println!("{}", run(work, rounds));
-        return ExitCode::SUCCESS;
+        let work = WORKS.iter().find(|work| work.name == name).map(|work| run(work, rounds));
+        let call = CALLS.iter().find(|(call, _)| call == name).map(|(_, call)| call(rounds));
+        if let Some(count) = work.or(call) {
+            println!("{count}");
+            return ExitCode::SUCCESS;
+        }
     }
     eprintln!("usage: instructions WORK ROUNDS, with WORK one of:");
-    for Work { name, .. } in WORKS {
+    let calls = CALLS.iter().map(|(name, _)| *name);
+    for name in WORKS.iter().map(|work| work.name).chain(calls) {
         eprintln!("  {name}");
     }
     ExitCode::from(2)
+}
+
+/// The end is told to some more in each round.
+fn end(rounds: usize) -> usize {
+    in_crowd(|driver, _| {
+        driver.hub.handle(driver.now, Event::Shutdown);
+        for _ in 0..rounds {
+            driver.hub.handle(driver.now, Event::Tick);
+        }
+        assert_eq!(driver.hub.next_deadline(), Some(driver.now), "not all were told yet");
+    });
+    rounds
+}
+
+/// Nobody has read for the whole grace; some more are cut in each round.
+fn cut(rounds: usize) -> usize {
+    in_crowd(|driver, clients| {
+        let line = [vec![b'x'; 1000], vec![b'\n']].concat();
+        while driver.hub.handle(driver.now, Event::Received(clients[0], &line)).taken() > 0 {}
+        driver.now = Instant::from_millis(60_000);
+        for _ in 0..rounds {
+            while driver.hub.next_changed().is_some() {}
+            driver.hub.handle(driver.now, Event::Tick);
+        }
+        let lagged = driver.hub.stats().lagged as usize;
+        assert!(lagged > 100 * rounds && lagged < clients.len(), "{lagged} were cut");
+    });
+    rounds
+}
+
+/// Somebody pours messages for one who is not there; the answers are read at once.
+fn msg(rounds: usize) -> usize {
+    let input = b"/msg nobody hello\n".repeat(READ / 18);
+    in_crowd(|driver, clients| {
+        for _ in 0..rounds {
+            assert!(driver.hub.handle(driver.now, Event::Received(clients[0], &input)).taken() > 1_000);
+            driver.settle();
+        }
+    });
+    rounds
+}
+
+fn in_crowd(call: impl FnOnce(&mut Driver<'_>, &[ConnId])) {
+    let limits = CROWD.limits();
+    let mut memory = Memory::new(&limits);
+    let listeners = [Listener::new(CROWD.protocol)];
+    let hub = Hub::new(Config::new(&listeners), limits, memory.storage()).expect("limits that can be kept");
+    let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
+    let clients: Vec<ConnId> = (0..CROWD.clients).map(|_| driver.connect(ListenerId(0))).collect();
+    driver.settle();
+    call(&mut driver, &clients);
 }
 
 /// Does the work, and says how many messages were delivered in it.

@@ -23,6 +23,11 @@ const BUDGET: &[(&str, f64)] = &[("bulk", 2.81), ("bulk-relay", 0.92), ("lockste
 /// single instruction for each of the silent would make more than 2,000 %.
 const DEEPER: f64 = 1.1;
 
+/// Calls that have to do with everybody among 10,000, and what one may cost: a few milliseconds on
+/// a slow machine.
+const CALLS: [&str; 3] = ["end", "cut", "msg"];
+const MOST_A_CALL: f64 = 4_000_000.0;
+
 fn program() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let built = Command::new(env!("CARGO"))
@@ -73,4 +78,14 @@ fn who_is_silent_costs_nothing() {
     let [few, many] = ["among-100", "among-100000"].map(|work| each(&program, work, [4, 504]));
     println!("{few:.0} instructions for each delivery among 100, {many:.0} among 100,000");
     assert!(many <= few * DEEPER, "it costs {many:.0} instructions instead of {few:.0}");
+}
+
+#[test]
+fn no_call_takes_long_however_many_it_has_to_do_with() {
+    let program = program();
+    for call in CALLS {
+        let each = each(&program, call, [2, 8]);
+        println!("{call}: {each:.0} instructions for each call among 10,000");
+        assert!(each <= MOST_A_CALL, "{call} costs {each:.0} instructions a call");
+    }
 }
