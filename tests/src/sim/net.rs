@@ -116,7 +116,11 @@ impl Pipe {
             && *at <= now
         {
             let part = segment.len().min(most - count);
-            into.extend(segment.drain(..part));
+            let (left, right) = segment.as_slices();
+            let (left, right) = (&left[..part.min(left.len())], &right[..part.saturating_sub(left.len())]);
+            into.extend_from_slice(left);
+            into.extend_from_slice(right);
+            segment.drain(..part);
             count += part;
             if segment.is_empty() {
                 self.segments.pop_front();

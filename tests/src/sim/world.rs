@@ -11,9 +11,12 @@ use super::net::{Read, Socket};
 use crate::hub::{Memory, Setup};
 
 /// Bytes that are read at once at the most.
-const READ_SIZE: usize = 4096;
+pub const READ_SIZE: usize = 4096;
 /// Ticks in a row at one instant at the most: one deadline may lead to another.
 const TICKS_AT_ONCE: u32 = 4;
+/// How long after a reset what its client had sent may still be taken, in ms: as long as the host's
+/// driver needs at the most to look twice.
+const GHOST_MS: u64 = 800;
 
 /// A simulated connection, as its client names it.
 pub type SocketId = usize;
@@ -65,6 +68,14 @@ struct Link {
     wants: Interest,
     /// Since when there is input of which the hub takes nothing.
     waiting_since: Option<u64>,
+    /// When the driver lets go of it if it is not read then, because its client has reset it.
+    gives_up_at: Option<u64>,
+}
+
+impl Link {
+    fn is_read(&self) -> bool {
+        self.wants.read > 0 && self.leftover.is_empty()
+    }
 }
 
 /// The hub, its driver and its network.
@@ -75,6 +86,8 @@ pub struct World<'a> {
     rng: fastrand::Rng,
     weather: Weather,
     sockets: Vec<(State, Socket)>,
+    /// Those of them that are not accepted yet.
+    backlog: Vec<SocketId>,
     /// By slot.
     links: Vec<Option<Link>>,
     buffer: Vec<u8>,
@@ -90,7 +103,18 @@ impl<'a> World<'a> {
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);
         let (counters, taken_at) = (Counters::default(), vec![0; setup.listeners.len()]);
-        Self { hub, now: 0, rng, weather, sockets: Vec::new(), links, buffer: Vec::new(), counters, taken_at }
+        Self {
+            hub,
+            now: 0,
+            rng,
+            weather,
+            sockets: Vec::new(),
+            backlog: Vec::new(),
+            links,
+            buffer: Vec::new(),
+            counters,
+            taken_at,
+        }
     }
 
     /// The virtual time, in ms.
@@ -128,8 +152,10 @@ impl<'a> World<'a> {
 
     /// Connects to a listener, over pipes of these capacities.
     pub fn connect(&mut self, listener: ListenerId, up: usize, down: usize) -> SocketId {
+        let socket = self.sockets.len();
         self.sockets.push((State::Backlog(listener), Socket::new(up, down)));
-        self.sockets.len() - 1
+        self.backlog.push(socket);
+        socket
     }
 
     /// Sends what the connection takes of `bytes` now; returns how many that were.
@@ -148,6 +174,12 @@ impl<'a> World<'a> {
     pub fn reset(&mut self, socket: SocketId) {
         let keeps_sent = self.rng.bool();
         self.sockets[socket].1.reset(keeps_sent);
+        if let State::Open(id) = self.sockets[socket].0 {
+            let at = self.now + GHOST_MS;
+            if let Some(link) = self.link(id) {
+                link.gives_up_at = Some(at);
+            }
+        }
     }
 
     /// Reads up to `most` bytes that have come for the client.
@@ -190,10 +222,15 @@ impl<'a> World<'a> {
         let deadline = self.hub.next_deadline().map(Instant::as_millis);
         let arrivals = self.links.iter().flatten().filter_map(|link| {
             let socket = &self.sockets[link.socket].1;
-            let reads = link.wants.read > 0 && link.leftover.is_empty();
-            if Self::is_writable(link, socket) { Some(0) } else { socket.up.arrival().filter(|_| reads) }
+            if Self::is_writable(link, socket) {
+                Some(0)
+            } else if link.is_read() {
+                socket.up.arrival()
+            } else {
+                link.gives_up_at
+            }
         });
-        let backlog = self.sockets.iter().any(|(state, _)| matches!(state, State::Backlog(_))).then_some(0);
+        let backlog = (!self.backlog.is_empty()).then_some(0);
         deadline.into_iter().chain(arrivals).chain(backlog).min().map(|at| at.max(self.now))
     }
 
@@ -221,7 +258,7 @@ impl<'a> World<'a> {
         for slot in slots {
             self.look_if_ready(slot);
         }
-        for socket in 0..self.sockets.len() {
+        for socket in std::mem::take(&mut self.backlog) {
             if let State::Backlog(listener) = self.sockets[socket].0 {
                 self.accept(socket, listener);
             }
@@ -236,13 +273,16 @@ impl<'a> World<'a> {
     fn look_if_ready(&mut self, slot: usize) {
         let Some(link) = &mut self.links[slot] else { return };
         let (id, socket) = (link.id, &self.sockets[link.socket].1);
-        let reads = link.wants.read > 0 && link.leftover.is_empty() && socket.up.is_readable(self.now);
+        let reads = link.is_read() && socket.up.is_readable(self.now);
+        let gives_up = !link.is_read() && link.gives_up_at.is_some_and(|at| at <= self.now);
         if Self::is_writable(link, socket) {
             link.is_full = false;
             self.service(id);
         }
         if reads {
             self.read(id);
+        } else if gives_up {
+            self.fail(id);
         }
     }
 
@@ -296,6 +336,8 @@ impl<'a> World<'a> {
 
     fn accept(&mut self, socket: SocketId, listener: ListenerId) {
         self.counters.acts += 1;
+        // It may be gone before it was accepted.
+        let gives_up_at = self.sockets[socket].1.down.is_broken().then_some(self.now + GHOST_MS);
         match self.handle(Event::Accepted(listener, None)).opened() {
             Ok(id) => {
                 self.sockets[socket].0 = State::Open(id);
@@ -310,6 +352,7 @@ impl<'a> World<'a> {
                     has_ended: false,
                     wants: Interest { read: 0, write: false, close: Close::No },
                     waiting_since: None,
+                    gives_up_at,
                 });
                 assert!(taken.is_none(), "slot {} was given twice", id.slot());
             }
@@ -424,7 +467,7 @@ impl<'a> World<'a> {
         if is_broken && link.has_ended {
             return self.fail(id);
         }
-        let lent: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
+        let lent = self.hub.transmit(id).collect::<Vec<_>>().concat();
         assert!(!lent.is_empty(), "slot {} wanted to send and had nothing", id.slot());
         let sent = if is_broken {
             lent.len()
