@@ -3,13 +3,14 @@
 //!
 //! [`World`] is an honest driver of the hub with its connections; [`Peer`] a
 //! client's end of one; [`run`] a whole random life of a hub from a seed, with what
-//! is checked about it.
+//! is checked about it; [`siege`] a room that others attack.
 
 mod net;
 mod part;
 mod peer;
 mod plan;
 mod run;
+pub mod siege;
 mod streams;
 mod talker;
 mod world;
@@ -17,4 +18,4 @@ mod world;
 pub use net::Read;
 pub use peer::Peer;
 pub use run::run;
-pub use world::{Counters, SocketId, Weather, World};
+pub use world::{Counters, READ_SIZE, SocketId, Weather, World};
