@@ -36,7 +36,8 @@
 //! back sixteen times slower while it is open. When it is used up, the members that hold the log are
 //! disconnected or, where a gap does no harm, moved on to what is current and told how much they
 //! missed ([`OnLag`]), until there is place. A wait of at most 200 ms that ends because they have
-//! read is free: so a receiver that is slower than the senders, but steady, sets the pace.
+//! read is free, if all that wait have their turn then: so a receiver that is slower than the
+//! senders, but steady, sets the pace.
 //! It is the room that is patient, not each member, so nobody gets more of it by reading a
 //! byte, by coming back, or by bringing others.
 //!

@@ -163,12 +163,9 @@ impl<'a> Log<'a> {
 
     /// How many of the records from one number to another are messages.
     pub(crate) fn count_messages(&self, from: Position, to: Position) -> u32 {
-        let is_message = |[_, rest]: &Stored| u32::from(rest >> 32 & u64::from(MESSAGE) != 0);
-        let at = self.record_index(from);
-        let until_wrap = (to.wrapping_sub(from) as usize).min(self.records.len() - at);
-        let rest = to.wrapping_sub(from) as usize - until_wrap;
-        let (left, right) = (&self.records[at..at + until_wrap], &self.records[..rest]);
-        left.iter().chain(right).map(is_message).sum()
+        let count = to.wrapping_sub(from);
+        let is_message = |&step: &Position| self.record(from.wrapping_add(step)).kind() == Kind::Message;
+        (0..count).filter(is_message).count() as u32
     }
 
     /// Says that everything before `position` may be overwritten.

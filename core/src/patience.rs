@@ -5,8 +5,8 @@
 //! gets it back, sixteen times slower, until it has all of it again. So whatever clients do,
 //! the members of a room wait no longer at once than the grace, and in the long run for less
 //! than a tenth of the time, short waits not counted. A wait that ends soon because somebody read
-//! is free: a receiver that is slower than the senders, but steady, sets the pace, as with a
-//! pipe. And where no patience is left, those that have just taken something have a moment
+//! is free, if then all that wait have their turn: a receiver that is slower than the senders,
+//! but steady, sets the pace, as with a pipe. And where no patience is left, those that have just taken something have a moment
 //! to take more.
 
 use crate::event::Instant;
@@ -41,10 +41,11 @@ impl Patience {
     }
 
     /// The room opens: because somebody was dealt with who held the log, or because all of
-    /// those have read.
-    pub(crate) fn open(&mut self, now: Instant, is_by_force: bool) {
+    /// those have read. Lines have waited for their turn for so long, perhaps since before: a
+    /// wait that ends with a place for too few of them is not free.
+    pub(crate) fn open(&mut self, now: Instant, is_by_force: bool, lines_waited_ms: u64) {
         let waited = now.millis_since(self.since);
-        if is_by_force || waited > FREE_MS {
+        if is_by_force || waited.max(lines_waited_ms) > FREE_MS {
             self.left = self.left.saturating_sub(waited.saturating_mul(RECOVERY));
         }
         self.since = now;
@@ -81,7 +82,7 @@ mod tests {
         let mut patience = Patience::full(GRACE_MS);
         for &(from, ms, is_by_force) in waits {
             patience.close(at(from), GRACE_MS);
-            patience.open(at(from + ms), is_by_force);
+            patience.open(at(from + ms), is_by_force, 0);
         }
         patience.close(at(then), GRACE_MS);
         assert_eq!(patience.ends_at().millis_since(at(then)), left_ms);
@@ -121,15 +122,26 @@ mod tests {
     }
 
     #[test]
+    fn short_waits_are_not_free_while_lines_wait_from_one_to_the_next() {
+        let mut patience = Patience::full(GRACE_MS);
+        patience.close(at(0), GRACE_MS);
+        patience.open(at(150), false, 150);
+        patience.close(at(150), GRACE_MS);
+        patience.open(at(300), false, 300);
+        patience.close(at(300), GRACE_MS);
+        assert_eq!(patience.ends_at(), at(300 + 4_850));
+    }
+
+    #[test]
     fn what_comes_back_is_counted_in_parts_of_a_millisecond() {
         let mut patience = Patience::full(GRACE_MS);
         patience.close(at(0), GRACE_MS);
-        patience.open(at(5_000), true);
+        patience.open(at(5_000), true, 0);
         // Open for 1 ms at a time: a sixteenth of each counts.
         for round in 0..1_000 {
             let now = 5_000 + 2 * round;
             patience.close(at(now + 1), GRACE_MS);
-            patience.open(at(now + 2), false);
+            patience.open(at(now + 2), false, 0);
         }
         patience.close(at(7_001), GRACE_MS);
         assert_eq!(patience.ends_at(), at(7_001 + 1_001 / 16));

@@ -47,6 +47,8 @@ pub struct Room<'a> {
     pub(crate) patience: Patience,
     /// Those whose line waits for the room, in the order in which they came.
     pub(crate) waiting: Waiting,
+    /// Since when there is always somebody.
+    pub(crate) busy_since: Instant,
     /// Who came and who left and was not told one by one, and when that is told in a sum.
     pub(crate) untold: [u32; 2],
     pub(crate) tell_at: Instant,
@@ -76,6 +78,7 @@ impl<'a> Room<'a> {
         loosened: false,
         patience: Patience::full(0),
         waiting: Waiting::NOBODY,
+        busy_since: Instant::ZERO,
         untold: [0; 2],
         tell_at: Instant::NEVER,
         links: [Link::OUT; 3],

@@ -7,10 +7,12 @@
 mod address;
 pub mod board;
 mod driver;
+mod options;
 pub mod sizes;
 
 pub use address::{Address, Addressing};
-pub use driver::{Clock, Driver, Link, Links, Note, Options, Service, Shortage};
+pub use driver::{Clock, Driver, Link, Links, Note, Shortage};
+pub use options::{Options, Service};
 pub use parlour_core as core;
 
 #[cfg(doctest)]

@@ -4,7 +4,7 @@
 use parlour_core::{Limits, Listener, OnLag, Protocol};
 
 use crate::board::Board;
-use crate::driver::{Options, Service};
+use crate::options::{Options, Service};
 
 /// Ports of the services, chat and echo.
 pub const PORTS: [u16; 2] = [5000, 7];

@@ -40,8 +40,13 @@ const HOST: [(&str, &[&str]); 7] = [
 ];
 
 /// The firmware's library: a module and those that it may import.
-const FIRMWARE: [(&str, &[&str]); 4] =
-    [("address", &[]), ("board", &[]), ("driver", &[]), ("sizes", &["board", "driver"])];
+const FIRMWARE: [(&str, &[&str]); 5] = [
+    ("address", &[]),
+    ("board", &[]),
+    ("driver", &["options"]),
+    ("options", &[]),
+    ("sizes", &["board", "options"]),
+];
 
 /// The runner of firmware: a module and those that it may import.
 const RUNNER: [(&str, &[&str]); 9] = [

@@ -36,11 +36,12 @@ impl Exchange<'_> {
         log.set_hold(hold);
         self.stats.log_most = self.stats.log_most.max(log.held());
         let (now, grace_ms, has_place) = (self.now, self.config.grace_ms, self.has_place(room));
-        let Room { closed, loosened, patience, waiting, .. } = &mut self.rooms[room as usize];
+        let Room { closed, loosened, patience, waiting, busy_since, .. } = &mut self.rooms[room as usize];
         *loosened = false;
         let was_closed = core::mem::replace(closed, !has_place);
         if was_closed && has_place {
-            patience.open(now, is_by_force);
+            let waited_ms = if waiting.is_empty() { 0 } else { now.millis_since(*busy_since) };
+            patience.open(now, is_by_force, waited_ms);
             if !waiting.is_empty() {
                 self.opened_rooms.push(self.rooms, room);
             }

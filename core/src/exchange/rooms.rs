@@ -322,7 +322,10 @@ impl Exchange<'_> {
     pub(crate) fn waits_for_turn(&mut self, slot: Slot, has_waited: bool) -> bool {
         let Some(room) = self.room_to_wait_for(slot, has_waited) else { return false };
         if self.conn(slot).turn.room == NONE {
-            let Room { waiting, closed, .. } = &mut self.rooms[room as usize];
+            let Room { waiting, busy_since, closed, .. } = &mut self.rooms[room as usize];
+            if waiting.is_empty() {
+                *busy_since = self.now;
+            }
             waiting.push(self.conns, room, slot);
             if !*closed {
                 self.opened_rooms.push(self.rooms, room);

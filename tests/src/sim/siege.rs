@@ -3,8 +3,6 @@
 //!
 //! What the listener saw is checked line by line, and its pauses are added up.
 
-use std::collections::VecDeque;
-
 use parlour_core::{Config, Limits, Listener, ListenerId, Protocol};
 
 use super::peer::Peer;
@@ -51,6 +49,9 @@ pub enum Habit {
         /// In ms.
         margin: u64,
     },
+    /// It reads at once, and has a line of so many bytes to say each 100 ms, unless the one before
+    /// still waits.
+    Talks(usize),
     /// It resets its connection after so many ms.
     Leaves(u64),
 }
@@ -109,6 +110,14 @@ impl Attacker {
                 if patience_left.is_some_and(|left| left <= margin) {
                     peer.receive(world, bytes);
                 }
+            }
+            Habit::Talks(line) => {
+                while peer.receive(world, usize::MAX) {}
+                if peer.outbox.is_empty() && now.is_multiple_of(LINE_MS) {
+                    peer.outbox.resize(line - 1, b'x');
+                    peer.outbox.push_back(b'\n');
+                }
+                peer.send(world);
             }
             Habit::Leaves(_) => {
                 if now >= self.next_at {
@@ -218,14 +227,14 @@ pub struct Siege<'a> {
     shadow: Shadow,
     grace_ms: u64,
     /// The pauses of the witness that count: from when to when.
-    pauses: VecDeque<(u64, u64)>,
+    pauses: Vec<(u64, u64)>,
     last_seen_at: u64,
     longest_ms: u64,
     late_ms: u64,
 }
 
 /// What the others had to bear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toll {
     /// The pauses of the worst 60 s, in ms.
     pub worst_minute_ms: u64,
@@ -235,8 +244,8 @@ pub struct Toll {
     pub total_ms: u64,
     /// By how much longer than between two lines it took, short waits included, in ms.
     pub late_ms: u64,
-    /// How often an attacker was cut.
-    pub cuts: u32,
+    /// How often each of those who attacked was cut.
+    pub cuts: Vec<u32>,
     /// Lines of the flooder and of the victim that the witness saw.
     pub lines: [u64; 2],
 }
@@ -276,7 +285,7 @@ impl<'a> Siege<'a> {
             attackers: Vec::new(),
             shadow: Shadow { left: 16 * grace_ms, closed_since: None },
             grace_ms,
-            pauses: VecDeque::new(),
+            pauses: Vec::new(),
             last_seen_at: 0,
             longest_ms: 0,
             late_ms: 0,
@@ -298,9 +307,9 @@ impl<'a> Siege<'a> {
         }
     }
 
-    /// How often an attacker was cut.
-    pub fn cuts(&self) -> u32 {
-        self.attackers.iter().map(|attacker| attacker.cuts).sum()
+    /// How often each of those who attack was cut.
+    pub fn cuts(&self) -> Vec<u32> {
+        self.attackers.iter().map(|attacker| attacker.cuts).collect()
     }
 
     /// Since when the room waits, as far as the flooder can tell.
@@ -370,7 +379,7 @@ impl<'a> Siege<'a> {
         self.longest_ms = self.longest_ms.max(ms);
         self.late_ms += ms.saturating_sub(LINE_MS);
         if ms > PAUSE_MS {
-            self.pauses.push_back((self.last_seen_at, now));
+            self.pauses.push((self.last_seen_at, now));
         }
     }
 
@@ -393,7 +402,8 @@ impl<'a> Siege<'a> {
     pub fn end(mut self) -> Toll {
         let end = self.world.now();
         self.note_pause(end);
-        let cuts = self.cuts();
+        let (cuts, pauses) = (self.cuts(), std::mem::take(&mut self.pauses));
+        let (longest_ms, late_ms) = (self.longest_ms, self.late_ms);
         self.relieve();
         self.flood = None;
         self.pass(2_000);
@@ -402,7 +412,6 @@ impl<'a> Siege<'a> {
             let said = [self.flooder.said, self.victim.said][other];
             assert_eq!(member.seen[other], said, "{} saw every line of {}", member.name, CHECKED[other]);
         }
-        let pauses: Vec<(u64, u64)> = self.pauses.into_iter().filter(|&(from, _)| from < end).collect();
         let within = |from: u64| -> u64 {
             let part = |&(start, stop): &(u64, u64)| stop.min(from + 60_000).saturating_sub(start.max(from));
             pauses.iter().map(part).sum()
@@ -411,9 +420,9 @@ impl<'a> Siege<'a> {
         let starts = pauses.iter().flat_map(|&(start, stop)| [start, stop.saturating_sub(60_000)]);
         Toll {
             worst_minute_ms: starts.map(within).max().unwrap_or(0),
-            longest_ms: self.longest_ms,
+            longest_ms,
             total_ms: pauses.iter().map(|(start, stop)| stop - start).sum(),
-            late_ms: self.late_ms,
+            late_ms,
             cuts,
             lines: self.witness.seen,
         }
