@@ -101,8 +101,9 @@ pub(crate) struct Server<'a, P> {
     unread: usize,
     sweep_at: Option<Clock>,
     sweep_from: usize,
-    /// With which descriptor the next turn begins to read.
-    begin_with: Option<RawFd>,
+    /// With which descriptors the next turn begins to read and to write.
+    read_first: Option<RawFd>,
+    write_first: Option<RawFd>,
     /// When this turn has taken long enough.
     turn_ends: Clock,
     /// By descriptor.
@@ -135,7 +136,8 @@ impl<'a, P: Poller> Server<'a, P> {
             unread: 0,
             sweep_at: None,
             sweep_from: 0,
-            begin_with: None,
+            read_first: None,
+            write_first: None,
             turn_ends: Clock::now() + TURN,
             targets: Vec::new(),
             ready: Vec::new(),
@@ -254,16 +256,29 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
+    /// Writes to all whose sockets take bytes again, as far as time allows.
     fn write_ready(&mut self) {
         self.ready.clear();
         self.ready.extend(self.poller.writable());
+        begin_with(&mut self.ready, self.write_first.take());
         for index in 0..self.ready.len() {
             match self.targets[self.ready[index] as usize] {
-                Target::Conn(id) => self.service(id),
+                Target::Conn(_) if self.write_first.is_some() => {}
+                Target::Conn(id) => {
+                    self.service(id);
+                    if self.is_late(index, self.turn_ends) {
+                        self.write_first = Some(self.ready[index] + 1);
+                    }
+                }
                 Target::ConsoleOutput => self.flush_console(),
                 Target::Nothing | Target::Signals | Target::ConsoleInput | Target::Listener(_) => {}
             }
         }
+    }
+
+    /// Whether, now that so many connections were looked at, it is later than that.
+    fn is_late(&self, index: usize, than: Clock) -> bool {
+        index % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && Clock::now() > than
     }
 
     /// Reads from all that are ready, as far as time allows; newcomers come last, so that no
@@ -271,11 +286,7 @@ impl<'a, P: Poller> Server<'a, P> {
     fn read_ready(&mut self, signals: &mut u32) {
         self.ready.clear();
         self.ready.extend(self.poller.readable());
-        if let Some(first) = self.begin_with.take() {
-            self.ready.sort_unstable();
-            let at = self.ready.partition_point(|fd| *fd < first);
-            self.ready.rotate_left(at);
-        }
+        begin_with(&mut self.ready, self.read_first.take());
         let until = self.turn_ends - TURN + READING;
         let mut is_late = false;
         for index in 0..self.ready.len() {
@@ -284,9 +295,9 @@ impl<'a, P: Poller> Server<'a, P> {
                 Target::Conn(_) if is_late => {}
                 Target::Conn(id) => {
                     self.read(id);
-                    if index % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && Clock::now() > until {
+                    if self.is_late(index, until) {
                         is_late = true;
-                        self.begin_with = Some(fd + 1);
+                        self.read_first = Some(fd + 1);
                     }
                 }
                 Target::ConsoleInput => self.read_console(),
@@ -311,10 +322,10 @@ impl<'a, P: Poller> Server<'a, P> {
             } else {
                 self.service(id);
             }
-            count += 1;
-            if count % BETWEEN_LOOKS == 0 && Clock::now() > self.turn_ends {
+            if self.is_late(count, self.turn_ends) {
                 return false;
             }
+            count += 1;
         }
         true
     }
@@ -382,5 +393,14 @@ impl<'a, P: Poller> Server<'a, P> {
                 let _ = socket.shutdown(Shutdown::Write);
             }
         }
+    }
+}
+
+/// Puts those from a descriptor on before the others.
+fn begin_with(ready: &mut [RawFd], first: Option<RawFd>) {
+    if let Some(first) = first {
+        ready.sort_unstable();
+        let at = ready.partition_point(|fd| *fd < first);
+        ready.rotate_left(at);
     }
 }

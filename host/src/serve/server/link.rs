@@ -108,7 +108,7 @@ impl<P: Poller> Server<'_, P> {
                 self.keep(id, Leftover::new(&buffer[taken..count]));
                 if taken < count {
                     // Those behind it may have found their room full.
-                    self.begin_with.get_or_insert(fd + 1);
+                    self.read_first.get_or_insert(fd + 1);
                 }
             }
             Err(error) if is_passing(&error) => {}
