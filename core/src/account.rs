@@ -32,20 +32,14 @@ impl Account {
         self.rate
     }
 
-    /// The part of its address that one user has for himself: all of an IPv4 address, and of an
-    /// IPv6 address the first 64 bits.
+    /// The network that it comes from, if it has an address.
     pub(crate) fn network(&self) -> Option<u64> {
-        Some(match self.peer? {
-            IpAddr::V4(address) => u64::from(address.to_bits()),
-            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
-        })
+        self.peer.map(Bound::network)
     }
 
     /// How much a bound allows it.
     pub(crate) fn allowed(&self, bound: Option<Bound>) -> Option<u32> {
-        let Bound { most, spares_local } = bound?;
-        let is_local = self.peer.is_none_or(|peer| peer.is_loopback());
-        (!spares_local || !is_local).then_some(most)
+        bound?.of(self.peer)
     }
 
     /// Whether it may send a line.

@@ -145,9 +145,9 @@
 //! hub                  events in; interest, bytes, deadlines out
 //! ```
 //!
-//! Without the feature `large`, which a small board can do without, `unbounded` stands in place of
-//! `account` and nothing is limited for each client or address; and names are found by looking at
-//! every connection.
+//! A small board leaves out the feature `large`. Then `unbounded` stands in place of `account`: no
+//! client and no address is limited. And `exchange/scan` stands in place of `exchange/index`: a name
+//! is found by a look at each connection.
 //!
 //! A new protocol is a file in `protocol/`, a line in its table and one in
 //! [`Protocol`].

@@ -1,6 +1,8 @@
 //! Every limit and every choice of a hub, how the limits relate, and the memory
 //! that follows from them.
 
+use core::net::IpAddr;
+
 use crate::event::ListenerId;
 
 /// Characters in a name.
@@ -250,6 +252,21 @@ impl Bound {
     /// One that holds for everybody.
     pub const fn for_all(most: u32) -> Self {
         Self { most, spares_local: false }
+    }
+
+    /// How much it allows a peer; `None`: any number.
+    pub fn of(self, peer: Option<IpAddr>) -> Option<u32> {
+        let is_local = peer.is_none_or(|peer| peer.is_loopback());
+        (!self.spares_local || !is_local).then_some(self.most)
+    }
+
+    /// The part of an address that one user has: all of an IPv4 address, and of an IPv6 address the
+    /// first 64 bits. What is bounded for an address is counted for this part.
+    pub fn network(address: IpAddr) -> u64 {
+        match address {
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ with_each_driver! {
     who_is_denied_is_not_let_in_by_an_allowance,
     one_address_has_no_more_than_its_connections,
     newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them,
+    a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so,
     a_newcomer_too_many_is_told_so_while_the_others_go_on,
     who_sends_nothing_for_long_is_timed_out,
     who_is_too_fast_is_slowed_down_and_loses_nothing,
@@ -72,6 +73,17 @@ fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(dr
     }
     // Two at once, and the other three half a second apart.
     assert!(start.elapsed() > Duration::from_millis(1_400), "took only {:?}", start.elapsed());
+    server.stop();
+}
+
+fn a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so(driver: Driver) {
+    /// One comes in and 64 wait; some more, because one or another may come in meanwhile.
+    const OTHERS: usize = 1 + 64 + 10;
+    let server = driver.chatting(&["--connect-rate", "1"]);
+    let _others: Vec<Client> = (0..OTHERS).map(|_| Client::connect_with(server.chat(), from(2))).collect();
+    let mut newcomer = Client::connect_with(server.chat(), from(2));
+    newcomer.expect_line("-- too many connections from your address");
+    newcomer.expect_close();
     server.stop();
 }
 

@@ -2,7 +2,7 @@
 //! their sockets accepted, so that newcomers of other addresses need not wait behind them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::Bound;
@@ -26,31 +26,29 @@ pub(crate) enum Verdict<T> {
 /// Lets newcomers in, or lets them wait.
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
-    /// The time for one newcomer of an address; `None`: no limit.
-    interval: Option<Duration>,
-    spares_local: bool,
-    /// When the next newcomer of an address would be due if they came evenly (GCRA, ITU-T
-    /// I.371). One second's worth may come at once.
-    due: HashMap<IpAddr, Clock>,
+    /// Newcomers of one address in a second; `None`: any number.
+    rate: Option<Bound>,
+    /// By network: when the next newcomer would be due if they came evenly (GCRA, ITU-T I.371). One
+    /// second's worth may come at once.
+    due: HashMap<u64, Clock>,
     waiting: Vec<(Clock, T)>,
 }
 
 impl<T> Gate<T> {
     /// One that lets in so many of an address in a second, or any number.
     pub(crate) fn new(rate: Option<Bound>) -> Self {
-        let interval = rate.map(|rate| Duration::from_secs(1) / rate.most);
-        let spares_local = rate.is_some_and(|rate| rate.spares_local);
-        Self { interval, spares_local, due: HashMap::new(), waiting: Vec::new() }
+        Self { rate, due: HashMap::new(), waiting: Vec::new() }
     }
 
     /// A newcomer has come from `peer`; one without an address always comes in.
     pub(crate) fn arrive(&mut self, now: Clock, peer: Option<IpAddr>, newcomer: T) -> Verdict<T> {
-        let limited = peer.filter(|peer| !(self.spares_local && peer.is_loopback()));
-        let (Some(peer), Some(interval)) = (limited, self.interval) else { return Verdict::In(newcomer) };
+        let most = self.rate.and_then(|rate| rate.of(peer));
+        let Some((peer, most)) = peer.zip(most) else { return Verdict::In(newcomer) };
+        let interval = Duration::from_secs(1) / most;
         if self.due.len() >= MANY {
             self.due.retain(|_, due| *due > now);
         }
-        let due = self.due.entry(network(peer)).or_insert(now);
+        let due = self.due.entry(Bound::network(peer)).or_insert(now);
         let enters_at = (*due).max(now) + interval - Duration::from_secs(1).max(interval);
         if enters_at > now && self.waiting.len() >= PLACES {
             return Verdict::Away(newcomer);
@@ -77,14 +75,6 @@ impl<T> Gate<T> {
     /// Turns away all that wait.
     pub(crate) fn close(&mut self) {
         self.waiting.clear();
-    }
-}
-
-/// What one user has for himself: an IPv4 address, or an IPv6 network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

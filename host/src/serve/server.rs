@@ -17,7 +17,7 @@ use std::net::{IpAddr, Shutdown};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{ConnId, Event, Hub, Instant, ListenerId};
+use parlour_core::{ConnId, Event, Hub, Instant, ListenerId, Refusal};
 use socket2::Socket;
 
 use self::link::{Link, READ_SIZE, is_passing};
@@ -376,23 +376,25 @@ impl<'a, P: Poller> Server<'a, P> {
         match self.gate.arrive(Clock::now(), peer, newcomer) {
             Verdict::In(newcomer) => self.welcome(newcomer),
             Verdict::Waits => tracing::debug!(?peer, "waits, because many came from its address"),
-            Verdict::Away(_) => tracing::debug!(?peer, "turned away, because many came from its address"),
+            Verdict::Away(newcomer) => self.refuse(&newcomer, Refusal::PerPeer),
         }
     }
 
-    fn welcome(&mut self, Newcomer { listener, socket, peer }: Newcomer) {
-        match self.handle(Event::Accepted(listener, peer)).opened() {
+    fn welcome(&mut self, newcomer: Newcomer) {
+        match self.handle(Event::Accepted(newcomer.listener, newcomer.peer)).opened() {
             Ok(id) => {
-                tracing::debug!(?peer, slot = id.slot(), "connected");
-                self.open_link(id, socket);
+                tracing::debug!(peer = ?newcomer.peer, slot = id.slot(), "connected");
+                self.open_link(id, newcomer.socket);
             }
-            Err(refusal) => {
-                tracing::debug!(?peer, ?refusal, "refused");
-                // Nobody may wait for one who is not let in: what does not fit is lost.
-                let _ = socket.send(self.hub.refusal_text(listener, refusal).as_bytes());
-                let _ = socket.shutdown(Shutdown::Write);
-            }
+            Err(refusal) => self.refuse(&newcomer, refusal),
         }
+    }
+
+    /// Tells a newcomer why it is not let in. Nobody may wait for it: what does not fit is lost.
+    fn refuse(&self, Newcomer { listener, socket, peer }: &Newcomer, refusal: Refusal) {
+        tracing::debug!(?peer, ?refusal, "refused");
+        let _ = socket.send(self.hub.refusal_text(*listener, refusal).as_bytes());
+        let _ = socket.shutdown(Shutdown::Write);
     }
 }
 
