@@ -322,7 +322,7 @@ impl<'a> Hub<'a> {
         self.x.conn_mut(slot).blocked = false;
         behaviour.resume(&mut self.x, slot);
         let conn = self.x.conn(slot);
-        if conn.ended && conn.state == State::Open && behaviour.appetite(&self.x, slot) > 0 {
+        if conn.ended && conn.state == State::Open && behaviour.may_end(&self.x, slot) {
             behaviour.ended(&mut self.x, slot);
         }
         if self.x.conn(slot).state == State::Closing && !self.x.has_output(slot) {

@@ -8,6 +8,12 @@ use std::thread;
 
 const CASES: u64 = 50_000;
 
+/// Cases that failed once, each with what was wrong.
+const ONCE_FAILED: &[(u64, &str)] = &[(
+    877_481_905_382_604_840,
+    "a client that had ended, and whose last line used up its rate, was told what came after",
+)];
+
 #[test]
 fn the_hub_does_what_its_model_does() {
     let cases = std::env::var("PARLOUR_CASES").map_or(CASES, |text| text.parse().expect("a number of cases"));
@@ -21,6 +27,14 @@ fn the_hub_does_what_its_model_does() {
         }
     });
     println!("{cases} cases from seed {first}");
+}
+
+#[test]
+fn what_failed_once_does_not_fail_again() {
+    for (seed, what) in ONCE_FAILED {
+        println!("{what}");
+        run(*seed);
+    }
 }
 
 fn run(seed: u64) {

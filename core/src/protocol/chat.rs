@@ -45,6 +45,11 @@ impl Behaviour for Chat {
         lines::received(self, x, slot, input)
     }
 
+    fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
+        let conn = x.conn(slot);
+        can_act(x, slot) && !conn.postponed && (x.within_rate(slot) || !conn.line.is_unfinished())
+    }
+
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
         lines::ended(self, x, slot);
         if !x.conn(slot).postponed {

@@ -30,7 +30,13 @@ pub(crate) trait Behaviour {
     /// Takes as much of the input as it can act on; returns how much.
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize;
 
-    /// The input has ended, all of it was taken, and there is appetite.
+    /// Whether the end of the input can be acted on: there is appetite, or nothing is left for
+    /// which there would have to be any.
+    fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
+        self.appetite(x, slot) > 0
+    }
+
+    /// The input has ended, all of it was taken, and [`Behaviour::may_end`] said so.
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot);
 
     /// The connection broke; what was received may still be acted on.

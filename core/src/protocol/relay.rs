@@ -38,6 +38,11 @@ impl Behaviour for Relay {
         used
     }
 
+    fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
+        let conn = x.conn(slot);
+        !conn.postponed && (x.within_rate(slot) || !conn.line.is_unfinished())
+    }
+
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
         relay_kept(x, slot, false);
         if !x.conn(slot).postponed {
