@@ -21,6 +21,9 @@ pub struct Board {
     /// that a stack that is too small runs into an address that is not there, and not into
     /// somebody's variables.
     pub stack: usize,
+    /// Whether a panic tells its place in the source. The texts for that take a tenth of the code,
+    /// where the core library is built from its source; without them a panic is a fault.
+    pub tells_panics: bool,
     /// What is served.
     pub sizes: Sizes,
     /// How it is run.
@@ -106,6 +109,7 @@ pub const BOARDS: &[Board] = &[
         flash: Region { origin: 0, len: 256 * KB },
         ram: Region { origin: 0x2000_0000, len: 64 * KB },
         stack: 7 * KB + 352,
+        tells_panics: false,
         sizes: Sizes {
             clients: 32,
             echoes: 2,
@@ -132,6 +136,7 @@ pub const BOARDS: &[Board] = &[
         flash: Region { origin: 0x8000_0000, len: 1024 * KB },
         ram: Region { origin: 0x8010_0000, len: 15 * 1024 * KB },
         stack: 64 * KB,
+        tells_panics: true,
         sizes: Sizes {
             clients: 64,
             echoes: 4,
@@ -157,6 +162,7 @@ pub const BOARDS: &[Board] = &[
         flash: Region { origin: 0x0800_0000, len: 2048 * KB },
         ram: Region { origin: 0x2000_0000, len: 192 * KB },
         stack: 16 * KB,
+        tells_panics: true,
         sizes: Sizes {
             clients: 32,
             echoes: 4,

@@ -156,7 +156,7 @@ fn compile(
 fn command(plan: &Plan, toolchain: &Toolchain, folder: &Path, measures: bool) -> Command {
     let is_terminal = io::stderr().is_terminal();
     let messages = if is_terminal { "json-diagnostic-rendered-ansi" } else { "json" };
-    let mut command = toolchain.cargo_build();
+    let mut command = toolchain.cargo_build(plan.board.tells_panics);
     command
         .args(["--package", PACKAGE, "--bin", PACKAGE, "--profile", "firmware"])
         .args(["--features", plan.board.name, "--message-format", messages])

@@ -162,7 +162,7 @@ impl Toolchain {
 
     /// `cargo build` for the target, without what the cargo that started this
     /// program, or the user for the host, has set.
-    pub fn cargo_build(&self) -> Command {
+    pub fn cargo_build(&self, tells_panics: bool) -> Command {
         let mut command = Command::new(self.compiler.cargo());
         command.args(["build", "--target", &self.target]).env("RUSTC", &self.compiler.rustc);
         for (name, _) in env::vars_os().filter(|(name, _)| !is_inherited(&name.to_string_lossy())) {
@@ -172,11 +172,15 @@ impl Toolchain {
             command.env("PATH", path);
         }
         if self.library == Library::Source {
-            // No board prints what `Debug` writes: panics tell their place alone.
+            // No board prints what `Debug` writes: panics tell their place alone, if that.
+            let mut flags = String::from("-Zfmt-debug=none");
+            if !tells_panics {
+                flags += " -Zunstable-options -Cpanic=immediate-abort";
+            }
             command
                 .args(["-Zbuild-std=core", "-Zbuild-std-features=optimize_for_size"])
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("RUSTFLAGS", "-Zfmt-debug=none");
+                .env("RUSTFLAGS", flags);
         }
         if let Some(linker) = &self.linker {
             let target = self.target.to_uppercase().replace(['-', '.'], "_");
