@@ -1,26 +1,39 @@
 //! Puts lines together from bytes that arrive in any pieces, and takes telnet
-//! commands (RFC 854) out of them. Knows nothing of what a line means.
+//! commands (RFC 854, RFC 855) out of them. Knows nothing of what a line means.
 
-use crate::text::{Text, find2};
+use crate::text::{ERASE_CHARACTER, ERASE_LINE, Text, find};
 
 const LF: u8 = b'\n';
+const CR: u8 = b'\r';
+const NUL: u8 = 0;
+/// What Ctrl-D sends where a terminal does not act on it: the end of the input.
+const EOT: u8 = 4;
+
 const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
 const WONT: u8 = 252;
 const WILL: u8 = 251;
 const SB: u8 = 250;
+const EL: u8 = 248;
+const EC: u8 = 247;
+const AYT: u8 = 246;
+const IP: u8 = 244;
 const SE: u8 = 240;
+/// The first command of RFC 1184, which goes on where RFC 854 begins.
+const EOF: u8 = 236;
 
-/// Bytes in a subnegotiation at the most. No option is ever agreed on, so that
-/// an honest peer begins none; a dishonest one must not stay in it.
-const LONGEST_SUB: u16 = 512;
+/// Bytes of a subnegotiation behind which the end of a line ends it too. No option is ever
+/// agreed on, so that an honest peer begins none; a dishonest one must not stay in it.
+const LONG_SUB: u16 = 512;
 
-/// Where in a telnet command the input stands.
+/// Where the input stands: in the text of a line, behind its end, or in a telnet command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Telnet {
+enum Place {
     #[default]
     Text,
+    /// Behind a CR that has ended a line: an LF or NUL belongs to it.
+    Ended,
     /// Behind IAC.
     Command,
     /// Behind IAC and WILL, WONT, DO or DONT.
@@ -44,26 +57,33 @@ pub(crate) enum Step {
     TooLong,
     /// A telnet request to be answered with these bytes.
     Answer([u8; 3]),
+    /// The peer asks whether anybody is there.
+    AreYouThere,
+    /// The peer wants to leave.
+    Leave,
 }
 
 /// The unfinished line of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Line<'a> {
-    /// Room for the limit, a CR, and one byte more that a relay uses for its LF.
+    /// Room for the limit, and two bytes more: with them a relay keeps the end of a line.
     text: Text<'a>,
     too_long: bool,
-    telnet: Telnet,
+    /// Something was said already; set by the protocol, as it knows what counts.
+    pub(crate) spoke: bool,
+    place: Place,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) const EMPTY: Self = Self { text: Text::EMPTY, too_long: false, telnet: Telnet::Text };
+    pub(crate) const EMPTY: Self =
+        Self { text: Text::EMPTY, too_long: false, spoke: false, place: Place::Text };
 
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         Self { text: Text::new(bytes), ..Self::EMPTY }
     }
 
     pub(crate) fn clear(&mut self) {
-        (self.too_long, self.telnet) = (false, Telnet::Text);
+        (self.too_long, self.spoke, self.place) = (false, false, Place::Text);
         self.text.clear();
     }
 
@@ -71,14 +91,19 @@ impl<'a> Line<'a> {
         &mut self.text
     }
 
-    /// The line that stands in the buffer, without the CR of its ending.
+    /// The line that stands in the buffer, or what is there of it.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        strip_cr(self.text.as_bytes())
+        self.text.as_bytes()
     }
 
     /// Whether the next byte is the first of a line.
     pub(crate) fn is_at_start(&self) -> bool {
-        self.text.is_empty() && !self.too_long && self.telnet == Telnet::Text
+        self.place == Place::Text && self.is_empty()
+    }
+
+    /// Whether nothing of a line is there.
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && !self.too_long
     }
 
     /// Whether a line has begun that could still be finished.
@@ -90,40 +115,44 @@ impl<'a> Line<'a> {
     pub(crate) fn next(&mut self, input: &[u8]) -> (usize, Step) {
         let mut used = 0;
         while used < input.len() {
-            if self.telnet != Telnet::Text {
-                let was_too_long = self.too_long;
-                let (taken, answer) = self.telnet(input[used]);
-                used += usize::from(taken);
-                match answer {
-                    Some(answer) => return (used, Step::Answer(answer)),
-                    None if self.too_long && !was_too_long => return (used, Step::TooLong),
-                    None => continue,
-                }
-            }
             let rest = &input[used..];
-            let end = find2(rest, LF, IAC);
-            let part = &rest[..end.unwrap_or(rest.len())];
-            let at_lf = end.is_some_and(|at| rest[at] == LF);
-            if at_lf && used == 0 && self.text.is_empty() && !self.too_long {
-                let line = strip_cr(part);
-                let step = if line.len() > self.limit() { Step::TooLong } else { Step::Direct(line.len()) };
-                return (part.len() + 1, step);
-            }
-            used += part.len() + usize::from(end.is_some());
-            let was_too_long = self.too_long;
-            self.push(part);
-            if at_lf {
-                let too_long = self.too_long || self.as_bytes().len() > self.limit();
-                self.too_long = false;
-                if !too_long {
-                    return (used, Step::Buffered);
+            if self.place != Place::Text {
+                let (taken, step) = self.leave_place(rest[0]);
+                used += usize::from(taken);
+                match step {
+                    Step::More => continue,
+                    step => return (used, step),
                 }
-                self.text.clear();
-            } else if end.is_some() {
-                self.telnet = Telnet::Command;
             }
-            if !was_too_long && (self.too_long || at_lf) {
-                return (used, Step::TooLong);
+            if rest[0] == EOT && self.is_empty() {
+                return (used + 1, Step::Leave);
+            }
+            let Some(end) = find(rest, [LF, CR, IAC]) else {
+                let step = self.push(rest);
+                return (input.len(), step);
+            };
+            let (part, byte) = (&rest[..end], rest[end]);
+            if byte == IAC {
+                self.place = Place::Command;
+                used += end + 1;
+                match self.push(part) {
+                    Step::More => continue,
+                    step => return (used, step),
+                }
+            }
+            // A CR with its LF is taken at once, so that the next line is found at a start.
+            let ending = if byte == CR && rest.get(end + 1) == Some(&LF) { 2 } else { 1 };
+            if byte == CR && ending == 1 {
+                self.place = Place::Ended;
+            }
+            if used == 0 && self.is_empty() {
+                let step = if end > self.limit() { Step::TooLong } else { Step::Direct(end) };
+                return (end + ending, step);
+            }
+            used += end + ending;
+            let step = self.end(part);
+            if step != Step::More {
+                return (used, step);
             }
         }
         (used, Step::More)
@@ -134,52 +163,66 @@ impl<'a> Line<'a> {
         self.text.capacity() - 2
     }
 
-    fn push(&mut self, part: &[u8]) {
+    /// Adds to the line, unless it is too long already or becomes so.
+    fn push(&mut self, part: &[u8]) -> Step {
         if self.too_long {
-            return;
+            return Step::More;
         }
-        let fitted = self.text.push(part) == part.len();
-        if !fitted || self.as_bytes().len() > self.limit() {
-            self.too_long = true;
-            self.text.clear();
+        if self.as_bytes().len() + part.len() <= self.limit() {
+            self.text.push(part);
+            return Step::More;
         }
+        self.too_long = true;
+        self.text.clear();
+        Step::TooLong
     }
 
-    /// Looks at one byte of a telnet command: whether it belongs to the command,
-    /// and what is to be answered. Every option is refused (RFC 1143: a request is
-    /// answered, an answer is not).
-    fn telnet(&mut self, byte: u8) -> (bool, Option<[u8; 3]>) {
-        let (state, taken, answer) = match (self.telnet, byte) {
-            (Telnet::Command, IAC) => {
-                self.push(&[IAC]);
-                (Telnet::Text, true, None)
-            }
-            (Telnet::Command, WILL | WONT | DO | DONT) => (Telnet::Option(byte), true, None),
-            (Telnet::Command, SB) => (Telnet::Sub(0), true, None),
-            (Telnet::Command, SE..) => (Telnet::Text, true, None),
-            // No telnet but stray bytes, which must not eat the end of a line.
-            (Telnet::Command, _) => {
-                self.push(&[IAC]);
-                (Telnet::Text, false, None)
-            }
-            (Telnet::Option(verb), LF | b'\r') => {
-                self.push(&[IAC, verb]);
-                (Telnet::Text, false, None)
-            }
-            (Telnet::Option(WILL), option) => (Telnet::Text, true, Some([IAC, DONT, option])),
-            (Telnet::Option(DO), option) => (Telnet::Text, true, Some([IAC, WONT, option])),
-            (Telnet::Sub(LONGEST_SUB..), _) => (Telnet::Text, false, None),
-            (Telnet::Sub(len), IAC) => (Telnet::SubCommand(len), true, None),
-            (Telnet::SubCommand(_), SE) | (Telnet::Option(_) | Telnet::Text, _) => (Telnet::Text, true, None),
-            (Telnet::Sub(len) | Telnet::SubCommand(len), _) => (Telnet::Sub(len + 1), true, None),
+    /// Adds the last part to the line; that it is too long is told once.
+    fn end(&mut self, part: &[u8]) -> Step {
+        let step = self.push(part);
+        if core::mem::take(&mut self.too_long) { step } else { Step::Buffered }
+    }
+
+    /// Looks at one byte behind the end of a line or in a telnet command: whether it belongs there, and
+    /// what is to be done. Every option is refused (RFC 1143: a request is answered, an
+    /// answer is not).
+    fn leave_place(&mut self, byte: u8) -> (bool, Step) {
+        let place = core::mem::take(&mut self.place);
+        let stay = |line: &mut Self, place| {
+            line.place = place;
+            (true, Step::More)
         };
-        self.telnet = state;
-        (taken, answer)
+        match (place, byte) {
+            (Place::Ended, LF | NUL) => (true, Step::More),
+            (Place::Text | Place::Ended, _) => (false, Step::More),
+            (Place::Command, IAC) => (true, self.push(&[IAC])),
+            (Place::Command, WILL | WONT | DO | DONT) => stay(self, Place::Option(byte)),
+            (Place::Command, SB) => stay(self, Place::Sub(0)),
+            (Place::Command, EC) => (true, self.push(&[ERASE_CHARACTER])),
+            (Place::Command, EL) => (true, self.push(&[ERASE_LINE])),
+            (Place::Command, AYT) => (true, Step::AreYouThere),
+            (Place::Command, IP) => (true, Step::Leave),
+            (Place::Command, EOF..) => (true, Step::More),
+            // No telnet but a stray byte, which must not eat the end of a line.
+            (Place::Command, _) => (false, self.push(&[IAC])),
+            (Place::Option(WILL), option) => (true, Step::Answer([IAC, DONT, option])),
+            (Place::Option(DO), option) => (true, Step::Answer([IAC, WONT, option])),
+            (Place::Option(_), _) => (true, Step::More),
+            (Place::Sub(LONG_SUB..), LF | CR) => {
+                self.text.clear();
+                self.place = if byte == CR { Place::Ended } else { Place::Text };
+                (true, if core::mem::take(&mut self.too_long) { Step::More } else { Step::TooLong })
+            }
+            (Place::Sub(len), IAC) => stay(self, Place::SubCommand(len)),
+            (Place::SubCommand(_), SE) => (true, Step::More),
+            // Another command ends a subnegotiation that has no end of its own.
+            (Place::SubCommand(_), EOF..=254) => {
+                self.place = Place::Command;
+                (false, Step::More)
+            }
+            (Place::Sub(len) | Place::SubCommand(len), _) => stay(self, Place::Sub(len.saturating_add(1))),
+        }
     }
-}
-
-fn strip_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -202,9 +245,11 @@ mod tests {
                     Step::Buffered => Some(heapless::String::try_from(str(line.as_bytes())).unwrap()),
                     Step::TooLong => Some(heapless::String::try_from("TOO LONG").unwrap()),
                     Step::Answer([_, verb, option]) => Some(heapless::format!("{verb} {option}").unwrap()),
+                    Step::AreYouThere => Some(heapless::String::try_from("THERE?").unwrap()),
+                    Step::Leave => Some(heapless::String::try_from("LEAVE").unwrap()),
                 };
                 if step == Step::Buffered {
-                    line.clear();
+                    line.text().clear();
                 }
                 if let Some(text) = text {
                     said.push(text).unwrap();
@@ -231,44 +276,94 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_lf_or_cr_lf() {
-        check(b"one\r\ntwo\n\nthree\r\r\n", &["one", "two", "", "three\r"]);
+    fn lines_end_as_every_client_ends_them() {
+        check(b"one\r\ntwo\n\nthree\r\r\n", &["one", "two", "", "three", ""]);
+        check(b"one\r\0two\r\0\r\0", &["one", "two", ""]);
+        check(b"one\rtwo\r\rthree\n", &["one", "two", "", "three"]);
+        check(b"one\r\n\r\n\ntwo\r", &["one", "", "", "two"]);
+    }
+
+    #[test]
+    fn a_line_that_a_cr_ends_does_not_wait_for_what_comes_next() {
+        let mut bytes = [0; 10];
+        let mut line = Line::new(&mut bytes);
+        assert_eq!(line.next(b"one\r"), (4, Step::Direct(3)));
+        assert_eq!(line.next(b"\n"), (1, Step::More));
+        assert!(line.is_at_start());
     }
 
     #[test]
     fn a_line_of_the_limit_is_a_line_and_a_longer_one_is_passed_over() {
         check(b"12345678\r\n12345678\n123456789\nnext\n", &["12345678", "12345678", "TOO LONG", "next"]);
-        check(b"123456789\r\n12345678901234567890\nx\n", &["TOO LONG", "TOO LONG", "x"]);
+        check(b"123456789\r\n12345678901234567890\rx\n", &["TOO LONG", "TOO LONG", "x"]);
         check(b"12345678\xff\xff\xff\xff9\nx\n", &["TOO LONG", "x"]);
     }
 
     #[test]
-    fn telnet_commands_are_taken_out_and_requests_refused() {
-        check(b"a\xff\xfb\x01b\xff\xfd\x03c\xff\xfc\x05\xff\xf1\n", &["254 1", "252 3", "abc"]);
-    }
-
-    #[test]
-    fn stray_bytes_do_not_eat_the_end_of_a_line() {
-        let mut bytes = [0; 10];
-        let mut line = Line::new(&mut bytes);
-        for (input, text) in [(&b"a\xff\n"[..], &b"a\xff"[..]), (b"a\xff\xfe\r\n", b"a\xff\xfe")] {
-            assert_eq!(line.next(input), (input.len(), Step::Buffered));
-            assert_eq!(line.as_bytes(), text);
-            line.clear();
+    fn every_telnet_command_is_taken_out() {
+        for command in EOF..SB {
+            let said: &[&str] = match command {
+                AYT => &["THERE?", "ab"],
+                IP => &["LEAVE", "ab"],
+                EC => &["a\x08b"],
+                EL => &["a\x15b"],
+                _ => &["ab"],
+            };
+            check(&[b'a', IAC, command, b'b', LF], said);
         }
     }
 
     #[test]
-    fn a_subnegotiation_without_an_end_is_given_up() {
-        let mut bytes = [0; 10];
-        let mut line = Line::new(&mut bytes);
-        line.next(&[IAC, SB]);
-        line.next(&[0; LONGEST_SUB as usize]);
-        assert_eq!(line.next(b"x\n"), (2, Step::Direct(1)));
+    fn requests_for_every_option_are_refused_and_answers_are_not_answered() {
+        for option in 0..=255 {
+            let asked = [IAC, WILL, option, IAC, WONT, option, IAC, DO, option, IAC, DONT, option, b'x', LF];
+            let dont: heapless::String<16> = heapless::format!("{DONT} {option}").unwrap();
+            let wont: heapless::String<16> = heapless::format!("{WONT} {option}").unwrap();
+            check(&asked, &[&dont, &wont, "x"]);
+        }
     }
 
     #[test]
-    fn a_subnegotiation_may_hold_line_ends() {
-        check(b"a\xff\xfa\x18\n\xff\xff\n\xff\xf0b\n", &["ab"]);
+    fn a_stray_byte_does_not_eat_the_end_of_a_line() {
+        let mut bytes = [0; 10];
+        let mut line = Line::new(&mut bytes);
+        assert_eq!(line.next(b"a\xff\n"), (3, Step::Buffered));
+        assert_eq!(line.as_bytes(), b"a\xff");
+    }
+
+    #[test]
+    fn ctrl_d_leaves_at_the_start_of_a_line_only() {
+        check(b"\x04", &["LEAVE"]);
+        check(b"a\x04b\r\x04", &["a\x04b", "LEAVE"]);
+    }
+
+    #[test]
+    fn a_subnegotiation_may_be_of_any_length_and_hold_line_ends() {
+        check(b"a\xff\xfa\x18\n\xff\xff\r\xff\xf0b\n", &["ab"]);
+        let mut bytes = [0; 10];
+        let mut line = Line::new(&mut bytes);
+        line.next(b"a\xff\xfa");
+        for _ in 0..1_000 {
+            assert_eq!(line.next(&[0; 100]), (100, Step::More));
+        }
+        assert_eq!(line.next(b"\xff\xf0b\n"), (4, Step::Buffered));
+        assert_eq!(line.as_bytes(), b"ab");
+    }
+
+    #[test]
+    fn a_subnegotiation_without_an_end_ends_with_a_command_or_a_line() {
+        check(b"a\xff\xfa\x18x\xff\xfd\x01b\n", &["252 1", "ab"]);
+        let given_up = |input: &[u8]| {
+            let mut bytes = [0; 10];
+            let mut line = Line::new(&mut bytes);
+            line.next(b"a\xff\xfa");
+            line.next(&[0; LONG_SUB as usize]);
+            assert_eq!(line.next(input), (2, Step::TooLong));
+            line.next(&input[2..]).1
+        };
+        assert_eq!(given_up(b"x\nok\n"), Step::Direct(2));
+        assert_eq!(given_up(b"x\rok\n"), Step::Direct(2));
+        assert_eq!(given_up(b"x\r\nok\n"), Step::Buffered);
+        assert_eq!(given_up(b"x\r\0ok\n"), Step::Buffered);
     }
 }

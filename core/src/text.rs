@@ -55,6 +55,25 @@ impl<'a> Text<'a> {
         part
     }
 
+    /// Appends a character; says whether it fitted.
+    fn push_char(&mut self, c: char) -> bool {
+        let mut utf8 = [0; 4];
+        let utf8 = c.encode_utf8(&mut utf8).as_bytes();
+        self.free() >= utf8.len() && self.push(utf8) > 0
+    }
+
+    /// Removes the last character, if there is one.
+    fn pop(&mut self) -> bool {
+        while self.len > 0 {
+            self.len -= 1;
+            // The bytes of a character that are not its first.
+            if self.bytes[self.len as usize] & 0xC0 != 0x80 {
+                break;
+            }
+        }
+        true
+    }
+
     /// Replaces the text by as much of `new` as fits without cutting a character.
     pub(crate) fn set(&mut self, new: &[u8]) {
         self.clear();
@@ -89,12 +108,19 @@ impl Decimal {
     }
 }
 
+/// Erases the character before it; DEL does the same.
+pub(crate) const ERASE_CHARACTER: u8 = 0x08;
+/// Erases all of the line before it.
+pub(crate) const ERASE_LINE: u8 = 0x15;
+
 /// The text did not fit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// Makes `raw` fit to be shown: invalid UTF-8 becomes U+FFFD, control
-/// characters other than tab go. `scratch` holds the result where it differs.
+/// Makes `raw` fit to be shown: what was erased goes, with it control characters other than tab and
+/// what turns the direction of text around; what would break a line becomes a space; invalid
+/// UTF-8 becomes U+FFFD, or `?` if the text would grow beyond `limit` by that. `scratch`, which
+/// is as long as the limit at least, holds the result where it differs.
 pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> Result<&'a [u8], TooLong> {
     if raw.len() > limit {
         return Err(TooLong);
@@ -102,32 +128,50 @@ pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> R
     if core::str::from_utf8(raw).is_ok_and(|text| text.chars().all(is_shown)) {
         return Ok(raw);
     }
-    let limit = limit.min(scratch.len());
+    let (scratch, _) = scratch.split_at_mut(limit.min(scratch.len()));
     let mut out = Text::new(scratch);
-    for chunk in raw.utf8_chunks() {
-        for shown in chunk.valid().chars().filter(|&c| is_shown(c)) {
-            push_char(&mut out, shown, limit)?;
-        }
-        if !chunk.invalid().is_empty() {
-            push_char(&mut out, char::REPLACEMENT_CHARACTER, limit)?;
-        }
-    }
+    let fits = [char::REPLACEMENT_CHARACTER, '?'].into_iter().any(|replacement| {
+        out.clear();
+        clean_into(&mut out, raw, replacement)
+    });
     let Text { bytes, len } = out;
-    Ok(&bytes[..len as usize])
+    if fits { Ok(&bytes[..len as usize]) } else { Err(TooLong) }
 }
 
-fn push_char(out: &mut Text<'_>, c: char, limit: usize) -> Result<(), TooLong> {
-    let mut utf8 = [0; 4];
-    let utf8 = c.encode_utf8(&mut utf8).as_bytes();
-    if out.as_bytes().len() + utf8.len() > limit {
-        return Err(TooLong);
+/// Appends what is to be shown of `raw`; says whether all of it fitted.
+fn clean_into(out: &mut Text<'_>, raw: &[u8], replacement: char) -> bool {
+    for chunk in raw.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let fits = match c {
+                '\x08' | '\x7f' => out.pop(),
+                '\x15' => {
+                    out.clear();
+                    true
+                }
+                // Some programs break the line here, and what stands behind could pose as a line.
+                '\u{2028}' | '\u{2029}' => out.push_char(' '),
+                c => !is_shown(c) || out.push_char(c),
+            };
+            if !fits {
+                return false;
+            }
+        }
+        if !chunk.invalid().is_empty() && !out.push_char(replacement) {
+            return false;
+        }
     }
-    out.push(utf8);
-    Ok(())
+    true
 }
 
+/// Whether a character can be shown as it is. What is not shown: control characters; the
+/// separators of lines and paragraphs; overrides, embeddings and isolates of the
+/// bidirectional algorithm (UAX #9); the byte order mark.
 fn is_shown(c: char) -> bool {
-    c == '\t' || !c.is_control()
+    match c {
+        '\t' => true,
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => false,
+        c => !c.is_control(),
+    }
 }
 
 /// A line at the start of `input` that is fit to be shown as it is, being of
@@ -186,19 +230,19 @@ pub(crate) fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
 }
 
-/// The first place in `text` that holds `a` or `b`, eight bytes at a time.
-pub(crate) fn find2(text: &[u8], a: u8, b: u8) -> Option<usize> {
+/// The first place in `text` that holds one of these bytes, eight bytes at a time.
+pub(crate) fn find<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
     // The lowest high bit that is set marks the first zero byte (Knuth, TAOCP 4A, 7.1.3).
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (chunks, rest) = text.as_chunks::<8>();
     for (index, chunk) in chunks.iter().enumerate() {
         let word = u64::from_le_bytes(*chunk);
-        let found = zero(word ^ (ONES * u64::from(a))) | zero(word ^ (ONES * u64::from(b)));
+        let found = bytes.iter().fold(0, |found, &byte| found | zero(word ^ (ONES * u64::from(byte))));
         if found != 0 {
             return Some(8 * index + found.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest.iter().position(|&byte| byte == a || byte == b)?;
+    let at = rest.iter().position(|byte| bytes.contains(byte))?;
     Some(text.len() - rest.len() + at)
 }
 
@@ -220,8 +264,29 @@ mod tests {
 
     #[test]
     fn clean_removes_every_kind_of_control_character() {
-        check(b"\x1b[31mred\x07\x7f", "[31mred");
+        check(b"\x1b[31mred\x07\x00", "[31mred");
         check("a\u{9b}31mb\u{85}".as_bytes(), "a31mb");
+    }
+
+    #[test]
+    fn clean_removes_what_turns_text_around_or_breaks_its_line() {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain(['\u{feff}']) {
+            let mut utf8 = [0; 4];
+            check(c.encode_utf8(&mut utf8).as_bytes(), "");
+        }
+        check("a\u{2028}b\u{2029}c".as_bytes(), "a b c");
+        // Marks that only say in which direction a neutral character belongs are used in
+        // honest text, and turn nothing around.
+        check("a\u{200f}b\u{200e}".as_bytes(), "a\u{200f}b\u{200e}");
+    }
+
+    #[test]
+    fn clean_erases_characters_and_lines() {
+        check(b"hellp\x08o", "hello");
+        check("gr\u{fc}\x7f\u{fc}\u{1F600}\x08\x08\u{fc}n".as_bytes(), "gr\u{fc}n");
+        check(b"\x08\x7fa\x08\x08\x08b", "b");
+        check(b"secret\x15public", "public");
+        check(b"a\xff\x08b", "ab");
     }
 
     #[test]
@@ -230,9 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn clean_refuses_what_grows_beyond_the_limit() {
-        assert_eq!(clean(&[0xFF; 30], 64, &mut [0; 64]), Err(TooLong));
-        assert_eq!(clean(&[b'a'; 65], 64, &mut [0; 64]), Err(TooLong));
+    fn the_limit_counts_the_bytes_that_were_sent() {
+        let clean = |raw: &[u8]| {
+            clean(raw, 10, &mut [0; 16]).map(heapless::Vec::<u8, 16>::from_slice).map(Result::unwrap)
+        };
+        let shown = |text: &str| Ok(heapless::Vec::from_slice(text.as_bytes()).unwrap());
+        assert_eq!(clean(b"1234567890"), shown("1234567890"));
+        assert_eq!(clean(b"12345678901"), Err(TooLong));
+        assert_eq!(clean(b"1234567\xff"), shown("1234567\u{FFFD}"));
+        assert_eq!(clean(b"12345678\xff"), shown("12345678?"));
+        assert_eq!(clean(&[0xFF; 10]), shown("??????????"));
+        assert_eq!(clean(&[0x08; 11]), Err(TooLong));
+        assert_eq!(clean("12345678\u{e9}".as_bytes()), shown("12345678\u{e9}"));
     }
 
     #[test]
@@ -243,17 +317,19 @@ mod tests {
     }
 
     #[test]
-    fn find2_finds_the_first_of_both_at_every_place() {
+    fn find_finds_the_first_of_all_at_every_place() {
+        let bytes = [b'\n', 0xFF, b'\r'];
         for len in 0..40 {
             for at in 0..len {
-                let mut text = [b'x'; 40];
-                text[at] = b'\n';
-                if at + 1 < len {
-                    text[at + 1] = 0xFF;
+                for (first, second) in [(0, 1), (1, 2), (2, 0)] {
+                    let mut text = [b'x'; 40];
+                    text[at] = bytes[first];
+                    if at + 1 < len {
+                        text[at + 1] = bytes[second];
+                    }
+                    assert_eq!(find(&text[..len], bytes), Some(at));
+                    assert_eq!(find(&text[..at], bytes), None);
                 }
-                assert_eq!(find2(&text[..len], b'\n', 0xFF), Some(at));
-                assert_eq!(find2(&text[..len], 0xFF, b'\n'), Some(at));
-                assert_eq!(find2(&text[..at], b'\n', 0xFF), None);
             }
         }
     }

@@ -129,6 +129,10 @@ impl LineReader for Chat {
         }
     }
 
+    fn leave(&self, x: &mut Exchange<'_>, slot: Slot) {
+        quit(x, slot, "");
+    }
+
     /// Says messages that need no closer look than to be copied. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.

@@ -35,6 +35,11 @@ const COMMANDS: &[Command] = &[
 ];
 
 impl Behaviour for Console {
+    fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
+        // The operator is no stranger, whatever the first line is.
+        x.conn_mut(slot).line.spoke = true;
+    }
+
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
         if self.is_ready(x, slot) { x.limits.line } else { 0 }
     }

@@ -2,9 +2,11 @@
 //! line by line.
 
 use crate::conn::{NONE, Slot, State};
+use crate::event::Cause;
 use crate::exchange::Exchange;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
+use crate::protocol::foreign;
 use crate::text::{Decimal, Text, TooLong, clean};
 
 /// Whether a line was acted on.
@@ -28,6 +30,10 @@ pub(crate) trait LineReader {
     /// Acts on a line, which is not empty, and UTF-8 that is fit to be shown.
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done;
 
+    /// Acts on a wish to leave that is no line: an interrupt, or the end of the input that a
+    /// terminal in character mode sends as a character.
+    fn leave(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+
     /// Acts on the plain lines at the front of the input, as far as it knows a shorter way
     /// for them than one by one; returns how much of it was used. None is unfinished.
     fn plain_lines(&self, _x: &mut Exchange<'_>, _slot: Slot, _input: &[u8]) -> usize {
@@ -39,8 +45,10 @@ pub(crate) trait LineReader {
 pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     let (mut used, mut lines) = (0, 0);
     while used < input.len() && lines < LINES_AT_ONCE && reader.is_ready(x, slot) {
-        let rest = &input[used..];
-        if x.conn(slot).line.is_at_start() {
+        let mut rest = &input[used..];
+        if !x.conn(slot).line.spoke {
+            rest = start_of_first_line(x, slot, rest);
+        } else if x.conn(slot).line.is_at_start() {
             let count = reader.plain_lines(x, slot, rest);
             if count > 0 {
                 used += count;
@@ -50,6 +58,20 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
         let (count, step) = x.conn_mut(slot).line.next(rest);
         used += count;
         lines += 1;
+        if !x.conn(slot).line.spoke {
+            let whole = match step {
+                Step::Direct(len) => Some(&rest[..len]),
+                _ => None,
+            };
+            let is_whole = matches!(step, Step::Direct(_) | Step::Buffered);
+            let line = whole.unwrap_or(x.conn(slot).line.as_bytes());
+            let (is_empty, answer) = (line.is_empty(), foreign::answer(line, is_whole));
+            if let Some(answer) = answer {
+                turn_away(x, slot, answer);
+                break;
+            }
+            x.conn_mut(slot).line.spoke = step == Step::TooLong || is_whole && !is_empty;
+        }
         match step {
             Step::More => {}
             Step::Direct(len) => {
@@ -69,10 +91,28 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
             Step::Answer(answer) => {
                 x.tell(slot, &[&answer]);
             }
+            Step::AreYouThere => tell(x, slot, &["yes"]),
+            Step::Leave => reader.leave(x, slot),
         }
     }
     // Who has left is not listened to.
     if x.conn(slot).state == State::Open { used } else { input.len() }
+}
+
+/// So much of the input that what it begins with is seen before a line can be too long.
+fn start_of_first_line<'i>(x: &Exchange<'_>, slot: Slot, input: &'i [u8]) -> &'i [u8] {
+    match foreign::STARTS.checked_sub(x.conn(slot).line.as_bytes().len()) {
+        None | Some(0) => input,
+        Some(most) => &input[..input.len().min(most)],
+    }
+}
+
+/// Closes the connection of a client that speaks another protocol, with words of that one.
+fn turn_away(x: &mut Exchange<'_>, slot: Slot, answer: &[u8]) {
+    if !answer.is_empty() {
+        x.tell(slot, &[answer]);
+    }
+    x.close_soon(slot, Cause::Left);
 }
 
 fn postpone(x: &mut Exchange<'_>, slot: Slot, line: &[u8]) {
@@ -90,7 +130,12 @@ pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot)
 
 /// Acts on a last line that has no ending.
 pub(crate) fn ended(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
-    if x.conn(slot).line.is_unfinished() {
+    let conn = x.conn(slot);
+    if !conn.line.spoke
+        && let Some(answer) = foreign::answer(conn.line.as_bytes(), true)
+    {
+        turn_away(x, slot, answer);
+    } else if conn.line.is_unfinished() {
         x.charge(slot, 1);
         act_on_buffered(reader, x, slot, false);
     }

@@ -6,6 +6,7 @@ mod command;
 #[cfg(feature = "console")]
 mod console;
 mod echo;
+mod foreign;
 mod lines;
 mod listing;
 #[cfg(feature = "relay")]

@@ -74,9 +74,7 @@ fn nick_longest(stage: &mut Stage<'_>) {
 fn nick_bad(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
     let too_long = "x".repeat(25);
-    for name in
-        [&too_long, "a<b", "a>", "a.b", "a,b", "a/b", "@", "a\tb", "\u{1f600}", "a\u{a0}b", "a\u{202e}b"]
-    {
+    for name in [&too_long, "a<b", "a>", "a.b", "a,b", "a/b", "@", "a\tb", "\u{1f600}", "a\u{a0}b"] {
         stage.says(alice, &format!("/nick {name}"));
         stage.sees_where(alice, "why the name is bad", |line| line.starts_with("-- bad name: "));
     }

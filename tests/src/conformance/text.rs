@@ -7,13 +7,18 @@ use crate::lines::Next;
 const IAC: u8 = 255;
 
 pub(super) const SCRIPTS: &[Script] = &[
-    Script::new("a line ends in LF or CR LF and arrives with CR LF", &[1], line_endings),
-    Script::new("a carriage return within a line ends nothing", &[1, 3], lone_carriage_return),
+    Script::new("a line ends as every client ends it, and arrives with CR LF", &[1], line_endings),
+    Script::new("a line that a CR ends is said at once", &[1], bare_carriage_return),
     Script::new("lines do not depend on how they were split", &[1, 2], split_anyhow),
     Script::new("text of any script arrives as it was", &[2], any_script),
     Script::new("invalid bytes become U+FFFD", &[2], invalid_bytes),
+    Script::new("a byte order mark is no part of a line", &[2], byte_order_mark),
     Script::new("control characters are removed, tabs are not", &[3], control_characters),
-    Script::new("telnet negotiation is never shown", &[4], telnet_negotiation),
+    Script::new("what was erased is not said", &[3, 4], erased),
+    Script::new("nothing turns text around or breaks its line", &[3, 7], directions_and_separators),
+    Script::new("telnet commands are never shown", &[4], telnet_negotiation),
+    Script::new("who asks whether anybody is there is answered alone", &[4], are_you_there),
+    Script::new("an interrupt leaves, and Ctrl-D at the start of a line", &[4, 10], interrupts),
     Script::new("telnet negotiation may be split anywhere", &[4], telnet_split),
     Script::new("telnet negotiation is no part of the line's length", &[4, 6], telnet_takes_no_room),
     Script::new("empty lines are ignored", &[5], empty_lines),
@@ -24,8 +29,10 @@ pub(super) const SCRIPTS: &[Script] = &[
         ..Script::new("the line limit is the one that was set", &[6], line_limit)
     },
     Script::new("a very long line is refused once", &[6], very_long_line),
+    Script::new("the limit counts bytes as they were sent", &[2, 6], limit_as_sent),
     Script::new("no text forges another kind of line", &[7], no_forgery),
     Script::new("one's own messages do not come back", &[8], own_messages),
+    Script::new("a client of another protocol is answered, closed, and not heard", &[22], other_protocols),
     Script {
         needs: &[Need::HalfClose],
         ..Script::new("a last line without an ending counts", &[8, 10], last_line)
@@ -38,17 +45,22 @@ pub(super) const SCRIPTS: &[Script] = &[
 
 fn line_endings(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
-    stage.sends(alice, b"one\ntwo\r\nthree\n\r\nfour\r\n");
-    for text in ["one", "two", "three", "four"] {
+    stage.sends(alice, b"one\ntwo\r\nthree\n\r\nfour\r\nfive\r\0six\rseven\r\r\0\r\n");
+    for text in ["one", "two", "three", "four", "five", "six", "seven"] {
         stage.sees(bob, &format!("<alice> {text}"));
     }
     stage.sees_nothing(bob);
 }
 
-fn lone_carriage_return(stage: &mut Stage<'_>) {
+fn bare_carriage_return(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
-    stage.sends(alice, b"a\rb\r\r\n");
-    stage.sees(bob, "<alice> ab");
+    for ending in [&b"\r"[..], b"\r", b"\r\0", b"\r\n"] {
+        stage.sends(alice, &[b"line", &ending[..1]].concat());
+        stage.sees(bob, "<alice> line");
+        stage.sends(alice, &ending[1..]);
+    }
+    stage.says(alice, "end");
+    stage.sees(bob, "<alice> end");
     stage.sees_nothing(bob);
 }
 
@@ -93,9 +105,21 @@ fn invalid_bytes(stage: &mut Stage<'_>) {
     stage.sees_nothing(bob);
 }
 
+fn byte_order_mark(stage: &mut Stage<'_>) {
+    let [bob] = stage.people(["bob"]);
+    let newcomer = stage.newcomer();
+    for byte in "\u{feff}/msg bob for you\r\n".as_bytes() {
+        stage.sends(newcomer, &[*byte]);
+    }
+    stage.until_pong(newcomer);
+    let seen = stage.until_pong(bob);
+    assert_eq!(seen.iter().filter(|line| line.ends_with("] for you")).count(), 1, "{seen:?}");
+    assert!(!seen.iter().any(|line| line.starts_with('<')), "{seen:?}");
+}
+
 fn control_characters(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
-    stage.sends(alice, b"\x1b[2Jred\x07 \x08a\tb\x00\x7f\n");
+    stage.sends(alice, b"\x1b[2Jred\x07 a\tb\x00\x0e\n");
     stage.sees(bob, "<alice> [2Jred a\tb");
     // C1 controls: U+009B alone introduces an escape sequence on many terminals.
     stage.says(alice, "x\u{9b}31my\u{85}z");
@@ -104,6 +128,37 @@ fn control_characters(stage: &mut Stage<'_>) {
     stage.sees(bob, "* alice ]0;title");
     stage.says(alice, "/msg bob \u{1b}c");
     stage.sees(bob, "[alice] c");
+}
+
+fn erased(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"hellp\x08o\r\nhellp\x7fo\r\nhellp\xff\xf7o\r\nsecret\xff\xf8hello\r\n");
+    for _ in 0..4 {
+        stage.sees(bob, "<alice> hello");
+    }
+    // A character goes as a whole, and where there is none nothing goes.
+    stage.sends(alice, "\x7f\x08\u{e9}\x08\x08\u{1f600}\x7fok\x15/me \u{fc}\u{fc}\x7f\n".as_bytes());
+    stage.sees(bob, "* alice \u{fc}");
+    // Key by key, as a terminal in character mode sends it.
+    for key in b"/mgs\x7f\x7fsg bob hi\r" {
+        stage.sends(alice, &[*key]);
+    }
+    stage.sees(bob, "[alice] hi");
+    stage.sees_nothing(bob);
+}
+
+fn directions_and_separators(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+        stage.says(alice, &format!("invoice {c}gnp.exe"));
+        stage.sees(bob, "<alice> invoice gnp.exe");
+    }
+    for c in ['\u{2028}', '\u{2029}'] {
+        stage.says(alice, &format!("/me waves{c}<carol> hi"));
+        stage.sees(bob, "* alice waves <carol> hi");
+        stage.says(alice, &format!("/topic a{c}-- b"));
+        stage.sees(bob, "-- alice set the topic: a -- b");
+    }
 }
 
 /// What a client sees up to the answer to its `/ping`, without the telnet
@@ -135,8 +190,9 @@ const NEGOTIATION: &[&[u8]] = &[
     b"\xff\xfc\x03",                         // WONT SUPPRESS-GO-AHEAD
     b"\xff\xfd\x18",                         // DO TERMINAL-TYPE
     b"\xff\xfe\x22",                         // DONT LINEMODE
-    b"\xff\xf1",                             // NOP
-    b"\xff\xf6",                             // ARE YOU THERE
+    b"\xff\xec\xff\xed\xff\xee\xff\xef",     // EOF, SUSPEND, ABORT, EOR
+    b"\xff\xf0\xff\xf1\xff\xf2\xff\xf3",     // SE, NOP, DATA MARK, BREAK
+    b"\xff\xf5\xff\xf9",                     // ABORT OUTPUT, GO AHEAD
     b"\xff\xfa\x18\x00xterm\xff\xf0",        // SB TERMINAL-TYPE IS xterm SE
     b"\xff\xfa\x1f\x00\x0a\x00\x0a\xff\xf0", // SB NAWS with line feeds in it
 ];
@@ -168,6 +224,31 @@ fn telnet_split(stage: &mut Stage<'_>) {
     stage.says(alice, "clean");
     stage.sees(bob, "<alice> clean");
     stage.sees_nothing(bob);
+}
+
+fn are_you_there(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    stage.sends(alice, b"half a \xff\xf6");
+    stage.sees(alice, "-- yes");
+    stage.sends(alice, b"line\n");
+    stage.sees(bob, "<alice> half a line");
+    stage.sees_nothing(alice);
+    stage.sees_nothing(bob);
+}
+
+fn interrupts(stage: &mut Stage<'_>) {
+    let [alice, bob, carol] = stage.people(["alice", "bob", "carol"]);
+    stage.sends(bob, b"not \x04yet\n");
+    stage.sees(alice, "<bob> not yet");
+    stage.sees(carol, "<bob> not yet");
+    stage.sends(bob, b"half a li\xff\xf4ne\n");
+    stage.sees(alice, "-- bob left");
+    stage.sees_close(bob);
+    stage.sees(carol, "-- bob left");
+    stage.sends(carol, b"\x04");
+    stage.sees(alice, "-- carol left");
+    stage.sees_close(carol);
+    stage.sees_nothing(alice);
 }
 
 fn telnet_takes_no_room(stage: &mut Stage<'_>) {
@@ -219,6 +300,50 @@ fn very_long_line(stage: &mut Stage<'_>) {
     stage.sees(alice, &format!("-- line too long (limit {limit} bytes), not sent"));
     stage.sees_nothing(alice);
     stage.sees(bob, "<alice> next");
+    stage.sees_nothing(bob);
+}
+
+fn limit_as_sent(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let limit = stage.line_limit();
+    stage.sends(alice, &[&vec![0xE9; limit][..], b"\n"].concat());
+    let line = stage.sees_where(bob, "a message", |line| line.starts_with("<alice> "));
+    assert_eq!(line["<alice> ".len()..].chars().count(), limit, "{line:?}");
+    stage.sends(alice, &[&vec![0xE9; limit + 1][..], b"\n"].concat());
+    stage.sees(alice, &format!("-- line too long (limit {limit} bytes), not sent"));
+    stage.sees_nothing(bob);
+}
+
+fn other_protocols(stage: &mut Stage<'_>) {
+    let [bob] = stage.people(["bob"]);
+    let long = format!("GET /{} HTTP/1.1\r\n/nick root\r\nI am here\r\n", "a".repeat(stage.line_limit()));
+    let strangers: [(&[u8], &[u8]); 6] = [
+        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n/nick root\r\nI am here\r\n", b"HTTP/1.0 400 "),
+        (long.as_bytes(), b"HTTP/1.0 400 "),
+        (b"\x16\x03\x01\x00\x05\x01I am here\r\n", &[21, 3, 1, 0, 2, 2, 70]),
+        (b"SSH-2.0-OpenSSH_9.2\r\nI am here\r\n", b"Protocol mismatch."),
+        (b"NICK root\r\nUSER root 0 * :Root\r\nPRIVMSG #lobby :I am here\r\n", b"ERROR :"),
+        (b"\x03\x00\x00\x0bI am here\r\n", b""),
+    ];
+    for (sent, answer) in strangers {
+        for is_split in [false, sent.len() < 100] {
+            let stranger = stage.newcomer();
+            if is_split {
+                sent.iter().for_each(|byte| stage.sends(stranger, &[*byte]));
+            } else {
+                stage.sends(stranger, sent);
+            }
+            let mut seen = Vec::new();
+            loop {
+                match stage.next(stranger) {
+                    Next::Line(line) => seen.extend(line),
+                    Next::Closed => break,
+                    Next::Nothing => panic!("it is not closed"),
+                }
+            }
+            assert!(answer.is_empty() || seen.windows(answer.len()).any(|part| part == answer), "{seen:?}");
+        }
+    }
     stage.sees_nothing(bob);
 }
 

@@ -191,7 +191,7 @@ impl Case<'_> {
                 }
                 Kind::Chat => {
                     input.extend(text);
-                    input.extend(self.rng.choice([&b"\n"[..], b"\r\n"]).unwrap_or_default());
+                    input.extend(self.rng.choice([&b"\n"[..], b"\r\n", b"\r"]).unwrap_or_default());
                 }
                 Kind::Console if self.rng.u32(..8) == 0 => input.extend(b"/unwatch lobby\n"),
                 Kind::Console => input.extend([b"/say x", &text[..text.len().min(8)], b"\n"].concat()),
@@ -201,7 +201,7 @@ impl Case<'_> {
         input.truncate(input.len() - self.rng.usize(..=input.len().min(3)));
         if matches!(kind, Kind::Console | Kind::Chat) {
             // What was cut off comes later, so that lines stay what they are.
-            let rest = input.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            let rest = input.iter().rposition(|&byte| byte == b'\n' || byte == b'\r').map_or(0, |at| at + 1);
             input.truncate(rest);
         }
         input

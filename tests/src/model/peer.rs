@@ -59,6 +59,8 @@ pub(crate) struct Peer {
     pub(crate) postponed: Option<Vec<u8>>,
     /// Input that was taken and is no whole line yet.
     pub(crate) unfinished: Vec<u8>,
+    /// The last byte that was taken is a CR that ended a line.
+    pub(crate) ended_by_cr: bool,
     /// When that is passed on as it is.
     pub(crate) flush_at: Option<Instant>,
     /// The peer was told to have closed.
@@ -80,6 +82,7 @@ impl Peer {
             leftover: Vec::new(),
             postponed: None,
             unfinished: Vec::new(),
+            ended_by_cr: false,
             flush_at: None,
             ended: false,
         }

@@ -1,6 +1,8 @@
 //! The model's rules: what follows from input that was taken, and what rooms
 //! were told of their own accord.
 
+use std::cmp::Reverse;
+
 use parlour_core::{Close, Event, Instant};
 
 use super::case::{Case, LOBBY, ROOMS, UNFINISHED_MS};
@@ -57,12 +59,18 @@ impl Case<'_> {
 
     pub(super) fn took_lines(&mut self, peer: usize, input: &[u8]) {
         let mut told = self.told();
-        self.peers[peer].unfinished.extend_from_slice(input);
-        while let Some(end) = self.peers[peer].unfinished.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.peers[peer].unfinished.drain(..=end).collect();
-            let line = line.trim_ascii_end().to_vec();
+        for &byte in input {
+            let is_rest =
+                std::mem::replace(&mut self.peers[peer].ended_by_cr, byte == b'\r') && byte == b'\n';
+            if is_rest {
+                continue;
+            }
+            if byte != b'\n' && byte != b'\r' {
+                self.peers[peer].unfinished.push(byte);
+                continue;
+            }
+            let line = std::mem::take(&mut self.peers[peer].unfinished);
             if !self.took_line(peer, &line, &mut told) {
-                assert!(self.peers[peer].unfinished.is_empty(), "nothing more is taken while a line waits");
                 self.postpone(peer, line);
             }
         }
@@ -74,20 +82,25 @@ impl Case<'_> {
     fn postpone(&mut self, peer: usize, line: Vec<u8>) {
         let Peer { id, ref rooms, .. } = self.peers[peer];
         assert_eq!(self.hub.interest(id).read, 0, "nothing more is read while a line waits");
+        assert!(self.peers[peer].postponed.is_none(), "nothing more is taken while a line waits");
         self.turns[rooms[0]].push_back(id);
         self.peers[peer].postponed = Some(line);
     }
 
     /// A line that waited has its turn, if it is what a room was told next.
     fn explain_turn(&mut self, told: &mut Told) -> bool {
-        for room in 0..ROOMS {
-            // One that is gone, or cut, does not wait any more.
-            let first = self.turns[room].iter().find_map(|id| {
+        // One that is gone, or cut, does not wait any more.
+        let first = |room: Room| {
+            self.turns[room].iter().find_map(|id| {
                 let is_open = self.hub.interest(*id).close != Close::Abort;
                 let waits = |peer: &Peer| peer.id == *id && peer.postponed.is_some() && is_open;
                 self.peers.iter().position(waits)
-            });
-            let Some(peer) = first else { continue };
+            })
+        };
+        let mut firsts: Vec<_> = (0..ROOMS).filter_map(|room| Some((room, first(room)?))).collect();
+        // Of several that it could be the longest: a relayed line may be the start of another one.
+        firsts.sort_by_key(|&(_, peer)| Reverse(self.peers[peer].postponed.as_ref().map(Vec::len)));
+        for (room, peer) in firsts {
             let line = self.peers[peer].postponed.clone().unwrap_or_default();
             let is_said = match self.peers[peer].kind {
                 Kind::Relay if told.starts_with(room, &line) => {
