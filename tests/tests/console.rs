@@ -52,13 +52,13 @@ fn the_operator_kicks(driver: Driver) {
     let mut bob = Client::named(server.chat(), "bob");
     alice.catch_up();
     server.type_line("/kick bob spamming");
-    alice.expect_line("-- bob left (spamming)");
+    alice.expect_line("-- bob left (kicked: spamming)");
     let last = String::from_utf8(bob.read_to_close()).expect("UTF-8");
     assert!(last.lines().all(|line| line.starts_with("-- ")), "{last:?}");
     let mut carol = Client::named(server.chat(), "carol");
     alice.catch_up();
     server.type_line("/kick carol");
-    alice.expect_matching("a leave", |line| line == "-- carol left" || line.starts_with("-- carol left ("));
+    alice.expect_line("-- carol left (kicked)");
     carol.read_to_close();
     server.type_line("/kick nobody");
     server.stdout.wait_for("an answer", |line| line.contains("nobody"));

@@ -25,7 +25,7 @@ fn talks((name, package): (&str, &str)) {
     bob.say("hello yourself");
     nc.stdout.wait_for_line("<bob> hello yourself");
     nc.send("/quit bye\n");
-    bob.expect_line("-- alice left (bye)");
+    bob.expect_line("-- alice left: bye");
     nc.end_input();
     nc.wait();
     bob.expect_nothing();

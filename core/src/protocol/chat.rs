@@ -211,27 +211,37 @@ fn introduce(x: &mut Exchange<'_>, slot: Slot) {
 /// Lets a connection that is closing, or gone, leave its rooms.
 fn depart(x: &mut Exchange<'_>, slot: Slot) {
     let conn = x.conn(slot);
+    let reason = conn.cause.reason().as_bytes();
     // Only an operator gives a reason.
     let given =
         if cfg!(feature = "console") && conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
     let given = heapless::Vec::<u8, 128>::from_slice(&given[..given.len().min(128)]).unwrap_or_default();
-    let reason = if given.is_empty() { x.conn(slot).cause.reason().as_bytes() } else { &given };
-    leave_rooms(x, slot, Membership::Leaving, reason);
+    let farewell: &[&[u8]] = match (reason, &given[..]) {
+        (b"", _) => &[b" left"],
+        (reason, b"") => &[b" left (", reason, b")"],
+        (reason, given) => &[b" left (", reason, b": ", given, b")"],
+    };
+    leave_rooms(x, slot, Membership::Leaving, farewell);
 }
 
 /// Leaves every room in which the connection is in this way, and tells those that were
-/// told that it had come.
-fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, reason: &[u8]) {
+/// told that it had come. A reason of the server's stands in brackets, one of the client's
+/// behind a colon: so nobody can pass the one off as the other.
+fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: &[&[u8]]) {
     let is_told = x.conn(slot).announced && !x.shutting_down;
     let (name, seq) = (x.name(slot), x.next_seq());
-    let (open, close): (&[u8], &[u8]) = if reason.is_empty() { (b"", b"") } else { (b" (", b")") };
+    let start: [&[u8]; 2] = [b"-- ", &name];
+    let mut parts = heapless::Vec::<&[u8], 8>::new();
+    for part in start.iter().chain(farewell).chain(&[&b"\r\n"[..]]) {
+        // There is room for the longest farewell.
+        let _ = parts.push(part);
+    }
     for member in x.members_of(slot) {
         if x.members[member as usize].state == way {
             let room = x.members[member as usize].room;
             x.leave(member, Membership::Leaving);
             if is_told {
-                let parts: &[&[u8]] = &[b"-- ", &name, b" left", open, reason, close, b"\r\n"];
-                x.tell_or_count((room, LEFT), slot, seq, None, parts);
+                x.tell_or_count((room, LEFT), slot, seq, None, &parts);
             }
             x.leave(member, Membership::Draining);
         }
@@ -326,10 +336,10 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["there are too many rooms already"]);
         return Done::Yes;
     };
-    leave_rooms(x, slot, Membership::Present, b"");
+    let name = x.room_name(room);
+    leave_rooms(x, slot, Membership::Present, &[b" went to ", &name]);
     x.conn_mut(slot).announced = false;
     come_in(x, slot, room);
-    let name = x.room_name(room);
     x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
     tell_topic(x, slot, false);
     x.wake(slot);
@@ -368,7 +378,8 @@ fn ping(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 }
 
 fn quit(x: &mut Exchange<'_>, slot: Slot, reason: &str) -> Done {
-    leave_rooms(x, slot, Membership::Present, reason.as_bytes());
+    let farewell: &[&[u8]] = if reason.is_empty() { &[b" left"] } else { &[b" left: ", reason.as_bytes()] };
+    leave_rooms(x, slot, Membership::Present, farewell);
     x.close_soon(slot, Cause::Left);
     Done::Yes
 }

@@ -204,19 +204,19 @@ fn join(stage: &mut Stage<'_>) {
     stage.says(alice, "/join den");
     stage.sees(alice, "-- you are in den");
     stage.sees(alice, "-- here: alice");
-    stage.sees(bob, "-- alice left");
-    stage.sees(carol, "-- alice left");
+    stage.sees(bob, "-- alice went to den");
+    stage.sees(carol, "-- alice went to den");
     stage.says(bob, "/join den");
     stage.sees(bob, "-- you are in den");
     let line = stage.line(bob);
     assert_eq!(names_in(&[line], "-- here: "), ["alice", "bob"]);
     stage.sees(alice, "-- bob joined");
-    stage.sees(carol, "-- bob left");
+    stage.sees(carol, "-- bob went to den");
     stage.says(alice, "/join lobby");
     stage.sees(alice, "-- you are in lobby");
     let line = stage.line(alice);
     assert_eq!(names_in(&[line], "-- here: "), ["alice", "carol"]);
-    stage.sees(bob, "-- alice left");
+    stage.sees(bob, "-- alice went to lobby");
     stage.sees(carol, "-- alice joined");
     for client in [alice, bob, carol] {
         stage.sees_nothing(client);
@@ -307,7 +307,17 @@ fn quit(stage: &mut Stage<'_>) {
     stage.sees(carol, "-- alice left");
     stage.says(bob, "/quit gone fishing");
     stage.sees_goodbye(bob);
-    stage.sees(carol, "-- bob left (gone fishing)");
+    stage.sees(carol, "-- bob left: gone fishing");
+    // A user's reason does not look like one of the server's.
+    let reasons =
+        [("dora", "timed out"), ("eve", "(timed out)"), ("fay", ") (timed out)"), ("gus", "kicked: spam")];
+    for (name, reason) in reasons {
+        let [leaver] = stage.people([name]);
+        stage.until_pong(carol);
+        stage.says(leaver, &format!("/quit {reason}"));
+        stage.sees_goodbye(leaver);
+        stage.sees(carol, &format!("-- {name} left: {reason}"));
+    }
     stage.sees_nothing(carol);
 }
 

@@ -127,7 +127,7 @@ fn comings_and_goings(stage: &mut Stage<'_>) {
     let (elsewhere, name) = stage.enter();
     stage.sees(alice, &format!("-- {name} joined"));
     stage.says(elsewhere, "/join den");
-    stage.sees(alice, &format!("-- {name} left"));
+    stage.sees(alice, &format!("-- {name} went to den"));
     stage.until_pong(elsewhere);
     stage.half_closes(newcomer);
     stage.sees(alice, "-- guest-1 left");
@@ -244,7 +244,7 @@ fn shutdown(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
     stage.says(bob, "/join den");
     stage.until_pong(bob);
-    stage.sees(alice, "-- bob left");
+    stage.sees(alice, "-- bob went to den");
     stage.shuts_down();
     for client in [alice, bob] {
         stage.sees(client, "-- server is shutting down");

@@ -140,6 +140,10 @@ impl Talker {
             if bearer(old).is_none() {
                 self.expects_from_start(bearer(new));
             }
+        } else if let Some((name, _)) = notice.split_once(" went to ") {
+            if let Some(id) = bearer(name) {
+                self.sees_leave(id, "", ledger);
+            }
         } else if let Some((name, reason)) = notice.split_once(" left") {
             if let Some(id) = bearer(name) {
                 self.sees_leave(id, reason, ledger);
