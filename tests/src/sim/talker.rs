@@ -37,6 +37,8 @@ pub(super) struct Talker {
     missed: u64,
     /// Messages that are missing, and were not found missing yet.
     unexplained: u64,
+    /// Comings that were not told one by one, less those that sums have told of.
+    unseen: i64,
     whispered: u32,
     whispers: HashMap<usize, (u32, usize)>,
 }
@@ -81,6 +83,7 @@ impl Talker {
             seen: 0,
             missed: 0,
             unexplained: 0,
+            unseen: 0,
             whispered: 0,
             whispers: HashMap::new(),
         }
@@ -128,12 +131,16 @@ impl Talker {
         } else if let Some(room) = notice.strip_prefix("you are in ").filter(|room| !room.contains(' ')) {
             self.room = room.to_string();
             self.tracks.clear();
+            self.unseen = 0;
             ledger.said[self.id].push(0);
         } else if let Some(count) = notice.strip_prefix("you missed ") {
             let count: u64 = count.strip_suffix(" messages").and_then(|n| n.parse().ok()).expect("a number");
             self.missed += count;
             self.unexplained += count;
             self.tracks.values_mut().for_each(|track| track.is_loose = true);
+        } else if let Some(sum) = notice.strip_prefix("others: ") {
+            let (came, _) = sum.split_once(" joined, ").expect("a sum");
+            self.unseen -= came.parse::<i64>().expect("a number");
         } else if let Some(name) = notice.strip_suffix(" joined") {
             self.expects_from_start(bearer(name));
         } else if let Some((old, new)) = notice.split_once(" is now ") {
@@ -216,8 +223,9 @@ impl Talker {
             );
             assert!(hole <= self.unexplained, "c{me} missed more than it was told of, before {said:?}");
             self.unexplained -= hole;
-        } else {
-            assert!(track.is_loose, "c{me} did not see c{id} leave and come before {said:?}");
+        } else if !track.is_loose {
+            // Then a sum has to tell of it.
+            self.unseen += 1;
         }
         self.tracks.insert(id, Track { stay: Some(stay), next: number + 1, is_loose: false });
     }
@@ -307,6 +315,7 @@ impl Part for Talker {
                 assert_eq!(track.next, said, "c{me}: messages of c{id} in its stay {stay}");
             }
         }
+        assert!(self.unseen <= 0, "c{me} was not told of {} comings, one by one or in a sum", self.unseen);
         if self.is_static && self.was_early && !others().any(is_unsure) {
             let said: u32 = others().flat_map(|id| &ledger.said[id]).sum();
             assert_eq!(self.seen + self.missed, u64::from(said), "c{me}: seen {} of all", self.seen);
