@@ -4,6 +4,7 @@
 use crate::account::Account;
 use crate::event::{Cause, ConnId, Instant, ListenerId};
 use crate::line::Line;
+use crate::name::{Kept, NO_LOOKS};
 use crate::queue::Queue;
 use crate::text::Text;
 
@@ -102,6 +103,7 @@ pub struct Conn<'a> {
 
     /// Empty for a connection that has none.
     pub(crate) name: Text<'a>,
+    pub(crate) looks: Kept,
     /// The unfinished line; once closing, the reason for leaving.
     pub(crate) line: Line<'a>,
     pub(crate) queue: Queue,
@@ -164,6 +166,7 @@ impl<'a> Conn<'a> {
         listener: ListenerId(0),
         account: Account::NONE,
         name: Text::EMPTY,
+        looks: NO_LOOKS,
         line: Line::EMPTY,
         queue: Queue::EMPTY,
         gap: Gap::NONE,

@@ -78,7 +78,7 @@
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
 //! let mut rooms = [const { Room::EMPTY }; 2];
-//! let (mut order, mut records) = ([0; 10], [[0; 2]; 128]);
+//! let (mut order, mut records) = ([0; 16], [[0; 2]; 128]);
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
 //!     conns: &mut conns,
@@ -130,7 +130,7 @@
 //! From the ground up; each imports only from below.
 //!
 //! ```text
-//! event, limits        the vocabulary: ids, time, events, sizes, choices
+//! event, name, limits  the vocabulary: ids, time, events, rules for names, sizes, choices
 //! text                 bounded text, and what of it may be shown
 //! account, notices     what one client, and one address, may do
 //! patience             how long a room waits
@@ -168,6 +168,7 @@ mod hub;
 mod limits;
 mod line;
 mod log;
+mod name;
 mod notices;
 mod patience;
 mod protocol;
@@ -184,6 +185,7 @@ pub use conn::Conn;
 pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
 pub use exchange::Stats;
 pub use hub::{Hub, Storage};
-pub use limits::{Bound, Config, Limits, LimitsError, Listener, NAME_BYTES, NAME_CHARS, OnLag, Protocol};
+pub use limits::{Bound, Config, Limits, LimitsError, Listener, OnLag, Protocol};
+pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 pub use room::{Member, Room};
 pub use transmit::Transmit;

@@ -4,11 +4,8 @@
 use core::net::IpAddr;
 
 use crate::event::ListenerId;
+use crate::name::{NAME_BYTES, NameRules};
 
-/// Characters in a name.
-pub const NAME_CHARS: usize = 24;
-/// Bytes in a name at the most, four to a character.
-pub const NAME_BYTES: usize = 4 * NAME_CHARS;
 /// Bytes of a room's topic that are kept.
 pub(crate) const TOPIC_BYTES: usize = 128;
 /// Rooms that one connection can be in, whatever [`Limits::rooms_per_conn`] says.
@@ -97,7 +94,7 @@ impl Limits {
 
     /// The places to give in [`crate::Storage::order`].
     pub const fn order(&self) -> usize {
-        if cfg!(feature = "large") { 2 * self.conns + self.rooms } else { 0 }
+        if cfg!(feature = "large") { 3 * self.conns + 2 * self.rooms } else { 0 }
     }
 
     /// The memberships to give in [`crate::Storage::members`].
@@ -275,6 +272,8 @@ impl Bound {
 pub struct Config<'a> {
     /// The listeners: [`ListenerId`] is the index.
     pub listeners: &'a [Listener],
+    /// What names may be, and which look alike.
+    pub names: NameRules,
     /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
     pub greeting: &'a str,
     /// How long a room waits at once at the most for those that do not read, in ms.
@@ -297,6 +296,7 @@ impl Config<'_> {
     pub const fn new(listeners: &[Listener]) -> Config<'_> {
         Config {
             listeners,
+            names: NameRules::PLAIN,
             greeting: "",
             grace_ms: 5_000,
             idle_ms: None,

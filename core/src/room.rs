@@ -4,6 +4,7 @@
 use crate::conn::{Link, NONE, Slot};
 use crate::event::{Instant, ListenerId};
 use crate::log::{Log, Position, before};
+use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
 use crate::text::Text;
 use crate::waiting::Waiting;
@@ -19,6 +20,7 @@ pub struct Room<'a> {
     pub(crate) log: Log<'a>,
     /// Empty for a free room and for a relay's.
     pub(crate) name: Text<'a>,
+    pub(crate) looks: Kept,
     pub(crate) topic: Text<'a>,
     /// The relay listener whose room it is.
     pub(crate) owner: Option<ListenerId>,
@@ -63,6 +65,7 @@ impl<'a> Room<'a> {
     pub const EMPTY: Self = Self {
         log: Log::EMPTY,
         name: Text::EMPTY,
+        looks: NO_LOOKS,
         topic: Text::EMPTY,
         owner: None,
         pinned: false,

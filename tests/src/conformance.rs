@@ -86,6 +86,8 @@ pub enum Need {
     Stall,
     /// Names of 24 characters, however many bytes a character has.
     LongNames,
+    /// Names of letters with marks, and a look at what names look like.
+    Looks,
 }
 
 /// What a driver declares about itself.

@@ -42,6 +42,7 @@ impl Setup {
                 greeting: settings.greeting.unwrap_or_default(),
                 grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),
                 idle_ms: settings.idle_timeout_ms.map(ms),
+                names: parlour::names::RULES,
                 ..defaults
             },
         }

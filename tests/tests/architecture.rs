@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "event",
+    "name",
     "limits",
     "text",
     "account",
@@ -29,11 +30,12 @@ const CORE: [&str; 20] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 7] = [
+const HOST: [(&str, &[&str]); 8] = [
     ("address", &[]),
+    ("names", &[]),
     ("sys", &[]),
     ("poll", &["sys"]),
-    ("serve", &["address", "poll", "sys"]),
+    ("serve", &["address", "names", "poll", "sys"]),
     ("join", &["poll", "sys"]),
     ("bench", &["address", "sys"]),
     ("main", &["serve", "join", "bench"]),

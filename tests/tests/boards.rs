@@ -58,8 +58,8 @@ impl Hub for Scripted {
 
     fn declared(&self) -> Declared {
         let sizes = &row(self.name).sizes;
-        // Nobody can tell a board to end.
-        let mut cannot = vec![Need::Shutdown];
+        // Nobody can tell a board to end, and none has tables of all scripts.
+        let mut cannot = vec![Need::Shutdown, Need::Looks];
         // The largest log that a script asks for.
         if sizes.log < 256 << 10 {
             cannot.push(Need::LogSize);

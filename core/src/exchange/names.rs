@@ -2,19 +2,47 @@
 
 use super::{Exchange, Name};
 use crate::conn::Slot;
+use crate::name::{BadName, NAME_BYTES};
+use crate::room::RoomIndex;
 use crate::text::Decimal;
+
+/// A name as it is kept.
+type Spelled = heapless::String<NAME_BYTES>;
 
 impl Exchange<'_> {
     pub(crate) fn name(&self, slot: Slot) -> Name {
         Name::from_slice(self.conn(slot).name.as_bytes()).unwrap_or_default()
     }
 
+    /// A name in the spelling in which it is kept.
+    ///
+    /// # Errors
+    /// It is no name.
+    pub(crate) fn spelled(&self, name: &str) -> Result<Spelled, BadName> {
+        let mut bytes = [0; NAME_BYTES];
+        let len = (self.config.names.spell)(name, &mut bytes)?;
+        let spelled =
+            bytes.get(..len.min(self.limits.name + 1)).and_then(|bytes| core::str::from_utf8(bytes).ok());
+        let spelled = spelled.filter(|spelled| spelled.len() <= self.limits.name);
+        spelled.and_then(|spelled| Spelled::try_from(spelled).ok()).ok_or(BadName::Characters)
+    }
+
+    /// Who bears a name, however it is spelled.
+    pub(crate) fn named(&self, name: &str) -> Option<Slot> {
+        self.bearer(&self.spelled(name).ok()?)
+    }
+
+    /// The room of a name, however it is spelled.
+    pub(crate) fn room_named(&self, name: &str) -> Option<RoomIndex> {
+        self.room_called(&self.spelled(name).ok()?)
+    }
+
     /// Gives a connection a name that nobody else has.
-    pub(crate) fn set_name(&mut self, slot: Slot, name: &[u8]) {
+    pub(crate) fn set_name(&mut self, slot: Slot, name: &str) {
         self.unname(slot);
         self.enter_name(slot, name);
-        self.conn_mut(slot).name.set(name);
-        if let Some(guest) = self.guest_number(name) {
+        self.conn_mut(slot).name.set(name.as_bytes());
+        if let Some(guest) = self.guest_number(name.as_bytes()) {
             self.conns[guest as usize].guest_taken = true;
         }
     }
@@ -25,10 +53,10 @@ impl Exchange<'_> {
         // There are as many numbers as connections, and this one has none.
         let Some(free) = free else { return };
         self.guest_hint = free as u32 + 1;
-        let mut name = Name::new();
+        let mut name = Spelled::new();
         for part in ["guest-", Decimal::new(free + 1).as_str()] {
             // Every name has room for it, as the limits are checked.
-            let _ = name.extend_from_slice(part.as_bytes());
+            let _ = name.push_str(part);
         }
         self.set_name(slot, &name);
     }
@@ -38,7 +66,7 @@ impl Exchange<'_> {
         if name.is_empty() {
             return;
         }
-        self.remove_name(&name);
+        self.remove_name(slot);
         if let Some(guest) = self.guest_number(&name) {
             self.conns[guest as usize].guest_taken = false;
             self.guest_hint = self.guest_hint.min(guest);

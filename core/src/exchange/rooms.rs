@@ -135,7 +135,7 @@ impl Exchange<'_> {
                 self.free_room(room);
             } else if !self.rooms[room as usize].name.is_empty() {
                 let name = self.room_name(room);
-                self.enter_room(room, &name);
+                self.enter_room(room, core::str::from_utf8(&name).unwrap_or_default());
             }
             self.rooms[room as usize].patience = Patience::full(self.config.grace_ms);
         }
@@ -143,18 +143,17 @@ impl Exchange<'_> {
 
     /// Makes a room with a name that none has. `None`: there are as many rooms as there may
     /// be. Somebody has to join it: it is free again when the last one has left.
-    pub(crate) fn new_room(&mut self, name: &[u8]) -> Option<RoomIndex> {
+    pub(crate) fn new_room(&mut self, name: &str) -> Option<RoomIndex> {
         let room = self.free_room;
         self.free_room = self.rooms.get(room as usize)?.next_free;
         self.enter_room(room, name);
-        self.rooms[room as usize].name.set(name);
+        self.rooms[room as usize].name.set(name.as_bytes());
         Some(room)
     }
 
     fn free_room(&mut self, room: RoomIndex) {
-        let name = self.room_name(room);
-        if !name.is_empty() {
-            self.remove_room(&name);
+        if !self.rooms[room as usize].name.is_empty() {
+            self.remove_room(room);
         }
         let grace_ms = self.config.grace_ms;
         let next_free = core::mem::replace(&mut self.free_room, room);

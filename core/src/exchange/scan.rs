@@ -17,28 +17,36 @@ impl<'a> Index<'a> {
 }
 
 impl Exchange<'_> {
-    pub(crate) fn named(&self, name: &[u8]) -> Option<Slot> {
+    pub(super) fn bearer(&self, name: &str) -> Option<Slot> {
         self.slots().find(|&slot| {
             let conn = self.conn(slot);
-            conn.state != State::Free && conn.name.as_bytes().eq_ignore_ascii_case(name)
+            conn.state != State::Free && conn.name.as_bytes().eq_ignore_ascii_case(name.as_bytes())
         })
     }
 
-    pub(super) fn enter_name(&mut self, _: Slot, _: &[u8]) {}
+    pub(crate) fn look_alike(&self, slot: Slot, name: &str) -> Option<Slot> {
+        self.bearer(name).filter(|other| *other != slot)
+    }
 
-    pub(super) fn remove_name(&mut self, _: &[u8]) {}
+    pub(super) fn enter_name(&mut self, _: Slot, _: &str) {}
 
-    pub(crate) fn room_named(&self, name: &[u8]) -> Option<RoomIndex> {
+    pub(super) fn remove_name(&mut self, _: Slot) {}
+
+    pub(super) fn room_called(&self, name: &str) -> Option<RoomIndex> {
         let is_called = |room: &RoomIndex| {
             let called = self.rooms[*room as usize].name.as_bytes();
-            !called.is_empty() && called.eq_ignore_ascii_case(name)
+            !called.is_empty() && called.eq_ignore_ascii_case(name.as_bytes())
         };
         (0..self.rooms.len() as RoomIndex).find(is_called)
     }
 
-    pub(super) fn enter_room(&mut self, _: RoomIndex, _: &[u8]) {}
+    pub(crate) fn room_look_alike(&self, _: &str) -> Option<RoomIndex> {
+        None
+    }
 
-    pub(super) fn remove_room(&mut self, _: &[u8]) {}
+    pub(super) fn enter_room(&mut self, _: RoomIndex, _: &str) {}
+
+    pub(super) fn remove_room(&mut self, _: RoomIndex) {}
 
     pub(crate) fn is_crowded(&self, _: Slot, _: Option<Bound>) -> bool {
         false

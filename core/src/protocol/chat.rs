@@ -3,19 +3,18 @@
 use crate::conn::{Listing, NONE, Slot, State};
 use crate::event::{Cause, Instant, Refusal};
 use crate::exchange::Exchange;
-use crate::limits::{LOBBY, MOMENT_MS, NAME_BYTES, Protocol};
+use crate::limits::{LOBBY, MOMENT_MS, Protocol};
 use crate::log::Kind;
+use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::room::{Membership, RoomIndex};
-use crate::text::{Decimal, Text, clipped, is_name, plain_line};
+use crate::text::{Decimal, Text, clipped, plain_line};
 use crate::transmit::GapText;
 
 /// The chat protocol.
 pub(crate) struct Chat;
-
-const BAD_NAME: &str = "1 to 24 letters, digits, - or _";
 
 const COMMANDS: &[Command] = &[
     Command { name: "help", arguments: "", help: "list the commands", run: command::help },
@@ -70,7 +69,7 @@ impl Behaviour for Chat {
             // It has been greeted: it comes in when it can be told who is there.
             if x.queue_free(slot) < x.limits.longest() {
                 x.conn_mut(slot).blocked = true;
-            } else if let Some(lobby) = x.room_named(LOBBY.as_bytes()) {
+            } else if let Some(lobby) = x.room_named(LOBBY) {
                 come_in(x, slot, lobby);
                 x.set_timer(slot, x.now.after(MOMENT_MS));
                 listing::resume(x, slot, COMMANDS);
@@ -260,16 +259,28 @@ pub(crate) fn tell_sum(x: &mut Exchange<'_>, room: RoomIndex) {
 // --- Commands ---
 
 fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
-    let name = arguments;
     let old = x.name(slot);
-    if !is_name(name) || name.len() > x.limits.name {
-        tell(x, slot, &["bad name: ", BAD_NAME]);
-    } else if name.as_bytes() == old.as_slice() {
-        tell(x, slot, &["you are ", name, " already"]);
-    } else if x.named(name.as_bytes()).is_some_and(|other| other != slot) {
-        tell(x, slot, &["the name ", name, " is taken"]);
+    let name = match x.spelled(arguments) {
+        Ok(name) => name,
+        Err(error) => {
+            tell(x, slot, &["bad name: ", why_bad(error)]);
+            return Done::Yes;
+        }
+    };
+    if name.as_bytes() == old.as_slice() {
+        tell(x, slot, &["you are ", &name, " already"]);
+    } else if let Some(other) = x.look_alike(slot, &name) {
+        let other = x.name(other);
+        if other.eq_ignore_ascii_case(name.as_bytes()) {
+            tell(x, slot, &["the name ", &name, " is taken"]);
+        } else {
+            x.tell(
+                slot,
+                &[b"-- the name ", name.as_bytes(), b" looks like ", &other, b", which is taken\r\n"],
+            );
+        }
     } else {
-        x.set_name(slot, name.as_bytes());
+        x.set_name(slot, &name);
         let parts: &[&[u8]] = &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"];
         if x.conn(slot).announced {
             x.announce(slot, parts);
@@ -278,6 +289,13 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         }
     }
     Done::Yes
+}
+
+fn why_bad(error: BadName) -> &'static str {
+    match error {
+        BadName::Characters => "1 to 24 letters, digits, - or _",
+        BadName::Reserved => "it looks like one of the server's own words",
+    }
 }
 
 fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
@@ -298,7 +316,7 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     }
     let listeners = x.config.listeners;
-    let found = x.named(to.as_bytes()).filter(|&other| {
+    let found = x.named(to).filter(|&other| {
         let conn = x.conn(other);
         let listener = listeners.get(usize::from(conn.listener.0));
         conn.state == State::Open && listener.is_some_and(|listener| listener.protocol == Protocol::Chat)
@@ -318,21 +336,31 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 }
 
 fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
-    let name = arguments;
-    if !is_name(name) || name.len() > x.limits.name {
-        tell(x, slot, &["bad room name: ", BAD_NAME]);
+    let name = match x.spelled(arguments) {
+        Ok(name) => name,
+        Err(error) => {
+            tell(x, slot, &["bad room name: ", why_bad(error)]);
+            return Done::Yes;
+        }
+    };
+    let known = x.room_named(&name);
+    if known.is_some() && x.room_of(slot) == known {
+        tell(x, slot, &["you are in ", &name, " already"]);
         return Done::Yes;
     }
-    let known = x.room_named(name.as_bytes());
-    if known.is_some() && x.room_of(slot) == known {
-        tell(x, slot, &["you are in ", name, " already"]);
+    if let Some(other) = x.room_look_alike(&name).filter(|_| known.is_none()) {
+        let other = x.room_name(other);
+        x.tell(
+            slot,
+            &[b"-- the room name ", name.as_bytes(), b" looks like ", &other, b", which there is\r\n"],
+        );
         return Done::Yes;
     }
     if !x.may_join(slot, known) {
         x.conn_mut(slot).blocked = true;
         return Done::NotNow;
     }
-    let Some(room) = known.or_else(|| x.new_room(name.as_bytes())) else {
+    let Some(room) = known.or_else(|| x.new_room(&name)) else {
         tell(x, slot, &["there are too many rooms already"]);
         return Done::Yes;
     };

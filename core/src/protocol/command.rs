@@ -52,8 +52,8 @@ pub(crate) fn rooms(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (name, _) = split_word(arguments);
     let room = match name {
-        "" => x.room_of(slot).or_else(|| x.room_named(LOBBY.as_bytes())),
-        name => x.room_named(name.as_bytes()),
+        "" => x.room_of(slot).or_else(|| x.room_named(LOBBY)),
+        name => x.room_named(name),
     };
     match room {
         Some(room) => {

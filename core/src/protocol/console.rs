@@ -4,8 +4,9 @@
 use crate::conn::{Listing, Slot, State};
 use crate::event::Cause;
 use crate::exchange::Exchange;
-use crate::limits::{NAME_BYTES, Protocol};
+use crate::limits::Protocol;
 use crate::log::Kind;
+use crate::name::NAME_BYTES;
 use crate::protocol::chat::gap_text;
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, tell};
@@ -114,7 +115,7 @@ fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["/kick wants a name"]);
         return Done::Yes;
     }
-    let Some(found) = x.named(name.as_bytes()).filter(|&found| x.conn(found).state == State::Open) else {
+    let Some(found) = x.named(name).filter(|&found| x.conn(found).state == State::Open) else {
         let shown = clipped(name, NAME_BYTES);
         tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
@@ -153,7 +154,7 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 }
 
 fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
-    match x.room_named(name.as_bytes()) {
+    match x.room_named(name) {
         None => tell(x, slot, &["there is no such room; /rooms lists them"]),
         Some(room) if x.may_join(slot, Some(room)) => x.join(slot, room, Membership::Observing),
         Some(_) => tell(x, slot, &["you watch it already, or too many rooms"]),
@@ -162,7 +163,7 @@ fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
 }
 
 fn unwatch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
-    let room = x.room_named(name.as_bytes());
+    let room = x.room_named(name);
     let watched = x.members_of(slot).find(|&m| {
         let member = &x.members[m as usize];
         member.state == Membership::Observing && Some(member.room) == room

@@ -326,6 +326,7 @@ impl Options {
     fn config<'a>(&'a self, listeners: &'a [parlour_core::Listener]) -> Config<'a> {
         let ms = |duration: Duration| duration.as_millis() as u32;
         Config {
+            names: crate::names::RULES,
             greeting: &self.greeting,
             grace_ms: ms(self.grace),
             idle_ms: self.idle_timeout.map(ms),

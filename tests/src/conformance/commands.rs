@@ -11,6 +11,12 @@ pub(super) const SCRIPTS: &[Script] = &[
         ..Script::new("a name has up to 24 characters of any script", &[13], nick_longest)
     },
     Script::new("a bad name is refused with the reason", &[13], nick_bad),
+    Script::new("the server's own words are nobody's name", &[7, 13], nick_reserved),
+    Script { needs: &[Need::Looks], ..Script::new("letters may have their marks", &[13, 15], nick_marks) },
+    Script {
+        needs: &[Need::Looks],
+        ..Script::new("a name that looks like one that is here is refused", &[13, 17], look_alikes)
+    },
     Script::new("a taken name is refused, whatever its case", &[13], nick_taken),
     Script::new("an action is shown to the others", &[14], action),
     Script::new("a direct message is seen by its two ends only", &[15], direct_message),
@@ -86,6 +92,70 @@ fn nick_bad(stage: &mut Stage<'_>) {
     stage.sees(bob, "<alice> same");
     stage.sees_nothing(alice);
     stage.sees_nothing(bob);
+}
+
+fn nick_reserved(stage: &mut Stage<'_>) {
+    let [alice] = stage.people(["alice"]);
+    for name in ["server", "parlour", "Server", "PARLOUR", "nobody", "others", "you"] {
+        stage.says(alice, &format!("/nick {name}"));
+        stage.sees(alice, "-- bad name: it looks like one of the server's own words");
+    }
+    stage.says(alice, "/join server");
+    stage.sees(alice, "-- bad room name: it looks like one of the server's own words");
+    stage.sees_nothing(alice);
+}
+
+fn nick_marks(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    let mut present = "alice";
+    // Hindi, Tamil, Thai.
+    for name in [
+        "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}",
+        "\u{ba4}\u{bae}\u{bbf}\u{bb4}\u{bcd}",
+        "\u{e19}\u{e49}\u{e33}\u{e1d}\u{e19}",
+    ] {
+        stage.says(alice, &format!("/nick {name}"));
+        stage.sees(bob, &format!("-- {present} is now {name}"));
+        present = name;
+    }
+    // One spelling for what macOS spells in two characters and others in one.
+    stage.says(alice, "/nick Zoe\u{308}");
+    stage.sees(bob, &format!("-- {present} is now Zo\u{eb}"));
+    for spelled in ["Zoe\u{308}", "Zo\u{eb}"] {
+        stage.says(bob, &format!("/msg {spelled} hi"));
+        stage.sees(bob, "[to Zo\u{eb}] hi");
+        stage.says(bob, &format!("/nick {spelled}"));
+        stage.sees(bob, "-- the name Zo\u{eb} is taken");
+    }
+    for name in ["\u{308}", "\u{308}a", "q\u{308}\u{308}\u{308}\u{308}\u{308}", "\u{3164}", "a\u{200d}b"] {
+        stage.says(bob, &format!("/nick {name}"));
+        stage.sees_where(bob, "why the name is bad", |line| line.starts_with("-- bad name: "));
+    }
+    stage.sees_nothing(bob);
+}
+
+fn look_alikes(stage: &mut Stage<'_>) {
+    let [alice, bob] = stage.people(["alice", "bob"]);
+    for name in ["\u{430}lice", "\u{ff41}\u{ff4c}\u{ff49}\u{ff43}\u{ff45}", "a1ice", "aIice"] {
+        stage.says(bob, &format!("/nick {name}"));
+        stage.sees(bob, &format!("-- the name {name} looks like alice, which is taken"));
+    }
+    for name in ["\u{455}erver", "par1our", "guest-l"] {
+        stage.says(bob, &format!("/nick {name}"));
+        stage.sees_where(bob, "why the name is bad", |line| line.starts_with("-- bad name: "));
+    }
+    // Whoever looks like somebody is not that one.
+    stage.says(bob, "/msg \u{430}lice hi");
+    stage.is_told(bob);
+    stage.says(bob, "/join l\u{43e}bby");
+    stage.sees(bob, "-- the room name l\u{43e}bby looks like lobby, which there is");
+    stage.sees_nothing(alice);
+    stage.says(alice, "/nick carol");
+    for client in [alice, bob] {
+        stage.sees(client, "-- alice is now carol");
+    }
+    stage.says(bob, "/nick \u{430}lice");
+    stage.sees(alice, "-- bob is now \u{430}lice");
 }
 
 fn nick_taken(stage: &mut Stage<'_>) {

@@ -1,0 +1,109 @@
+//! What a name may be, and which names look alike: rules that a driver may give, because those for all
+//! scripts need tables that not every machine has room for.
+
+/// Characters in a name.
+pub const NAME_CHARS: usize = 24;
+/// Bytes in a name at the most, four to a character.
+pub const NAME_BYTES: usize = 4 * NAME_CHARS;
+
+/// What a name looks like, in numbers: names of which one number is the same in the same place
+/// look alike, and nobody gets the second one.
+pub type Looks = [u64; 2];
+
+/// What is kept of a name's looks: nothing where names are compared one by one.
+#[cfg(feature = "large")]
+pub(crate) type Kept = Looks;
+#[cfg(not(feature = "large"))]
+pub(crate) type Kept = ();
+#[cfg(feature = "large")]
+pub(crate) const NO_LOOKS: Kept = [0; 2];
+#[cfg(not(feature = "large"))]
+pub(crate) const NO_LOOKS: Kept = ();
+
+/// Why a name cannot be had, whoever else is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum BadName {
+    /// It is too long, or holds what no name may hold.
+    Characters,
+    /// It could be read as the server's own word.
+    Reserved,
+}
+
+/// The rules for the names of clients and rooms.
+#[derive(Clone, Copy, Debug)]
+pub struct NameRules {
+    /// Spells a name in the one way in which it is kept: puts its UTF-8 into the array, and returns how
+    /// many bytes that are. Names that are equal but for ASCII case are the same name.
+    ///
+    /// # Errors
+    /// Why it is no name.
+    pub spell: fn(&str, &mut [u8; NAME_BYTES]) -> Result<usize, BadName>,
+    /// What a name that was spelled looks like. The same name has to look the same. Not asked in a build
+    /// without the feature `large`.
+    pub looks: fn(&str) -> Looks,
+}
+
+/// Words that the server begins its lines with, or calls itself.
+pub const RESERVED: [&str; 5] = ["server", "parlour", "others", "nobody", "you"];
+
+impl NameRules {
+    /// Letters and digits of any script, `-` and `_`, but no marks (as Devanagari, Thai, and decomposed
+    /// letters have them). Only the same names look alike.
+    pub const PLAIN: Self = Self { spell, looks };
+}
+
+fn spell(name: &str, spelled: &mut [u8; NAME_BYTES]) -> Result<usize, BadName> {
+    let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    let count = name.chars().count();
+    let Some(place) = spelled.get_mut(..name.len()).filter(|_| (1..=NAME_CHARS).contains(&count)) else {
+        return Err(BadName::Characters);
+    };
+    if !name.chars().all(is_good) {
+        return Err(BadName::Characters);
+    }
+    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        return Err(BadName::Reserved);
+    }
+    place.copy_from_slice(name.as_bytes());
+    Ok(name.len())
+}
+
+/// FNV-1a, of 64 bits.
+fn looks(name: &str) -> Looks {
+    let hash =
+        |hash: u64, byte: u8| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
+    [name.bytes().fold(0xcbf2_9ce4_8422_2325, hash); 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(name: &str) -> Result<(), BadName> {
+        let mut bytes = [0; NAME_BYTES];
+        let len = spell(name, &mut bytes)?;
+        assert_eq!(&bytes[..len], name.as_bytes());
+        Ok(())
+    }
+
+    #[test]
+    fn names_are_letters_and_digits_of_any_script() {
+        for name in ["a", "guest-1", "Zoë_2", "日本", "abcdefghijklmnopqrstuvwx", "servers"] {
+            assert_eq!(spelled(name), Ok(()), "{name}");
+        }
+        for name in ["", "a b", "<a>", "a.b", "abcdefghijklmnopqrstuvwxy", "a\u{301}"] {
+            assert_eq!(spelled(name), Err(BadName::Characters), "{name}");
+        }
+        for name in ["server", "Parlour", "YOU"] {
+            assert_eq!(spelled(name), Err(BadName::Reserved), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_same_names_look_alike() {
+        assert_eq!(looks("Alice"), looks("aLICE"));
+        assert_ne!(looks("alice"), looks("alicf"));
+        assert_ne!(looks("alice"), looks("alic"));
+    }
+}
