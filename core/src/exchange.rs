@@ -69,7 +69,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) shutdown_wanted: bool,
     pub(crate) shutting_down: bool,
     /// While the hub ends: the first slot whose connection was not told yet.
-    pub(crate) untold_end: Slot,
+    pub(crate) untold_end: u32,
     /// Sequence number of the next record.
     seq: u64,
     /// Connections in the table.

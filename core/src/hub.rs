@@ -120,9 +120,7 @@ impl<'a> Hub<'a> {
                 hub.x.wake(slot);
             }),
             Event::Failed(conn, cause) => self.on(conn, |hub, slot| {
-                if hub.x.conn(slot).state == State::Open {
-                    hub.behaviour(slot).broke(&mut hub.x, slot);
-                }
+                hub.last_words(slot);
                 hub.x.kill(slot, cause, State::Gone);
             }),
             Event::Closed(conn) => self.on(conn, |hub, slot| hub.x.kill(slot, Cause::Left, State::Gone)),
@@ -316,6 +314,13 @@ impl<'a> Hub<'a> {
         }
     }
 
+    /// Before a connection is ended by others than its client: acts on what was received.
+    fn last_words(&mut self, slot: Slot) {
+        if self.x.conn(slot).state == State::Open {
+            self.behaviour(slot).last_words(&mut self.x, slot);
+        }
+    }
+
     /// Goes on with what a connection could not do before.
     fn resume(&mut self, slot: Slot) {
         let behaviour = self.behaviour(slot);
@@ -343,7 +348,7 @@ fn take<'a, T>(slice: &mut &'a mut [T], len: usize) -> &'a mut [T] {
     first
 }
 
-/// Gives the lobby and every relay listener a room that stays.
+/// Gives the lobby, and every relay listener that shares no other's, a room that stays.
 fn pin_rooms(config: &Config<'_>, rooms: &mut [Room<'_>]) -> Result<(), LimitsError> {
     let mut rooms = rooms.iter_mut();
     let mut pin = || rooms.next().ok_or(LimitsError::TooFewRooms);
@@ -352,11 +357,17 @@ fn pin_rooms(config: &Config<'_>, rooms: &mut [Room<'_>]) -> Result<(), LimitsEr
         room.pinned = true;
         room.name.set(LOBBY.as_bytes());
     }
+    let has_room =
+        |listener: &Listener| listener.protocol == Protocol::Relay && listener.relay.shares.is_none();
     for (index, listener) in config.listeners.iter().enumerate() {
-        if listener.protocol == Protocol::Relay {
+        if has_room(listener) {
             let room = pin()?;
             room.pinned = true;
             room.owner = Some(ListenerId(index as u8));
+        } else if let Some(other) = listener.relay.shares
+            && !config.listener(other).is_some_and(has_room)
+        {
+            return Err(LimitsError::NoSuchRelay);
         }
     }
     Ok(())

@@ -185,7 +185,7 @@ pub use conn::Conn;
 pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
 pub use exchange::Stats;
 pub use hub::{Hub, Storage};
-pub use limits::{Bound, Config, Limits, LimitsError, Listener, OnLag, Protocol};
+pub use limits::{Bound, Config, Direction, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules};
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 pub use room::{Member, Room};
 pub use transmit::Transmit;

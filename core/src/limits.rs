@@ -80,6 +80,8 @@ pub enum LimitsError {
     NotBuiltIn(Protocol),
     /// A [`Bound`] is to be kept, and they were not built in.
     NoBounds,
+    /// A relay listener shares the room of one that has none of its own.
+    NoSuchRelay,
     /// There are fewer rooms than the lobby and the relay listeners need.
     TooFewRooms,
     /// A slice of the storage is shorter than the limits need.
@@ -211,13 +213,47 @@ pub struct Listener {
     /// Lines that one chat or relay client may send in a second; `None`: any number.
     /// Above it, its input is not read for a while.
     pub rate: Option<Bound>,
+    /// How its clients take part in a relay; of no meaning for other protocols.
+    pub relay: RelayRules,
 }
 
 impl Listener {
     /// One that disconnects clients that lag, and takes lines at any rate.
     pub const fn new(protocol: Protocol) -> Self {
-        Self { protocol, on_lag: OnLag::Disconnect, rate: None }
+        Self { protocol, on_lag: OnLag::Disconnect, rate: None, relay: RelayRules::DEFAULT }
     }
+}
+
+/// How the clients of a relay listener take part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RelayRules {
+    /// Whether they send, receive, or both.
+    pub direction: Direction,
+    /// How long the end of an unfinished line is waited for, in ms, before what is there
+    /// of it goes out. `None`: for ever, so that only lines go out; one that is longer than
+    /// [`Limits::line`] goes out in pieces, and one that breaks off is ended.
+    pub unfinished_ms: Option<u32>,
+    /// The relay listener in whose room they are; `None`: a room of their own.
+    pub shares: Option<ListenerId>,
+}
+
+impl RelayRules {
+    /// Both directions, 200 ms, a room of their own.
+    pub const DEFAULT: Self = Self { direction: Direction::Both, unfinished_ms: Some(200), shares: None };
+}
+
+/// Which way the bytes of a relay's clients go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Direction {
+    /// What a client sends goes to the others, and it gets what they send. A client that has sent
+    /// nothing may end its input, and goes on receiving.
+    Both,
+    /// In only: it feeds the relay, and is sent nothing.
+    In,
+    /// Out only: it receives; what it sends is passed over, and it may end its input.
+    Out,
 }
 
 /// What becomes of a connection that holds up a room when the room's patience ends.
@@ -282,8 +318,6 @@ pub struct Config<'a> {
     pub idle_ms: Option<u32>,
     /// Connections from one address, or from one IPv6 network of 64 bits; `None`: any number.
     pub per_peer: Option<Bound>,
-    /// How long a relay waits for the end of an unfinished line, in ms.
-    pub unfinished_ms: u32,
     /// How long what is queued is flushed when the hub closes a connection, in ms.
     pub flush_ms: u32,
     /// Where positions and sequence numbers start. They wrap around, so any
@@ -301,7 +335,6 @@ impl Config<'_> {
             grace_ms: 5_000,
             idle_ms: None,
             per_peer: None,
-            unfinished_ms: 200,
             flush_ms: 3_000,
             origin: 0,
         }

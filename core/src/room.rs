@@ -2,7 +2,7 @@
 //! membership is. Which member may hold back the log is decided here.
 
 use crate::conn::{Link, NONE, Slot};
-use crate::event::{Instant, ListenerId};
+use crate::event::{ConnId, Instant, ListenerId};
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
@@ -24,6 +24,8 @@ pub struct Room<'a> {
     pub(crate) topic: Text<'a>,
     /// The relay listener whose room it is.
     pub(crate) owner: Option<ListenerId>,
+    /// Whose line it was, if what was relayed last does not end a line.
+    pub(crate) unfinished_by: Option<ConnId>,
     /// It stays when it is empty.
     pub(crate) pinned: bool,
     /// Grows when the room is freed: whoever remembers it can tell that it is another one.
@@ -68,6 +70,7 @@ impl<'a> Room<'a> {
         looks: NO_LOOKS,
         topic: Text::EMPTY,
         owner: None,
+        unfinished_by: None,
         pinned: false,
         generation: 0,
         next_free: NONE,
@@ -97,6 +100,8 @@ impl<'a> Room<'a> {
 pub(crate) enum Membership {
     /// It is not a membership.
     Free,
+    /// Says something in the room, and is told nothing.
+    Feeding,
     /// In the room.
     Present,
     /// Reads along, and nobody sees it.
@@ -117,7 +122,8 @@ pub struct Member {
     pub(crate) next: MemberIndex,
     /// Everything before this position was sent or is its own.
     pub(crate) position: Position,
-    /// Once leaving: where its reading ends.
+    /// Where its reading ends, unless it reads on: where it stands, or what it has yet to read when it
+    /// leaves.
     pub(crate) end: Position,
     /// The first record of its own at or behind `position`, if `own_ahead`.
     pub(crate) own: Position,
@@ -144,22 +150,24 @@ impl Member {
         taken_at: 0,
     };
 
+    /// Whether it may say something.
+    pub(crate) fn speaks(&self) -> bool {
+        matches!(self.state, Membership::Present | Membership::Feeding)
+    }
+
     /// Up to where it reads now.
     pub(crate) fn end(&self, log: &Log<'_>) -> Position {
-        match self.state {
-            Membership::Present | Membership::Observing => log.head(),
-            Membership::Leaving | Membership::Draining => self.end,
-            Membership::Free => self.position,
-        }
+        if self.reads_on() { log.head() } else { self.end }
     }
 
     /// Whether it keeps the log from overwriting what it has not read.
     pub(crate) fn holds(&self) -> bool {
-        match self.state {
-            Membership::Present | Membership::Observing => true,
-            Membership::Leaving | Membership::Draining => self.position != self.end,
-            Membership::Free => false,
-        }
+        self.reads_on() || self.position != self.end
+    }
+
+    /// Whether what is said from now on concerns it.
+    fn reads_on(&self) -> bool {
+        matches!(self.state, Membership::Present | Membership::Observing)
     }
 
     /// Moves on, over its own records too, and says whether it moved at all.

@@ -171,7 +171,7 @@ impl Exchange<'_> {
         Name::from_slice(self.rooms[room as usize].name.as_bytes()).unwrap_or_default()
     }
 
-    /// The room of a relay listener.
+    /// The room of a relay listener that has one of its own.
     pub(crate) fn room_owned(&self, owner: ListenerId) -> Option<RoomIndex> {
         self.rooms.iter().position(|room| room.owner == Some(owner)).map(|index| index as RoomIndex)
     }
@@ -199,6 +199,16 @@ impl Exchange<'_> {
         self.appended(room, 1);
     }
 
+    /// As [`Exchange::append`] to the room of a member, what that one says, in one part.
+    pub(crate) fn append_own(&mut self, member: MemberIndex, bytes: &[u8]) {
+        let (room, seq) = (self.members[member as usize].room, self.next_seq());
+        let log = &mut self.rooms[room as usize].log;
+        let start = log.head();
+        let number = log.append(seq, Kind::Message, &[bytes]);
+        self.members[member as usize].appended_own(log, start, number);
+        self.appended(room, 1);
+    }
+
     /// What follows when so many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
@@ -219,12 +229,6 @@ impl Exchange<'_> {
     /// of it back.
     pub(crate) fn say(&mut self, slot: Slot, kind: Kind, parts: &[&[u8]]) {
         self.append_to_all(slot, kind, parts, true);
-    }
-
-    /// As [`Exchange::say`], for one that is in no other room than `member`'s.
-    pub(crate) fn say_in(&mut self, member: MemberIndex, kind: Kind, parts: &[&[u8]]) {
-        let (room, seq) = (self.members[member as usize].room, self.next_seq());
-        self.append(room, seq, Some(member), kind, parts);
     }
 
     /// The membership of a connection in the one room that it is in.
@@ -297,8 +301,9 @@ impl Exchange<'_> {
     /// About how many bytes a connection may say now: as many as its room has place for, and
     /// its rate allows in a second; a line at least, which waits for its turn if need be.
     pub(crate) fn appetite(&self, slot: Slot) -> usize {
-        let place = self.room_of(slot).map_or(0, |room| {
-            let room = &self.rooms[room as usize];
+        let member = self.memberships(slot).iter().find(|member| member.speaks());
+        let place = member.map_or(0, |member| {
+            let room = &self.rooms[member.room as usize];
             if room.closed { 0 } else { room.log.free() }
         });
         let rate = self.rate(slot).map_or(usize::MAX, |rate| self.limits.line.saturating_mul(rate as usize));
@@ -312,8 +317,8 @@ impl Exchange<'_> {
             let room = &self.rooms[member.room as usize];
             room.closed || !has_waited && !room.waiting.is_empty()
         };
-        let mut present = self.memberships(slot).iter().filter(|member| member.state == Membership::Present);
-        let member = present.find(has_to_wait);
+        let mut speaking = self.memberships(slot).iter().filter(|member| member.speaks());
+        let member = speaking.find(has_to_wait);
         member.map(|member| member.room)
     }
 

@@ -126,6 +126,10 @@ impl Hub<'_> {
         if due > self.x.now {
             return self.x.arm(slot, due);
         }
+        if self.behaviour(slot).may_be_silent(&self.x, slot, idle_ms) {
+            return self.x.arm(slot, self.x.now.after(u64::from(idle_ms)));
+        }
+        self.last_words(slot);
         self.behaviour(slot).tell(&mut self.x, slot, "you were idle for too long");
         self.x.close_soon(slot, Cause::TimedOut);
     }
@@ -157,18 +161,25 @@ impl Hub<'_> {
     }
 
     /// Tells everyone of the end, some at a time, and lets what is queued go out before all
-    /// is closed.
+    /// is closed. Before that everyone has said what was received.
     pub(super) fn tell_the_end(&mut self) {
         let (from, all) = (self.x.untold_end, self.x.slots().end);
-        let end = all.min(from.saturating_add(CONNS_AT_ONCE as Slot));
-        for slot in from..end {
-            if matches!(self.x.conn(slot).state, State::Open | State::Closing) {
-                self.behaviour(slot).tell(&mut self.x, slot, "server is shutting down");
-                self.x.close_soon(slot, Cause::Shutdown);
-                self.x.hurry(slot);
+        let end = (2 * all).min(from.saturating_add(CONNS_AT_ONCE as Slot));
+        for step in from..end {
+            match step.checked_sub(all) {
+                None => self.last_words(step),
+                Some(slot) => self.end(slot),
             }
         }
-        self.x.untold_end = if end < all { end } else { NONE };
+        self.x.untold_end = if end < 2 * all { end } else { NONE };
+    }
+
+    fn end(&mut self, slot: Slot) {
+        if matches!(self.x.conn(slot).state, State::Open | State::Closing) {
+            self.behaviour(slot).tell(&mut self.x, slot, "server is shutting down");
+            self.x.close_soon(slot, Cause::Shutdown);
+            self.x.hurry(slot);
+        }
     }
 
     fn may_skip(&self, slot: Slot) -> bool {

@@ -40,8 +40,14 @@ pub(crate) trait Behaviour {
     /// The input has ended, all of it was taken, and [`Behaviour::may_end`] said so.
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot);
 
-    /// The connection broke; what was received may still be acted on.
-    fn broke(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+    /// The connection is about to be ended, and not by its client: what was received may still be
+    /// acted on.
+    fn last_words(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
+
+    /// Whether a connection that has sent nothing for so long is not idle all the same.
+    fn may_be_silent(&self, _x: &Exchange<'_>, _slot: Slot, _idle_ms: u32) -> bool {
+        false
+    }
 
     /// The time that was set with [`Exchange::set_timer`] has come.
     fn timer(&self, _x: &mut Exchange<'_>, _slot: Slot) {}

@@ -1,31 +1,44 @@
-//! Relay: the bytes of one client go verbatim to all others of its listener.
+//! Relay: the bytes of one client go verbatim to all others in its room.
 //!
 //! What is passed on are whole lines, so that no other client's bytes come in
-//! between; an unfinished line only when it is too long or takes too long.
+//! between; an unfinished line only when it is too long or takes too long. If its author is gone
+//! before the line has ended, whoever speaks next begins a new line.
 
 use crate::conn::{NONE, Slot, State};
 use crate::event::{Cause, Instant};
 use crate::exchange::Exchange;
+use crate::limits::{Direction, RelayRules};
 use crate::log::Kind;
 use crate::protocol::Behaviour;
-use crate::room::Membership;
+use crate::room::{Member, MemberIndex, Membership};
 
 /// The relay protocol.
 pub(crate) struct Relay;
 
 impl Behaviour for Relay {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
-        // Every relay listener has its room from the start.
-        if let Some(room) = x.room_owned(x.conn(slot).listener) {
-            x.join(slot, room, Membership::Present);
+        let RelayRules { direction, shares, .. } = *rules(x, slot);
+        let way = if direction == Direction::In { Membership::Feeding } else { Membership::Present };
+        // Every relay listener has its room, or that of another one, from the start.
+        if let Some(room) = x.room_owned(shares.unwrap_or(x.conn(slot).listener)) {
+            x.join(slot, room, way);
         }
     }
 
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
-        if is_ready(x, slot) { x.appetite(slot) } else { 0 }
+        if rules(x, slot).direction == Direction::Out {
+            usize::MAX
+        } else if is_ready(x, slot) {
+            x.appetite(slot)
+        } else {
+            0
+        }
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
+        if rules(x, slot).direction == Direction::Out {
+            return input.len();
+        }
         let mut used = 0;
         while used < input.len() && is_ready(x, slot) {
             let rest = &input[used..];
@@ -35,6 +48,7 @@ impl Behaviour for Relay {
                 relay_lines(x, slot, rest)
             };
         }
+        x.conn_mut(slot).line.spoke |= used > 0;
         used
     }
 
@@ -44,14 +58,29 @@ impl Behaviour for Relay {
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
-        relay_kept(x, slot, false);
-        if !x.conn(slot).postponed {
+        self.last_words(x, slot);
+        if !only_listens(x, slot) && !x.conn(slot).postponed {
             x.close(slot, Cause::Left, Instant::NEVER);
         }
     }
 
-    fn broke(&self, x: &mut Exchange<'_>, slot: Slot) {
+    fn last_words(&self, x: &mut Exchange<'_>, slot: Slot) {
+        if rules(x, slot).unfinished_ms.is_none()
+            && x.conn(slot).line.is_unfinished()
+            && !x.conn(slot).postponed
+        {
+            // Only lines go out. There is room: a line that has none left is not kept.
+            x.conn_mut(slot).line.text().push(b"\n");
+        }
         relay_kept(x, slot, false);
+    }
+
+    fn may_be_silent(&self, x: &Exchange<'_>, slot: Slot, idle_ms: u32) -> bool {
+        let took_something = |member: &Member| {
+            let ago_ms = x.now.wrapping_millis().wrapping_sub(member.taken_at);
+            member.state == Membership::Present && ago_ms < idle_ms
+        };
+        only_listens(x, slot) || x.memberships(slot).iter().any(took_something)
     }
 
     fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -60,9 +89,9 @@ impl Behaviour for Relay {
         }
         if x.within_rate(slot) {
             relay_kept(x, slot, false);
-        } else {
+        } else if let Some(unfinished_ms) = rules(x, slot).unfinished_ms {
             // The end of the line may be there, and is not read yet.
-            let at = x.rate_allows_at(slot).after(u64::from(x.config.unfinished_ms));
+            let at = x.rate_allows_at(slot).after(u64::from(unfinished_ms));
             x.set_timer(slot, at);
         }
     }
@@ -73,6 +102,20 @@ impl Behaviour for Relay {
         if conn.state == State::Open && conn.postponed && conn.turn.room == NONE {
             relay_kept(x, slot, true);
         }
+    }
+}
+
+fn rules<'x>(x: &'x Exchange<'_>, slot: Slot) -> &'x RelayRules {
+    x.config.listener(x.conn(slot).listener).map_or(&RelayRules::DEFAULT, |listener| &listener.relay)
+}
+
+/// Whether a client is there to receive: so its silence is no sign that it is gone, and when its input
+/// ends it stays.
+fn only_listens(x: &Exchange<'_>, slot: Slot) -> bool {
+    match rules(x, slot).direction {
+        Direction::Both => !x.conn(slot).line.spoke,
+        Direction::In => false,
+        Direction::Out => true,
     }
 }
 
@@ -98,8 +141,8 @@ fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     x.conn_mut(slot).line.text().push(kept);
     if end > 0 {
         x.conn_mut(slot).postponed = true;
-    } else {
-        x.set_timer(slot, x.now.after(u64::from(x.config.unfinished_ms)));
+    } else if let Some(unfinished_ms) = rules(x, slot).unfinished_ms {
+        x.set_timer(slot, x.now.after(u64::from(unfinished_ms)));
     }
     kept.len()
 }
@@ -137,7 +180,28 @@ fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {
         let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
         x.charge(slot, lines.max(1) as u32);
     }
-    if let Some(member) = x.member_in(slot, &[Membership::Present]) {
-        x.say_in(member, Kind::Message, &[bytes]);
+    // Most have a whole line, and get back what the others say.
+    if let Some(member) = x.member_in(slot, &[Membership::Present])
+        && let room = x.members[member as usize].room
+        && x.rooms[room as usize].unfinished_by.is_none()
+        && bytes.last() == Some(&b'\n')
+    {
+        x.append_own(member, bytes);
+    } else if let Some(member) = x.member_in(slot, &[Membership::Present, Membership::Feeding]) {
+        relay_in_pieces(x, slot, member, bytes);
     }
+}
+
+/// Relays what may be half a line, or come behind half a line of one that is gone: which must not run
+/// into this one's.
+#[cold]
+fn relay_in_pieces(x: &mut Exchange<'_>, slot: Slot, member: MemberIndex, bytes: &[u8]) {
+    let Member { room, state, .. } = x.members[member as usize];
+    let is_open =
+        |by| !x.shutting_down && x.find(by).is_some_and(|author| x.conn(author).state == State::Open);
+    let id = x.conn(slot).id(slot);
+    let is_torn = x.rooms[room as usize].unfinished_by.is_some_and(|by| by != id && !is_open(by));
+    x.rooms[room as usize].unfinished_by = (bytes.last() != Some(&b'\n')).then_some(id);
+    let (seq, author) = (x.next_seq(), (state == Membership::Present).then_some(member));
+    x.append(room, seq, author, Kind::Message, &[if is_torn { b"\n" } else { b"" }, bytes]);
 }

@@ -4,6 +4,7 @@ mod access;
 mod console;
 mod gate;
 mod listener;
+mod relay;
 mod server;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use self::access::{Access, Network};
 use self::console::Console;
 use self::gate::Gate;
 use self::listener::Listener;
+use self::relay::RelayAddress;
 use self::server::{Parts, Server};
 use crate::address::Address;
 use crate::poll::{Epoll, Poller, Select};
@@ -46,9 +48,15 @@ pub struct Options {
     /// Listen for clients that get back what they send [default: 7777, if nothing is named]
     #[arg(long, value_name = "ADDR")]
     echo: Vec<Address>,
-    /// Listen for clients whose bytes go to all others of the same listener. With `,grace=off` behind
-    /// the address a client that does not read holds up the others for as long as it likes
-    #[arg(long, value_name = "ADDR[,grace=off]")]
+    /// Listen for clients whose bytes go, line by line, to all others of the same listener.
+    /// Options stand behind the address, as in 4000,flush=off,in:
+    ///   in              clients only send, and are sent nothing
+    ///   out             clients only receive, and may end their input
+    ///   flush=DURATION  half a line goes out after this time [default: 200ms]
+    ///   flush=off       only whole lines go out
+    ///   room=NAME       relays of one name are one: some clients send, others receive
+    ///   grace=off       a client that does not read holds up the others for ever
+    #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
     relay: Vec<RelayAddress>,
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -136,26 +144,6 @@ impl FromStr for Cap {
         }
         let most = text.parse().ok().filter(|&most| most > 0);
         most.map(Cap::At).ok_or("it must be a number from 1 to 4294967295, or `off`")
-    }
-}
-
-/// Where a relay listens, and whether it waits for ever for those that do not read.
-#[derive(Clone, Debug)]
-struct RelayAddress {
-    address: Address,
-    waits: bool,
-}
-
-impl FromStr for RelayAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, waits) = match text.split_once(',') {
-            None => (text, false),
-            Some((address, "grace=off")) => (address, true),
-            Some((_, option)) => return Err(format!("a relay has no option `{option}`; it has `grace=off`")),
-        };
-        Ok(Self { address: address.parse()?, waits })
     }
 }
 
@@ -300,9 +288,11 @@ impl Options {
         let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at));
         // A program may say much more than a person: what one relays is limited only if that is asked for.
         let rate = rate.filter(|_| self.rate.is_some());
-        let relay = self.relay.iter().map(|RelayAddress { address, waits }| {
-            let on_lag = if *waits { OnLag::Wait } else { on_lag };
-            (parlour_core::Listener { on_lag, rate, ..of(Protocol::Relay) }, address.clone())
+        let first = chat.len() + echo.len();
+        let rules = RelayAddress::all_rules(&self.relay, first);
+        let relay = self.relay.iter().zip(rules).map(|(at, rules)| {
+            let on_lag = if at.waits_in(&self.relay) { OnLag::Wait } else { on_lag };
+            (parlour_core::Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, at.address.clone())
         });
         chat.chain(echo).chain(relay).collect()
     }

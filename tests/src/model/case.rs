@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 use parlour_core::{
     Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Outcome,
-    Protocol, Refusal,
+    Protocol, Refusal, RelayRules,
 };
 
 use super::peer::{Kind, Life, Peer, Room};
@@ -38,6 +38,8 @@ pub struct Case<'a> {
     pub(super) untold: [u32; 2],
     /// Those whose line waits for the turn of a room, in the order in which they wait.
     pub(super) turns: [VecDeque<ConnId>; ROOMS],
+    /// Whose half line stands last in a relay's room.
+    pub(super) unfinished_by: [Option<ConnId>; ROOMS],
     /// Ids of those who are gone.
     pub(super) stale: Vec<ConnId>,
     pub(super) lagged: u64,
@@ -53,13 +55,17 @@ impl Case<'_> {
         let rate = rng.choice([None, None, Some(Bound::for_all(20))]).unwrap_or_default();
         let on_lag = |rng: &mut Rng| if rng.bool() { OnLag::Skip } else { OnLag::Disconnect };
         let listeners = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Relay, Protocol::Console]
-            .map(|protocol| Listener { on_lag: on_lag(&mut rng), rate, ..Listener::new(protocol) });
+            .map(|protocol| Listener {
+                on_lag: on_lag(&mut rng),
+                rate,
+                relay: RelayRules { unfinished_ms: Some(UNFINISHED_MS), ..RelayRules::DEFAULT },
+                ..Listener::new(protocol)
+            });
         let near_the_end = u64::MAX - rng.u64(..5_000);
         let anywhere = rng.u64(..);
         let mut memory = Memory::default();
         let config = Config {
             grace_ms: GRACE_MS,
-            unfinished_ms: UNFINISHED_MS,
             origin: rng.choice([0, near_the_end, anywhere]).unwrap_or_default(),
             ..Config::new(&[])
         };
@@ -78,6 +84,7 @@ impl Case<'_> {
             peers: Vec::new(),
             untold: [0; 2],
             turns: Default::default(),
+            unfinished_by: [None; ROOMS],
             stale: Vec::new(),
             lagged: 0,
             is_rated: rate.is_some(),

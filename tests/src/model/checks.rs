@@ -166,7 +166,8 @@ impl Case<'_> {
         for peer in &self.peers {
             assert_eq!(peer.leftover.len(), 0, "all input was taken");
             assert!(peer.waiting.is_empty() && peer.postponed.is_none() && peer.told_by.is_none());
-            let open = peer.kind == Kind::Console || !peer.ended;
+            let listens = peer.kind == Kind::Relay && !peer.spoke;
+            let open = peer.kind == Kind::Console || listens || !peer.ended;
             assert!(open, "who has ended is closed");
             assert!(peer.ended || self.hub.interest(peer.id).read > 0, "everyone is read again");
         }

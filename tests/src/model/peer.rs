@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) ended_by_cr: bool,
     /// When that is passed on as it is.
     pub(crate) flush_at: Option<Instant>,
+    /// Something was taken from a relay's client.
+    pub(crate) spoke: bool,
     /// The peer was told to have closed.
     pub(crate) ended: bool,
 }
@@ -84,6 +86,7 @@ impl Peer {
             unfinished: Vec::new(),
             ended_by_cr: false,
             flush_at: None,
+            spoke: false,
             ended: false,
         }
     }

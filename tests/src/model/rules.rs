@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use parlour_core::{Close, Event, Instant};
+use parlour_core::{Close, ConnId, Event, Instant};
 
 use super::case::{Case, LOBBY, ROOMS, UNFINISHED_MS};
 use super::peer::{Item, Kind, Life, Peer, Room};
@@ -22,9 +22,9 @@ impl Case<'_> {
     }
 
     pub(super) fn took_relay(&mut self, peer: usize, input: &[u8]) {
-        let room = self.peers[peer].rooms[0];
         let longest = self.limits.line + 2;
         let mut told = self.told();
+        self.peers[peer].spoke |= !input.is_empty();
         let mut rest = input;
         while !rest.is_empty() {
             let unfinished = &mut self.peers[peer].unfinished;
@@ -45,16 +45,38 @@ impl Case<'_> {
             if end.is_some() || unfinished.len() == longest {
                 let record = std::mem::take(unfinished);
                 self.peers[peer].flush_at = None;
-                if told.starts_with(room, &record) {
-                    told.expect(room, &record);
-                    self.say(room, Some(peer), record, true);
-                } else {
+                if !self.is_relayed(peer, &record, &mut told) {
                     assert!(rest.is_empty(), "nothing more is taken while a line waits");
                     self.postpone(peer, record);
                 }
             }
         }
         self.explain(told);
+    }
+
+    /// Whether a room was told next what a relay's client sent: behind the end of a line, if
+    /// half a line of somebody stands before it who is not there any more.
+    fn is_relayed(&mut self, peer: usize, bytes: &[u8], told: &mut Told) -> bool {
+        let Peer { id, ref rooms, .. } = self.peers[peer];
+        let record = self.relayed(peer, bytes);
+        let room = rooms[0];
+        let is_told = told.starts_with(room, &record);
+        if is_told {
+            told.expect(room, &record);
+            self.say(room, Some(peer), record, true);
+            self.unfinished_by[room] = (!bytes.ends_with(b"\n")).then_some(id);
+        }
+        is_told
+    }
+
+    fn relayed(&self, peer: usize, bytes: &[u8]) -> Vec<u8> {
+        let is_there = |id: ConnId| {
+            let is_open = self.hub.interest(id).close != Close::Abort;
+            is_open && self.peers.iter().any(|peer| peer.id == id && peer.life == Life::Open)
+        };
+        let Peer { id, ref rooms, .. } = self.peers[peer];
+        let is_torn = self.unfinished_by[rooms[0]].is_some_and(|by| by != id && !is_there(by));
+        [if is_torn { b"\n" } else { &b""[..] }, bytes].concat()
     }
 
     pub(super) fn took_lines(&mut self, peer: usize, input: &[u8]) {
@@ -103,12 +125,7 @@ impl Case<'_> {
         for (room, peer) in firsts {
             let line = self.peers[peer].postponed.clone().unwrap_or_default();
             let is_said = match self.peers[peer].kind {
-                Kind::Relay if told.starts_with(room, &line) => {
-                    told.expect(room, &line);
-                    self.say(room, Some(peer), line, true);
-                    true
-                }
-                Kind::Relay => false,
+                Kind::Relay => self.is_relayed(peer, &line, told),
                 _ => self.took_line(peer, &line, told),
             };
             if is_said {
@@ -124,8 +141,10 @@ impl Case<'_> {
 
     /// One that sends no more is closed when its last line has been said.
     pub(super) fn close_if_ended(&mut self, peer: usize, told: &mut Told) {
-        let Peer { kind, ended, ref postponed, .. } = self.peers[peer];
-        if ended && postponed.is_none() && kind != Kind::Console {
+        let Peer { kind, ended, spoke, ref postponed, .. } = self.peers[peer];
+        // Who has said nothing listens on.
+        let stays = kind == Kind::Console || kind == Kind::Relay && !spoke;
+        if ended && postponed.is_none() && !stays {
             self.depart(peer, "", told);
         }
     }
@@ -265,14 +284,11 @@ impl Case<'_> {
     /// A peer is gone, and its rooms are told of it, or count it.
     pub(super) fn gone(&mut self, peer: usize) {
         let mut told = self.told();
-        let Peer { kind, ref rooms, .. } = self.peers[peer];
+        let kind = self.peers[peer].kind;
         // The last words of a relay's client.
         if kind == Kind::Relay && !self.peers[peer].unfinished.is_empty() {
-            let (room, words) = (rooms[0], std::mem::take(&mut self.peers[peer].unfinished));
-            if told.starts_with(room, &words) {
-                told.expect(room, &words);
-                self.say(room, None, words, true);
-            }
+            let words = std::mem::take(&mut self.peers[peer].unfinished);
+            self.is_relayed(peer, &words, &mut told);
         }
         if self.peers[peer].life == Life::Open {
             self.depart(peer, " (connection lost)", &mut told);
@@ -313,21 +329,18 @@ impl Case<'_> {
     /// The unfinished line of a relay's client, that is due; of several that it
     /// could be the longest.
     pub(super) fn explain_flush(&mut self, told: &mut Told) -> bool {
-        let is_flushed = |peer: &Peer| {
+        let is_flushed = |index: usize| {
+            let peer = &self.peers[index];
             let is_due = peer.ended || peer.flush_at.is_some_and(|at| at <= self.now);
             let is_there = peer.kind == Kind::Relay && is_due && !peer.unfinished.is_empty();
-            is_there && told.starts_with(peer.rooms[0], &peer.unfinished)
+            is_there && told.starts_with(peer.rooms[0], &self.relayed(index, &peer.unfinished))
         };
-        let flushed = (0..self.peers.len()).filter(|&peer| is_flushed(&self.peers[peer]));
-        let longest = flushed.max_by_key(|&peer| self.peers[peer].unfinished.len());
-        longest.inspect(|&peer| self.flushed(peer, told)).is_some()
-    }
-
-    fn flushed(&mut self, peer: usize, told: &mut Told) {
-        let record = std::mem::take(&mut self.peers[peer].unfinished);
-        let room = self.peers[peer].rooms[0];
-        told.expect(room, &record);
-        self.say(room, Some(peer), record, true);
+        let flushed = (0..self.peers.len()).filter(|&peer| is_flushed(peer));
+        let Some(longest) = flushed.max_by_key(|&peer| self.peers[peer].unfinished.len()) else {
+            return false;
+        };
+        let words = std::mem::take(&mut self.peers[longest].unfinished);
+        self.is_relayed(longest, &words, told)
     }
 
     /// The input of a peer has ended: its last line counts, and then it is closed.
@@ -335,14 +348,8 @@ impl Case<'_> {
         let mut told = self.told();
         let line = std::mem::take(&mut self.peers[peer].unfinished);
         if !line.is_empty() {
-            let room = self.peers[peer].rooms[0];
             let is_said = match self.peers[peer].kind {
-                Kind::Relay if told.starts_with(room, &line) => {
-                    told.expect(room, &line);
-                    self.say(room, Some(peer), line.clone(), true);
-                    true
-                }
-                Kind::Relay => false,
+                Kind::Relay => self.is_relayed(peer, &line, &mut told),
                 _ => self.took_line(peer, &line, &mut told),
             };
             if !is_said {

@@ -1,7 +1,7 @@
 //! What a seed stands for: the hub's limits and choices, the weather, and who
 //! comes, how it reads and how it leaves.
 
-use parlour_core::{Bound, Config, Limits, Listener, NAME_BYTES, OnLag, Protocol};
+use parlour_core::{Bound, Config, Limits, Listener, NAME_BYTES, OnLag, Protocol, RelayRules};
 
 use super::streams::RELAYERS;
 use super::world::Weather;
@@ -76,14 +76,17 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         greeting: if rng.bool() { "hello\nhello to you" } else { "" },
         grace_ms: rng.u32(1_000..5_000),
         idle_ms: (rng.u8(..10) == 0).then_some(60_000),
-        // Either no line is passed on in parts, or many are.
-        unfinished_ms: if rng.bool() { u32::MAX } else { rng.u32(1..200) },
         origin: if rng.bool() { u64::MAX - rng.u64(..5_000) } else { rng.u64(..) },
         ..Config::new(&[])
     };
+    // Either no line is passed on in parts, or many are.
+    let unfinished_ms = if rng.bool() { None } else { Some(rng.u32(1..200)) };
+    let relay = RelayRules { unfinished_ms, ..RelayRules::DEFAULT };
     Setup {
         limits,
-        listeners: protocols.map(|protocol| Listener { on_lag, rate, ..Listener::new(protocol) }).to_vec(),
+        listeners: protocols
+            .map(|protocol| Listener { on_lag, rate, relay, ..Listener::new(protocol) })
+            .to_vec(),
         config,
     }
 }

@@ -82,7 +82,8 @@ pub fn run(seed: u64) -> Counters {
 impl Run<'_> {
     fn invite(&mut self) {
         let limits = self.plan.setup.limits;
-        let has_whole_lines = self.plan.setup.config.unfinished_ms == u32::MAX;
+        let has_whole_lines =
+            self.plan.setup.listeners.iter().all(|listener| listener.relay.unfinished_ms.is_none());
         for guest in self.plan.guests.clone() {
             let id = self.actors.iter().filter(|actor| actor.guest.protocol == guest.protocol).count();
             let (line, lines, ledger) = (limits.line, guest.lines, &mut self.ledger);

@@ -1,0 +1,140 @@
+//! The address of a relay with its options, as they are written on the command line.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use parlour_core::{Direction, ListenerId, RelayRules};
+
+use super::duration;
+use crate::address::Address;
+
+/// Where a relay listens, and how its clients take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RelayAddress {
+    pub(super) address: Address,
+    /// It waits for ever for those that do not read.
+    waits: bool,
+    /// How long it waits for the end of a line; `None`: for ever.
+    flush: Option<Duration>,
+    direction: Direction,
+    /// What the room is called that it shares with others.
+    room: Option<String>,
+}
+
+const OPTIONS: &str = "in, out, flush=DURATION, flush=off, grace=off, room=NAME";
+
+impl FromStr for RelayAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(',');
+        let unfinished_ms = RelayRules::DEFAULT.unfinished_ms.unwrap_or_default();
+        let mut relay = Self {
+            address: parts.next().unwrap_or_default().parse()?,
+            waits: false,
+            flush: Some(Duration::from_millis(u64::from(unfinished_ms))),
+            direction: Direction::Both,
+            room: None,
+        };
+        for option in parts {
+            match option.split_once('=').unwrap_or((option, "")) {
+                ("in", "") => relay.direction = Direction::In,
+                ("out", "") => relay.direction = Direction::Out,
+                ("grace", "off") => relay.waits = true,
+                ("flush", "off") => relay.flush = None,
+                ("flush", time) => {
+                    relay.flush = Some(duration(time).map_err(|error| format!("flush: {error}"))?);
+                }
+                ("room", name) if !name.is_empty() => relay.room = Some(name.to_owned()),
+                _ => return Err(format!("a relay has no option `{option}`; it has {OPTIONS}")),
+            }
+        }
+        Ok(relay)
+    }
+}
+
+impl RelayAddress {
+    /// Whether the room of one of several relays waits for ever for those that do not read: if
+    /// one of those that share it says so.
+    pub(super) fn waits_in(&self, relays: &[Self]) -> bool {
+        self.waits || relays.iter().any(|other| other.waits && self.shares_with(other))
+    }
+
+    /// The rules of each of these relays, the first of which is this listener.
+    pub(super) fn all_rules(relays: &[Self], first: usize) -> Vec<RelayRules> {
+        let rules = |(index, relay): (usize, &Self)| {
+            let owner =
+                relays.iter().position(|other| relay.shares_with(other)).filter(|owner| *owner != index);
+            RelayRules {
+                direction: relay.direction,
+                unfinished_ms: relay.flush.map(|flush| flush.as_millis() as u32),
+                shares: owner.map(|owner| ListenerId((first + owner) as u8)),
+            }
+        };
+        relays.iter().enumerate().map(rules).collect()
+    }
+
+    fn shares_with(&self, other: &Self) -> bool {
+        self.room.is_some() && self.room == other.room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(relays: &[&str]) -> Vec<RelayRules> {
+        let relays: Vec<RelayAddress> = relays.iter().map(|text| text.parse().expect("a relay")).collect();
+        RelayAddress::all_rules(&relays, 3)
+    }
+
+    #[test]
+    fn options_stand_behind_the_address() {
+        let lines = RelayRules { unfinished_ms: None, ..RelayRules::DEFAULT };
+        assert_eq!(rules(&["4000"]), [RelayRules::DEFAULT]);
+        assert_eq!(rules(&["4000,flush=off,in"]), [RelayRules { direction: Direction::In, ..lines }]);
+        assert_eq!(
+            rules(&["[::1]:4000,out,flush=1500ms"]),
+            [RelayRules { direction: Direction::Out, unfinished_ms: Some(1500), shares: None }]
+        );
+        let waits: RelayAddress = "unix:/a/b,grace=off".parse().expect("a relay");
+        assert!(waits.waits_in(&[]) && waits.address == Address::Unix("/a/b".into()));
+    }
+
+    #[test]
+    fn relays_of_one_name_share_the_room_of_the_first() {
+        let rules = rules(&["0,room=gps,in", "2,room=ais", "3", "4,room=gps,out", "2,room=ais", "3"]);
+        let shares: Vec<_> = rules.iter().map(|rules| rules.shares).collect();
+        assert_eq!(shares, [None, None, None, Some(ListenerId(3)), Some(ListenerId(4)), None]);
+        let relays: Vec<RelayAddress> = ["1,room=a", "2,room=a,grace=off", "3"]
+            .iter()
+            .map(|text| text.parse().expect("a relay"))
+            .collect();
+        assert_eq!(
+            relays.iter().map(|relay| relay.waits_in(&relays)).collect::<Vec<_>>(),
+            [true, true, false]
+        );
+    }
+
+    #[test]
+    fn an_option_that_there_is_not_is_refused_by_name() {
+        for (text, why) in [
+            (
+                "4000,fast",
+                "a relay has no option `fast`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+            ),
+            (
+                "4000,in=yes",
+                "a relay has no option `in=yes`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+            ),
+            (
+                "4000,room=",
+                "a relay has no option `room=`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+            ),
+            ("4000,flush=soon", "flush: expected number at 0"),
+            ("x,in", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
+        ] {
+            assert_eq!(text.parse::<RelayAddress>(), Err(why.to_owned()), "{text}");
+        }
+    }
+}
