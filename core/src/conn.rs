@@ -75,6 +75,11 @@ pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
+    /// For a newcomer: what was said in its room before it came, from this record on up to that one.
+    Past {
+        from: u32,
+        until: u32,
+    },
     /// For a newcomer: who is in its room, from this slot on, and so many names at the most.
     Here {
         from: Slot,

@@ -312,6 +312,9 @@ pub struct Config<'a> {
     pub names: NameRules,
     /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
     pub greeting: &'a str,
+    /// Messages of a room that are told to those who come into it; at the most as many as its
+    /// log still has.
+    pub history: u32,
     /// How long a room waits at once at the most for those that do not read, in ms.
     pub grace_ms: u32,
     /// After how long without input a connection is closed, in ms; `None`: never.
@@ -332,6 +335,7 @@ impl Config<'_> {
             listeners,
             names: NameRules::PLAIN,
             greeting: "",
+            history: 0,
             grace_ms: 5_000,
             idle_ms: None,
             per_peer: None,

@@ -88,19 +88,28 @@ pub(crate) struct Log<'a> {
     /// Number of the record that is appended next.
     next: Position,
     /// Nothing from here on may be overwritten; and the record in which that is. What
-    /// stands before is not known any more.
+    /// stands before can be read until it is overwritten.
     hold: Position,
     hold_record: Position,
+    /// No record before this one is known.
+    oldest: Position,
 }
 
 impl<'a> Log<'a> {
-    pub(crate) const EMPTY: Self =
-        Self { bytes: no_memory(), records: no_memory(), head: 0, next: 0, hold: 0, hold_record: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        bytes: no_memory(),
+        records: no_memory(),
+        head: 0,
+        next: 0,
+        hold: 0,
+        hold_record: 0,
+        oldest: 0,
+    };
 
     /// A log in `bytes` and `records`, both powers of two in length, whose
     /// positions start at `origin`.
     pub(crate) fn new(bytes: &'a mut [u8], records: &'a mut [Stored], origin: Position) -> Self {
-        Self { bytes, records, head: origin, next: origin, hold: origin, hold_record: origin }
+        Self { bytes, records, head: origin, next: origin, hold: origin, hold_record: origin, oldest: origin }
     }
 
     pub(crate) fn head(&self) -> Position {
@@ -173,6 +182,51 @@ impl<'a> Log<'a> {
         debug_assert!(!before(position, self.hold), "what was given up cannot be held again");
         self.hold = position;
         self.hold_record = self.record_at(position);
+        self.oldest = self.oldest_record();
+    }
+
+    /// Lets nobody read any more what stands here.
+    pub(crate) fn forget(&mut self) {
+        self.set_hold(self.head);
+        self.oldest = self.next;
+    }
+
+    /// The oldest record of which the index still knows; its bytes may be overwritten.
+    fn oldest_record(&self) -> Position {
+        let first = self.next.wrapping_sub(self.records.len() as Position);
+        if before(self.oldest, first) { first } else { self.oldest }
+    }
+
+    /// The number of the record that is appended next.
+    pub(crate) fn next_record(&self) -> Position {
+        self.next
+    }
+
+    /// The first of the last so many messages that can still be read.
+    pub(crate) fn last_messages(&self, count: u32) -> Position {
+        let (mut first, mut number, mut left) = (self.next, self.next, count);
+        while left > 0 && number != self.oldest_record() {
+            number = number.wrapping_sub(1);
+            match self.past(number) {
+                None => break,
+                Some((Kind::Notice, _)) => {}
+                Some((Kind::Message, _)) => (first, left) = (number, left - 1),
+            }
+        }
+        first
+    }
+
+    /// What a record is and its bytes, in the two parts of the ring, as long as it was not
+    /// overwritten.
+    pub(crate) fn past(&self, number: Position) -> Option<(Kind, [&[u8]; 2])> {
+        if before(number, self.oldest_record()) || !before(number, self.next) {
+            return None;
+        }
+        let record = |number| Record::from(self.records[self.record_index(number)]);
+        let (start, following) = (record(number).start, number.wrapping_add(1));
+        let end = if following == self.next { self.head } else { record(following).start };
+        let is_kept = self.head.wrapping_sub(start) as usize <= self.bytes.len();
+        is_kept.then(|| (record(number).kind(), self.slices(start, end).into()))
     }
 
     /// Appends a record made of `parts`, which must fit, and returns its number.
@@ -326,6 +380,34 @@ mod tests {
             log.append(seq, Kind::Message, &[b"x"]);
         }
         assert!(!log.fits(1, 1));
+    }
+
+    #[test]
+    fn what_is_not_held_can_be_read_until_it_is_overwritten() {
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 8]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        assert_eq!((log.last_messages(5), log.past(NEAR_THE_END).is_none()), (NEAR_THE_END, true));
+        for round in 0..40u8 {
+            let kind = if round % 4 == 3 { Kind::Notice } else { Kind::Message };
+            log.append(u64::from(round), kind, &[&[round; 3]]);
+            log.set_hold(log.head());
+            // Five records of three bytes fit.
+            let messages: heapless::Vec<u8, 8> = (0..=round).rev().take(5).filter(|n| n % 4 != 3).collect();
+            for count in 0..messages.len() {
+                let first = log.last_messages(count as u32).wrapping_sub(NEAR_THE_END) as u8;
+                assert_eq!(first, if count == 0 { round + 1 } else { messages[count - 1] });
+            }
+            let oldest = messages.last().copied().unwrap_or_default();
+            assert_eq!(log.last_messages(9).wrapping_sub(NEAR_THE_END) as u8, oldest);
+            let (_, [left, right]) = log.past(NEAR_THE_END.wrapping_add(oldest.into())).unwrap();
+            assert!(left.iter().chain(right).eq(&[oldest; 3]));
+            assert!(log.past(log.next_record()).is_none());
+            if round >= 5 {
+                assert!(log.past(NEAR_THE_END.wrapping_add(u32::from(round) - 5)).is_none());
+            }
+        }
+        log.forget();
+        assert_eq!(log.last_messages(5), log.next_record());
     }
 
     #[test]

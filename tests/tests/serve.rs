@@ -15,6 +15,7 @@ use parlour_tests::{sys, with_each_driver};
 
 with_each_driver! {
     any_number_of_listeners_in_any_notation,
+    a_newcomer_sees_what_was_said_before_if_that_is_asked_for,
     a_unix_socket_is_a_listener_and_gone_at_the_end,
     both_signals_end_it_in_order,
     a_second_signal_ends_it_at_once,
@@ -53,6 +54,21 @@ fn without_arguments_it_listens_where_the_manual_says() {
             expect_refused(&Server::run_command(command), "in use");
         }
     }
+}
+
+fn a_newcomer_sees_what_was_said_before_if_that_is_asked_for(driver: Driver) {
+    let server = driver.chatting(&["--history", "2"]);
+    let mut bob = Client::named(server.chat(), "bob");
+    for text in ["one", "two", "three"] {
+        bob.say(text);
+    }
+    bob.catch_up();
+    let mut newcomer = Client::connect(server.chat());
+    for text in ["two", "three"] {
+        newcomer.wait_for(&format!("-- earlier: <bob> {text}"));
+    }
+    newcomer.expect_line("-- here: bob, guest-1");
+    server.stop();
 }
 
 fn any_number_of_listeners_in_any_notation(driver: Driver) {

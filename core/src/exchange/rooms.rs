@@ -163,7 +163,8 @@ impl Exchange<'_> {
         (room.untold, room.tell_at) = ([0; 2], Instant::NEVER);
         room.name.clear();
         room.topic.clear();
-        room.log.set_hold(room.log.head());
+        // What was said there is nothing for those who make the next room in its place.
+        room.log.forget();
     }
 
     /// A room's name.

@@ -193,7 +193,7 @@ const LEFT: usize = 1;
 /// Lets a connection into a room, and tells it who is there.
 fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
     x.join(slot, room, Membership::Present);
-    x.conn_mut(slot).listing = listing::HERE;
+    x.conn_mut(slot).listing = listing::for_newcomer(x, room);
 }
 
 /// Tells the others in its room that a connection is there, unless they know.

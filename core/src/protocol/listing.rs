@@ -3,6 +3,7 @@
 use crate::conn::{Listing, Slot};
 use crate::exchange::Exchange;
 use crate::limits::{LOOKS_AT_ONCE, TOPIC_BYTES};
+use crate::log::Kind;
 use crate::protocol::command::Command;
 use crate::protocol::lines::tell;
 use crate::room::{Membership, Room, RoomIndex};
@@ -23,8 +24,14 @@ const NAMES_HERE: u32 = 1000;
 /// find only that in many slots nobody is who belongs there.
 const STEPS_AT_ONCE: u32 = 16;
 
-/// What a newcomer to a room is told first.
-pub(crate) const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
+/// What a newcomer to a room is told first: what was said there, and who is there.
+pub(crate) fn for_newcomer(x: &Exchange<'_>, room: RoomIndex) -> Listing {
+    let log = &x.rooms[room as usize].log;
+    let (from, until) = (log.last_messages(x.config.history), log.next_record());
+    if from == until { HERE } else { Listing::Past { from, until } }
+}
+
+const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 
 /// Goes on with a connection's long answer until it is given, or the queue holds
 /// enough of it or has no room for another line, or others should have their turn.
@@ -40,6 +47,7 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
         let next = match x.conn(slot).listing {
             Listing::None => Listing::None,
             Listing::Greeting(from) => greet(x, slot, from),
+            Listing::Past { from, until } => tell_past(x, slot, from, until),
             Listing::Here { from, left } => list_here(x, slot, from, left),
             Listing::Who { room, generation, from } => list_who(x, slot, (room, generation), from),
             Listing::Rooms(from) => list_room(x, slot, from),
@@ -67,6 +75,20 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
     let end = from + line.len();
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
+}
+
+/// One message that was said before a newcomer came, if it was not overwritten meanwhile.
+fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing {
+    let Some(room) = x.room_of(slot).filter(|_| from != until) else { return HERE };
+    let scratch = core::mem::take(&mut x.scratch);
+    let mut line = Text::new(scratch);
+    if let Some((Kind::Message, [left, right])) = x.rooms[room as usize].log.past(from) {
+        line.push(left);
+        line.push(right);
+        x.tell(slot, &[b"-- earlier: ", line.as_bytes()]);
+    }
+    x.scratch = scratch;
+    Listing::Past { from: from.wrapping_add(1), until }
 }
 
 /// One line for a newcomer of who is in its room.

@@ -61,6 +61,9 @@ pub struct Options {
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     greeting: String,
+    /// Show those who come into a room the last N messages, as far as the room's log still has them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    history: u32,
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
@@ -318,6 +321,7 @@ impl Options {
         Config {
             names: crate::names::RULES,
             greeting: &self.greeting,
+            history: self.history,
             grace_ms: ms(self.grace),
             idle_ms: self.idle_timeout.map(ms),
             per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),

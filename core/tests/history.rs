@@ -1,0 +1,108 @@
+//! What those who come into a room are shown of what was said before.
+
+use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol};
+use parlour_memory::Memory;
+
+const LIMITS: Limits =
+    Limits { conns: 3, rooms: 2, rooms_per_conn: 2, name: 32, line: 64, queue: 512, log: 1024, records: 64 };
+const NOW: Instant = Instant::from_millis(0);
+
+fn with_history(history: u32, test: impl FnOnce(Hub<'_>)) {
+    let listeners = [Listener::new(Protocol::Chat)];
+    let config = Config { origin: u64::MAX - 2, history, ..Config::new(&listeners) };
+    let mut memory = Memory::new(&LIMITS);
+    test(Hub::new(config, LIMITS, memory.storage()).unwrap());
+}
+
+fn open(hub: &mut Hub<'_>) -> ConnId {
+    hub.handle(NOW, Event::Accepted(ListenerId(0), None)).opened().unwrap()
+}
+
+fn say(hub: &mut Hub<'_>, conn: ConnId, text: &str) {
+    assert_eq!(hub.handle(NOW, Event::Received(conn, text.as_bytes())).taken(), text.len());
+}
+
+/// All lines that wait for a connection, sent `piece` bytes at a time.
+fn lines(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let lent: Vec<u8> = hub.transmit(conn).flatten().copied().take(piece).collect();
+        if lent.is_empty() {
+            return String::from_utf8(all).unwrap().lines().map(str::to_owned).collect();
+        }
+        hub.handle(NOW, Event::Sent(conn, lent.len()));
+        hub.handle(NOW, Event::Tick);
+        all.extend(lent);
+    }
+}
+
+#[test]
+fn a_newcomer_is_shown_the_last_messages_before_who_is_here() {
+    for piece in [1, 7, 1_000] {
+        with_history(3, |mut hub| {
+            let bob = open(&mut hub);
+            say(&mut hub, bob, "/nick bob\none\n/topic bees\ntwo\n/me waves\n/msg bob psst\nfour\n");
+            lines(&mut hub, bob, 1_000);
+            let alice = open(&mut hub);
+            let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
+            assert_eq!(
+                lines(&mut hub, alice, piece),
+                [
+                    welcome,
+                    "-- earlier: <bob> two",
+                    "-- earlier: * bob waves",
+                    "-- earlier: <bob> four",
+                    "-- here: bob, guest-1"
+                ]
+            );
+            assert!(lines(&mut hub, bob, piece).is_empty(), "nobody else sees anything of it");
+            say(&mut hub, bob, "five\n");
+            assert_eq!(lines(&mut hub, alice, piece), ["<bob> five"]);
+        });
+    }
+}
+
+#[test]
+fn no_more_is_shown_than_the_log_still_has() {
+    with_history(1_000, |mut hub| {
+        let bob = open(&mut hub);
+        lines(&mut hub, bob, 1_000);
+        for number in 0..500 {
+            say(&mut hub, bob, &format!("line {number}\n"));
+            hub.handle(NOW, Event::Tick);
+        }
+        let alice = open(&mut hub);
+        let seen = lines(&mut hub, alice, 1_000);
+        let shown: Vec<_> =
+            seen.iter().filter_map(|line| line.strip_prefix("-- earlier: <guest-1> line ")).collect();
+        let newest: Vec<_> = (500 - shown.len()..500).map(|number| number.to_string()).collect();
+        assert_eq!(shown, newest, "the newest, in their order");
+        assert!((20..64).contains(&shown.len()), "{} lines in a log of 1,024 bytes", shown.len());
+    });
+}
+
+#[test]
+fn a_room_that_is_made_anew_knows_nothing_of_the_one_before() {
+    with_history(10, |mut hub| {
+        let [bob, alice] = [open(&mut hub), open(&mut hub)];
+        for line in ["/join den\n", "secret\n"] {
+            say(&mut hub, bob, line);
+            lines(&mut hub, bob, 1_000);
+        }
+        say(&mut hub, bob, "/join lobby\n");
+        lines(&mut hub, bob, 1_000);
+        lines(&mut hub, alice, 1_000);
+        say(&mut hub, alice, "/join pub\n");
+        assert_eq!(lines(&mut hub, alice, 1_000), ["-- you are in pub", "-- here: guest-2"]);
+    });
+}
+
+#[test]
+fn none_is_shown_where_none_is_asked_for() {
+    with_history(0, |mut hub| {
+        let bob = open(&mut hub);
+        say(&mut hub, bob, "one\n");
+        let alice = open(&mut hub);
+        assert!(!lines(&mut hub, alice, 1_000).iter().any(|line| line.contains("one")));
+    });
+}
