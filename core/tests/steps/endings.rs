@@ -139,6 +139,26 @@ fn the_last_line_of_one_that_has_ended_waits_for_a_closed_room() {
     });
 }
 
+#[test]
+fn the_last_line_of_one_that_has_ended_waits_for_a_place_for_its_answer() {
+    usual(|mut scene| {
+        let (alice, bob) = (scene.guest(), scene.guest());
+        scene.receive(alice);
+        scene.say(alice, "/ping");
+        // Four of these leave no place for another entry.
+        let message = format!("/msg guest-1 {}\n", "z".repeat(110));
+        for _ in 0..5 {
+            scene.say(bob, &message);
+            scene.receive(bob);
+        }
+        scene.half_close(alice);
+        let seen = scene.receive(alice);
+        assert_eq!(seen.lines().filter(|line| line.starts_with("[guest-2] zzz")).count(), 4);
+        assert!(seen.ends_with("-- pong\r\n"), "{seen}");
+        assert_eq!(scene.close(alice), Close::Full);
+    });
+}
+
 #[cfg(feature = "console")]
 #[test]
 fn one_that_was_kicked_reads_why_and_its_sending_side_is_closed_first() {

@@ -82,19 +82,21 @@ fn each_relayed_line_counts_against_the_rate() {
 
 #[test]
 fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
-    usual(|mut scene| {
-        let [talker, deaf] = two(&mut scene);
-        let alice = scene.open(RELAY);
-        scene.fill_room(talker);
-        scene.receive(alice);
-        scene.say(alice, "my last words\n");
-        scene.half_close(alice);
-        scene.at(1_000);
-        assert_eq!((scene.receive(talker).as_str(), scene.close(alice)), ("", Close::No));
-        scene.receive(deaf);
-        let seen = scene.receive(talker);
-        assert!(seen.contains("my last words\n"), "{seen}");
-        scene.receive(alice);
-        assert_eq!(scene.close(alice), Close::Full);
-    });
+    for words in ["my last words\n", "my last words"] {
+        usual(|mut scene| {
+            let [talker, deaf] = two(&mut scene);
+            let alice = scene.open(RELAY);
+            scene.fill_room(talker);
+            scene.receive(alice);
+            scene.say(alice, words);
+            scene.half_close(alice);
+            scene.at(1_000);
+            assert_eq!((scene.receive(talker).as_str(), scene.close(alice)), ("", Close::No), "{words:?}");
+            scene.receive(deaf);
+            let seen = scene.receive(talker);
+            assert!(seen.contains("my last words"), "{seen}");
+            scene.receive(alice);
+            assert_eq!(scene.close(alice), Close::Full);
+        });
+    }
 }
