@@ -9,6 +9,7 @@ pub mod lines;
 pub mod model;
 pub mod over_tcp;
 pub mod programs;
+pub mod seeds;
 pub mod server;
 pub mod sim;
 pub mod swarm;
