@@ -5,6 +5,7 @@ pub mod chat;
 pub mod client;
 pub mod conformance;
 pub mod hub;
+pub mod imports;
 pub mod lines;
 pub mod model;
 pub mod over_tcp;
