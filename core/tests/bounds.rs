@@ -1,7 +1,7 @@
 //! What one call does at the most, whatever comes together: counted, not timed.
 
 use parlour_core::{
-    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol,
+    Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol,
 };
 use parlour_memory::Memory;
 
@@ -11,7 +11,6 @@ const AT_ONCE: usize = 512;
 const MANY: usize = 2_000;
 const GRACE_MS: u64 = 5_000;
 const CHAT: u8 = 0;
-const ECHO: u8 = 1;
 
 fn at(ms: u64) -> Instant {
     Instant::from_millis(ms)
@@ -234,8 +233,10 @@ fn lines_that_waited_are_said_some_at_a_time() {
 }
 
 /// The last two of very many connections are in a room: to find them takes several pieces.
+#[cfg(feature = "large")]
 #[test]
 fn who_is_in_a_room_is_found_a_piece_at_a_time() {
+    const ECHO: u8 = 1;
     for (conns, pieces) in [(5_000, 1), (100_000, 4)] {
         with_hub(
             conns,
@@ -312,8 +313,11 @@ fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
 }
 
 /// How many `/ping` a client may send at once behind a `/join` and what came before.
+#[cfg(feature = "large")]
 fn pings_behind_a_join(has_to_wait: bool) -> usize {
-    let limit = |_: &mut Config<'_>, listeners: &mut [Listener]| listeners[0].rate = Some(Bound::for_all(20));
+    let limit = |_: &mut Config<'_>, listeners: &mut [Listener]| {
+        listeners[0].rate = Some(parlour_core::Bound::for_all(20));
+    };
     let mut pings = 0;
     with_hub(8, limit, |mut hub| {
         let (carol, talker) = (open(&mut hub, CHAT), open(&mut hub, CHAT));
@@ -348,6 +352,7 @@ fn pings_behind_a_join(has_to_wait: bool) -> usize {
     pings
 }
 
+#[cfg(feature = "large")]
 #[test]
 fn a_join_that_has_to_wait_is_charged_once() {
     let pings = pings_behind_a_join(false);
