@@ -2,7 +2,8 @@
 //!
 //! An ordinary run plays the same seeds every time, on every machine: it fails because of what was
 //! changed, and for nothing else. With `PARLOUR_CASES=N` it plays N new ones in a row, from a
-//! random one on. `PARLOUR_SEED=SEED` plays that one only. Whatever is played is printed, which
+//! random one on, and with `PARLOUR_CASES=N@SEED` from that one on. `PARLOUR_SEED=SEED` plays that
+//! one only. Whatever is played is printed, which
 //! `cargo test` shows where a test fails, and a seed that fails with the command that plays it
 //! again.
 
@@ -25,7 +26,8 @@ impl Seeds {
     /// If it asks for something that is no number.
     #[must_use]
     pub fn chosen(usual: u64) -> Self {
-        Self::choose(usual, number("PARLOUR_CASES"), number("PARLOUR_SEED"), || fastrand::u64(..))
+        let [cases, seed] = ["PARLOUR_CASES", "PARLOUR_SEED"].map(|name| env::var(name).ok());
+        Self::choose(usual, cases.as_deref(), seed.as_deref(), || fastrand::u64(..))
     }
 
     /// As [`Seeds::chosen`], for a test that takes long: never more than `usual`.
@@ -38,10 +40,11 @@ impl Seeds {
         Self { first, count: count.min(usual) }
     }
 
-    fn choose(usual: u64, cases: Option<u64>, seed: Option<u64>, random: impl FnOnce() -> u64) -> Self {
-        match (seed, cases) {
-            (Some(first), _) => Self { first, count: 1 },
-            (None, Some(count)) => Self { first: random(), count },
+    fn choose(usual: u64, cases: Option<&str>, seed: Option<&str>, random: impl FnOnce() -> u64) -> Self {
+        match (seed, cases.map(|cases| cases.split_once('@').ok_or(cases))) {
+            (Some(seed), _) => Self { first: number(seed), count: 1 },
+            (None, Some(Ok((count, first)))) => Self { first: number(first), count: number(count) },
+            (None, Some(Err(count))) => Self { first: random(), count: number(count) },
             (None, None) => Self { first: 0, count: usual },
         }
     }
@@ -86,7 +89,7 @@ impl Kind {
     /// If one fails.
     pub fn play_all(&self, usual: u64) {
         let seeds = Seeds::chosen(usual);
-        println!("{}: {} seeds from {}", self.verb, seeds.count, seeds.first);
+        println!("{}: PARLOUR_CASES={}@{}", self.verb, seeds.count, seeds.first);
         let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
         let work = || {
             while !has_failed.load(Ordering::Relaxed) {
@@ -153,16 +156,15 @@ pub const SIMULATION: Kind = Kind {
     once_failed: &[],
 };
 
-fn number(variable: &str) -> Option<u64> {
-    let value = env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no number of cases, and no seed"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn choose(cases: Option<u64>, seed: Option<u64>) -> Vec<u64> {
+    fn choose(cases: Option<&str>, seed: Option<&str>) -> Vec<u64> {
         Seeds::choose(3, cases, seed, || u64::MAX).iter().collect()
     }
 
@@ -173,13 +175,24 @@ mod tests {
 
     #[test]
     fn as_many_new_seeds_as_are_asked_for_start_anywhere() {
-        assert_eq!(choose(Some(2), None), [u64::MAX, 0]);
+        assert_eq!(choose(Some("2"), None), [u64::MAX, 0]);
+    }
+
+    #[test]
+    fn a_run_of_new_seeds_can_be_played_again() {
+        assert_eq!(choose(Some("2@5"), None), [5, 6]);
+    }
+
+    #[test]
+    #[should_panic(expected = "many is no number")]
+    fn what_is_no_number_is_not_passed_over() {
+        choose(Some("many"), None);
     }
 
     #[test]
     fn a_seed_that_is_asked_for_is_played_alone() {
-        assert_eq!(choose(None, Some(7)), [7]);
-        assert_eq!(choose(Some(2), Some(7)), [7]);
+        assert_eq!(choose(None, Some("7")), [7]);
+        assert_eq!(choose(Some("2"), Some("7")), [7]);
     }
 
     const FAILS_AT_FIVE: Kind =
