@@ -1,6 +1,6 @@
 //! Who holds up a room, and what becomes of it: nobody else is harmed.
 
-use parlour_core::{Close, ConnId, OnLag};
+use parlour_core::{Cause, Close, ConnId, OnLag};
 
 use crate::scene::{GRACE_MS, RECORDS, Scene, unusual, usual};
 
@@ -63,6 +63,34 @@ fn one_that_skips_reads_its_half_line_to_the_end_and_how_many_it_missed() {
         let want = format!("irst line\r\n-- you missed {missed} messages\r\n<guest-1> what is current\r\n");
         assert_eq!((seen, scene.close(slow)), (want, Close::No));
         assert_eq!(scene.hub.stats().lagged, 1);
+    });
+}
+
+/// What happens to members is told even while nobody may speak: two notices in full, and the rest
+/// in a sum when there is place again.
+#[test]
+fn a_closed_room_keeps_place_for_two_notices() {
+    usual(|mut scene| {
+        let [talker, deaf, carol, dave, eve] = [(); 5].map(|()| scene.guest());
+        for conn in [talker, deaf, carol, dave] {
+            scene.receive(conn);
+        }
+        scene.at(1_000);
+        for _ in 0..RECORDS {
+            scene.receive(talker);
+            if scene.hub.next_deadline().is_none() {
+                scene.say(talker, "x\n");
+            }
+        }
+        for conn in [carol, dave, eve] {
+            scene.breaks(conn, Cause::Reset);
+        }
+        let seen = scene.receive(deaf);
+        assert_eq!(seen.matches("<guest-1> x").count(), RECORDS - 2);
+        let left = |name: &str| seen.contains(&format!("-- {name} left"));
+        assert_eq!(["guest-3", "guest-4", "guest-5"].map(left), [true, true, false], "{seen}");
+        scene.at(3_000);
+        assert_eq!(scene.receive(deaf), "-- others: 0 joined, 1 left\r\n");
     });
 }
 

@@ -1,6 +1,7 @@
 //! What the hub owes its clients, step by step through its public interface: one file for each
 //! matter. The models of the random tests *allow* much of this; here it is demanded.
 
+mod counts;
 mod endings;
 mod idle;
 mod lag;

@@ -1,8 +1,8 @@
 //! The relay: every byte arrives, in time and for what it costs.
 
-use parlour_core::{Cause, Close, ConnId};
+use parlour_core::{Cause, Close, ConnId, OnLag};
 
-use crate::scene::{RELAY, Scene, usual};
+use crate::scene::{RELAY, Scene, unusual, usual};
 
 const UNFINISHED_MS: u64 = 200;
 
@@ -61,11 +61,26 @@ fn the_last_words_of_one_that_has_ended_are_passed_on_and_it_is_closed() {
     });
 }
 
+#[test]
+fn a_relay_that_is_to_wait_cuts_nobody_however_long_it_takes() {
+    for (on_lag, close) in [(OnLag::Wait, Close::No), (OnLag::Skip, Close::Abort)] {
+        unusual(
+            |_, listeners| listeners[2].on_lag = on_lag,
+            |mut scene| {
+                let [talker, deaf] = two(&mut scene);
+                scene.fill_room(talker);
+                scene.at(3_600_000);
+                assert_eq!(scene.close(deaf), close, "{on_lag:?}");
+            },
+        );
+    }
+}
+
 /// Lines that come together are passed on together, and count one by one all the same.
 #[cfg(feature = "large")]
 #[test]
 fn each_relayed_line_counts_against_the_rate() {
-    crate::scene::unusual(
+    unusual(
         |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
         |mut scene| {
             let [alice, bob] = two(&mut scene);
