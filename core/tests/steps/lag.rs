@@ -2,7 +2,7 @@
 
 use parlour_core::{Cause, Close, ConnId, OnLag};
 
-use crate::scene::{GRACE_MS, RECORDS, Scene, unusual, usual};
+use crate::scene::{CHAT, GRACE_MS, RECORDS, Scene, unusual, usual};
 
 fn with_skip(test: impl FnOnce(Scene<'_>)) {
     unusual(|_, listeners| listeners[0].on_lag = OnLag::Skip, test);
@@ -64,6 +64,24 @@ fn one_that_skips_reads_its_half_line_to_the_end_and_how_many_it_missed() {
         assert_eq!((seen, scene.close(slow)), (want, Close::No));
         assert_eq!(scene.hub.stats().lagged, 1);
     });
+}
+
+/// Where a room has no patience, each still has a moment after it took something, or came.
+#[test]
+fn one_that_has_just_come_has_a_moment_even_where_there_is_no_patience() {
+    unusual(
+        |config, _| config.grace_ms = 0,
+        |mut scene| {
+            let talker = scene.guest();
+            scene.at(1_000);
+            let newcomer = scene.open(CHAT);
+            scene.fill_room(talker);
+            scene.at(1_049);
+            assert_eq!(scene.close(newcomer), Close::No);
+            scene.at(1_050);
+            assert_eq!(scene.close(newcomer), Close::Abort);
+        },
+    );
 }
 
 /// What happens to members is told even while nobody may speak: two notices in full, and the rest

@@ -6,6 +6,7 @@ mod endings;
 mod idle;
 mod lag;
 mod lines;
+mod named;
 #[cfg(feature = "relay")]
 mod relay;
 mod scene;
