@@ -88,28 +88,31 @@ fn one_that_has_just_come_has_a_moment_even_where_there_is_no_patience() {
 /// in a sum when there is place again.
 #[test]
 fn a_closed_room_keeps_place_for_two_notices() {
-    usual(|mut scene| {
-        let [talker, deaf, carol, dave, eve] = [(); 5].map(|()| scene.guest());
-        for conn in [talker, deaf, carol, dave] {
-            scene.receive(conn);
-        }
-        scene.at(1_000);
-        for _ in 0..RECORDS {
-            scene.receive(talker);
-            if scene.hub.next_deadline().is_none() {
-                scene.say(talker, "x\n");
+    for at_once in [1, 2 * RECORDS] {
+        usual(|mut scene| {
+            let [talker, deaf, carol, dave, eve] = [(); 5].map(|()| scene.guest());
+            for conn in [talker, deaf, carol, dave] {
+                scene.receive(conn);
             }
-        }
-        for conn in [carol, dave, eve] {
-            scene.breaks(conn, Cause::Reset);
-        }
-        let seen = scene.receive(deaf);
-        assert_eq!(seen.matches("<guest-1> x").count(), RECORDS - 2);
-        let left = |name: &str| seen.contains(&format!("-- {name} left"));
-        assert_eq!(["guest-3", "guest-4", "guest-5"].map(left), [true, true, false], "{seen}");
-        scene.at(3_000);
-        assert_eq!(scene.receive(deaf), "-- others: 0 joined, 1 left\r\n");
-    });
+            scene.at(1_000);
+            for _ in 0..RECORDS {
+                scene.receive(talker);
+                if scene.hub.next_deadline().is_none() {
+                    scene.offer(talker, "x\n".repeat(at_once).as_bytes());
+                }
+            }
+            for conn in [carol, dave, eve] {
+                scene.breaks(conn, Cause::Reset);
+            }
+            let seen = scene.take(deaf, usize::MAX);
+            assert_eq!(seen.matches("<guest-1> x").count(), RECORDS - 2, "{at_once} lines at once");
+            let left = |name: &str| seen.contains(&format!("-- {name} left"));
+            assert_eq!(["guest-3", "guest-4", "guest-5"].map(left), [true, true, false], "{seen}");
+            scene.receive(deaf);
+            scene.at(3_000);
+            assert!(scene.receive(deaf).ends_with("-- others: 0 joined, 1 left\r\n"));
+        });
+    }
 }
 
 /// Half a line must not be left out, and its rest needs a place.

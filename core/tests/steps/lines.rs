@@ -110,6 +110,27 @@ fn a_line_of_the_limit_that_is_as_long_when_it_is_mended_is_said() {
     });
 }
 
+/// So a driver reads no more than makes sense, and no less.
+#[test]
+fn a_client_may_offer_as_much_as_its_room_has_place_for_and_a_line_at_least() {
+    usual(|mut scene| {
+        let [talker, _deaf] = [(); 2].map(|()| scene.guest());
+        let read = |scene: &Scene<'_>| scene.hub.interest(talker).read;
+        scene.receive(talker);
+        let before = read(&scene);
+        assert!((3_000..=4_096).contains(&before), "{before}");
+        scene.say(talker, format!("{}\n", "x".repeat(100)));
+        // The line is said with a name, and with two bytes for its end.
+        assert_eq!(read(&scene), before - "<guest-1> ".len() - 102);
+        for _ in 0..40 {
+            if read(&scene) > LINE + 2 {
+                scene.say(talker, format!("{}\n", "x".repeat(100)));
+            }
+        }
+        assert_eq!(read(&scene), LINE + 2, "the room is closed");
+    });
+}
+
 /// Otherwise the driver would go on reading from it, in vain.
 #[cfg(feature = "large")]
 #[test]
