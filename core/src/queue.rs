@@ -315,6 +315,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_in_front_takes_the_last_byte_and_not_one_more() {
+        for (len, fits) in [(9, true), (10, true), (11, false), (12, false)] {
+            let mut bytes = [0; 40];
+            let mut owner = Owner::new(&mut bytes);
+            assert!(owner.push(5, &[b"laterX"]));
+            assert_eq!(owner.push_front(3, &[&[7; 12][..len]]), fits, "{len} bytes");
+            match fits {
+                true => owner.check(&[(3, &[7; 12][..len]), (5, b"laterX")]),
+                false => owner.check(&[(5, b"laterX")]),
+            }
+        }
+    }
+
+    #[test]
     fn growing_the_entry_that_is_being_sent_keeps_it_whole() {
         let mut bytes = [0; 48];
         let mut owner = Owner::new(&mut bytes);

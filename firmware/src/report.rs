@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) fn note(note: Note) {
     match note {
         Note::Connected(conn, listener) => {
-            info!("client {} connected to service {}", conn.slot(), listener.0)
+            info!("client {} connected to service {}", conn.slot(), listener.0);
         }
         Note::Refused(listener, why) => warn!("newcomer to service {} refused: {}", listener.0, why),
         Note::Closed(conn) => info!("client {} closed", conn.slot()),

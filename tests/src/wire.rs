@@ -70,20 +70,6 @@ pub struct Ground<'a> {
     buffers: Vec<u8>,
 }
 
-/// So many seeds, each of which is printed as it is played. `PARLOUR_WIRE_SEEDS` says
-/// how many there are instead, `PARLOUR_WIRE_SEED` plays only one.
-///
-/// # Panics
-/// If one of them is no number.
-pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
-    let number = |variable| std::env::var(variable).ok().map(|value| value.parse().expect("a number"));
-    let seeds = match number("PARLOUR_WIRE_SEED") {
-        Some(seed) => seed..=seed,
-        None => 1..=number("PARLOUR_WIRE_SEEDS").unwrap_or(count),
-    };
-    seeds.inspect(|seed| println!("seed {seed}"))
-}
-
 /// A driver with its clients.
 pub struct Wire<'a, D> {
     /// The interface, for sockets of one's own.

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use parlour_tests::imports::Crate;
+
 /// The core from the ground up: a module imports only from those before it.
 const CORE: [&str; 21] = [
     "event",
@@ -109,10 +111,16 @@ fn module(path: &str) -> String {
     inside.split(['/', '.']).next().unwrap_or_default().to_owned()
 }
 
-/// The modules of its own crate that a source names.
-fn imports(code: &str, prefix: &str) -> Vec<String> {
-    let after = code.split(prefix).skip(1);
-    after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+/// How far below the root of its crate the module of a file stands.
+fn depth(path: &str) -> usize {
+    let inside = path.split_once("/src/").map_or(path, |(_, inside)| inside);
+    inside.split('/').filter(|part| *part != "mod.rs").count()
+}
+
+/// The crate below a folder.
+fn root_of(folder: &str) -> Crate {
+    let file = root().join(folder).join("lib.rs");
+    Crate::new(&fs::read_to_string(file).expect("the root of a crate"))
 }
 
 #[test]
@@ -146,12 +154,13 @@ fn the_core_depends_on_heapless_and_defmt_alone_and_its_memory_on_the_core() {
 #[test]
 fn the_layers_of_the_core_point_down() {
     let floor = |module: &str| CORE.iter().position(|name| *name == module);
+    let core = root_of("core/src");
     for (path, text) in sources("core/src").iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
         let own = floor(&module(path)).unwrap_or_else(|| panic!("{path} has no place in the order"));
-        for imported in imports(&code(text), "crate::") {
-            if let Some(other) = floor(&imported) {
-                assert!(other <= own, "{path} imports {imported}, which stands above it");
-            }
+        for imported in core.imports(text, "crate", depth(path)) {
+            let other =
+                floor(&imported).unwrap_or_else(|| panic!("{path} imports {imported}, which is no module"));
+            assert!(other <= own, "{path} imports {imported}, which stands above it");
         }
     }
 }
@@ -163,13 +172,9 @@ fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
         let own = module(path);
         let (_, allowed) =
             rows.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
-        let prefix = if own == "main" { format!("{library}::") } else { "crate::".into() };
-        for imported in imports(&code(text), &prefix) {
-            let known = rows.iter().any(|(name, _)| *name == imported);
-            assert!(
-                !known || imported == own || allowed.contains(&imported.as_str()),
-                "{path} imports {imported}"
-            );
+        let start = if own == "main" { library } else { "crate" };
+        for imported in root_of(folder).imports(text, start, depth(path)) {
+            assert!(imported == own || allowed.contains(&imported.as_str()), "{path} imports {imported}");
         }
     }
 }
@@ -198,11 +203,11 @@ fn the_firmwares_library_has_no_std_and_its_driver_knows_no_board() {
     modules.sort();
     assert_eq!(modules, FIRMWARE.map(|(name, _)| name), "the library's modules");
     for (name, allowed) in FIRMWARE {
-        let code = code(&text(name));
+        let text = text(name);
         for forbidden in ["std::", "alloc::", "extern crate"] {
-            assert!(!code.contains(forbidden), "{name} has {forbidden}");
+            assert!(!code(&text).contains(forbidden), "{name} has {forbidden}");
         }
-        for imported in [imports(&code, "crate::"), imports(&code, "super::")].concat() {
+        for imported in root_of("firmware/src").imports(&text, "crate", 1) {
             assert!(allowed.contains(&imported.as_str()), "{name} imports {imported}");
         }
     }

@@ -358,10 +358,7 @@ fn survives_garbage(name: &'static str) {
         "\u{1F600}".as_bytes(),
         b"guest-1",
     ];
-    let seed = std::env::var("PARLOUR_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("{name}: PARLOUR_SEED={seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut rng = fastrand::Rng::with_seed(parlour_tests::seeds::one(name));
     let mut board = Board::start(name, &[]);
     for round in 0..ROUNDS {
         let address = if round % 4 == 0 { board.echo() } else { board.chat() };

@@ -8,7 +8,8 @@ use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
-use parlour_tests::wire::{Cable, Faults, Ground, Plan, Wire, seeds};
+use parlour_tests::seeds::Seeds;
+use parlour_tests::wire::{Cable, Faults, Ground, Plan, Wire};
 use smoltcp::phy::{Device, FaultInjector};
 use smoltcp::time::Duration;
 
@@ -162,7 +163,7 @@ fn the_driver_keeps_all_rules_on_a_bad_network() {
     // Nobody is given up because frames are lost, or because a script lets him wait.
     let options =
         Options { timeout: Duration::from_secs(4 * 3600), linger: Duration::from_secs(60), ..GOOD.options };
-    for seed in seeds(3) {
+    for seed in Seeds::chosen_few(3).one_by_one("the_driver_keeps_all_rules_on_a_bad_network") {
         let name = "the smoltcp driver on a bad network";
         let case = Case { name, options, spares: 2, slowness: 1000, seed, ..GOOD };
         assert_eq!(keeps_all_rules(case, bad), 0, "the driver can do everything");

@@ -1,9 +1,10 @@
 //! Hostile clients against a room, in virtual time: how long they can make the others wait.
 //!
-//! `PARLOUR_SEED` plays another run than the usual one; each prints its seed.
+//! What is random in it follows `parlour_tests::seeds`.
 
 use parlour_core::{Bound, Config, Listener, ListenerId, OnLag, Protocol};
 use parlour_tests::hub::{Memory, Setup};
+use parlour_tests::seeds;
 use parlour_tests::sim::siege::{self, Flood, Habit, Plan, Siege, Toll};
 use parlour_tests::sim::{Peer, READ_SIZE, Weather, World};
 
@@ -15,10 +16,7 @@ const ATTACK_MS: u64 = 180_000;
 const FLOOD: Flood = Flood { pipe: 4 << 10, line: 400 };
 
 fn seeded(name: &str) -> fastrand::Rng {
-    let seed =
-        std::env::var("PARLOUR_SEED").map_or(1, |seed| seed.parse().expect("PARLOUR_SEED is no number"));
-    println!("{name}: PARLOUR_SEED={seed}");
-    fastrand::Rng::with_seed(seed)
+    fastrand::Rng::with_seed(seeds::one(name))
 }
 
 fn begin<'a>(memory: &'a mut Memory<'a>, rng: &mut fastrand::Rng, flood: Flood) -> Siege<'a> {

@@ -1,7 +1,7 @@
 //! `parlour serve`: where it listens, how it starts, refuses to start and ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
@@ -38,21 +38,34 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
+/// The ports are those of the manual, which somebody else may have on this machine: so the
+/// program gets a network of its own, if the system has any to give.
 #[test]
 fn without_arguments_it_listens_where_the_manual_says() {
-    let free = ["127.0.0.1:5000", "127.0.0.1:7777"].map(|address| TcpListener::bind(address).is_ok());
+    let mut probe = Command::new("true");
+    sys::give_own_network(&mut probe);
+    let has_own_network = probe.status().is_ok_and(|status| status.success());
+    let are_free = ["127.0.0.1:5000", "127.0.0.1:7777"].iter().all(|port| TcpListener::bind(port).is_ok());
+    if !has_own_network && !are_free {
+        // Past the harness, which shows nothing of a test that passes.
+        let mut aloud = fs::OpenOptions::new().append(true).open("/dev/stderr").expect("standard error");
+        writeln!(
+            aloud,
+            "NOT TESTED where it listens without arguments: another program has port 5000 or 7777"
+        )
+        .expect("standard error");
+        return;
+    }
     for args in [&[][..], &["serve"]] {
         let mut command = Command::new(binary());
         command.args(args).stdin(Stdio::null());
-        if free == [true, true] {
-            let server = Server::launch(command);
-            let expected = [("chat", "127.0.0.1:5000"), ("echo", "127.0.0.1:7777")];
-            assert!(server.listening().iter().map(|(p, a)| (p.as_str(), a.as_str())).eq(expected));
-            server.stop();
-        } else {
-            // Someone else on this machine has one of the ports, which it must say.
-            expect_refused(&Server::run_command(command), "in use");
+        if has_own_network {
+            sys::give_own_network(&mut command);
         }
+        let server = Server::launch(command);
+        let expected = [("chat", "127.0.0.1:5000"), ("echo", "127.0.0.1:7777")];
+        assert!(server.listening().iter().map(|(p, a)| (p.as_str(), a.as_str())).eq(expected));
+        server.stop();
     }
 }
 
@@ -320,19 +333,29 @@ fn the_greeting_may_have_several_lines() {
 
 #[test]
 fn a_bad_option_is_refused() {
-    for args in [
-        &["--on-lag", "sulk"][..],
-        &["--grace", "soon"],
-        &["--max-conns", "many"],
-        &["--allow", "300.0.0.0/8"],
-        &["--rate", "-1"],
-        &["--log-size", "0"],
-        &["--line-limit", "0"],
-        &["--rooms", "0"],
+    for (args, message) in [
+        (["--on-lag", "sulk"], "invalid value 'sulk' for '--on-lag <POLICY>'"),
+        (["--grace", "soon"], "invalid value 'soon' for '--grace <DURATION>': expected number at 0"),
+        (
+            ["--max-conns", "many"],
+            "invalid value 'many' for '--max-conns <N>': invalid digit found in string",
+        ),
+        (
+            ["--allow", "300.0.0.0/8"],
+            "invalid value '300.0.0.0/8' for '--allow <CIDR>': a network is ADDRESS or ADDRESS/BITS",
+        ),
+        (["--rate", "-1"], "unexpected argument '-1' found"),
+        (
+            ["--rate", "many"],
+            "invalid value 'many' for '--rate <LINES/SECOND>': it must be a number from 1 to 4294967295, or `off`",
+        ),
+        (["--log-size", "0"], "invalid value '0' for '--log-size <BYTES>': 0 is not in 1..=1073741824"),
+        (["--line-limit", "0"], "invalid value '0' for '--line-limit <BYTES>': 0 is not in 16..=1048576"),
+        (["--rooms", "0"], "invalid value '0' for '--rooms <N>': 0 is not in 1..=65536"),
     ] {
-        let ended = Server::run(&[&["serve", "--chat", "0"], args].concat());
+        let ended = Server::run(&[&["serve", "--chat", "0"], &args[..]].concat());
         assert_eq!(ended.code, Some(2), "{args:?}: {ended:?}");
         assert_eq!(ended.stdout, [""; 0]);
-        assert!(!ended.stderr.is_empty(), "{args:?}");
+        assert_eq!(ended.stderr[0], format!("error: {message}"), "{args:?}");
     }
 }

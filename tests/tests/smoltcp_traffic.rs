@@ -10,7 +10,8 @@ use parlour_firmware::sizes::{PORTS, listeners};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
-use parlour_tests::wire::{ADDRESS, CHAT, Cable, ECHO, Faults, Ground, Plan, Wire, seeds};
+use parlour_tests::seeds::Seeds;
+use parlour_tests::wire::{ADDRESS, CHAT, Cable, ECHO, Faults, Ground, Plan, Wire};
 use smoltcp::phy::{Device, FaultInjector};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Duration;
@@ -87,7 +88,7 @@ fn until_close<D: Device>(wire: &mut Wire<'_, D>, client: ClientId) {
 
 #[test]
 fn all_talk_at_once_over_a_bad_network_and_nothing_is_lost() {
-    for seed in seeds(5) {
+    for seed in Seeds::chosen_few(5).one_by_one("all_talk_at_once_over_a_bad_network_and_nothing_is_lost") {
         let mut ground = Ground::default();
         let mut plan = Plan { seed, ..Plan::chat_and_echo(12) };
         // Frames are lost several times in a row: that is nobody's fault.
@@ -242,7 +243,7 @@ fn a_follower_that_is_no_socket_reads_along() {
 
 #[test]
 fn garbage_harms_nobody() {
-    for seed in seeds(5) {
+    for seed in Seeds::chosen_few(5).one_by_one("garbage_harms_nobody") {
         let (mut ground, plan) = (Ground::default(), Plan { seed, ..Plan::chat_and_echo(4) });
         let mut wire = Wire::new(&mut ground, &plan);
         let [alice, bob] = wire.people(["alice", "bob"]);
@@ -360,7 +361,7 @@ fn mishap(wire: &mut Wire<'_, FaultInjector<Cable>>, rng: &mut fastrand::Rng, cl
 
 #[test]
 fn whatever_happens_every_socket_listens_again() {
-    for seed in seeds(150) {
+    for seed in Seeds::chosen_few(150).one_by_one("whatever_happens_every_socket_listens_again") {
         let (mut ground, plan) = (Ground::default(), Plan { seed, ..Plan::chat_and_echo(4) });
         let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
         let mut rng = fastrand::Rng::with_seed(seed);

@@ -28,6 +28,8 @@ pub enum BuildError {
     TooLarge(Box<Bill>),
     /// Cargo has said why.
     Failed,
+    /// Clippy has said why.
+    Linted,
     /// The program cannot be billed.
     Bill(BillError),
     /// A file or a process.
@@ -42,6 +44,7 @@ impl fmt::Display for BuildError {
                 write!(f, "{} chat clients do not fit the memory of {}", bill.clients, bill.board)
             }
             BuildError::Failed => write!(f, "the program could not be built"),
+            BuildError::Linted => write!(f, "the program could not be linted, or something is wrong with it"),
             BuildError::Bill(error) => error.fmt(f),
             BuildError::System(what, error) => write!(f, "{what}: {error}"),
         }
@@ -79,6 +82,19 @@ pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
             }
         }
     }
+}
+
+/// Lets clippy look at the program of a plan, and at all of the workspace that is in it.
+///
+/// # Errors
+/// Why it could not, or that it has found something.
+pub fn lint(plan: &Plan) -> Result<(), BuildError> {
+    let toolchain = Toolchain::find(plan.board.target).map_err(BuildError::Toolchain)?;
+    eprintln!("firmware: {toolchain}");
+    let mut command = command("clippy", plan, &toolchain, &folder(), false);
+    command.args(["--", "-D", "warnings"]);
+    let status = command.status().map_err(|error| failed(&toolchain.compiler.cargo(), error))?;
+    if status.success() { Ok(()) } else { Err(BuildError::Linted) }
 }
 
 /// The program of a plan, and its bill.
@@ -126,7 +142,10 @@ fn compile(
     folder: &Path,
     measures: bool,
 ) -> Result<Compiled, BuildError> {
-    let mut command = command(plan, toolchain, folder, measures);
+    let is_terminal = io::stderr().is_terminal();
+    let messages = if is_terminal { "json-diagnostic-rendered-ansi" } else { "json" };
+    let mut command = command("build", plan, toolchain, folder, measures);
+    command.args(["--message-format", messages]).stdout(Stdio::piped());
     let system = |error| failed(&toolchain.compiler.cargo(), error);
     let mut cargo = command.spawn().map_err(system)?;
     let output = BufReader::new(cargo.stdout.take().expect("a pipe"));
@@ -153,18 +172,15 @@ fn compile(
     }
 }
 
-fn command(plan: &Plan, toolchain: &Toolchain, folder: &Path, measures: bool) -> Command {
-    let is_terminal = io::stderr().is_terminal();
-    let messages = if is_terminal { "json-diagnostic-rendered-ansi" } else { "json" };
-    let mut command = toolchain.cargo_build(plan.board.tells_panics);
+fn command(verb: &str, plan: &Plan, toolchain: &Toolchain, folder: &Path, measures: bool) -> Command {
+    let mut command = toolchain.cargo(verb, plan.board.tells_panics);
     command
         .args(["--package", PACKAGE, "--bin", PACKAGE, "--profile", "firmware"])
-        .args(["--features", plan.board.name, "--message-format", messages])
+        .args(["--features", plan.board.name])
         .arg("--target-dir")
         .arg(folder)
         .current_dir(root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+        .stdin(Stdio::null());
     for name in ["PARLOUR_ADDRESS", "PARLOUR_GATEWAY", "PARLOUR_MEASURE"] {
         command.env_remove(name);
     }

@@ -48,6 +48,8 @@ enum Command {
         #[command(flatten)]
         emulation: Emulation,
     },
+    /// Let clippy look at the program of a board
+    Lint(Target),
     /// List the boards
     Boards,
     /// Show the log that a program writes, from standard input
@@ -128,6 +130,7 @@ fn main() -> ExitCode {
         Command::Build(target) => build(&target),
         Command::Size { target, json } => size(&target, json),
         Command::Run { target, emulation } => run(&target, &emulation),
+        Command::Lint(target) => target.plan().and_then(|plan| build::lint(&plan).map_err(Failure::of)),
         Command::Boards => {
             list();
             Ok(())

@@ -160,11 +160,11 @@ impl Toolchain {
         choose(target, active.as_ref(), system.as_ref(), installed("ld.lld").as_deref())
     }
 
-    /// `cargo build` for the target, without what the cargo that started this
-    /// program, or the user for the host, has set.
-    pub fn cargo_build(&self, tells_panics: bool) -> Command {
+    /// A cargo for the target that does this, `build` or `clippy`, without what the cargo that
+    /// started this program, or the user for the host, has set.
+    pub fn cargo(&self, verb: &str, tells_panics: bool) -> Command {
         let mut command = Command::new(self.compiler.cargo());
-        command.args(["build", "--target", &self.target]).env("RUSTC", &self.compiler.rustc);
+        command.args([verb, "--target", &self.target]).env("RUSTC", &self.compiler.rustc);
         for (name, _) in env::vars_os().filter(|(name, _)| !is_inherited(&name.to_string_lossy())) {
             command.env_remove(name);
         }

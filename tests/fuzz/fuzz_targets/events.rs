@@ -1,5 +1,18 @@
 //! Any events in any order, also such as no honest driver sends, on a small hub:
 //! none may make it panic, and what it answers must stay within its limits.
+//!
+//! It needs no more than a compiler of Rust and one of C++, for libFuzzer; `.cargo/config.toml`
+//! makes it see where an input leads. So it has to be run in this package's folder, by
+//!
+//! ```text
+//! ./run                          a minute
+//! ./run -max_total_time=3600     an hour
+//! ./run artifacts/crash-1234     what it found, once more
+//! ./run --minimize               keep no more of what it has found than it needs
+//! ```
+//!
+//! `corpus` has inputs that between them lead everywhere; a run starts from these, and from what
+//! runs before have found here. What fails is left in `artifacts`.
 
 #![no_main]
 

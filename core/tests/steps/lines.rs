@@ -1,0 +1,153 @@
+//! Lines from bytes that come in any pieces: what is shown, what is refused, what it costs.
+
+use parlour_core::ConnId;
+
+use crate::scene::{LINE, Scene, usual};
+
+const IAC: u8 = 255;
+const WILL: u8 = 251;
+const DO: u8 = 253;
+
+/// Alice sends `input` in pieces of `size`; what she is answered, and what bob sees.
+fn said_in_pieces(scene: &mut Scene<'_>, input: &[u8], size: usize) -> (Vec<u8>, String) {
+    let (alice, bob) = (scene.guest(), scene.guest());
+    scene.receive(alice);
+    let mut answer = Vec::new();
+    for piece in input.chunks(size) {
+        scene.say(alice, piece);
+        answer.extend(bytes(scene, alice));
+    }
+    (answer, scene.receive(bob))
+}
+
+fn bytes(scene: &mut Scene<'_>, conn: ConnId) -> Vec<u8> {
+    let lent: Vec<u8> = scene.hub.transmit(conn).flatten().copied().collect();
+    scene.take(conn, usize::MAX);
+    lent
+}
+
+/// The option's number is a letter, which must not be taken for text.
+#[test]
+fn a_telnet_command_in_any_pieces_leaves_the_text_around_it_whole() {
+    let input = [b"he", &[IAC, WILL, b'x'][..], b"llo", &[IAC, DO, b'y'], b"\nnext\n"].concat();
+    for size in 1..=input.len() {
+        usual(|mut scene| {
+            let (answer, seen) = said_in_pieces(&mut scene, &input, size);
+            assert_eq!(seen, "<guest-1> hello\r\n<guest-1> next\r\n", "pieces of {size}");
+            assert_eq!(answer, [255, 254, b'x', 255, 252, b'y'], "pieces of {size}");
+        });
+    }
+}
+
+#[test]
+fn a_telnet_command_before_a_line_in_any_pieces_leaves_it_whole() {
+    let input = [&[IAC, DO, b'z'][..], b"hello\n"].concat();
+    for size in 1..=input.len() {
+        usual(|mut scene| {
+            let (answer, seen) = said_in_pieces(&mut scene, &input, size);
+            assert_eq!((seen.as_str(), &answer[..]), ("<guest-1> hello\r\n", &[255, 252, b'z'][..]));
+        });
+    }
+}
+
+#[test]
+fn a_line_that_an_escaped_byte_makes_too_long_is_told_of_once() {
+    for tail in [0, 1, 200] {
+        let input = [&[b'a'; LINE][..], &[IAC, IAC], &vec![b'b'; tail], b"\nnext\n"].concat();
+        for size in [1, 2, 3, LINE, LINE + 1, LINE + 2, LINE + 3, input.len()] {
+            usual(|mut scene| {
+                let (answer, seen) = said_in_pieces(&mut scene, &input, size);
+                assert_eq!(seen, "<guest-1> next\r\n", "{tail} more, in pieces of {size}");
+                let answer = String::from_utf8(answer).unwrap();
+                let told = "-- line too long (limit 128 bytes), not sent\r\n";
+                assert_eq!(answer, told, "{tail} more, in pieces of {size}");
+            });
+        }
+    }
+}
+
+/// A line of the limit's length is said, whatever it is made of, and a longer one is not.
+#[test]
+fn a_line_is_said_up_to_the_limit_and_not_beyond_it() {
+    let of_ascii = |len: usize| "a".repeat(len);
+    let of_two_bytes = |len: usize| "é".repeat(len / 2) + &"a".repeat(len % 2);
+    let of_four_bytes = |len: usize| "a".repeat(len % 4) + &"\u{1F600}".repeat(len / 4);
+    let makers: [&dyn Fn(usize) -> String; 3] = [&of_ascii, &of_two_bytes, &of_four_bytes];
+    for make in makers {
+        for len in [LINE - 1, LINE, LINE + 1] {
+            let text = make(len);
+            usual(|mut scene| {
+                let (_, seen) = said_in_pieces(&mut scene, format!("{text}\n").as_bytes(), usize::MAX);
+                let want = if len <= LINE { format!("<guest-1> {text}\r\n") } else { String::new() };
+                assert_eq!(seen, want, "{len} bytes");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_line_of_the_limit_from_which_controls_are_removed_is_said() {
+    for len in [LINE - 1, LINE] {
+        for text in ["a".repeat(len - 1), "é".repeat((len - 1) / 2) + &"a".repeat((len - 1) % 2)] {
+            usual(|mut scene| {
+                let (_, seen) = said_in_pieces(&mut scene, format!("\x07{text}\n").as_bytes(), usize::MAX);
+                assert_eq!(seen, format!("<guest-1> {text}\r\n"), "{len} bytes");
+            });
+        }
+    }
+}
+
+/// The start of a character of four bytes is three bytes, and so is what is shown in its place:
+/// the line is no longer than it was.
+#[test]
+fn a_line_of_the_limit_that_is_as_long_when_it_is_mended_is_said() {
+    let mut input = "\u{1F600}".as_bytes()[..3].to_vec();
+    input.extend([b'a'; LINE - 3]);
+    input.push(b'\n');
+    usual(|mut scene| {
+        let (_, seen) = said_in_pieces(&mut scene, &input, usize::MAX);
+        assert_eq!(seen, format!("<guest-1> \u{FFFD}{}\r\n", "a".repeat(LINE - 3)));
+    });
+}
+
+/// So a driver reads no more than makes sense, and no less.
+#[test]
+fn a_client_may_offer_as_much_as_its_room_has_place_for_and_a_line_at_least() {
+    usual(|mut scene| {
+        let [talker, _deaf] = [(); 2].map(|()| scene.guest());
+        let read = |scene: &Scene<'_>| scene.hub.interest(talker).read;
+        scene.receive(talker);
+        let before = read(&scene);
+        assert!((3_000..=4_096).contains(&before), "{before}");
+        scene.say(talker, format!("{}\n", "x".repeat(100)));
+        // The line is said with a name, and with two bytes for its end.
+        assert_eq!(read(&scene), before - "<guest-1> ".len() - 102);
+        for _ in 0..40 {
+            if read(&scene) > LINE + 2 {
+                scene.say(talker, format!("{}\n", "x".repeat(100)));
+            }
+        }
+        assert_eq!(read(&scene), LINE + 2, "the room is closed");
+    });
+}
+
+/// Otherwise the driver would go on reading from it, in vain.
+#[cfg(feature = "large")]
+#[test]
+fn one_that_uses_up_its_rate_is_named_even_if_it_has_said_nothing() {
+    crate::scene::unusual(
+        |_, listeners| listeners[0].rate = Some(parlour_core::Bound::for_all(5)),
+        |mut scene| {
+            let alice = scene.guest();
+            scene.name_all();
+            let mut lines = 0;
+            while scene.hub.interest(alice).read > 0 {
+                scene.name_all();
+                scene.say(alice, "\n");
+                lines += 1;
+                assert!(lines < 20, "the rate holds");
+            }
+            assert_eq!(scene.hub.next_changed(), Some(alice));
+        },
+    );
+}

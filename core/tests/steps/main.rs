@@ -1,0 +1,13 @@
+//! What the hub owes its clients, step by step through its public interface: one file for each
+//! matter. The models of the random tests *allow* much of this; here it is demanded.
+
+mod counts;
+mod endings;
+mod idle;
+mod lag;
+mod lines;
+mod named;
+#[cfg(feature = "relay")]
+mod relay;
+mod scene;
+mod turns;

@@ -1,0 +1,42 @@
+//! Whom the hub names as changed: everybody who is to be looked at, and nobody else.
+
+use parlour_core::ConnId;
+
+use crate::scene::{CHAT, Scene, usual};
+
+fn all_named(scene: &mut Scene<'_>) -> Vec<ConnId> {
+    std::iter::from_fn(|| scene.hub.next_changed()).take(100).collect()
+}
+
+#[test]
+fn one_that_has_taken_all_is_not_named_and_one_that_has_more_to_take_is() {
+    usual(|mut scene| {
+        let [talker, alice] = [(); 2].map(|()| scene.guest());
+        scene.receive(talker);
+        scene.name_all();
+        scene.say(talker, "hello\n");
+        all_named(&mut scene);
+        scene.take(alice, 3);
+        assert_eq!(all_named(&mut scene), [alice]);
+        scene.take(alice, 1_000);
+        assert_eq!(all_named(&mut scene), []);
+    });
+}
+
+/// The members of a room are named in a circle, into which a newcomer may come anywhere.
+#[test]
+fn nobody_is_left_out_because_a_newcomer_came_meanwhile() {
+    usual(|mut scene| {
+        let [talker, bob, carol] = [(); 3].map(|()| scene.guest());
+        for conn in [talker, bob] {
+            scene.receive(conn);
+        }
+        scene.name_all();
+        scene.say(talker, "1\n");
+        while scene.hub.next_changed().expect("bob is named") != bob {}
+        scene.say(talker, "2\n");
+        let newcomer = scene.open(CHAT);
+        let named = all_named(&mut scene);
+        assert!([bob, carol, newcomer].iter().all(|conn| named.contains(conn)), "{named:?}");
+    });
+}

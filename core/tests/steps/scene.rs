@@ -1,0 +1,180 @@
+//! A hub with a clock, and clients that read when they are told to.
+
+use parlour_core::{
+    Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol, Refusal,
+};
+use parlour_memory::Memory;
+
+pub(crate) const CHAT: u8 = 0;
+pub(crate) const ECHO: u8 = 1;
+#[cfg(feature = "relay")]
+pub(crate) const RELAY: u8 = 2;
+#[cfg(feature = "console")]
+pub(crate) const CONSOLE: u8 = 3;
+
+/// Bytes of the longest line.
+pub(crate) const LINE: usize = 128;
+/// Records of a room's log.
+pub(crate) const RECORDS: usize = 64;
+pub(crate) const GRACE_MS: u64 = 5_000;
+pub(crate) const FLUSH_MS: u64 = 3_000;
+
+const LIMITS: Limits = Limits {
+    conns: 8,
+    rooms: 4,
+    rooms_per_conn: 3,
+    name: 32,
+    line: LINE,
+    queue: 512,
+    log: 4096,
+    records: RECORDS,
+};
+
+pub(crate) struct Scene<'a> {
+    pub(crate) hub: Hub<'a>,
+    now: Instant,
+}
+
+/// A test in which nothing is unusual.
+pub(crate) fn usual(test: impl FnOnce(Scene<'_>)) {
+    unusual(|_, _| {}, test);
+}
+
+/// A test under a configuration that differs in some way from the usual.
+pub(crate) fn unusual(
+    change: impl FnOnce(&mut Config<'_>, &mut [Listener; 4]),
+    test: impl FnOnce(Scene<'_>),
+) {
+    let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Console];
+    // No test uses the listener that stands in the place of one that was not built in.
+    let mut listeners = protocols
+        .map(|protocol| Listener::new(if protocol.is_built_in() { protocol } else { Protocol::Echo }));
+    // Positions and numbers wrap around on the way.
+    let mut config = Config { origin: u64::MAX - 2, ..Config::new(&[]) };
+    change(&mut config, &mut listeners);
+    let config = Config { listeners: &listeners, ..config };
+    let mut memory = Memory::new(&LIMITS);
+    let hub = Hub::new(config, LIMITS, memory.storage()).unwrap();
+    test(Scene { hub, now: Instant::from_millis(0) });
+}
+
+impl Scene<'_> {
+    pub(crate) fn accept(&mut self, listener: u8) -> Result<ConnId, Refusal> {
+        self.hub.handle(self.now, Event::Accepted(ListenerId(listener), None)).opened()
+    }
+
+    /// A newcomer that has said nothing and read nothing.
+    pub(crate) fn open(&mut self, listener: u8) -> ConnId {
+        self.accept(listener).unwrap()
+    }
+
+    /// A client of the chat that the others know of, and that has read all.
+    pub(crate) fn guest(&mut self) -> ConnId {
+        let conn = self.open(CHAT);
+        self.receive(conn);
+        self.say(conn, "/ping\n");
+        self.receive(conn);
+        conn
+    }
+
+    /// Hands in as much as is taken, once.
+    pub(crate) fn offer(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
+        self.hub.handle(self.now, Event::Received(conn, bytes)).taken()
+    }
+
+    /// Hands in what has to be taken whole.
+    #[track_caller]
+    pub(crate) fn say(&mut self, conn: ConnId, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        assert_eq!(self.offer(conn, text), text.len(), "of {:?}", String::from_utf8_lossy(text));
+    }
+
+    /// The transport takes so many bytes at the most of what is lent.
+    pub(crate) fn take(&mut self, conn: ConnId, most: usize) -> String {
+        let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().take(most).collect();
+        self.hub.handle(self.now, Event::Sent(conn, lent.len()));
+        String::from_utf8_lossy(&lent).into_owned()
+    }
+
+    /// All that waits for a connection, and what more there is once that was taken.
+    pub(crate) fn receive(&mut self, conn: ConnId) -> String {
+        let mut all = String::new();
+        for _ in 0..1_000 {
+            let more = self.take(conn, usize::MAX);
+            self.tick();
+            if more.is_empty() {
+                return all;
+            }
+            all += &more;
+        }
+        panic!("it does not end: {all}");
+    }
+
+    /// Time passes, and the driver wakes up as often as it was asked to.
+    pub(crate) fn at(&mut self, ms: u64) {
+        let end = Instant::from_millis(ms);
+        for _ in 0..1_000 {
+            self.name_all();
+            match self.hub.next_deadline() {
+                Some(deadline) if deadline <= end => {
+                    self.now = self.now.max(deadline);
+                    self.hub.handle(self.now, Event::Tick);
+                }
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!("there is always something to do until {ms} ms");
+    }
+
+    /// What is due now, and no time passes.
+    pub(crate) fn tick(&mut self) {
+        self.at(self.now.as_millis());
+    }
+
+    /// As a driver does whose peers take nothing.
+    pub(crate) fn name_all(&mut self) {
+        for _ in 0..1_000 {
+            if self.hub.next_changed().is_none() {
+                return;
+            }
+        }
+        panic!("the same are named again and again");
+    }
+
+    /// The peer sends no more.
+    pub(crate) fn half_close(&mut self, conn: ConnId) {
+        self.hub.handle(self.now, Event::PeerClosed(conn));
+    }
+
+    pub(crate) fn breaks(&mut self, conn: ConnId, cause: Cause) {
+        self.hub.handle(self.now, Event::Failed(conn, cause));
+    }
+
+    /// The driver has closed it, as it was asked to.
+    pub(crate) fn is_closed(&mut self, conn: ConnId) {
+        self.hub.handle(self.now, Event::Closed(conn));
+    }
+
+    pub(crate) fn shut_down(&mut self) {
+        self.hub.handle(self.now, Event::Shutdown);
+    }
+
+    pub(crate) fn close(&self, conn: ConnId) -> Close {
+        self.hub.interest(conn).close
+    }
+
+    /// Says long lines until the room has no place for more.
+    pub(crate) fn fill_room(&mut self, talker: ConnId) {
+        let line = format!("{}\n", "x".repeat(LINE));
+        for _ in 0..RECORDS {
+            self.receive(talker);
+            if self.offer(talker, line.as_bytes()) == 0 {
+                return;
+            }
+        }
+        panic!("the room takes everything");
+    }
+}
