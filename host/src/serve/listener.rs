@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use crate::address::Address;
 
 /// Newcomers that may wait to be accepted.
-const BACKLOG: i32 = 4_096;
+pub(crate) const BACKLOG: i32 = 4_096;
 
 /// Vanished peers are found after about two minutes.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -69,6 +69,14 @@ impl Listener {
         Ok(Address::Tcp(address.as_socket().map(|address| address.to_string()).unwrap_or_default()))
     }
 
+    /// Removes its socket file: nobody comes through it any more.
+    pub(crate) fn free_file(&mut self) {
+        if let Some(path) = self.file.take() {
+            // Nothing can be done about a file that somebody else removed.
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Takes the next newcomer, ready for use without blocking.
     ///
     /// # Errors
@@ -95,10 +103,7 @@ impl AsRawFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.file {
-            // Nothing can be done about a file that somebody else removed.
-            let _ = fs::remove_file(path);
-        }
+        self.free_file();
     }
 }
 
