@@ -1,12 +1,16 @@
 //! What the one who runs the server relies on: it ends in order, leaves its addresses to the next
 //! one, and never waits for who reads what it says.
 
+use std::fs;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::Driver;
+use parlour_tests::lines::PATIENCE;
+use parlour_tests::programs::Program;
+use parlour_tests::server::{Driver, Server};
 use parlour_tests::{sys, with_each_driver};
 
 with_each_driver! {
@@ -52,6 +56,85 @@ fn newcomers_at_the_end_are_told_or_refused_at_once(driver: Driver) {
     assert!(server.is_running(), "it still waits for the one that does not read");
     drop(stalled);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn of_many_that_start_at_once_on_a_unix_socket_one_listens() {
+    const ROUNDS: usize = 20;
+    const AT_ONCE: usize = 4;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let unix = format!("unix:{}", path.display());
+    for round in 0..ROUNDS {
+        if round % 2 == 0 {
+            // A stale file, as a killed program leaves it.
+            let _ = fs::remove_file(&path);
+            drop(UnixListener::bind(&path).expect("a socket"));
+        }
+        let start = |_| Program::start_command(Server::command(&["--chat", &unix]));
+        let mut all: Vec<Program> = (0..AT_ONCE).map(start).collect();
+        let says = |program: &mut Program| program.stdout.next_within(PATIENCE);
+        let listening = all.iter_mut().filter_map(says).collect::<Vec<_>>();
+        assert_eq!(listening, [format!("listening chat {unix}")], "round {round}");
+        drop(Client::enter(&unix));
+        // Killed, they leave the file and the lock behind.
+        drop(all);
+        assert!(path.exists());
+    }
+    Server::start(&["--chat", &unix]).stop();
+    let left: Vec<_> = fs::read_dir(directory.path()).expect("a directory").collect();
+    assert!(left.is_empty(), "nothing is left: {left:?}");
+}
+
+#[test]
+fn a_server_removes_no_socket_but_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let lock = directory.path().join("chat.sock.lock");
+    let unix = format!("unix:{}", path.display());
+    let former = Server::start(&["--chat", &unix]);
+    fs::remove_file(&path).expect("the socket file");
+    let refused = Server::run(&["--chat", &unix]);
+    assert_eq!(refused.code, Some(2));
+    let expected = format!("parlour: cannot listen on {unix}: it is in use by another program");
+    assert_eq!(refused.stderr, [expected], "it still runs");
+    // Somebody cleans up altogether.
+    fs::remove_file(&lock).expect("the lock file");
+    let latter = Server::start(&["--chat", &unix]);
+    former.stop();
+    drop(Client::enter(&unix));
+    assert!(lock.exists());
+    latter.stop();
+    assert!(!path.exists() && !lock.exists());
+}
+
+#[test]
+fn a_socket_file_is_not_replaced_while_another_has_its_lock() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let unix = format!("unix:{}", path.display());
+    // As one has it that is about to listen.
+    let lock = fs::File::create(directory.path().join("chat.sock.lock")).expect("a file");
+    lock.lock().expect("a file that is new");
+    drop(UnixListener::bind(&path).expect("a socket"));
+    let refused = Server::run(&["--chat", &unix]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr[0].ends_with("it is in use by another program"), "{refused:?}");
+    assert!(path.exists());
+    drop(lock);
+    Server::start(&["--chat", &unix]).stop();
+}
+
+#[test]
+fn a_lock_that_is_a_link_is_not_followed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let unix = format!("unix:{}", directory.path().join("chat.sock").display());
+    let victim = directory.path().join("victim");
+    symlink(&victim, directory.path().join("chat.sock.lock")).expect("a link");
+    let refused = Server::run(&["--chat", &unix]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr[0].contains("chat.sock.lock"), "{refused:?}");
+    assert!(!victim.exists());
 }
 
 fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {

@@ -1,15 +1,13 @@
 //! Listening sockets: bound from an address, accepting newcomers.
 
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::socket_file::{Claim, SocketFile};
 use crate::address::Address;
 
 /// Newcomers that may wait to be accepted.
@@ -30,7 +28,7 @@ const UNSENT: u32 = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
-    file: Option<PathBuf>,
+    file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -40,13 +38,10 @@ impl Listener {
     /// Those of the name resolution and of the system calls; that of the last
     /// address, where a name stands for several.
     pub(crate) fn bind(address: &Address) -> io::Result<Self> {
-        let file = match address {
+        let claim = match address {
             Address::Tcp(_) => None,
-            Address::Unix(path) => Some(path.clone()),
+            Address::Unix(path) => Some(Claim::new(path)?),
         };
-        if let Some(path) = &file {
-            remove_stale(path)?;
-        }
         let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
         for address in address.resolve()? {
             result = listen(&address);
@@ -54,7 +49,9 @@ impl Listener {
                 break;
             }
         }
-        Ok(Self { socket: result?, file })
+        let socket = result?;
+        let file = claim.map(Claim::made).transpose()?;
+        Ok(Self { socket, file })
     }
 
     /// Where it listens, with the real port.
@@ -62,8 +59,8 @@ impl Listener {
     /// # Errors
     /// Those of getsockname(2).
     pub(crate) fn local_address(&self) -> io::Result<Address> {
-        if let Some(path) = &self.file {
-            return Ok(Address::Unix(path.clone()));
+        if let Some(file) = &self.file {
+            return Ok(Address::Unix(file.path().to_owned()));
         }
         let address = self.socket.local_addr()?;
         Ok(Address::Tcp(address.as_socket().map(|address| address.to_string()).unwrap_or_default()))
@@ -71,10 +68,7 @@ impl Listener {
 
     /// Removes its socket file: nobody comes through it any more.
     pub(crate) fn free_file(&mut self) {
-        if let Some(path) = self.file.take() {
-            // Nothing can be done about a file that somebody else removed.
-            let _ = fs::remove_file(path);
-        }
+        self.file = None;
     }
 
     /// Takes the next newcomer, ready for use without blocking.
@@ -117,25 +111,4 @@ fn listen(address: &SockAddr) -> io::Result<Socket> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// Removes a socket file if nobody listens on it.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is there and is no socket"));
-        }
-        Ok(_) => {}
-    }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    probe.set_nonblocking(true)?;
-    match probe.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Somebody listens, perhaps with a backlog that is full (connect(2)).
-        Ok(()) => Err(io::Error::from(io::ErrorKind::AddrInUse)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) => Err(error),
-    }
 }

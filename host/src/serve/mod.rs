@@ -5,6 +5,7 @@ mod console;
 mod gate;
 mod listener;
 mod server;
+mod socket_file;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -248,7 +249,8 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     if addresses.len() > 250 {
         return Err(StartError::TooManyListeners);
     }
-    raise_descriptor_limit(u64::from(options.max_conns) + addresses.len() as u64 + OTHER_DESCRIPTORS)?;
+    // A Unix socket has a lock with it.
+    raise_descriptor_limit(u64::from(options.max_conns) + 2 * addresses.len() as u64 + OTHER_DESCRIPTORS)?;
 
     let wants_console = options.console || io::stdin().is_terminal();
     let console_listener = ListenerId(speakers.len() as u8);
