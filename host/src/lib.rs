@@ -2,12 +2,13 @@
 //! terminal client for it, and a load generator for any server of its kind.
 //!
 //! `serve` drives the hub, `join` is the client; both wait through `poll`.
-//! `bench` is the load generator, and knows no server but by its `address`. `sys`
-//! is the only place with `unsafe`.
+//! `bench` is the load generator, and knows no server but by its `address`. `output` has
+//! what goes to the standard streams; `sys` is the only place with `unsafe`.
 
 mod address;
 pub mod bench;
 pub mod join;
+pub mod output;
 mod poll;
 pub mod serve;
 mod sys;

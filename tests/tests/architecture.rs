@@ -29,14 +29,15 @@ const CORE: [&str; 20] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 7] = [
+const HOST: [(&str, &[&str]); 8] = [
     ("address", &[]),
     ("sys", &[]),
+    ("output", &[]),
     ("poll", &["sys"]),
-    ("serve", &["address", "poll", "sys"]),
-    ("join", &["poll", "sys"]),
-    ("bench", &["address", "sys"]),
-    ("main", &["serve", "join", "bench"]),
+    ("serve", &["address", "output", "poll", "sys"]),
+    ("join", &["output", "poll", "sys"]),
+    ("bench", &["address", "output", "sys"]),
+    ("main", &["output", "serve", "join", "bench"]),
 ];
 
 /// The firmware's library: a module and those that it may import.

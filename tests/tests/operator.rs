@@ -2,20 +2,24 @@
 //! one, and never waits for who reads what it says.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use parlour_tests::client::{Client, Options};
-use parlour_tests::lines::PATIENCE;
+use parlour_tests::lines::{Lines, PATIENCE};
 use parlour_tests::programs::Program;
-use parlour_tests::server::{Driver, Server};
+use parlour_tests::server::{Driver, Server, wait_for_exit};
 use parlour_tests::{sys, with_each_driver};
 
 with_each_driver! {
     newcomers_at_the_end_are_told_or_refused_at_once,
     a_successor_starts_while_the_last_lines_are_sent,
+    a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost,
+    a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order,
 }
 
 /// A client that does not read, and for which more waits than the kernel takes: the server takes
@@ -143,7 +147,8 @@ fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {
     let mut server = driver.chatting(&["--chat", &unix]);
     let address = server.chat().to_owned();
     let stalled = stall(&address);
-    let mut witness = Client::enter(&unix);
+    let mut witness = Client::connect(&unix);
+    witness.expect_matching("a welcome", |line| line.starts_with("-- welcome"));
     server.signal(sys::SIGTERM);
     witness.wait_for("-- server is shutting down");
     let successor = driver.start(&["--chat", &address, "--chat", &unix]);
@@ -154,4 +159,60 @@ fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {
         drop(Client::enter(address));
     }
     successor.stop();
+}
+
+/// Starts a server that logs every connection, with pipes that nobody reads yet; says where it listens.
+fn logging(driver: Driver, stderr: Stdio, args: &[&str]) -> (Child, String) {
+    let mut command = driver.command(&[&["--chat", "0"], args].concat());
+    command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(stderr);
+    let mut server = command.spawn().expect("the program");
+    let mut output = BufReader::new(server.stdout.take().expect("its standard output"));
+    let mut listening = String::new();
+    output.read_line(&mut listening).expect("where it listens");
+    (server, listening.trim_end().trim_start_matches("listening chat ").to_owned())
+}
+
+fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(driver: Driver) {
+    // Two lines each, of about a hundred bytes: more than a pipe and what stands before it take.
+    const MANY: usize = 2_000;
+    let (mut server, address) = logging(driver, Stdio::piped(), &[]);
+    let mut alice = Client::enter(&address);
+    for _ in 0..MANY {
+        let mut client = Client::connect(&address);
+        client.expect_matching("a welcome", |line| line.starts_with("-- welcome"));
+        client.reset();
+    }
+    alice.catch_up();
+    let mut log = Lines::read_from("the log", server.stderr.take().expect("a pipe"));
+    let notice = log.wait_for("a notice", |line| line.contains("lines of the log are lost"));
+    let count = notice.split_once(" WARN parlour: ").expect("as other lines").1;
+    let lost: usize = count.split(' ').next().and_then(|count| count.parse().ok()).expect("a number");
+    assert!((1..2 * MANY).contains(&lost), "{notice:?}");
+    // Now that it is read, it is whole again, and its last line is not lost.
+    drop(Client::enter(&address));
+    sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+    alice.wait_for("-- server is shutting down");
+    assert_eq!(wait_for_exit(&mut server).expect("it ends").code(), Some(0));
+    assert!(log.to_end().iter().any(|line| line.contains("shutting down")), "{:?}", log.seen().last());
+}
+
+fn a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order(driver: Driver) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let unix = format!("unix:{}", path.display());
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("a device").into();
+    for (what, stderr) in [("closed", Stdio::piped()), ("not read", Stdio::piped()), ("full", full())] {
+        let (mut server, address) = logging(driver, stderr, &["--chat", &unix]);
+        let mut alice = Client::enter(&address);
+        let log = server.stderr.take();
+        if what == "closed" {
+            drop(log);
+        }
+        alice.catch_up();
+        drop(Client::enter(&address));
+        sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+        alice.wait_for("-- server is shutting down");
+        assert_eq!(wait_for_exit(&mut server).expect("it ends").code(), Some(0), "{what}");
+        assert!(!path.exists(), "{what}: the socket file is removed");
+    }
 }

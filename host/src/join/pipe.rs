@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::connection::{Connection, Lost};
 use super::lines::{Lines, is_quit};
-use super::{Options, complain};
+use crate::output::complain;
 use crate::poll::{Poller, Select};
 use crate::sys;
 
@@ -149,7 +150,7 @@ impl Pipe {
         if is_taken || self.has_quit || self.output_closed {
             return ExitCode::SUCCESS;
         }
-        complain(&format!("connection lost: {lost}"));
+        complain(format_args!("connection lost: {lost}"));
         ExitCode::FAILURE
     }
 }

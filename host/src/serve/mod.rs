@@ -24,6 +24,7 @@ use self::gate::Gate;
 use self::listener::Listener;
 use self::server::{Parts, Server};
 use crate::address::Address;
+use crate::output::complain;
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
@@ -238,7 +239,7 @@ pub fn run(options: &Options) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parlour: {error}");
+            complain(format_args!("parlour: {error}"));
             ExitCode::from(2)
         }
     }

@@ -158,12 +158,13 @@ impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut signals = 0;
         loop {
-            let is_settled = self.settle();
             if self.hub.is_shutting_down() {
+                // Before anybody is told: whoever hears it may start a successor.
                 self.close_listeners();
-                if signals > 1 || self.has_ended() {
-                    return Ok(());
-                }
+            }
+            let is_settled = self.settle();
+            if self.hub.is_shutting_down() && (signals > 1 || self.has_ended()) {
+                return Ok(());
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
             self.poller.wait(timeout)?;
