@@ -117,6 +117,13 @@ pub fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
     set_option(socket, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
 }
 
+/// Whether calls on what `fd` leads to return at once, for all who share it.
+pub fn is_nonblocking(fd: &impl AsFd) -> io::Result<bool> {
+    // SAFETY: no memory is involved.
+    let flags = check(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFL) })?;
+    Ok(flags & libc::O_NONBLOCK != 0)
+}
+
 fn socket_address(address: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,

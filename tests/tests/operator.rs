@@ -1,9 +1,10 @@
 //! What the one who runs the server relies on: it ends in order, leaves its addresses to the next
 //! one, and never waits for who reads what it says.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
@@ -20,6 +21,8 @@ with_each_driver! {
     a_successor_starts_while_the_last_lines_are_sent,
     a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost,
     a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order,
+    a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is,
+    no_pieces_put_together_command_the_operators_terminal,
 }
 
 /// A client that does not read, and for which more waits than the kernel takes: the server takes
@@ -166,10 +169,20 @@ fn logging(driver: Driver, stderr: Stdio, args: &[&str]) -> (Child, String) {
     let mut command = driver.command(&[&["--chat", "0"], args].concat());
     command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(stderr);
     let mut server = command.spawn().expect("the program");
-    let mut output = BufReader::new(server.stdout.take().expect("its standard output"));
-    let mut listening = String::new();
-    output.read_line(&mut listening).expect("where it listens");
-    (server, listening.trim_end().trim_start_matches("listening chat ").to_owned())
+    let address = address(server.stdout.as_mut().expect("its standard output"));
+    (server, address)
+}
+
+/// Where the one whose standard output this is listens, when it says so; no more is read of it.
+fn address(output: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).expect("where it listens");
+        line.push(byte[0]);
+    }
+    let line = String::from_utf8(line).expect("text");
+    line.trim_end().rsplit_once(' ').expect("words").1.to_owned()
 }
 
 fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(driver: Driver) {
@@ -215,4 +228,73 @@ fn a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order(driver: Dr
         assert_eq!(wait_for_exit(&mut server).expect("it ends").code(), Some(0), "{what}");
         assert!(!path.exists(), "{what}: the socket file is removed");
     }
+}
+
+fn a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is(driver: Driver) {
+    const LINES: usize = 2_000;
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let (screen, program) = sys::open_pty(24, 80).expect("a pseudo-terminal");
+    let outputs: [(OwnedFd, OwnedFd); 3] =
+        [(near.into(), far.into()), (reader.into(), writer.into()), (screen, program)];
+    for (number, (near, far)) in outputs.into_iter().enumerate() {
+        // As where many share it.
+        let other = far.try_clone().expect("a descriptor");
+        let mut command = driver.command(&["--chat", "0", "--watch", "--grace", "100ms"]);
+        command.stdout(far).stderr(Stdio::null());
+        let mut server = command.spawn().expect("the program");
+        drop(command);
+        let mut near = File::from(near);
+        let mut alice = Client::enter(&address(&mut near));
+        for _ in 0..LINES {
+            alice.say(&"x".repeat(900));
+        }
+        alice.catch_up();
+        assert!(!sys::is_nonblocking(&other).expect("open"), "number {number} is as it was for the others");
+        sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+        alice.wait_for("-- server is shutting down");
+        // It would wait some seconds for what it has to say.
+        sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+        assert_eq!(wait_for_exit(&mut server).expect("it ends").code(), Some(0), "number {number}");
+    }
+}
+
+fn no_pieces_put_together_command_the_operators_terminal(driver: Driver) {
+    let (screen, program) = sys::open_pty(24, 80).expect("a pseudo-terminal");
+    let mut command = driver.command(&["--relay", "0", "--watch"]);
+    command.stdout(program).stderr(Stdio::null());
+    let mut server = command.spawn().expect("the program");
+    drop(command);
+    let mut screen = File::from(screen);
+    let address = address(&mut screen);
+    let mut harmless_until = |wanted: &str| {
+        let mut seen = Vec::new();
+        while !seen.ends_with(wanted.as_bytes()) {
+            let mut byte = [0];
+            screen.read_exact(&mut byte).expect("more");
+            seen.push(byte[0]);
+        }
+        let text = String::from_utf8(seen).expect("whole characters");
+        let is_harmful = |c: char| c.is_control() && c != '\r' && c != '\n' || "\u{202e}\u{2066}".contains(c);
+        assert!(!text.contains(is_harmful), "{text:?}");
+    };
+    let (mut eve, mut mallory) = (Client::connect(&address), Client::connect(&address));
+    for (number, pieces) in
+        [&[&b"\xc2"[..], b"\x9b"][..], &[b"\xe2", b"\x80\xae"], &[b"\xe2\x81", b"\xa6"], &[b"\x1b", b"[2J"]]
+            .into_iter()
+            .enumerate()
+    {
+        // From one, and from two that work together.
+        for others in [false, true] {
+            eve.send(format!("{number}{others}:").as_bytes());
+            eve.send(pieces[0]);
+            harmless_until(&format!("{number}{others}:"));
+            let second = if others { &mut mallory } else { &mut eve };
+            second.send(pieces[1]);
+            second.send(b" end\n");
+            harmless_until(" end\r\n");
+        }
+    }
+    sys::signal(server.id(), sys::SIGTERM).expect("it runs");
+    assert_eq!(wait_for_exit(&mut server).expect("it ends").code(), Some(0));
 }

@@ -2,6 +2,8 @@
 //! what kind of line each one is (README, rule 7), and how one's own look. It
 //! knows no descriptor and no colours.
 
+use crate::output::neutral;
+
 /// A line without an end is cut here: a server may send for ever.
 const LINE_BYTES: usize = 64 * 1024;
 
@@ -39,16 +41,6 @@ impl Iterator for Lines {
         }
         Some(neutral(&String::from_utf8_lossy(&bytes)))
     }
-}
-
-/// `text` with what could command a terminal or turn a line's order round
-/// replaced by U+FFFD: control characters but tab, line separators, and
-/// bidirectional embeddings, overrides and isolates.
-pub(super) fn neutral(text: &str) -> String {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.replace(harmful, "\u{fffd}")
 }
 
 /// The kinds of line that the server sends.
@@ -140,7 +132,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LINE_BYTES, Lines, is_quit, neutral, own_line};
+    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line};
 
     #[track_caller]
     fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
@@ -169,16 +161,6 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut() {
         check_lines(&[&[b'a'; LINE_BYTES + 2]], &["a".repeat(LINE_BYTES + 1).as_str(), "a"]);
-    }
-
-    #[test]
-    fn whatever_commands_a_terminal_is_replaced() {
-        assert_eq!(
-            neutral("\x1b[2J\u{9b}2J\x7f\x07\r\n\t"),
-            "\u{fffd}[2J\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\t"
-        );
-        assert_eq!(neutral("a\u{202e}b\u{2067}c\u{2028}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
-        assert_eq!(neutral("e\u{301} 👩‍👩‍👧 שלום\u{200f}"), "e\u{301} 👩‍👩‍👧 שלום\u{200f}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ impl Pump {
             return Err(ErrorKind::InvalidInput.into());
         }
         self.near.send(piece).map(drop)
+    }
+
+    /// Writable when there is place again.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.near.as_raw_fd()
     }
 
     /// Waits until the thread has done all that was handed over, `limit` at the most. Nothing more

@@ -164,6 +164,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             let is_settled = self.settle();
             if self.hub.is_shutting_down() && (signals > 1 || self.has_ended()) {
+                self.operator.iter().for_each(Operator::finish);
                 return Ok(());
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
