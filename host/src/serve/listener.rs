@@ -24,6 +24,42 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// much at once: a room would wait for it in long pauses instead of short ones.
 const UNSENT: u32 = 32 * 1024;
 
+/// Why nobody was accepted (accept(2)).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// Nobody is there.
+    Nobody,
+    /// This newcomer is gone, or its network is in trouble. The next one may be there.
+    Gone,
+    /// Descriptors or memory are short: the newcomer waits.
+    Starved,
+    /// The listener takes nobody, and never will.
+    Broken,
+}
+
+impl Failure {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) => Self::Nobody,
+            Some(
+                libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+                | libc::EPERM
+                | libc::ETIMEDOUT,
+            ) => Self::Gone,
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::Starved,
+            _ => Self::Broken,
+        }
+    }
+}
+
 /// A socket that listens. A socket file goes with it.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -74,19 +110,27 @@ impl Listener {
     /// Takes the next newcomer, ready for use without blocking.
     ///
     /// # Errors
-    /// Those of accept(2); `WouldBlock` when nobody waits.
-    pub(crate) fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
-        let (socket, peer) = self.socket.accept()?;
-        socket.set_nonblocking(true)?;
+    /// Those of accept(2), and what they mean.
+    pub(crate) fn accept(&self) -> Result<(Socket, Option<IpAddr>), (Failure, io::Error)> {
+        let (socket, peer) = self.socket.accept().map_err(|error| (Failure::of(&error), error))?;
         let peer = peer.as_socket().map(|peer| peer.ip().to_canonical());
-        if peer.is_some() {
-            // What is ready goes out in one write: there is nothing to wait for.
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&KEEPALIVE)?;
-            socket.set_tcp_notsent_lowat(UNSENT)?;
+        match prepare(&socket, peer.is_some()) {
+            Ok(()) => Ok((socket, peer)),
+            // Its socket is as good as any other: its connection cannot be any more.
+            Err(error) => Err((Failure::Gone, error)),
         }
-        Ok((socket, peer))
     }
+}
+
+fn prepare(socket: &Socket, is_tcp: bool) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if is_tcp {
+        // What is ready goes out in one write: there is nothing to wait for.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&KEEPALIVE)?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
+    Ok(())
 }
 
 impl AsRawFd for Listener {
@@ -111,4 +155,18 @@ fn listen(address: &SockAddr) -> io::Result<Socket> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_want_of_descriptors_and_memory_is_waited_out() {
+        let failure = |number| Failure::of(&io::Error::from_raw_os_error(number));
+        assert_eq!([libc::EWOULDBLOCK, libc::EINTR].map(failure), [Failure::Nobody; 2]);
+        assert_eq!([libc::ECONNABORTED, libc::EPERM, libc::EHOSTUNREACH].map(failure), [Failure::Gone; 3]);
+        assert_eq!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(failure), [Failure::Starved; 3]);
+        assert_eq!([libc::EBADF, libc::EINVAL, libc::ENOTSOCK].map(failure), [Failure::Broken; 3]);
+    }
 }

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Event, ListenerId, Refusal};
 
-use super::link::is_passing;
 use super::{Newcomer, Server, Target};
 use crate::poll::Poller;
 use crate::serve::gate::Verdict;
-use crate::serve::listener::{BACKLOG, Listener};
+use crate::serve::listener::{BACKLOG, Failure, Listener};
 
 /// Newcomers that one turn lets in at the most: what they are greeted with, and what the
 /// others are told of them, goes out before the next ones come.
@@ -36,8 +35,13 @@ impl<P: Poller> Server<'_, P> {
             self.unwatch(listener.as_raw_fd());
             listener.free_file();
             for _ in 0..BACKLOG {
-                let Ok((socket, peer)) = listener.accept() else { break };
-                self.arrive(Newcomer { listener: ListenerId(index as u8), socket, peer });
+                match listener.accept() {
+                    Ok((socket, peer)) => {
+                        self.arrive(Newcomer { listener: ListenerId(index as u8), socket, peer });
+                    }
+                    Err((Failure::Gone, _)) => {}
+                    Err((Failure::Nobody | Failure::Starved | Failure::Broken, _)) => break,
+                }
             }
         }
         for newcomer in self.gate.close() {
@@ -53,10 +57,10 @@ impl<P: Poller> Server<'_, P> {
                     self.is_starved = false;
                     self.arrive(Newcomer { listener: ListenerId(index as u8), socket, peer });
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The newcomer has gone already.
-                Err(error) if is_passing(&error) || error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return self.starve(&error),
+                Err((Failure::Nobody, _)) => return,
+                Err((Failure::Gone, error)) => tracing::debug!("a newcomer has gone already: {error}"),
+                Err((Failure::Starved, error)) => return self.starve(&error),
+                Err((Failure::Broken, error)) => return self.give_up(index, &error),
             }
         }
     }
@@ -68,6 +72,14 @@ impl<P: Poller> Server<'_, P> {
         }
         self.starved_until = Some(Clock::now() + STARVED_PAUSE);
         self.watch_listeners(false);
+    }
+
+    /// Closes a listener that takes nobody any more: a bug, here or in a program that shares it.
+    fn give_up(&mut self, index: usize, error: &io::Error) {
+        let Some(listener) = self.listeners[index].take() else { return };
+        let address = listener.local_address().map(|address| address.to_string()).unwrap_or_default();
+        tracing::error!("nobody can come in by {address} any more: {error}");
+        self.unwatch(listener.as_raw_fd());
     }
 
     /// Lets a newcomer in, or wait if many have come from its address lately.
