@@ -129,6 +129,8 @@ fn prepare(socket: &Socket, is_tcp: bool) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.set_tcp_notsent_lowat(UNSENT)?;
+        // The Synch of telnet sends its last byte as urgent data (RFC 854): out of line it would be lost.
+        socket.set_out_of_band_inline(true)?;
     }
     Ok(())
 }
