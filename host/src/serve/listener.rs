@@ -65,6 +65,7 @@ impl Failure {
 pub(crate) struct Listener {
     socket: Socket,
     file: Option<SocketFile>,
+    is_inherited: bool,
 }
 
 impl Listener {
@@ -87,7 +88,17 @@ impl Listener {
         }
         let socket = result?;
         let file = claim.map(Claim::made).transpose()?;
-        Ok(Self { socket, file })
+        Ok(Self { socket, file, is_inherited: false })
+    }
+
+    /// A socket that was handed over: its file and its backlog are those of whoever made it.
+    pub(crate) fn inherited(socket: Socket) -> Self {
+        Self { socket, file: None, is_inherited: true }
+    }
+
+    /// Whether those who have come and are not accepted will be accepted by another process.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.is_inherited
     }
 
     /// Where it listens, with the real port.
@@ -95,11 +106,8 @@ impl Listener {
     /// # Errors
     /// Those of getsockname(2).
     pub(crate) fn local_address(&self) -> io::Result<Address> {
-        if let Some(file) = &self.file {
-            return Ok(Address::Unix(file.path().to_owned()));
-        }
-        let address = self.socket.local_addr()?;
-        Ok(Address::Tcp(address.as_socket().map(|address| address.to_string()).unwrap_or_default()))
+        let local = self.socket.local_addr()?;
+        Address::of(&local).ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// Removes its socket file: nobody comes through it any more.

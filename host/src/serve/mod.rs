@@ -3,6 +3,7 @@
 mod access;
 mod console;
 mod gate;
+mod inherited;
 mod listener;
 mod server;
 mod socket_file;
@@ -21,6 +22,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 use self::access::{Access, Network};
 use self::console::Console;
 use self::gate::Gate;
+use self::inherited::Inherited;
 use self::listener::Listener;
 use self::server::{Parts, Server};
 use crate::address::Address;
@@ -196,6 +198,7 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
 #[derive(Debug)]
 enum StartError {
     Listen(Address, io::Error),
+    Inherited(String),
     Limits(LimitsError),
     Descriptors { wanted: u64, most: u64 },
     TooManyListeners,
@@ -207,6 +210,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Inherited(address) => {
+                write!(f, "a socket was handed over that listens on {address}, and no listener is to")
+            }
             StartError::Limits(LimitsError::LogTooSmall { least }) => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")
             }
@@ -365,10 +371,16 @@ fn signals() -> io::Result<UnixStream> {
 }
 
 fn listen(addresses: &[Address]) -> Result<Vec<Listener>, StartError> {
-    let bind = |address: &Address| {
-        Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error))
+    let mut inherited = Inherited::take().map_err(|error| StartError::System("LISTEN_FDS", error))?;
+    let claimed: Vec<_> = addresses.iter().map(|address| inherited.claim(address)).collect();
+    if let Some(address) = inherited.unclaimed() {
+        return Err(StartError::Inherited(address));
+    }
+    let bind = |(address, claimed): (&Address, Option<_>)| match claimed {
+        Some(socket) => Ok(Listener::inherited(socket)),
+        None => Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error)),
     };
-    addresses.iter().map(bind).collect()
+    addresses.iter().zip(claimed).map(bind).collect()
 }
 
 /// Says on standard output where it listens, now that all do: scripts wait for it.

@@ -46,12 +46,6 @@ impl Claim {
     }
 }
 
-impl SocketFile {
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
 impl Drop for SocketFile {
     fn drop(&mut self) {
         remove_own(&self.path, self.id);

@@ -28,12 +28,15 @@ impl<P: Poller> Server<'_, P> {
     }
 
     /// Listens no more: the addresses are free for a successor at once. Those who have come by now
-    /// are told why they are not let in.
+    /// are told why they are not let in, unless a successor gets the same socket.
     pub(super) fn close_listeners(&mut self) {
         for index in 0..self.listeners.len() {
             let Some(mut listener) = self.listeners[index].take() else { continue };
             self.unwatch(listener.as_raw_fd());
             listener.free_file();
+            if listener.is_inherited() {
+                continue;
+            }
             for _ in 0..BACKLOG {
                 match listener.accept() {
                     Ok((socket, peer)) => {
@@ -50,6 +53,10 @@ impl<P: Poller> Server<'_, P> {
     }
 
     pub(super) fn accept(&mut self, index: usize) {
+        if self.hub.is_shutting_down() {
+            // In this turn the listener will be closed.
+            return;
+        }
         for _ in 0..NEWCOMERS {
             let Some(listener) = &self.listeners[index] else { return };
             match listener.accept() {
