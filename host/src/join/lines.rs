@@ -12,6 +12,8 @@ const LINE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
+    /// So many of them were given as lines.
+    given: usize,
 }
 
 impl Lines {
@@ -21,7 +23,8 @@ impl Lines {
 
     /// The line that never got its end, if there is one.
     pub(super) fn rest(&mut self) -> Option<String> {
-        let bytes = std::mem::take(&mut self.bytes);
+        let bytes = self.bytes.split_off(self.given);
+        *self = Self::default();
         (!bytes.is_empty()).then(|| neutral(&String::from_utf8_lossy(&bytes)))
     }
 }
@@ -30,16 +33,17 @@ impl Iterator for Lines {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        let end = self.bytes.iter().position(|&byte| byte == b'\n');
-        let end = end.or((self.bytes.len() > LINE_BYTES).then_some(LINE_BYTES))?;
-        let mut bytes: Vec<u8> = self.bytes.drain(..=end).collect();
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-        }
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-        Some(neutral(&String::from_utf8_lossy(&bytes)))
+        let rest = &self.bytes[self.given..];
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let Some(end) = end.or((rest.len() > LINE_BYTES).then_some(LINE_BYTES)) else {
+            self.bytes.drain(..self.given);
+            self.given = 0;
+            return None;
+        };
+        let line = &rest[..=end];
+        let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        self.given += end + 1;
+        Some(neutral(&String::from_utf8_lossy(line)))
     }
 }
 
