@@ -25,8 +25,8 @@ with_each_driver! {
     no_pieces_put_together_command_the_operators_terminal,
 }
 
-/// A client that does not read, and for which more waits than the kernel takes: the server takes
-/// three seconds to end.
+/// A client that does not read, and for which more waits than the kernel takes: a server whose grace
+/// is long takes three seconds to end.
 fn stall(address: &str) -> Client {
     let small = Options { receive_buffer: Some(4096), source: None };
     let stalled = Client::enter_with(address, small);
@@ -41,7 +41,7 @@ fn newcomers_at_the_end_are_told_or_refused_at_once(driver: Driver) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let unix = format!("unix:{}", path.display());
-    let mut server = driver.chatting(&["--chat", &unix, "--connect-rate", "10"]);
+    let mut server = driver.chatting(&["--chat", &unix, "--connect-rate", "10", "--grace", "1h"]);
     let stalled = stall(server.chat());
     // Stopped, the server finds them all when it is to end.
     server.signal(sys::SIGSTOP);
@@ -147,7 +147,7 @@ fn a_lock_that_is_a_link_is_not_followed() {
 fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {
     let directory = tempfile::tempdir().expect("a directory");
     let unix = format!("unix:{}", directory.path().join("chat.sock").display());
-    let mut server = driver.chatting(&["--chat", &unix]);
+    let mut server = driver.chatting(&["--chat", &unix, "--grace", "1h"]);
     let address = server.chat().to_owned();
     let stalled = stall(&address);
     let mut witness = Client::connect(&unix);
