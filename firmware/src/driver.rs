@@ -278,6 +278,7 @@ impl<'h> Driver<'h> {
         match opened {
             Ok(conn) => {
                 link.phase = Phase::Open(conn);
+                socket.set_timeout(Some(self.options.timeout));
                 self.links[conn.slot()].of_slot = index as u16;
                 note(Note::Connected(conn, listener));
             }
@@ -442,9 +443,8 @@ impl<'h> Driver<'h> {
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
         socket.set_keep_alive(Some(self.options.keep_alive));
-        // Nobody else can be refused while a handshake is not finished.
-        let timeout = if link.refuses { self.options.linger } else { self.options.timeout };
-        socket.set_timeout(Some(timeout));
+        // Nobody else can have the place while a handshake is not finished.
+        socket.set_timeout(Some(self.options.linger));
         // It is closed and the port is not 0.
         let _ = socket.listen(link.port);
     }

@@ -18,6 +18,12 @@ pub enum Address {
 }
 
 impl Address {
+    /// What the system calls a socket's address; `None` where it is of another kind.
+    pub(crate) fn of(local: &SockAddr) -> Option<Self> {
+        let tcp = local.as_socket().map(|address| Address::Tcp(address.to_string()));
+        tcp.or_else(|| local.as_pathname().map(|path| Address::Unix(path.to_owned())))
+    }
+
     /// What it stands for to the system: a name may stand for several.
     ///
     /// # Errors

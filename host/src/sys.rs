@@ -152,6 +152,29 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     check_len(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len()) })
 }
 
+/// Takes over a socket that listens and that this process was started with, and closes it on exec.
+/// Such a descriptor is named once, and before the process opens a socket that listens itself.
+///
+/// # Errors
+/// It is closed, or no stream socket that listens.
+pub(crate) fn inherit_listener(fd: RawFd) -> io::Result<OwnedFd> {
+    for (option, expected) in [(libc::SO_TYPE, libc::SOCK_STREAM), (libc::SO_ACCEPTCONN, 1)] {
+        let mut value: c_int = 0;
+        let mut size = size_of::<c_int>() as libc::socklen_t;
+        let to = ptr::from_mut(&mut value).cast::<c_void>();
+        // SAFETY: the kernel writes an int and its size, and both outlive the call.
+        check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, option, to, &raw mut size) })?;
+        if value != expected {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no stream socket that listens"));
+        }
+    }
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: the descriptor is open, and as it listens and this process has opened none that
+    // does, nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// How many written bytes the peer's system has not acknowledged yet: `TIOCOUTQ`
 /// of tcp(7).
 pub(crate) fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {

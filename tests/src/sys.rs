@@ -64,6 +64,29 @@ pub fn give_own_network(command: &mut Command) {
     unsafe { command.pre_exec(apply) };
 }
 
+/// Lets `command` start with `given` as its descriptors from 3 on.
+pub fn hand_over(command: &mut Command, given: &[&dyn AsFd]) -> io::Result<()> {
+    let mut copies = Vec::new();
+    for fd in given {
+        let fd = fd.as_fd().as_raw_fd();
+        // SAFETY: no memory is involved. The copy's number is none of those that are to be.
+        let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 100) })?;
+        // SAFETY: the descriptor was just opened and nothing else owns it.
+        copies.push(unsafe { OwnedFd::from_raw_fd(copy) });
+    }
+    let apply = move || {
+        for (number, copy) in (3..).zip(&copies) {
+            // SAFETY: no memory is involved.
+            check(unsafe { libc::dup2(copy.as_raw_fd(), number) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes async-signal-safe calls alone and allocates
+    // nothing.
+    unsafe { command.pre_exec(apply) };
+    Ok(())
+}
+
 /// Sets the soft limit of descriptors of the running process `pid`, a child of
 /// this one.
 pub fn set_descriptor_limit_of(pid: u32, count: u64) -> io::Result<()> {
@@ -135,6 +158,27 @@ fn set_option<T>(socket: &impl AsFd, name: c_int, value: &T) -> io::Result<()> {
 /// Makes the close of `socket` a reset: what was not yet sent is thrown away.
 pub fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
     set_option(socket, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+/// Whether calls on what `fd` leads to return at once, for all who share it.
+pub fn is_nonblocking(fd: &impl AsFd) -> io::Result<bool> {
+    // SAFETY: no memory is involved.
+    let flags = check(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFL) })?;
+    Ok(flags & libc::O_NONBLOCK != 0)
+}
+
+/// Lets the socket `listener` listen no more, whoever shares it.
+pub fn shut_down(listener: &impl AsFd) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::shutdown(listener.as_fd().as_raw_fd(), libc::SHUT_RDWR) }).map(drop)
+}
+
+/// Sends a byte as urgent data.
+pub fn send_urgent(socket: &impl AsFd, byte: u8) -> io::Result<()> {
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the pointer and the size are those of a live byte.
+    let sent = unsafe { libc::send(fd, (&raw const byte).cast(), 1, libc::MSG_OOB) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn socket_address(address: SocketAddrV4) -> libc::sockaddr_in {

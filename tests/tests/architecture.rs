@@ -32,15 +32,16 @@ const CORE: [&str; 21] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 8] = [
+const HOST: [(&str, &[&str]); 9] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
+    ("output", &[]),
     ("poll", &["sys"]),
-    ("serve", &["address", "names", "poll", "sys"]),
-    ("join", &["poll", "sys"]),
-    ("bench", &["address", "sys"]),
-    ("main", &["serve", "join", "bench"]),
+    ("serve", &["address", "names", "output", "poll", "sys"]),
+    ("join", &["output", "poll", "sys"]),
+    ("bench", &["address", "output", "sys"]),
+    ("main", &["output", "serve", "join", "bench"]),
 ];
 
 /// The firmware's library: a module and those that it may import.

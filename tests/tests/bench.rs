@@ -266,7 +266,7 @@ fn a_corrupt_line_is_found() {
     finds(&[("corrupt", 1)], |number, line, out| {
         out.extend_from_slice(line);
         if number == VICTIM {
-            out[30] ^= 1;
+            out[40] ^= 1;
         }
     });
 }

@@ -1,5 +1,6 @@
 //! What goes wrong with connections and descriptors harms nobody else.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ with_each_driver! {
     who_asks_and_does_not_read_is_not_read_until_it_does,
     who_is_gone_but_not_read_yet_costs_nothing_and_goes_within_a_second,
     who_comes_in_the_turn_in_which_another_leaves_is_heard,
+    an_urgent_byte_is_where_it_was_sent,
+    a_peer_that_vanishes_is_looked_for,
 }
 
 fn without_descriptors_it_waits_until_one_is_free(driver: Driver) {
@@ -284,6 +287,44 @@ fn who_comes_in_the_turn_in_which_another_leaves_is_heard(driver: Driver) {
         assert_eq!(server.descriptors(), descriptors, "it has the other's number");
         newcomer.reset();
         wait_for_descriptors(&server, descriptors.len() - 1);
+    }
+    server.stop();
+}
+
+fn an_urgent_byte_is_where_it_was_sent(driver: Driver) {
+    let server = driver.start(&["--echo", "0"]);
+    let stream = TcpStream::connect(server.address("echo")).expect("a listener");
+    for (before, urgent, after) in [("a", b'b', "c\n"), ("d", b'\xf2', "e\n"), ("", b'f', "g\n")] {
+        (&stream).write_all(before.as_bytes()).expect("a connection");
+        sys::send_urgent(&stream, urgent).expect("a connection");
+        (&stream).write_all(after.as_bytes()).expect("a connection");
+        let sent = [before.as_bytes(), &[urgent], after.as_bytes()].concat();
+        let mut echoed = vec![0; sent.len()];
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        (&stream).read_exact(&mut echoed).expect("all of it");
+        assert_eq!(echoed, sent);
+    }
+}
+
+fn a_peer_that_vanishes_is_looked_for(driver: Driver) {
+    let server = driver.chatting(&[]);
+    let mut alice = Client::enter(server.chat());
+    alice.expect_nothing();
+    let port: u16 = server.port().parse().expect("a port");
+    // proc(5): the local address, the remote one, the state, the queues, and which timer runs.
+    let (local, established, keepalive) = (format!(":{port:04X}"), "01", "02:");
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut ours = rows.filter(|row| row[1].ends_with(&local) && row[3] == established);
+        let row = ours.next().expect("the connection");
+        if row[5].starts_with(keepalive) {
+            break;
+        }
+        // Until what was sent last is acknowledged another one runs.
+        assert!(Instant::now() < give_up, "no timer for a peer that is silent: {row:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
     server.stop();
 }

@@ -1,12 +1,15 @@
 //! The terminal client, in a pseudo-terminal and in pipes.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use parlour_tests::client::Client;
 use parlour_tests::programs::Program;
-use parlour_tests::server::{Server, binary};
+use parlour_tests::server::{Server, binary, wait_for_exit};
+use parlour_tests::sys;
 use parlour_tests::terminal::Terminal;
 
 fn join(args: &[&str]) -> Command {
@@ -61,6 +64,8 @@ fn the_line_is_edited_with_the_usual_keys() {
     let (mut terminal, mut bob) = joined(&server, &[]);
     for (keys, sent) in [
         ("abd\x1b[Dc\r", "abcd"),
+        // F1 on the console of Linux.
+        ("\x1b[[Ahelp\r", "help"),
         ("world\x01hello \x05!\r", "hello world!"),
         ("all of this\x15gone\r", "gone"),
         ("one two\x17three\r", "one three"),
@@ -299,4 +304,46 @@ fn a_server_that_is_no_parlour_is_shown_as_it_is() {
     client.stdout.wait_for_line("whatever");
     client.stdout.wait_for_line("unfinished");
     client.wait();
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
+    type End = fn(&mut File, u32);
+    let ends: [(End, i32); 2] = [
+        (|_, client| sys::signal(client, sys::SIGTERM).expect("it runs"), 128 + sys::SIGTERM),
+        (|keyboard, _| keyboard.write_all(b"\x03").expect("a terminal"), 0),
+    ];
+    for (end, code) in ends {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (screen, line) = sys::open_pty(24, 80).expect("a pseudo-terminal");
+        let modes = sys::terminal_modes(&line).expect("a terminal");
+        let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
+        let mut command = join(&[&listener.local_addr().expect("an address").to_string()]);
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        sys::lead_session(&mut command);
+        let mut client = command.spawn().expect("it starts");
+        let (mut server, _) = listener.accept().expect("the client");
+        // Until neither client nor kernel takes more.
+        server.set_write_timeout(Some(Duration::from_millis(500))).expect("a socket");
+        while server.write_all(&[b"<bob> ", &[b'x'; 1_000][..], b"\r\n"].concat()).is_ok() {}
+        let start = Instant::now();
+        end(&mut File::from(screen.try_clone().expect("a descriptor")), client.id());
+        let status = wait_for_exit(&mut client).expect("it ends");
+        assert_eq!(status.code(), Some(code));
+        assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
+        assert_eq!(sys::terminal_modes(&line).expect("a terminal"), modes);
+    }
+}
+
+#[test]
+fn quitting_in_pieces_is_quitting() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut client = Program::start_command(join(&[server.port()]));
+    // What it has sent it has read, and the piece that came with it.
+    client.send("hello\n/qu");
+    bob.wait_for("<guest-1> hello");
+    client.send("it good night\n");
+    bob.wait_for("-- guest-1 left (good night)");
+    assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
 }

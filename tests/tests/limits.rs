@@ -12,6 +12,7 @@ with_each_driver! {
     those_denied_do_not_come_in,
     who_is_denied_is_not_let_in_by_an_allowance,
     one_address_has_no_more_than_its_connections,
+    who_comes_by_ipv4_to_a_listener_for_both_counts_as_that,
     newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them,
     a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so,
     a_newcomer_too_many_is_told_so_while_the_others_go_on,
@@ -59,6 +60,19 @@ fn one_address_has_no_more_than_its_connections(driver: Driver) {
     first.half_close();
     second.expect_line(&format!("-- {} left", first.name()));
     let _third = Client::enter_with(server.chat(), from(2));
+}
+
+fn who_comes_by_ipv4_to_a_listener_for_both_counts_as_that(driver: Driver) {
+    let server =
+        driver.start(&["--chat", "[::]:0", "--max-conns-per-ip", "1", "--deny", "::ffff:127.0.0.4/128"]);
+    let address = format!("127.0.0.1:{}", server.port());
+    let welcomed = |last: u8| {
+        let mut client = Client::connect_with(&address, from(last));
+        let seen = client.read_some();
+        String::from_utf8_lossy(&seen).starts_with("-- welcome").then_some(client)
+    };
+    let inside = [2, 3, 2, 4, 5].map(welcomed);
+    assert_eq!(inside.map(|client| client.is_some()), [true, true, false, false, true]);
 }
 
 fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(driver: Driver) {

@@ -164,18 +164,22 @@ fn a_driver_without_clients_sleeps() {
 }
 
 #[test]
-fn a_handshake_that_is_never_finished_does_not_hold_a_refusal_for_long() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+fn handshakes_that_are_never_finished_hold_no_place_for_long() {
+    const PLACES: usize = 3;
+    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(PLACES));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
-    let newcomer = wire.newcomer();
-    wire.send_only();
-    wire.turn();
-    wire.unplug(newcomer);
-    wire.run();
-    assert_eq!(wire.listening(CHAT), REFUSALS - 1);
+    for _ in 0..PLACES - 1 + REFUSALS {
+        let newcomer = wire.newcomer();
+        wire.send_only();
+        wire.turn();
+        wire.unplug(newcomer);
+        wire.run();
+    }
+    assert_eq!(wire.listening(CHAT), 0, "each place has its handshake");
     wire.advance(plan.options.linger + SECOND);
-    assert_eq!(wire.listening(CHAT), REFUSALS);
+    assert_eq!(wire.listening(CHAT), PLACES - 1 + REFUSALS);
+    wire.people(["alice", "bob"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) struct Book {
     /// Set where one alone sends, as fast as it goes.
     pub(super) stream: Option<Stream>,
     /// Latencies in nanoseconds, of the first sender's lines from this number on.
-    pub(super) latency: Option<(u32, Histogram<u64>)>,
+    pub(super) latency: Option<(u64, Histogram<u64>)>,
     /// Who has received something since the last feeding.
     pub(super) heard: Vec<usize>,
     /// The last line of the server's own.

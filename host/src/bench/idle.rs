@@ -24,7 +24,7 @@ struct Room<'a> {
     lines: &'a Lines,
     crowd: Crowd,
     /// Lines of newcomers so far.
-    number: u32,
+    number: u64,
     /// The last one who came, and when it first had something from the server.
     newcomer: usize,
     greeted_at: Option<Instant>,
@@ -75,7 +75,7 @@ impl Room<'_> {
     }
 
     /// Takes what has come. Returns the number of the last line among it, and whether there was anything.
-    fn step(&mut self, timeout: Duration) -> Result<(Option<u32>, bool), BenchError> {
+    fn step(&mut self, timeout: Duration) -> Result<(Option<u64>, bool), BenchError> {
         let (mut came, mut any) = (None, false);
         let (lines, answer) = (self.lines, self.plan.dialect.answer);
         let (mut said, newcomer, greeted_at) = (Vec::new(), self.newcomer, &mut self.greeted_at);

@@ -71,8 +71,8 @@ pub(super) enum Audience {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) id: Id,
-    pub(super) before: u32,
-    pub(super) after: u32,
+    pub(super) before: u64,
+    pub(super) after: u64,
 }
 
 /// Counts lines, by receiver and sender.
@@ -81,11 +81,11 @@ pub(super) struct Ledger {
     senders: usize,
     pub(super) audience: Audience,
     /// For each sender: how many lines it has sent.
-    sent: Vec<u32>,
+    sent: Vec<u64>,
     /// For each receiver and sender: the number that comes next.
-    next: Vec<u32>,
+    next: Vec<u64>,
     /// The numbers below `next` that have not come.
-    missing: HashMap<(usize, u32), BTreeSet<u32>>,
+    missing: HashMap<(usize, u32), BTreeSet<u64>>,
     /// While it is being found out who gets what, nothing is a fault.
     probing: bool,
     pub(super) faults: Faults,
@@ -113,7 +113,7 @@ impl Ledger {
     }
 
     /// How many lines `sender` has sent.
-    pub(super) fn sent(&self, sender: usize) -> u32 {
+    pub(super) fn sent(&self, sender: usize) -> u64 {
         self.sent[sender]
     }
 
@@ -125,7 +125,7 @@ impl Ledger {
     }
 
     /// The number that `receiver` gets next from `sender`.
-    pub(super) fn next(&self, receiver: usize, sender: usize) -> u32 {
+    pub(super) fn next(&self, receiver: usize, sender: usize) -> u64 {
         self.next[receiver * self.senders + sender]
     }
 
@@ -149,9 +149,9 @@ impl Ledger {
     }
 
     /// Enters `count` whole lines of `sender` that came in order.
-    pub(super) fn take_many(&mut self, receiver: usize, sender: usize, count: u32) {
+    pub(super) fn take_many(&mut self, receiver: usize, sender: usize, count: u64) {
         self.next[receiver * self.senders + sender] += count;
-        self.deliveries += u64::from(count);
+        self.deliveries += count;
     }
 
     /// Enters what was found in a line that came. Returns which it was, if that
@@ -186,7 +186,7 @@ impl Ledger {
     }
 
     #[cold]
-    fn out_of_order(&mut self, receiver: usize, id: Id, before: u32) {
+    fn out_of_order(&mut self, receiver: usize, id: Id, before: u64) {
         let missing = self.missing.entry((receiver, id.sender)).or_default();
         if id.number > before {
             missing.extend(before..id.number);
@@ -200,7 +200,7 @@ impl Ledger {
     /// How many lines `receiver` has yet to get, those that others overtook not counted.
     pub(super) fn outstanding(&self, receiver: usize) -> u64 {
         let senders = (0..self.senders).filter(|&sender| self.expects(receiver, sender));
-        senders.map(|sender| u64::from(self.sent[sender] - self.next(receiver, sender))).sum()
+        senders.map(|sender| self.sent[sender] - self.next(receiver, sender)).sum()
     }
 
     /// What never came to `receiver` is lost.
@@ -233,11 +233,11 @@ mod tests {
         assert_eq!(ledger.faults, expected);
     }
 
-    fn id(number: u32) -> Id {
+    fn id(number: u64) -> Id {
         Id { sender: 0, number }
     }
 
-    fn whole<const N: usize>(numbers: [u32; N]) -> [Verdict; N] {
+    fn whole<const N: usize>(numbers: [u64; N]) -> [Verdict; N] {
         numbers.map(|number| Verdict::Whole(id(number)))
     }
 

@@ -2,8 +2,8 @@
 //! said of one that came. It knows no connections and remembers nothing.
 //!
 //! ```text
-//! bench-epdk-aaah-aaaaaack-QRSTUVWXYZabcdef...
-//!       run  from number   filler that depends on both
+//! bench-epdk-aaah-aaaaaaaaaaaaaack-QRSTUVWXYZabcdef...
+//!       run  from number           filler that depends on both
 //! ```
 //!
 //! Numbers are hexadecimal with the digits `a` to `p`, which eight at a time are
@@ -16,7 +16,7 @@ use memchr::memmem::Finder;
 /// `bench-RUN-`, by which a line is known to be one of this run.
 const MARK: usize = 11;
 /// The mark, the sender, the number, and their dashes.
-const HEAD: usize = MARK + 5 + 9;
+const HEAD: usize = MARK + 5 + 17;
 const FIRST_DIGIT: u8 = b'a';
 /// The filler starts at another of these in each line, and has this period.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -30,7 +30,7 @@ pub const LONGEST_LINE: usize = 16 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id {
     pub(super) sender: u32,
-    pub(super) number: u32,
+    pub(super) number: u64,
 }
 
 /// What became of a line.
@@ -67,16 +67,16 @@ impl Lines {
 
     /// Appends a line, without LF.
     pub(super) fn write(&self, id: Id, to: &mut Vec<u8>) {
-        let mut head = *b"bench-aaaa-aaaa-aaaaaaaa-";
+        let mut head = *b"bench-aaaa-aaaa-aaaaaaaaaaaaaaaa-";
         head[..MARK].copy_from_slice(&self.mark);
-        write_digits(&mut head[MARK..MARK + 4], id.sender);
-        write_digits(&mut head[MARK + 5..MARK + 13], id.number);
+        write_digits(&mut head[MARK..MARK + 4], id.sender.into());
+        write_digits(&mut head[MARK + 5..MARK + 21], id.number);
         to.extend_from_slice(&head);
         to.extend_from_slice(self.filler(id));
     }
 
     fn filler(&self, id: Id) -> &[u8] {
-        let from = id.sender.wrapping_add(id.number) as usize % ALPHABET.len();
+        let from = u64::from(id.sender).wrapping_add(id.number) as usize % ALPHABET.len();
         &self.filler[from..][..self.len - HEAD]
     }
 
@@ -125,11 +125,12 @@ fn read_head(head: &[u8]) -> Option<Id> {
         return None;
     }
     let sender = read_digits(&head[MARK..MARK + 4])?;
-    let number = read_digits(&head[MARK + 5..MARK + 13])?;
-    Some(Id { sender, number })
+    let high = read_digits(&head[MARK + 5..MARK + 13])?;
+    let low = read_digits(&head[MARK + 13..MARK + 21])?;
+    Some(Id { sender, number: u64::from(high) << 32 | u64::from(low) })
 }
 
-fn write_digits(to: &mut [u8], value: u32) {
+fn write_digits(to: &mut [u8], value: u64) {
     for (place, digit) in to.iter_mut().rev().enumerate() {
         *digit = FIRST_DIGIT + (value >> (4 * place)) as u8 % 16;
     }
@@ -154,7 +155,7 @@ fn read_digits(digits: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const ID: Id = Id { sender: 7, number: 0x1234_abcd };
+    const ID: Id = Id { sender: 7, number: 0x5678_0000_1234_abcd };
 
     fn line() -> Vec<u8> {
         let mut line = Vec::new();
@@ -173,7 +174,7 @@ mod tests {
     fn digits_are_read_as_they_are_written() {
         for value in [0, 1, 15, 16, 0x1234_abcd, u32::MAX] {
             let mut digits = [0; 8];
-            write_digits(&mut digits, value);
+            write_digits(&mut digits, value.into());
             assert_eq!(read_digits(&digits), Some(value));
             for at in 0..8 {
                 for wrong in [0, b'`', b'q', 255] {
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_the_servers() {
-        for text in ["", "\r", "-- welcome", "bench-aaaa-aaah-bcdeklmn-", "bench-epdk"] {
+        for text in ["", "\r", "-- welcome", "bench-aaaa-aaah-aaaaaaaabcdeklmn-", "bench-epdk"] {
             check(text.as_bytes(), &[]);
         }
     }
@@ -207,7 +208,7 @@ mod tests {
     fn a_line_with_bytes_missing_is_cut() {
         check(&line()[..62], &[Verdict::Cut(Some(ID))]);
         check(&line()[..20], &[Verdict::Cut(None)]);
-        let hole = [&line()[..30], &line()[31..]].concat();
+        let hole = [&line()[..40], &line()[41..]].concat();
         check(&hole, &[Verdict::Cut(Some(ID))]);
     }
 
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_line_with_another_byte_is_corrupt() {
-        for (at, id) in [(12, None), (24, None), (25, Some(ID)), (62, Some(ID))] {
+        for (at, id) in [(12, None), (20, None), (32, None), (33, Some(ID)), (62, Some(ID))] {
             let mut line = line();
             line[at] = b'!';
             check(&line, &[Verdict::Corrupt(id)]);

@@ -35,6 +35,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
+use crate::output::complain;
 use crate::sys;
 
 pub use self::dialect::Dialect;
@@ -265,7 +266,7 @@ pub fn run(options: &Options) -> ExitCode {
     // Who does not read it does not want to know.
     let _ = io::stdout().write_all(text.as_bytes());
     if let Err((work, error)) = outcome {
-        eprintln!("parlour: {work}: {error}");
+        complain(format_args!("parlour: {work}: {error}"));
         return ExitCode::from(2);
     }
     ExitCode::from(u8::from(reports.iter().any(|report| report.faults.any() || report.stopped)))

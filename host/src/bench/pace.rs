@@ -10,11 +10,11 @@ use super::ledger::{Arrival, Ledger};
 pub(super) enum Pace {
     /// The first one, for those who receive: it is at most so many lines ahead
     /// of the slowest, and sends no lines from `end` on.
-    Window { ahead: u32, end: u32 },
+    Window { ahead: u64, end: u64 },
     /// All for all.
     Rounds(Rounds),
     /// Each for its own lines to come back.
-    Echo { ahead: u32 },
+    Echo { ahead: u64 },
     /// The first one for the time.
     Schedule(Schedule),
 }
@@ -24,18 +24,18 @@ pub(super) enum Pace {
 #[derive(Debug)]
 pub(super) struct Rounds {
     /// How many lines a client may be ahead of the round.
-    ahead: u32,
-    round: u32,
+    ahead: u64,
+    round: u64,
     /// How many are in that round.
     slowest: usize,
     /// For each client: the round that it is in itself, and of how many it has no more lines.
-    rounds: Vec<u32>,
+    rounds: Vec<u64>,
     behind: Vec<u32>,
 }
 
 impl Rounds {
     /// All who are in the ledger, as it is now.
-    pub(super) fn new(ahead: u32, ledger: &Ledger) -> Self {
+    pub(super) fn new(ahead: u64, ledger: &Ledger) -> Self {
         let count = ledger.senders();
         let mut rounds = Self { ahead, round: 0, slowest: 0, rounds: vec![0; count], behind: vec![0; count] };
         for client in 0..count {
@@ -78,7 +78,7 @@ impl Rounds {
     }
 
     /// The number from which on everybody has to wait.
-    pub(super) fn end(&self) -> u32 {
+    pub(super) fn end(&self) -> u64 {
         self.round + self.ahead
     }
 }
@@ -88,18 +88,19 @@ impl Rounds {
 pub(super) struct Schedule {
     start: Instant,
     interval: Duration,
-    first: u32,
+    first: u64,
 }
 
 impl Schedule {
     /// `rate` lines a second from `start` on, the first of which has the number `first`.
-    pub(super) fn new(start: Instant, rate: u32, first: u32) -> Self {
+    pub(super) fn new(start: Instant, rate: u32, first: u64) -> Self {
         Self { start, interval: Duration::from_secs(1) / rate, first }
     }
 
     /// When line `number` is to be sent.
-    pub(super) fn due(&self, number: u32) -> Instant {
-        self.start + self.interval * (number - self.first)
+    pub(super) fn due(&self, number: u64) -> Instant {
+        let interval = self.interval.as_nanos() as u64;
+        self.start + Duration::from_nanos(interval * (number - self.first))
     }
 }
 

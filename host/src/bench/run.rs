@@ -29,11 +29,11 @@ const BURST: usize = 64 * 1024;
 /// more than Linux' largest send buffer, 4 MiB unless told otherwise.
 const FILL: usize = 6 << 20;
 /// What `fan` may be ahead is also what filling may.
-const FILL_AHEAD: u32 = 4096;
+const FILL_AHEAD: u64 = 4096;
 /// Who sends only to fill the buffers of those who came back. It is one who receives, too.
 const FILLER: usize = 1;
 /// How far ahead it may be: little, so that a line on schedule does not wait for many of these.
-const FILLER_AHEAD: u32 = 256;
+const FILLER_AHEAD: u64 = 256;
 /// Shortly before a line is due, and as long after it came, waiting is too coarse: the
 /// wait counts in whole milliseconds, and to wake up takes long.
 const SPIN: Duration = Duration::from_millis(1);
@@ -49,8 +49,8 @@ enum Ended {
 }
 
 /// The pace of one who is so many lines ahead of those who receive, without end.
-fn window(ahead: u32) -> Pace {
-    Pace::Window { ahead, end: u32::MAX }
+fn window(ahead: u64) -> Pace {
+    Pace::Window { ahead, end: u64::MAX }
 }
 
 /// A work that runs.
@@ -68,7 +68,7 @@ pub(super) struct Run<'a> {
     stalled_closed: u32,
     /// How many times one of them came back, and up to which number the filler sends since.
     came_back: u32,
-    filler_end: u32,
+    filler_end: u64,
     arrived: Instant,
     deliveries: u64,
 }
@@ -87,7 +87,7 @@ pub(super) fn measure(plan: &Plan, run: u16, progress: Progress<'_>) -> Result<R
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, lines: Lines, progress: Progress<'a>) -> Result<Self, BenchError> {
-        let (clients, ahead) = (plan.work.clients as usize, plan.work.depth);
+        let (clients, ahead) = (plan.work.clients as usize, u64::from(plan.work.depth));
         let (receivers, senders, audience, pace) = match plan.work.kind {
             Kind::Latency if plan.come_back => (clients + 1, FILLER + 1, Audience::Others, window(ahead)),
             Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window(ahead)),
@@ -183,8 +183,8 @@ impl<'a> Run<'a> {
     }
 
     /// How many lines fill the buffers of who does not read.
-    fn fill_lines(&self) -> u32 {
-        (FILL / self.plan.line) as u32
+    fn fill_lines(&self) -> u64 {
+        (FILL / self.plan.line) as u64
     }
 
     fn expect_all_open(&mut self) -> Result<(), BenchError> {
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
     }
 
     /// The number of the line after the last one that `client` saw while probing.
-    fn has_seen(&self, client: usize) -> Option<u32> {
+    fn has_seen(&self, client: usize) -> Option<u64> {
         let sender = if self.book.ledger.audience == Audience::Sender { client } else { 0 };
         let next = self.book.ledger.next(client, sender);
         // Whether the one who sends sees its own lines is still to be found out.
@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
             let (how, longest_pause) = self.fill()?;
             ended = how;
             stall = Some(longest_pause);
-            self.book.pace = window(self.plan.work.depth);
+            self.book.pace = window(self.plan.work.depth.into());
         }
         let first = self.book.ledger.sent(0);
         if self.plan.work.kind == Kind::Latency {
@@ -332,7 +332,7 @@ impl<'a> Run<'a> {
         self.book.ledger.begin();
         match self.plan.work.kind {
             Kind::Lockstep | Kind::Ahead => {
-                self.book.pace = Pace::Rounds(Rounds::new(self.plan.work.depth, &self.book.ledger));
+                self.book.pace = Pace::Rounds(Rounds::new(self.plan.work.depth.into(), &self.book.ledger));
             }
             Kind::Fan | Kind::Latency => self.book.stream = Some(Stream::new(0)),
             Kind::Echo | Kind::Idle => {}
@@ -450,7 +450,7 @@ impl<'a> Run<'a> {
 
     /// Sends lines of `sender` up to number `end`, at most `ahead` before the slowest of those
     /// who receive; returns how long to wait then.
-    fn send_ahead(&mut self, sender: usize, ahead: u32, end: u32) -> Result<Duration, BenchError> {
+    fn send_ahead(&mut self, sender: usize, ahead: u64, end: u64) -> Result<Duration, BenchError> {
         let ledger = &self.book.ledger;
         let slowest = self.readers().filter(|&client| ledger.expects(client, sender));
         let slowest = slowest.map(|client| ledger.next(client, sender)).min().unwrap_or(0);
@@ -459,7 +459,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sends lines of `sender` up to number `end`, a burst at the most; whether that was all.
-    fn send_below(&mut self, sender: usize, end: u32) -> Result<bool, BenchError> {
+    fn send_below(&mut self, sender: usize, end: u64) -> Result<bool, BenchError> {
         if self.book.ledger.sent(sender) < end && self.crowd.is_flushed(sender) {
             while self.book.ledger.sent(sender) < end && self.crowd.outbox(sender).len() < BURST {
                 self.write_line(sender);

@@ -7,7 +7,7 @@
 use super::line::{Id, Lines};
 
 /// Lines that are kept: a multiple of the period of the lines' filler.
-const KEPT: u32 = 8192;
+const KEPT: u64 = 8192;
 
 /// A ring of the last lines of one sender, as they are expected.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Stream {
     len: usize,
     ring: Vec<u8>,
     /// Lines from here on are not yet in the ring.
-    end: u32,
+    end: u64,
 }
 
 impl Stream {
@@ -45,11 +45,11 @@ impl Stream {
 
     /// How many lines at the front of `bytes` are those from `next` on, of which
     /// there are `sent`, and how many bytes these are.
-    pub(super) fn matching(&mut self, bytes: &[u8], lines: &Lines, next: u32, sent: u32) -> (u32, usize) {
+    pub(super) fn matching(&mut self, bytes: &[u8], lines: &Lines, next: u64, sent: u64) -> (u64, usize) {
         if self.frame.is_none() {
             return (0, 0);
         }
-        let most = u32::try_from(bytes.len() / self.len).unwrap_or(KEPT).min(sent - next);
+        let most = ((bytes.len() / self.len) as u64).min(sent - next);
         self.fill(lines, next + most);
         let mut count = 0;
         while count < most && next + count + KEPT >= self.end {
@@ -60,7 +60,7 @@ impl Stream {
             if came != expected {
                 // Which line it is, is found out line by line.
                 let same = came.chunks(self.len).zip(expected.chunks(self.len)).take_while(|(a, b)| a == b);
-                count += same.count() as u32;
+                count += same.count() as u64;
                 break;
             }
             count += run;
@@ -69,7 +69,7 @@ impl Stream {
     }
 
     /// Writes the lines below `end` into the ring, in the places of the oldest.
-    fn fill(&mut self, lines: &Lines, end: u32) {
+    fn fill(&mut self, lines: &Lines, end: u64) {
         let Some((before, after)) = &self.frame else { return };
         let mut line = Vec::with_capacity(self.len);
         while self.end < end {
@@ -89,7 +89,7 @@ mod tests {
 
     const LINE: usize = 64;
 
-    fn passed_on(lines: &Lines, numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    fn passed_on(lines: &Lines, numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
         let mut bytes = Vec::new();
         for number in numbers {
             bytes.extend_from_slice(b"<bob> ");
@@ -119,6 +119,18 @@ mod tests {
         let bytes = passed_on(&lines, next - 500..next - 400);
         assert_eq!(stream.matching(&bytes, &lines, next - 500, 4 * KEPT).0, 100);
         assert_eq!(stream.matching(&passed_on(&lines, [7]), &lines, 7, 4 * KEPT).0, 0, "no longer known");
+    }
+
+    #[test]
+    fn numbers_go_on_beyond_32_bits() {
+        let lines = Lines::new(1, LINE);
+        let mut stream = Stream::new(0);
+        let first = u64::from(u32::MAX) - 50;
+        stream.learn(&passed_on(&lines, [first]), &lines, Id { sender: 0, number: first });
+        let bytes = passed_on(&lines, first + 1..first + 101);
+        assert_eq!(stream.matching(&bytes, &lines, first + 1, first + 101), (100, bytes.len()));
+        let again = passed_on(&lines, [0]);
+        assert_eq!(stream.matching(&again, &lines, first + 102, first + 103).0, 0, "none comes twice");
     }
 
     #[test]

@@ -106,8 +106,10 @@ impl Iterator for Keys {
 fn parse(bytes: &[u8]) -> Parsed {
     match *bytes {
         [] | [0x1b] => Parsed::Incomplete,
-        [0x1b, b'[', ..] => parse_csi(bytes),
-        [0x1b, b'O', ref rest @ ..] => rest.first().map_or(Parsed::Incomplete, |&last| found(named(last), 3)),
+        // The function keys F1 to F5 of the console of Linux.
+        [0x1b, b'[', b'['] => Parsed::Incomplete,
+        [0x1b, b'[', b'[', b'A'..=b'E', ..] => Parsed::Nothing(4),
+        [0x1b, b'[' | b'O', ..] => parse_sequence(bytes),
         [0x1b, 0x1b, ..] => Parsed::Key(Key::Escape, 1),
         [0x1b, ref rest @ ..] => match parse(rest) {
             Parsed::Key(Key::Char(c), len) => Parsed::Key(alt(c), 1 + len),
@@ -138,8 +140,9 @@ fn parse_char(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// `ESC [ parameters final` (ECMA-48, section 5.4).
-fn parse_csi(bytes: &[u8]) -> Parsed {
+/// `ESC [ parameters final` (ECMA-48, section 5.4), or the same with `O`, of which some terminals
+/// make function keys.
+fn parse_sequence(bytes: &[u8]) -> Parsed {
     if bytes.starts_with(PASTE_START) {
         return Parsed::PasteStart;
     }
@@ -154,7 +157,9 @@ fn parse_csi(bytes: &[u8]) -> Parsed {
         (b'~', b"4" | b"8") => Some(Key::End),
         (b'~', b"3") => Some(Key::Delete),
         (b'~', _) => None,
-        (last, _) => named(last),
+        (last @ 0x40..=0x7e, _) => named(last),
+        // Something else begins before the sequence has ended.
+        _ => return Parsed::Nothing(2 + len),
     };
     found(key, 3 + len)
 }
@@ -234,6 +239,22 @@ mod tests {
     #[test]
     fn unknown_sequences_are_skipped_whole() {
         check(b"\x1b[15~\x1b[<0;1;1Mx\x1bOPy", &[Key::Char('x'), Key::Char('y')]);
+    }
+
+    #[test]
+    fn function_keys_of_every_terminal_type_nothing() {
+        // The console of Linux; VT220; xterm, also with modifiers and with modifyOtherKeys; old xterm.
+        for keys in
+            ["[[A", "[[B", "[[C", "[[D", "[[E", "[17~", "OP", "[1;5P", "[27;5;13~", "[97;5u", "O5P", "O1;2Q"]
+        {
+            check(format!("\x1b{keys}x").as_bytes(), &[Key::Char('x')]);
+        }
+    }
+
+    #[test]
+    fn what_begins_within_a_sequence_is_not_lost_with_it() {
+        check(b"\x1b[1;\x1b[A\x1bO\x1b[B", &[Key::Up, Key::Down]);
+        check("\x1b[1\r\x1bOé".as_bytes(), &[Key::Enter, Key::Char('é')]);
     }
 
     #[test]

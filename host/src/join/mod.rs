@@ -17,12 +17,14 @@ mod session;
 mod terminal;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use connection::reason;
 use link::Link;
+
+use crate::output::complain;
 
 /// Join the chat on a server: on a terminal with a line editor, in a script as a plain pipe
 #[derive(clap::Args, Clone, Debug)]
@@ -80,7 +82,7 @@ pub fn run(options: &Options) -> ExitCode {
     let (connection, addresses) = match link::connect(&options.address) {
         Ok(connected) => connected,
         Err(error) => {
-            complain(&format!("Unable to connect to {}: {}", options.address, reason(&error)));
+            complain(format_args!("Unable to connect to {}: {}", options.address, reason(&error)));
             return ExitCode::FAILURE;
         }
     };
@@ -90,15 +92,9 @@ pub fn run(options: &Options) -> ExitCode {
         pipe::run(options, connection)
     };
     outcome.unwrap_or_else(|error| {
-        complain(&format!("parlour: {}", reason(&error)));
+        complain(format_args!("parlour: {}", reason(&error)));
         ExitCode::FAILURE
     })
-}
-
-/// Says `text` on standard error, which may be a terminal that is gone:
-/// `eprintln!` would panic then.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::connection::{Connection, Lost};
 use super::lines::{Lines, is_quit};
-use super::{Options, complain};
+use crate::output::complain;
 use crate::poll::{Poller, Select};
 use crate::sys;
 
@@ -39,6 +40,7 @@ pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<E
         unwritten: Vec::new(),
         input_ended: false,
         said_end: false,
+        typed: Lines::default(),
         has_quit: false,
         output_closed: false,
         lost: None,
@@ -59,6 +61,8 @@ struct Pipe {
     input_ended: bool,
     /// The server was told that the input ended.
     said_end: bool,
+    /// The input as lines, in however many pieces it comes.
+    typed: Lines,
     has_quit: bool,
     /// Nobody reads the output any more.
     output_closed: bool,
@@ -103,9 +107,13 @@ impl Pipe {
     fn read_input(&mut self) -> io::Result<()> {
         let mut buffer = [0; INPUT_BYTES];
         match sys::read(io::stdin().as_fd(), &mut buffer) {
-            Ok(0) => self.input_ended = true,
+            Ok(0) => {
+                self.input_ended = true;
+                self.has_quit |= self.typed.rest().is_some_and(|line| is_quit(&line));
+            }
             Ok(len) => {
-                self.has_quit |= String::from_utf8_lossy(&buffer[..len]).lines().any(is_quit);
+                self.typed.push(&buffer[..len]);
+                self.has_quit |= self.typed.by_ref().any(|line| is_quit(&line));
                 // It is only read while there is room.
                 let _ = self.connection.push(&buffer[..len]);
             }
@@ -149,7 +157,7 @@ impl Pipe {
         if is_taken || self.has_quit || self.output_closed {
             return ExitCode::SUCCESS;
         }
-        complain(&format!("connection lost: {lost}"));
+        complain(format_args!("connection lost: {lost}"));
         ExitCode::FAILURE
     }
 }

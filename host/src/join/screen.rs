@@ -5,7 +5,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::lines::{Kind, neutral};
+use super::lines::Kind;
+use crate::output::neutral;
 
 /// Fewer columns than this and the typed line could not be shown at all.
 const LEAST_COLUMNS: usize = 4;

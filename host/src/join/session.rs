@@ -32,7 +32,7 @@ const PROMPT: &str = "> ";
 /// Runs the client on the terminal until its user leaves.
 pub(super) fn run(options: &Options, link: Link) -> io::Result<ExitCode> {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let terminal = Terminal::enter()?;
+    let mut terminal = Terminal::enter()?;
     let mut session = Session {
         options,
         link,
@@ -53,7 +53,7 @@ pub(super) fn run(options: &Options, link: Link) -> io::Result<ExitCode> {
         if let Some(end) = session.end {
             break end;
         }
-        session.wait(&terminal)?;
+        session.wait(&mut terminal)?;
     };
     session.screen.erase();
     terminal.write(session.screen.take().as_bytes())?;
@@ -124,13 +124,15 @@ impl From<Full> for NotSent {
 
 impl Session<'_> {
     /// Waits until something happens, and does what it asks for.
-    fn wait(&mut self, terminal: &Terminal) -> io::Result<()> {
+    fn wait(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         let mut select = Select::default();
         select.watch(terminal.fd(), true, false);
         select.watch(terminal.signal_fd(), true, false);
+        select.watch(terminal.output_fd(), false, terminal.is_behind());
         let interest = self.link.interest();
         if let Some((fd, read, write)) = interest {
-            select.watch(fd, read, write);
+            // The server is read no faster than the terminal shows it.
+            select.watch(fd, read && !terminal.is_behind(), write);
         }
         let deadline = self.link.deadline().into_iter().chain(self.escape_until).min();
         select.wait(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))?;

@@ -8,12 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crossterm::terminal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
+use crate::output::{PIECE, Pump, write_all};
 use crate::poll::{Poller, Select};
 use crate::sys;
 
@@ -24,14 +26,19 @@ const END_SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 const PASTES_ON: &[u8] = b"\x1b[?2004h";
 const PASTES_OFF: &[u8] = b"\x1b[?2004l";
 
+/// How long the end waits for a terminal to take what is left.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
 /// How many columns there are when the terminal does not say.
 const USUAL_COLUMNS: usize = 80;
 
 /// The terminal in raw mode, on standard input and output.
 #[derive(Debug)]
 pub(super) struct Terminal {
-    /// Standard output without the standard library's buffer.
-    output: File,
+    /// Writing to a terminal may block for as long as it likes: signals and keys still count.
+    output: Pump,
+    /// What the terminal did not take yet.
+    pending: Vec<u8>,
     /// Readable when a signal came.
     signals: UnixStream,
     /// The number of the last signal that asks to end, or 0.
@@ -58,8 +65,9 @@ impl Terminal {
         }));
 
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let output = Pump::start(move |piece| write_all(&output, piece).is_ok())?;
         terminal::enable_raw_mode()?;
-        let terminal = Self { output, signals, end };
+        let mut terminal = Self { output, pending: Vec::new(), signals, end };
         terminal.write(PASTES_ON)?;
         Ok(terminal)
     }
@@ -89,21 +97,42 @@ impl Terminal {
         }
     }
 
-    /// Shows `bytes`, all of them.
-    pub(super) fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match (&self.output).write(bytes) {
-                Ok(len) => bytes = &bytes[len..],
+    /// Shows `bytes` as soon as the terminal takes them.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(bytes);
+        while !self.pending.is_empty() {
+            let len = self.pending.len().min(PIECE);
+            match self.output.send(&self.pending[..len]) {
+                Ok(()) => drop(self.pending.drain(..len)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Some other program left the terminal so.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let mut select = Select::default();
-                    select.watch(self.output.as_raw_fd(), false, true);
-                    select.wait(None)?;
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Whether there is more to show than it takes: then `output_fd` is writable when it goes on.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn output_fd(&self) -> RawFd {
+        self.output.fd()
+    }
+
+    /// Shows what is left, if the terminal takes it within a moment.
+    fn finish(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + LAST_MOMENT;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while self.is_behind() && !left().is_zero() {
+            let mut select = Select::default();
+            select.watch(self.output_fd(), false, true);
+            select.wait(Some(left()))?;
+            self.write(&[])?;
+        }
+        // A read that may take no time at all would wait for ever.
+        self.output.finish(left().max(Duration::from_millis(1)));
         Ok(())
     }
 
@@ -133,17 +162,18 @@ pub(super) enum Signal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        restore();
+        // A terminal that is gone, or takes nothing, cannot be told.
+        let _ = self.write(PASTES_OFF).and_then(|()| self.finish());
+        let _ = terminal::disable_raw_mode();
     }
 }
 
-/// Puts the terminal back to where it was; does nothing the second time. Its
-/// errors have nowhere to go.
+/// Puts the terminal back to where it was, in a panic. Its errors have nowhere to go.
 fn restore() {
     if terminal::is_raw_mode_enabled().unwrap_or(false) {
+        let _ = terminal::disable_raw_mode();
         let mut stdout = io::stdout();
         let _ = stdout.write_all(PASTES_OFF);
         let _ = stdout.flush();
-        let _ = terminal::disable_raw_mode();
     }
 }

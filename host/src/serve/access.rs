@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// A network in CIDR notation, or a single address.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,18 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        net.map(Network).map_err(|_| "a network is ADDRESS or ADDRESS/BITS".into())
+        canonical(net.map_err(|_| "a network is ADDRESS or ADDRESS/BITS")?).map(Network)
     }
+}
+
+/// A network of IPv4 that is written as one of IPv6, `::ffff:10.0.0.0/104`, as what it is: so are
+/// the addresses that it is compared with.
+fn canonical(net: IpNet) -> Result<IpNet, String> {
+    let IpNet::V6(v6) = net else { return Ok(net) };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
+    let net = v6.prefix_len().checked_sub(96).and_then(|bits| Ipv4Net::new(v4, bits).ok());
+    net.map(IpNet::V4)
+        .ok_or_else(|| format!("{v6} is an address of IPv4: it has at least 96 bits of network"))
 }
 
 /// Who may connect: nobody from a denied network; where networks are allowed,
@@ -54,5 +64,19 @@ mod tests {
         check(&["10.0.0.0/8"], &[], "192.0.2.1", false);
         check(&["10.0.0.0/8"], &["10.0.0.1"], "10.0.0.1", false);
         check(&[], &["::1"], "::1", false);
+    }
+
+    #[test]
+    fn a_network_of_ipv4_is_one_however_it_is_written() {
+        for net in ["::ffff:127.0.0.0/104", "::ffff:7f00:0/104", "::ffff:127.0.0.1", "::ffff:0.0.0.0/96"] {
+            check(&[], &[net], "127.0.0.1", false);
+            check(&[net], &[], "127.0.0.1", true);
+        }
+        check(&[], &["::ffff:127.0.0.0/104"], "128.0.0.1", true);
+        check(&[], &["::ffff:10.0.0.1/128"], "10.0.0.2", true);
+        for net in ["::ffff:127.0.0.1/95", "::ffff:0:0/64"] {
+            assert!(net.parse::<Network>().is_err_and(|error| error.contains("96 bits")), "{net}");
+        }
+        check(&[], &["::/64"], "::1", false);
     }
 }

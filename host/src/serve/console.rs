@@ -1,20 +1,26 @@
 //! The operator's console: standard input and output as the two ends of a
 //! connection of the hub.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::time::Duration;
+
+use crate::output::{Neutral, PIECE, Pump, write_all};
 
 /// Bytes that wait for standard output at the most, beyond one transmission.
 const ENOUGH: usize = 16 * 1024;
+/// How long the end waits for standard output to take what it was handed.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// Standard input, if its commands are wanted, and standard output.
 #[derive(Debug)]
 pub(crate) struct Console {
     input: Option<File>,
-    output: File,
-    is_terminal: bool,
+    /// Whatever standard output is, and whoever shares it, writing to it may block.
+    output: Pump,
+    /// A relay's bytes may be anything: a terminal is shown only what is harmless.
+    filter: Option<Neutral>,
     /// What standard output did not take yet.
     pending: Vec<u8>,
     broken: bool,
@@ -22,12 +28,21 @@ pub(crate) struct Console {
 
 impl Console {
     /// # Errors
-    /// Standard input or output is closed.
+    /// There are no descriptors or threads left.
     pub(crate) fn new(listens: bool) -> io::Result<Self> {
         // Not through `Stdin`: its buffer would hide from the poller what it holds.
         let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
-        let is_terminal = io::stdout().is_terminal();
-        Ok(Self { input, output: open_output()?, is_terminal, pending: Vec::new(), broken: false })
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let output = Pump::start(move |piece| {
+            let written = write_all(&output, piece);
+            if let Err(error) = &written {
+                // Nobody reads any more; the hub goes on all the same.
+                tracing::warn!("standard output: {error}");
+            }
+            written.is_ok()
+        })?;
+        let filter = io::stdout().is_terminal().then(Neutral::default);
+        Ok(Self { input, output, filter, pending: Vec::new(), broken: false })
     }
 
     /// Where commands come from, until the input ends.
@@ -35,8 +50,9 @@ impl Console {
         self.input.as_ref().map(File::as_raw_fd)
     }
 
+    /// Writable when there is place for output.
     pub(crate) fn output_fd(&self) -> RawFd {
-        self.output.as_raw_fd()
+        self.output.fd()
     }
 
     /// Reads what there is; 0 at the end of the input.
@@ -60,20 +76,15 @@ impl Console {
         self.pending.len() < ENOUGH
     }
 
-    /// Takes output, in the line endings of files and terminals. A relay's bytes
-    /// may be anything: a terminal gets no control characters.
+    /// Takes output, in the line endings of files and terminals.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.broken {
             return;
         }
-        for &byte in bytes.iter().filter(|&&byte| byte != b'\r') {
-            let is_plain = !byte.is_ascii_control() || matches!(byte, b'\n' | b'\t');
-            let ends_c1 = self.pending.last() == Some(&0xC2) && (0x80..0xA0).contains(&byte);
-            if self.is_terminal && (ends_c1 || !is_plain) {
-                self.pending.push(b'?');
-            } else {
-                self.pending.push(byte);
-            }
+        let bytes: Vec<u8> = bytes.iter().copied().filter(|&byte| byte != b'\r').collect();
+        match &mut self.filter {
+            Some(filter) => filter.push(&bytes, &mut self.pending),
+            None => self.pending.extend(bytes),
         }
     }
 
@@ -82,20 +93,25 @@ impl Console {
         !self.pending.is_empty()
     }
 
-    /// Writes what standard output takes.
+    /// Hands on what there is place for.
     pub(crate) fn flush(&mut self) {
         while !self.pending.is_empty() {
-            match retry(|| self.output.write(&self.pending)) {
-                Ok(count) => drop(self.pending.drain(..count)),
+            let len = self.pending.len().min(PIECE);
+            match self.output.send(&self.pending[..len]) {
+                Ok(()) => drop(self.pending.drain(..len)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => {
-                    // Nobody reads any more; the hub goes on all the same.
-                    tracing::warn!("standard output: {error}");
+                Err(_) => {
                     self.broken = true;
                     self.pending.clear();
                 }
             }
         }
+    }
+
+    /// Waits a moment for standard output to take what it was handed.
+    pub(crate) fn finish(&self) {
+        self.output.finish(LAST_MOMENT);
     }
 }
 
@@ -106,19 +122,4 @@ fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
             result => return result,
         }
     }
-}
-
-/// Standard output, not blocking where it could: a terminal or a pipe is opened
-/// anew, because `O_NONBLOCK` on the descriptor itself would hold for every
-/// process that shares it.
-fn open_output() -> io::Result<File> {
-    let shared = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let kind = shared.metadata()?.file_type();
-    if kind.is_fifo() || kind.is_char_device() {
-        let path = format!("/proc/self/fd/{}", shared.as_raw_fd());
-        if let Ok(own) = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path) {
-            return Ok(own);
-        }
-    }
-    Ok(shared)
 }

@@ -72,9 +72,9 @@ impl<T> Gate<T> {
         Some(self.waiting.remove(index).1)
     }
 
-    /// Turns away all that wait.
-    pub(crate) fn close(&mut self) {
-        self.waiting.clear();
+    /// All that wait: they wait no more.
+    pub(crate) fn close(&mut self) -> impl Iterator<Item = T> + use<T> {
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, newcomer)| newcomer)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
         let (mut gate, now) = (Gate::new(Some(Bound::for_all(1))), Clock::now());
         let away = (0..PLACES + 10).filter(|_| arrive(&mut gate, now, STRANGER) == "away").count();
         assert_eq!(away, 9);
-        gate.close();
+        assert_eq!(gate.close().count(), PLACES);
         assert_eq!(gate.next_at(), None);
     }
 }

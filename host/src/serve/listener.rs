@@ -1,19 +1,17 @@
 //! Listening sockets: bound from an address, accepting newcomers.
 
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::socket_file::{Claim, SocketFile};
 use crate::address::Address;
 
 /// Newcomers that may wait to be accepted.
-const BACKLOG: i32 = 4_096;
+pub(crate) const BACKLOG: i32 = 4_096;
 
 /// Vanished peers are found after about two minutes.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -26,11 +24,48 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// much at once: a room would wait for it in long pauses instead of short ones.
 const UNSENT: u32 = 32 * 1024;
 
+/// Why nobody was accepted (accept(2)).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// Nobody is there.
+    Nobody,
+    /// This newcomer is gone, or its network is in trouble. The next one may be there.
+    Gone,
+    /// Descriptors or memory are short: the newcomer waits.
+    Starved,
+    /// The listener takes nobody, and never will.
+    Broken,
+}
+
+impl Failure {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) => Self::Nobody,
+            Some(
+                libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+                | libc::EPERM
+                | libc::ETIMEDOUT,
+            ) => Self::Gone,
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::Starved,
+            _ => Self::Broken,
+        }
+    }
+}
+
 /// A socket that listens. A socket file goes with it.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
-    file: Option<PathBuf>,
+    file: Option<SocketFile>,
+    is_inherited: bool,
 }
 
 impl Listener {
@@ -40,13 +75,10 @@ impl Listener {
     /// Those of the name resolution and of the system calls; that of the last
     /// address, where a name stands for several.
     pub(crate) fn bind(address: &Address) -> io::Result<Self> {
-        let file = match address {
+        let claim = match address {
             Address::Tcp(_) => None,
-            Address::Unix(path) => Some(path.clone()),
+            Address::Unix(path) => Some(Claim::new(path)?),
         };
-        if let Some(path) = &file {
-            remove_stale(path)?;
-        }
         let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
         for address in address.resolve()? {
             result = listen(&address);
@@ -54,7 +86,19 @@ impl Listener {
                 break;
             }
         }
-        Ok(Self { socket: result?, file })
+        let socket = result?;
+        let file = claim.map(Claim::made).transpose()?;
+        Ok(Self { socket, file, is_inherited: false })
+    }
+
+    /// A socket that was handed over: its file and its backlog are those of whoever made it.
+    pub(crate) fn inherited(socket: Socket) -> Self {
+        Self { socket, file: None, is_inherited: true }
+    }
+
+    /// Whether those who have come and are not accepted will be accepted by another process.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.is_inherited
     }
 
     /// Where it listens, with the real port.
@@ -62,29 +106,41 @@ impl Listener {
     /// # Errors
     /// Those of getsockname(2).
     pub(crate) fn local_address(&self) -> io::Result<Address> {
-        if let Some(path) = &self.file {
-            return Ok(Address::Unix(path.clone()));
-        }
-        let address = self.socket.local_addr()?;
-        Ok(Address::Tcp(address.as_socket().map(|address| address.to_string()).unwrap_or_default()))
+        let local = self.socket.local_addr()?;
+        Address::of(&local).ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes its socket file: nobody comes through it any more.
+    pub(crate) fn free_file(&mut self) {
+        self.file = None;
     }
 
     /// Takes the next newcomer, ready for use without blocking.
     ///
     /// # Errors
-    /// Those of accept(2); `WouldBlock` when nobody waits.
-    pub(crate) fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
-        let (socket, peer) = self.socket.accept()?;
-        socket.set_nonblocking(true)?;
+    /// Those of accept(2), and what they mean.
+    pub(crate) fn accept(&self) -> Result<(Socket, Option<IpAddr>), (Failure, io::Error)> {
+        let (socket, peer) = self.socket.accept().map_err(|error| (Failure::of(&error), error))?;
         let peer = peer.as_socket().map(|peer| peer.ip().to_canonical());
-        if peer.is_some() {
-            // What is ready goes out in one write: there is nothing to wait for.
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&KEEPALIVE)?;
-            socket.set_tcp_notsent_lowat(UNSENT)?;
+        match prepare(&socket, peer.is_some()) {
+            Ok(()) => Ok((socket, peer)),
+            // Its socket is as good as any other: its connection cannot be any more.
+            Err(error) => Err((Failure::Gone, error)),
         }
-        Ok((socket, peer))
     }
+}
+
+fn prepare(socket: &Socket, is_tcp: bool) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if is_tcp {
+        // What is ready goes out in one write: there is nothing to wait for.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&KEEPALIVE)?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        // The Synch of telnet sends its last byte as urgent data (RFC 854): out of line it would be lost.
+        socket.set_out_of_band_inline(true)?;
+    }
+    Ok(())
 }
 
 impl AsRawFd for Listener {
@@ -95,10 +151,7 @@ impl AsRawFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.file {
-            // Nothing can be done about a file that somebody else removed.
-            let _ = fs::remove_file(path);
-        }
+        self.free_file();
     }
 }
 
@@ -114,23 +167,16 @@ fn listen(address: &SockAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Removes a socket file if nobody listens on it.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is there and is no socket"));
-        }
-        Ok(_) => {}
-    }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    probe.set_nonblocking(true)?;
-    match probe.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Somebody listens, perhaps with a backlog that is full (connect(2)).
-        Ok(()) => Err(io::Error::from(io::ErrorKind::AddrInUse)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) => Err(error),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_want_of_descriptors_and_memory_is_waited_out() {
+        let failure = |number| Failure::of(&io::Error::from_raw_os_error(number));
+        assert_eq!([libc::EWOULDBLOCK, libc::EINTR].map(failure), [Failure::Nobody; 2]);
+        assert_eq!([libc::ECONNABORTED, libc::EPERM, libc::EHOSTUNREACH].map(failure), [Failure::Gone; 3]);
+        assert_eq!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(failure), [Failure::Starved; 3]);
+        assert_eq!([libc::EBADF, libc::EINVAL, libc::ENOTSOCK].map(failure), [Failure::Broken; 3]);
     }
 }

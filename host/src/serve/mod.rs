@@ -3,9 +3,11 @@
 mod access;
 mod console;
 mod gate;
+mod inherited;
 mod listener;
 mod relay;
 mod server;
+mod socket_file;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -21,10 +23,12 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
 use self::access::{Access, Network};
 use self::console::Console;
 use self::gate::Gate;
+use self::inherited::Inherited;
 use self::listener::Listener;
 use self::relay::RelayAddress;
 use self::server::{Parts, Server};
 use crate::address::Address;
+use crate::output::complain;
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
@@ -185,6 +189,7 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
 #[derive(Debug)]
 enum StartError {
     Listen(Address, io::Error),
+    Inherited(String),
     Limits(LimitsError),
     Descriptors { wanted: u64, most: u64 },
     TooManyListeners,
@@ -196,6 +201,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Inherited(address) => {
+                write!(f, "a socket was handed over that listens on {address}, and no listener is to")
+            }
             StartError::Limits(LimitsError::LogTooSmall { least }) => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")
             }
@@ -228,7 +236,7 @@ pub fn run(options: &Options) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parlour: {error}");
+            complain(format_args!("parlour: {error}"));
             ExitCode::from(2)
         }
     }
@@ -239,7 +247,8 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     if addresses.len() > 250 {
         return Err(StartError::TooManyListeners);
     }
-    raise_descriptor_limit(u64::from(options.max_conns) + addresses.len() as u64 + OTHER_DESCRIPTORS)?;
+    // A Unix socket has a lock with it.
+    raise_descriptor_limit(u64::from(options.max_conns) + 2 * addresses.len() as u64 + OTHER_DESCRIPTORS)?;
 
     let wants_console = options.console || io::stdin().is_terminal();
     let console_listener = ListenerId(speakers.len() as u8);
@@ -357,10 +366,16 @@ fn signals() -> io::Result<UnixStream> {
 }
 
 fn listen(addresses: &[Address]) -> Result<Vec<Listener>, StartError> {
-    let bind = |address: &Address| {
-        Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error))
+    let mut inherited = Inherited::take().map_err(|error| StartError::System("LISTEN_FDS", error))?;
+    let claimed: Vec<_> = addresses.iter().map(|address| inherited.claim(address)).collect();
+    if let Some(address) = inherited.unclaimed() {
+        return Err(StartError::Inherited(address));
+    }
+    let bind = |(address, claimed): (&Address, Option<_>)| match claimed {
+        Some(socket) => Ok(Listener::inherited(socket)),
+        None => Listener::bind(address).map_err(|error| StartError::Listen(address.clone(), error)),
     };
-    addresses.iter().map(bind).collect()
+    addresses.iter().zip(claimed).map(bind).collect()
 }
 
 /// Says on standard output where it listens, now that all do: scripts wait for it.

@@ -1,7 +1,7 @@
 //! The driver: a hub, its sockets and a poller in one thread. It moves bytes
 //! and closes what it is asked to close; it decides nothing that the hub can.
-//! This file owns its turns and its newcomers; `link` has what is done for a
-//! connection, `operator` the same for the one that has no socket.
+//! This file owns its turns; `newcomers` has what is done for those who come, `link`
+//! for a connection, `operator` for the one that has no socket.
 //!
 //! A turn waits until something is ready, reads from those that are, accepts
 //! newcomers, and then asks the hub which connections changed: to each that has
@@ -10,27 +10,25 @@
 //! with the connection that the last one did not come to, or whose room was full by then.
 
 mod link;
+mod newcomers;
 mod operator;
 
 use std::io::{self, Read};
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{ConnId, Event, Hub, Instant, ListenerId, Refusal};
+use parlour_core::{ConnId, Event, Hub, Instant, ListenerId};
 use socket2::Socket;
 
-use self::link::{Link, READ_SIZE, is_passing};
+use self::link::{Link, READ_SIZE};
 use self::operator::Operator;
 use super::access::Access;
 use super::console::Console;
-use super::gate::{Gate, Verdict};
+use super::gate::Gate;
 use super::listener::Listener;
 use crate::poll::Poller;
 
-/// Newcomers that one turn lets in at the most: what they are greeted with, and what the
-/// others are told of them, goes out before the next ones come.
-const NEWCOMERS: usize = 64;
 /// How long a turn may take, and how much of it reading. All that is done between two looks at
 /// the clock takes a few milliseconds at the most.
 const TURN: Duration = Duration::from_millis(10);
@@ -42,8 +40,6 @@ const BETWEEN_LOOKS: usize = 16;
 const SWEEP_PAUSE: Duration = Duration::from_millis(400);
 /// Connections that are looked at so in one turn at the most.
 const SWEPT: usize = 1024;
-/// After how long accepting is tried again when the system is short of descriptors.
-const STARVED_PAUSE: Duration = Duration::from_secs(1);
 /// How long the end may take: the hub's own 3 s for its connections, standard
 /// output among them, and a second for the peers to close theirs.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
@@ -88,7 +84,8 @@ pub(crate) struct Server<'a, P> {
     poller: P,
     started: Clock,
     now: Instant,
-    listeners: Vec<Listener>,
+    /// By the hub's number; `None` once it is closed.
+    listeners: Vec<Option<Listener>>,
     access: Access,
     gate: Gate<Newcomer>,
     operator: Option<Operator>,
@@ -126,7 +123,7 @@ impl<'a, P: Poller> Server<'a, P> {
             poller,
             started: Clock::now(),
             now: Instant::default(),
-            listeners,
+            listeners: listeners.into_iter().map(Some).collect(),
             access,
             gate,
             operator: None,
@@ -161,13 +158,14 @@ impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut signals = 0;
         loop {
-            let is_settled = self.settle();
             if self.hub.is_shutting_down() {
-                self.watch_listeners(false);
-                self.gate.close();
-                if signals > 1 || self.has_ended() {
-                    return Ok(());
-                }
+                // Before anybody is told: whoever hears it may start a successor.
+                self.close_listeners();
+            }
+            let is_settled = self.settle();
+            if self.hub.is_shutting_down() && (signals > 1 || self.has_ended()) {
+                self.operator.iter().for_each(Operator::finish);
+                return Ok(());
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
             self.poller.wait(timeout)?;
@@ -232,12 +230,6 @@ impl<'a, P: Poller> Server<'a, P> {
     fn unwatch(&mut self, fd: RawFd) {
         self.targets[fd as usize] = Target::Nothing;
         self.poller.unwatch(fd);
-    }
-
-    fn watch_listeners(&mut self, read: bool) {
-        for index in 0..self.listeners.len() {
-            self.watch(self.listeners[index].as_raw_fd(), Target::Listener(index), read, false);
-        }
     }
 
     // --- A turn ---
@@ -338,63 +330,6 @@ impl<'a, P: Poller> Server<'a, P> {
             self.handle(Event::Shutdown);
         }
         count
-    }
-
-    // --- Newcomers ---
-
-    fn accept(&mut self, listener: usize) {
-        for _ in 0..NEWCOMERS {
-            match self.listeners[listener].accept() {
-                Ok((socket, peer)) => {
-                    self.is_starved = false;
-                    self.arrive(Newcomer { listener: ListenerId(listener as u8), socket, peer });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The newcomer has gone already.
-                Err(error) if is_passing(&error) || error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return self.starve(&error),
-            }
-        }
-    }
-
-    /// Accepts nobody until a descriptor is free again.
-    fn starve(&mut self, error: &io::Error) {
-        if !std::mem::replace(&mut self.is_starved, true) {
-            tracing::warn!("newcomers have to wait: {error}");
-        }
-        self.starved_until = Some(Clock::now() + STARVED_PAUSE);
-        self.watch_listeners(false);
-    }
-
-    /// Lets a newcomer in, or wait if many have come from its address lately.
-    fn arrive(&mut self, newcomer: Newcomer) {
-        let peer = newcomer.peer;
-        if !self.access.permits(peer) {
-            tracing::debug!(?peer, "denied");
-            return;
-        }
-        match self.gate.arrive(Clock::now(), peer, newcomer) {
-            Verdict::In(newcomer) => self.welcome(newcomer),
-            Verdict::Waits => tracing::debug!(?peer, "waits, because many came from its address"),
-            Verdict::Away(newcomer) => self.refuse(&newcomer, Refusal::PerPeer),
-        }
-    }
-
-    fn welcome(&mut self, newcomer: Newcomer) {
-        match self.handle(Event::Accepted(newcomer.listener, newcomer.peer)).opened() {
-            Ok(id) => {
-                tracing::debug!(peer = ?newcomer.peer, slot = id.slot(), "connected");
-                self.open_link(id, newcomer.socket);
-            }
-            Err(refusal) => self.refuse(&newcomer, refusal),
-        }
-    }
-
-    /// Tells a newcomer why it is not let in. Nobody may wait for it: what does not fit is lost.
-    fn refuse(&self, Newcomer { listener, socket, peer }: &Newcomer, refusal: Refusal) {
-        tracing::debug!(?peer, ?refusal, "refused");
-        let _ = socket.send(self.hub.refusal_text(*listener, refusal).as_bytes());
-        let _ = socket.shutdown(Shutdown::Write);
     }
 }
 

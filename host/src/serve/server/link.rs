@@ -272,7 +272,7 @@ impl<P: Poller> Server<'_, P> {
 }
 
 /// Whether a call failed only for now.
-pub(super) fn is_passing(error: &io::Error) -> bool {
+fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 

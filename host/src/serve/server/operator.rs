@@ -26,6 +26,11 @@ impl Operator {
     pub(super) fn is_pending(&self) -> bool {
         self.console.is_pending()
     }
+
+    /// Waits a moment for standard output to take what it was handed.
+    pub(super) fn finish(&self) {
+        self.console.finish();
+    }
 }
 
 impl<P: Poller> Server<'_, P> {

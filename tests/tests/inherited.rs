@@ -1,0 +1,125 @@
+//! Listening sockets that a service manager hands over.
+
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use parlour_tests::client::Client;
+use parlour_tests::server::{Driver, Ended, Server, binary};
+use parlour_tests::{sys, with_each_driver};
+
+with_each_driver! {
+    what_is_handed_over_is_served_and_left_to_the_next_one,
+    one_that_listens_no_more_holds_up_none_of_the_others,
+}
+
+/// `parlour serve ARGS`, to which `sockets` are handed over by whoever `pid` is to the shell.
+fn command(args: &[&str], pid: &str, sockets: &[&dyn AsFd]) -> Command {
+    let mut command = Command::new("sh");
+    let script =
+        format!("LISTEN_PID={pid} LISTEN_FDS={} exec '{}' serve \"$@\"", sockets.len(), binary().display());
+    command.args(["-c", &script, "parlour"]).args(args).stdin(Stdio::null());
+    sys::hand_over(&mut command, sockets).expect("descriptors");
+    command
+}
+
+fn with_driver<'a>(driver: Driver, args: &[&'a str]) -> Vec<&'a str> {
+    let name = match driver {
+        Driver::Select => "select",
+        Driver::Epoll => "epoll",
+    };
+    [&["--driver", name], args].concat()
+}
+
+fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    (listener, address)
+}
+
+fn what_is_handed_over_is_served_and_left_to_the_next_one(driver: Driver) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let (tcp, address) = listener();
+    let unix = UnixListener::bind(&path).expect("a socket");
+    let unix_address = format!("unix:{}", path.display());
+    let args = ["--chat", &unix_address, "--echo", "0", "--chat", &address];
+    let sockets: [&dyn AsFd; 2] = [&tcp, &unix];
+    let server = Server::launch(command(&with_driver(driver, &args), "$$", &sockets));
+    let listening: Vec<_> = server.listening().iter().map(|(_, address)| address.clone()).collect();
+    assert_eq!([&listening[0], &listening[1]], [&unix_address, &address]);
+    for address in [&address, &unix_address] {
+        drop(Client::enter(address));
+    }
+    // Who comes when nobody accepts waits for the next one.
+    server.signal(sys::SIGSTOP);
+    let mut early = [Client::connect(&address), Client::connect(&unix_address)];
+    server.signal(sys::SIGTERM);
+    server.signal(sys::SIGCONT);
+    let mut server = server;
+    server.wait();
+    assert!(path.exists(), "whoever made the file removes it");
+    let next = Server::launch(command(&with_driver(driver, &args), "$$", &sockets));
+    let welcomes = early.iter_mut().map(Client::line).filter(|line| line.starts_with("-- welcome"));
+    let welcomes = welcomes.count();
+    next.stop();
+    assert!(path.exists(), "whoever made the file removes it");
+    let left = std::fs::read_dir(directory.path()).expect("a directory").count();
+    assert_eq!(left, 1, "there is no lock where it is not needed");
+    assert_eq!(welcomes, 2);
+}
+
+fn one_that_listens_no_more_holds_up_none_of_the_others(driver: Driver) {
+    let (handed, address) = listener();
+    let args = ["--chat", &address, "--chat", "0"];
+    let mut server = Server::launch(command(&with_driver(driver, &args), "$$", &[&handed]));
+    let other = server.listening()[1].1.clone();
+    let mut alice = Client::enter(&address);
+    sys::shut_down(&handed).expect("a listener");
+    server
+        .stderr
+        .wait_for("a complaint", |line| line.contains("ERROR") && line.contains("nobody can come in"));
+    alice.expect_nothing();
+    let before = server.processor_time();
+    alice.expect_silence(Duration::from_millis(600));
+    let busy = server.processor_time() - before;
+    assert!(busy < Duration::from_millis(150), "no busy loop: {busy:?} of processor time");
+    let mut bob = Client::enter(&other);
+    bob.say("hi");
+    alice.wait_for(&format!("<{}> hi", bob.name()));
+    let complaints = server.stderr.seen().iter().filter(|line| line.contains("nobody can come in")).count();
+    assert_eq!(complaints, 1);
+    server.stop();
+}
+
+#[track_caller]
+fn expect_refused(ended: &Ended, reason: &str) {
+    assert_eq!((ended.code, ended.stderr.len()), (Some(2), 1), "{ended:?}");
+    assert!(ended.stderr[0].contains(reason), "{reason:?} in {ended:?}");
+    assert_eq!(ended.stdout, [""; 0], "nothing half started");
+}
+
+#[test]
+fn what_no_listener_is_for_is_refused() {
+    let (first, address) = listener();
+    let (second, other) = listener();
+    let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &second]));
+    expect_refused(&ended, &format!("listens on {other}"));
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &datagrams]));
+    expect_refused(&ended, "descriptor 4: it is no stream socket that listens");
+    let connected = TcpStream::connect(&address).expect("the backlog");
+    let ended = Server::run_command(command(&["--chat", &address], "$$", &[&connected]));
+    expect_refused(&ended, "descriptor 3: it is no stream socket that listens");
+}
+
+#[test]
+fn what_is_meant_for_another_process_is_left_alone() {
+    let (first, address) = listener();
+    for pid in ["1", "", "x"] {
+        let ended = Server::run_command(command(&["--chat", &address], pid, &[&first]));
+        expect_refused(&ended, "in use");
+    }
+}
