@@ -10,9 +10,20 @@ use parlour::output::{Log, complain};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+const EXAMPLES: &str = "\
+Examples:
+  parlour                                        chat on port 5000, echo on 7777
+  nc 127.0.0.1 5000                              a chat client
+  parlour --chat 0.0.0.0:5000 --history 20       chat for the whole network
+
+  Merge NMEA sentences of several receivers into one stream:
+  parlour --relay 4000,in,flush=off,room=nmea --relay 4001,out,room=nmea
+  printf '$GPGLL,5,N*00\\r\\n' | nc -N 127.0.0.1 4000  a sender
+  nc -N 127.0.0.1 4001 </dev/null >>nmea.log     a receiver";
+
 /// A hub that lets many TCP clients talk
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -23,6 +34,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Run the hub; also what parlour does when no command is given
+    #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::Options),
     /// Chat from this terminal
     Join(parlour::join::Options),
