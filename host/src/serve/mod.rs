@@ -8,6 +8,7 @@ mod listener;
 mod relay;
 mod server;
 mod socket_file;
+mod units;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -27,6 +28,7 @@ use self::inherited::Inherited;
 use self::listener::Listener;
 use self::relay::RelayAddress;
 use self::server::{Parts, Server};
+use self::units::{duration, positive_duration};
 use crate::address::Address;
 use crate::output::complain;
 use crate::poll::{Epoll, Poller, Select};
@@ -170,19 +172,6 @@ enum Driver {
     Select,
     /// epoll(7): each turn looks at those that are ready
     Epoll,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.as_millis() > u128::from(u32::MAX) {
-        return Err("that is longer than 49 days".into());
-    }
-    Ok(duration)
-}
-
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?;
-    if duration.as_millis() == 0 { Err("that is no time at all".into()) } else { Ok(duration) }
 }
 
 /// Why a server cannot start.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parlour_core::{Direction, ListenerId, RelayRules};
 
-use super::duration;
+use super::units::duration;
 use crate::address::Address;
 
 /// Where a relay listens, and how its clients take part.
