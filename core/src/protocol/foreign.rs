@@ -14,7 +14,8 @@ const REDIS: &[u8] = b"-ERR this is a chat server\r\n";
 const SSH: &[u8] = b"Protocol mismatch.\r\n";
 /// A fatal alert, `protocol_version` (RFC 8446, 6).
 const TLS: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
-const NOTHING: &[u8] = b"";
+/// For what has no words of its own, or is perhaps a person after all.
+const OTHERS: &[u8] = b"-- this is a chat server and understands only text\r\n";
 
 /// The type of the record that a TLS client sends first.
 const HANDSHAKE: u8 = 22;
@@ -40,11 +41,11 @@ pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
     match *line.first()? {
         HANDSHAKE => return Some(TLS),
         // No key that begins a line.
-        0..=7 | 14..=20 | 22..=26 | 28..=31 => return Some(NOTHING),
+        0..=7 | 14..=20 | 22..=26 | 28..=31 => return Some(OTHERS),
         _ => {}
     }
     if line.contains(&0) {
-        return Some(NOTHING);
+        return Some(OTHERS);
     }
     let (word, rest) = line.split_at(line.iter().position(|&byte| byte == b' ').unwrap_or(line.len()));
     let rest = rest.trim_ascii_start();
@@ -60,7 +61,7 @@ pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
         }
         b"EHLO" | b"HELO" => (one_word, SMTP),
         // PROXY protocol (HAProxy), version 1.
-        b"PROXY" => (rest.starts_with(b"TCP") || rest.starts_with(b"UNKNOWN"), NOTHING),
+        b"PROXY" => (rest.starts_with(b"TCP") || rest.starts_with(b"UNKNOWN"), OTHERS),
         word => {
             let number = word.strip_prefix(b"*").unwrap_or_default();
             let is_redis = is_whole && !number.is_empty() && number.iter().all(u8::is_ascii_digit);
@@ -114,7 +115,7 @@ mod tests {
         }
         check(b"EHLO example.org\r\n", Some(SMTP));
         check(b"*1\r\n$4\r\nPING\r\n", Some(REDIS));
-        check(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", Some(NOTHING));
+        check(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", Some(OTHERS));
         // Probes of nmap: RDP, SMB, RPC, LDAP, Java RMI, X11, SOCKS 5.
         for probe in [
             &b"\x03\0\0\x0b"[..],
@@ -125,7 +126,7 @@ mod tests {
             b"l\0\x0b\0",
             b"\x05\x01\0",
         ] {
-            check(probe, Some(NOTHING));
+            check(probe, Some(OTHERS));
         }
     }
 

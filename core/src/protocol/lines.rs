@@ -109,9 +109,7 @@ fn start_of_first_line<'i>(x: &Exchange<'_>, slot: Slot, input: &'i [u8]) -> &'i
 
 /// Closes the connection of a client that speaks another protocol, with words of that one.
 fn turn_away(x: &mut Exchange<'_>, slot: Slot, answer: &[u8]) {
-    if !answer.is_empty() {
-        x.tell(slot, &[answer]);
-    }
+    x.tell(slot, &[answer]);
     x.close_soon(slot, Cause::Left);
 }
 
