@@ -33,9 +33,11 @@ impl<'a> Sorted<'a> {
         self.len += 1;
     }
 
-    /// Takes out what stands in a place.
-    pub(crate) fn remove(&mut self, place: usize) {
-        self.indices.copy_within(place + 1..self.len as usize, place);
+    /// Takes out an index that stands in a place, or behind others that are equal to it.
+    pub(crate) fn remove(&mut self, place: usize, index: u32) {
+        let mut rest = self.indices[..self.len as usize].iter().skip(place);
+        let Some(behind) = rest.position(|other| *other == index) else { return };
+        self.indices.copy_within(place + behind + 1..self.len as usize, place + behind);
         self.len -= 1;
     }
 }
@@ -43,6 +45,19 @@ impl<'a> Sorted<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_those_that_are_equal_the_right_one_goes() {
+        for gone in 0..4 {
+            let mut indices = [0; 4];
+            let mut sorted = Sorted::new(&mut indices);
+            (0..4).for_each(|index| sorted.insert(0, index));
+            sorted.remove(0, gone);
+            assert!(sorted.len == 3 && !sorted.indices[..3].contains(&gone));
+            sorted.remove(0, gone);
+            assert_eq!(sorted.len, 3, "what is not there stays away");
+        }
+    }
 
     #[test]
     fn what_came_is_found_and_what_went_is_not() {
@@ -61,7 +76,8 @@ mod tests {
         assert_eq!([1, 3, 5, 7, 9].map(|key| find(&sorted, key)), [3, 1, 4, 0, 2].map(Some));
         assert_eq!(find(&sorted, 4), None);
         for (key, left) in [(9, 4), (1, 3), (5, 2), (7, 1), (3, 0)] {
-            sorted.remove(sorted.place(|other| keys[other as usize] < key));
+            let index = find(&sorted, key).unwrap();
+            sorted.remove(sorted.place(|other| keys[other as usize] < key), index);
             assert_eq!((find(&sorted, key), sorted.len), (None, left));
         }
     }

@@ -66,7 +66,7 @@ impl Exchange<'_> {
     /// Removes a connection that has a name.
     pub(super) fn remove_name(&mut self, slot: Slot) {
         for which in 0..2 {
-            self.index.names.remove(self.name_place(self.conn(slot).looks, which));
+            self.index.names.remove(self.name_place(self.conn(slot).looks, which), slot << 1 | which);
         }
     }
 
@@ -107,7 +107,8 @@ impl Exchange<'_> {
     /// Removes a room that has a name.
     pub(super) fn remove_room(&mut self, room: RoomIndex) {
         for which in 0..2 {
-            self.index.rooms.remove(self.room_place(self.rooms[room as usize].looks, which));
+            let place = self.room_place(self.rooms[room as usize].looks, which);
+            self.index.rooms.remove(place, room << 1 | which);
         }
     }
 
@@ -134,7 +135,7 @@ impl Exchange<'_> {
 
     pub(super) fn remove_address(&mut self, slot: Slot) {
         if let Some(network) = self.conn(slot).account.network() {
-            self.index.addresses.remove(self.address_place((network, slot)));
+            self.index.addresses.remove(self.address_place((network, slot)), slot);
         }
     }
 }
