@@ -159,6 +159,19 @@ fn the_last_line_of_one_that_has_ended_waits_for_a_place_for_its_answer() {
     });
 }
 
+/// A console goes on as one that watches; what comes behind the end of its input is no command.
+#[cfg(feature = "console")]
+#[test]
+fn nothing_is_taken_from_one_that_has_ended() {
+    usual(|mut scene| {
+        let operator = scene.open(crate::scene::CONSOLE);
+        scene.half_close(operator);
+        assert_eq!(scene.hub.interest(operator).read, 0);
+        assert_eq!(scene.offer(operator, b"/stats\n"), 0);
+        assert_eq!((scene.receive(operator).as_str(), scene.close(operator)), ("", Close::No));
+    });
+}
+
 #[cfg(feature = "console")]
 #[test]
 fn one_that_was_kicked_reads_why_and_its_sending_side_is_closed_first() {

@@ -23,6 +23,19 @@ fn one_that_has_taken_all_is_not_named_and_one_that_has_more_to_take_is() {
     });
 }
 
+/// A driver that looked again, and offered it again, would go round in circles.
+#[test]
+fn one_of_which_nothing_was_taken_is_not_named() {
+    usual(|mut scene| {
+        let [talker, _deaf] = [(); 2].map(|()| scene.guest());
+        // Its last line waits for the room.
+        scene.fill_room(talker);
+        scene.name_all();
+        assert_eq!(scene.offer(talker, b"more\n"), 0);
+        assert_eq!(all_named(&mut scene), []);
+    });
+}
+
 /// The members of a room are named in a circle, into which a newcomer may come anywhere.
 #[test]
 fn nobody_is_left_out_because_a_newcomer_came_meanwhile() {
