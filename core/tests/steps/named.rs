@@ -2,7 +2,7 @@
 
 use parlour_core::ConnId;
 
-use crate::scene::{CHAT, Scene, usual};
+use crate::scene::{CHAT, ECHO, Scene, usual};
 
 fn all_named(scene: &mut Scene<'_>) -> Vec<ConnId> {
     std::iter::from_fn(|| scene.hub.next_changed()).take(100).collect()
@@ -32,6 +32,17 @@ fn one_of_which_nothing_was_taken_is_not_named() {
         scene.fill_room(talker);
         scene.name_all();
         assert_eq!(scene.offer(talker, b"more\n"), 0);
+        assert_eq!(all_named(&mut scene), []);
+    });
+}
+
+#[test]
+fn an_echo_that_has_no_place_for_more_is_not_named() {
+    usual(|mut scene| {
+        let echo = scene.open(ECHO);
+        while scene.offer(echo, &[b'x'; 100]) > 0 {}
+        scene.name_all();
+        assert_eq!(scene.offer(echo, b"more"), 0);
         assert_eq!(all_named(&mut scene), []);
     });
 }
