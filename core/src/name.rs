@@ -6,8 +6,8 @@ pub const NAME_CHARS: usize = 24;
 /// Bytes in a name at the most, four to a character.
 pub const NAME_BYTES: usize = 4 * NAME_CHARS;
 
-/// What a name looks like, in numbers: names of which one number is the same in the same place
-/// look alike, and nobody gets the second one.
+/// What a name looks like, in numbers: names that have one in common look alike, and nobody gets
+/// the second one.
 pub type Looks = [u64; 2];
 
 /// What is kept of a name's looks: nothing where names are compared one by one.
@@ -34,7 +34,8 @@ pub enum BadName {
 #[derive(Clone, Copy, Debug)]
 pub struct NameRules {
     /// Spells a name in the one way in which it is kept: puts its UTF-8 into the array, and returns how
-    /// many bytes that are. Names that are equal but for ASCII case are the same name.
+    /// many bytes that are. Names that are equal but for case are the same name; without the feature `large`
+    /// but for the case of ASCII letters.
     ///
     /// # Errors
     /// Why it is no name.

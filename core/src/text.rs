@@ -174,6 +174,15 @@ fn is_shown(c: char) -> bool {
     }
 }
 
+/// A line without what shows nothing at its start, which could hide that it is a command; empty if it
+/// shows nothing at all.
+pub(crate) fn visible(line: &[u8]) -> &[u8] {
+    let text = core::str::from_utf8(line).unwrap_or_default();
+    let text = text.trim_start_matches(|c: char| matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'));
+    let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}');
+    if text.chars().all(is_blank) { b"" } else { text.as_bytes() }
+}
+
 /// A line at the start of `input` that is fit to be shown as it is, being of
 /// printable ASCII and tabs: how long its text is, and how many bytes it takes with
 /// its ending. `None` means no more than that it has to be looked at more closely.
@@ -270,6 +279,15 @@ mod tests {
         // Marks that only say in which direction a neutral character belongs are used in
         // honest text, and turn nothing around.
         check("a\u{200f}b\u{200e}".as_bytes(), "a\u{200f}b\u{200e}");
+    }
+
+    #[test]
+    fn what_shows_nothing_is_empty_and_hides_nothing() {
+        for blank in ["", " ", "\t \u{a0}", "\u{200b}", "\u{3000}\u{2060}"] {
+            assert_eq!(visible(blank.as_bytes()), b"", "{blank:?}");
+        }
+        assert_eq!(visible("\u{200b}\u{2060}/msg".as_bytes()), b"/msg");
+        assert_eq!(visible(b" indented "), b" indented ");
     }
 
     #[test]

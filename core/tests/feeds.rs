@@ -1,5 +1,6 @@
 //! The relay as a multiplexer of feeds: lines that stay whole, clients that only send or only
 //! receive, and rooms that several listeners share.
+#![cfg(feature = "relay")]
 
 use parlour_core::{
     Cause, Close, Config, ConnId, Direction, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
@@ -125,6 +126,18 @@ fn where_only_lines_go_out_no_pause_mixes_them_and_the_last_one_is_ended() {
         feeds.handle(Event::Failed(slow, Cause::Reset));
         feeds.handle(Event::PeerClosed(other));
         feeds.receives(reader, "$GPRMC,123456*11\r\nlast\nlast too\n");
+    });
+}
+
+#[test]
+fn where_only_lines_go_out_a_line_that_is_too_long_leaves_the_others_whole() {
+    with_feeds(|mut feeds| {
+        let [reader, broken, other] = feeds.open([OUT, LINES, LINES]);
+        let piece = "x".repeat(LIMITS.line + 2);
+        feeds.send(broken, &piece);
+        feeds.send(other, "$GPGLL,5,N*00\r\n");
+        feeds.send(broken, "rest\n");
+        feeds.receives(reader, &format!("{piece}\n$GPGLL,5,N*00\r\nrest\n"));
     });
 }
 

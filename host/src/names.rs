@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use parlour_core::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_script::UnicodeScript;
 use unicode_security::skeleton;
 
 /// The rules for the names of clients and rooms.
@@ -30,15 +31,28 @@ fn spell(name: &str, spelled: &mut [u8; NAME_BYTES]) -> Result<usize, BadName> {
     Ok(name.len())
 }
 
-/// Whether a name is made of letters and digits with their marks, `-` and `_`.
+/// Whether a name is made of letters and digits with their marks, `-` and `_`, and looks so.
 fn is_well_formed(name: &str) -> bool {
-    let mut marks = MARKS;
+    let mut base = None;
+    let mut marks = 0;
     let mut is_good = |c: char| {
-        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
-        let is_part = c.is_alphanumeric() || c == '-' || c == '_' || marks > 0;
-        is_part && marks <= MARKS && !is_invisible(c)
+        if is_combining_mark(c) {
+            marks += 1;
+            marks <= MARKS && !is_invisible(c) && base.is_some_and(|base| is_mark_of(c, base))
+        } else {
+            (base, marks) = (Some(c), 0);
+            (c.is_alphanumeric() || c == '-' || c == '_') && !is_invisible(c)
+        }
     };
-    (1..=NAME_CHARS).contains(&name.chars().count()) && name.chars().all(&mut is_good)
+    (1..=NAME_CHARS).contains(&name.chars().count())
+        && name.chars().all(&mut is_good)
+        // Letters of some scripts look like what tells one kind of line from another.
+        && !skeleton(name).any(|c| "<>[]*:()/\"".contains(c))
+}
+
+/// Whether a mark belongs to the script of the letter below it: else it might show nothing there.
+fn is_mark_of(mark: char, base: char) -> bool {
+    !mark.script_extension().intersection(base.script_extension()).is_empty()
 }
 
 /// The letters and marks that show nothing: those of `Default_Ignorable_Code_Point` in Unicode's
@@ -66,18 +80,19 @@ fn is_reserved(name: &str) -> bool {
 }
 
 fn is_alike(a: Looks, b: Looks) -> bool {
-    a.iter().zip(&b).any(|(a, b)| a == b)
+    a.iter().any(|look| b.contains(look))
 }
 
-/// One number for what a name looks like as it is, and one for what it looks like in
-/// small letters: `Ian` looks like `lan`, and is the same name as `ian`.
+/// One number for what a name looks like, whatever the case of what it looks like; and one for what it
+/// looks like in small letters: `Ian` looks like `lan`, and is the same name as `ian`.
 fn looks(name: &str) -> Looks {
     let number = |name: &str| {
         let mut hasher = DefaultHasher::new();
         skeleton(name).for_each(|c| c.hash(&mut hasher));
         hasher.finish()
     };
-    [number(name), number(&name.to_lowercase())]
+    let seen: String = skeleton(name).collect();
+    [number(&seen.to_lowercase()), number(&name.to_lowercase())]
 }
 
 #[cfg(test)]
@@ -137,6 +152,14 @@ mod tests {
         ] {
             assert_eq!(spelled(name), Err(BadName::Characters), "{name:?}");
         }
+        // Marks of other scripts, some of which show nothing behind a Latin letter.
+        for mark in ["\u{2d7f}", "\u{1039}", "\u{1107f}", "\u{16fe4}", "\u{11a47}", "\u{94d}"] {
+            assert_eq!(spelled(&format!("alice{mark}")), Err(BadName::Characters), "{mark:?}");
+        }
+        // Letters that look like what a line's kind is told by.
+        for name in ["\u{1438}bob\u{1433}", "here\u{2d0}"] {
+            assert_eq!(spelled(name), Err(BadName::Characters), "{name:?}");
+        }
         assert_eq!(spelled(&format!("a{}", "\u{30d}".repeat(5))), Err(BadName::Characters));
         assert_eq!(spelled(&"a".repeat(25)), Err(BadName::Characters));
         assert_eq!(spelled(&"a".repeat(100_000)), Err(BadName::Characters));
@@ -154,6 +177,10 @@ mod tests {
             "\u{ff53}erver",
             "nobody",
             "guest-l",
+            "ParIour",
+            "\u{39d}obody",
+            "\u{a4f3}thers",
+            "y0u",
             "guest-O",
             "\u{261}uest-1",
             "gue\u{455}t-12",
@@ -177,6 +204,13 @@ mod tests {
             ("paul", "pau1"),
             ("bob", "b\u{43e}b"),
             ("mary", "rnary"),
+            ("alice", "AIice"),
+            ("ALICE", "AIice"),
+            ("tom", "\u{422}om"),
+            ("nina", "\u{39d}ina"),
+            ("eve", "\u{a4f0}ve"),
+            ("oscar", "0scar"),
+            ("lobby", "Lo\u{42c}by"),
             ("Zo\u{eb}", "zo\u{eb}"),
             ("\u{dc}nal", "\u{fc}nal"),
         ];

@@ -5,7 +5,6 @@
 use super::Exchange;
 use crate::conn::{NONE, Slot};
 use crate::limits::{Bound, Limits};
-use crate::name::Looks;
 use crate::room::RoomIndex;
 use crate::sorted::Sorted;
 
@@ -31,84 +30,94 @@ impl<'a> Index<'a> {
 impl Exchange<'_> {
     // --- Connections by name ---
 
-    /// Who bears a name, which is spelled as names are kept, without regard to ASCII case.
+    /// Who bears a name, which is spelled as names are kept, without regard to case.
     pub(super) fn bearer(&self, name: &str) -> Option<Slot> {
-        let slot = self.with_looks((self.config.names.looks)(name), 1)?;
-        self.conn(slot).name.as_bytes().eq_ignore_ascii_case(name.as_bytes()).then_some(slot)
+        let is_it = |slot: &Slot| is_same(self.conn(*slot).name.as_bytes(), name);
+        self.alike(name).find(is_it)
     }
 
     /// Somebody else than this connection whose name looks like this one.
     pub(crate) fn look_alike(&self, slot: Slot, name: &str) -> Option<Slot> {
+        self.alike(name).find(|other| *other != slot)
+    }
+
+    /// Those whose names have a number in common with this one.
+    fn alike(&self, name: &str) -> impl Iterator<Item = Slot> {
         let looks = (self.config.names.looks)(name);
-        (0..2).filter_map(|which| self.with_looks(looks, which)).find(|other| *other != slot)
+        looks.into_iter().flat_map(move |look| {
+            let first = self.name_place(look);
+            let entries = (first..).map_while(|place| self.index.names.get(place));
+            entries.take_while(move |entry| self.name_look(*entry) == look).map(|entry| entry >> 1)
+        })
     }
 
-    fn with_looks(&self, looks: Looks, which: u32) -> Option<Slot> {
-        let entry = self.index.names.get(self.name_place(looks, which))?;
-        let slot = entry >> 1;
-        (entry & 1 == which && self.conn(slot).looks[which as usize] == looks[which as usize]).then_some(slot)
+    fn name_look(&self, entry: u32) -> u64 {
+        self.conn(entry >> 1).looks[(entry & 1) as usize]
     }
 
-    fn name_place(&self, looks: Looks, which: u32) -> usize {
-        let key = |entry: u32| (entry & 1, self.conn(entry >> 1).looks[(entry & 1) as usize]);
-        self.index.names.place(|entry| key(entry) < (which, looks[which as usize]))
+    fn name_place(&self, look: u64) -> usize {
+        self.index.names.place(|entry| self.name_look(entry) < look)
     }
 
     /// Enters a connection under the name that it is about to get.
     pub(super) fn enter_name(&mut self, slot: Slot, name: &str) {
         let looks = (self.config.names.looks)(name);
         self.conn_mut(slot).looks = looks;
-        for which in 0..2 {
-            self.index.names.insert(self.name_place(looks, which), slot << 1 | which);
+        for (which, look) in (0..).zip(looks) {
+            self.index.names.insert(self.name_place(look), slot << 1 | which);
         }
     }
 
     /// Removes a connection that has a name.
     pub(super) fn remove_name(&mut self, slot: Slot) {
-        for which in 0..2 {
-            self.index.names.remove(self.name_place(self.conn(slot).looks, which), slot << 1 | which);
+        for (which, look) in (0..).zip(self.conn(slot).looks) {
+            self.index.names.remove(self.name_place(look), slot << 1 | which);
         }
     }
 
     // --- Rooms by name ---
 
-    /// The room of a name, which is spelled as names are kept, without regard to ASCII case.
+    /// The room of a name, which is spelled as names are kept, without regard to case.
     pub(super) fn room_called(&self, name: &str) -> Option<RoomIndex> {
-        let room = self.room_with_looks((self.config.names.looks)(name), 1)?;
-        self.rooms[room as usize].name.as_bytes().eq_ignore_ascii_case(name.as_bytes()).then_some(room)
+        let is_it = |room: &RoomIndex| is_same(self.rooms[*room as usize].name.as_bytes(), name);
+        self.rooms_alike(name).find(is_it)
     }
 
     /// A room whose name looks like this one.
     pub(crate) fn room_look_alike(&self, name: &str) -> Option<RoomIndex> {
+        self.rooms_alike(name).next()
+    }
+
+    fn rooms_alike(&self, name: &str) -> impl Iterator<Item = RoomIndex> {
         let looks = (self.config.names.looks)(name);
-        (0..2).find_map(|which| self.room_with_looks(looks, which))
+        looks.into_iter().flat_map(move |look| {
+            let first = self.room_place(look);
+            let entries = (first..).map_while(|place| self.index.rooms.get(place));
+            entries.take_while(move |entry| self.room_look(*entry) == look).map(|entry| entry >> 1)
+        })
     }
 
-    fn room_with_looks(&self, looks: Looks, which: u32) -> Option<RoomIndex> {
-        let entry = self.index.rooms.get(self.room_place(looks, which))?;
-        let found = self.rooms[(entry >> 1) as usize].looks;
-        (entry & 1 == which && found[which as usize] == looks[which as usize]).then_some(entry >> 1)
+    fn room_look(&self, entry: u32) -> u64 {
+        self.rooms[(entry >> 1) as usize].looks[(entry & 1) as usize]
     }
 
-    fn room_place(&self, looks: Looks, which: u32) -> usize {
-        let key = |entry: u32| (entry & 1, self.rooms[(entry >> 1) as usize].looks[(entry & 1) as usize]);
-        self.index.rooms.place(|entry| key(entry) < (which, looks[which as usize]))
+    fn room_place(&self, look: u64) -> usize {
+        self.index.rooms.place(|entry| self.room_look(entry) < look)
     }
 
     /// Enters a room under the name that it is about to get.
     pub(super) fn enter_room(&mut self, room: RoomIndex, name: &str) {
         let looks = (self.config.names.looks)(name);
         self.rooms[room as usize].looks = looks;
-        for which in 0..2 {
-            self.index.rooms.insert(self.room_place(looks, which), room << 1 | which);
+        for (which, look) in (0..).zip(looks) {
+            self.index.rooms.insert(self.room_place(look), room << 1 | which);
         }
     }
 
     /// Removes a room that has a name.
     pub(super) fn remove_room(&mut self, room: RoomIndex) {
-        for which in 0..2 {
-            let place = self.room_place(self.rooms[room as usize].looks, which);
-            self.index.rooms.remove(place, room << 1 | which);
+        for (which, look) in (0..).zip(self.rooms[room as usize].looks) {
+            self.index.rooms.remove(self.room_place(look), room << 1 | which);
         }
     }
 
@@ -138,4 +147,11 @@ impl Exchange<'_> {
             self.index.addresses.remove(self.address_place((network, slot)), slot);
         }
     }
+}
+
+/// Whether a name that is kept is this one, but for case.
+fn is_same(kept: &[u8], name: &str) -> bool {
+    let lower =
+        |text: &str| text.chars().flat_map(char::to_lowercase).eq(name.chars().flat_map(char::to_lowercase));
+    core::str::from_utf8(kept).is_ok_and(lower)
 }

@@ -57,7 +57,13 @@ impl Behaviour for Chat {
     }
 
     fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
-        introduce(x, slot);
+        let line = &x.conn(slot).line;
+        if !line.spoke && line.is_unfinished() {
+            // Its first line may show that it is no client of a chat.
+            x.set_timer(slot, x.now.after(MOMENT_MS));
+        } else {
+            introduce(x, slot);
+        }
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -150,7 +156,8 @@ impl LineReader for Chat {
             loop {
                 let rest = &input[used..];
                 let (len, count) = plain_line(rest).filter(|(len, _)| *len <= limit)?;
-                if rest[0] == b'/' {
+                // It may be a command, or show nothing.
+                if matches!(rest[0], b'/' | b' ' | b'\t') {
                     return None;
                 }
                 used += count;
@@ -271,7 +278,7 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["you are ", &name, " already"]);
     } else if let Some(other) = x.look_alike(slot, &name) {
         let other = x.name(other);
-        if other.eq_ignore_ascii_case(name.as_bytes()) {
+        if x.named(&name).is_some() {
             tell(x, slot, &["the name ", &name, " is taken"]);
         } else {
             x.tell(

@@ -17,67 +17,90 @@ const TLS: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
 /// For what has no words of its own, or is perhaps a person after all.
 const OTHERS: &[u8] = b"-- this is a chat server and understands only text\r\n";
 
-/// The type of the record that a TLS client sends first.
-const HANDSHAKE: u8 = 22;
+/// What a TLS client sends first: a handshake, of a version that begins with 3.
+const HANDSHAKE: &[u8] = &[22, 3];
 
-/// Requests of HTTP, and of RTSP and SIP, which took them over.
-const METHODS: &[&[u8]] = &[
-    b"GET",
-    b"POST",
-    b"HEAD",
-    b"PUT",
-    b"OPTIONS",
-    b"DELETE",
-    b"PATCH",
-    b"CONNECT",
-    b"TRACE",
-    b"PROPFIND",
-    b"PRI",
-];
+/// Requests of HTTP.
+const METHODS: &[&[u8]] =
+    &[b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"CONNECT", b"TRACE"];
+
+/// What those begin with that are answered with no word of their own: VNC, rsync, XMPP, NATS.
+const PREFIXES: &[&[u8]] = &[b"RFB 00", b"@RSYNCD:", b"<?xml ", b"<stream:", b"CONNECT {"];
 
 /// How the first line of a connection is answered, if it is no chat's. `line` is what is
 /// there of it; `is_whole`: that is all.
 pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
-    match *line.first()? {
-        HANDSHAKE => return Some(TLS),
-        // No key that begins a line.
-        0..=7 | 14..=20 | 22..=26 | 28..=31 => return Some(OTHERS),
-        _ => {}
+    if line.starts_with(HANDSHAKE) {
+        return Some(TLS);
     }
-    if line.contains(&0) {
+    // One key may be a slip; two, or a NUL, are no text.
+    let is_control = |byte: &&u8| matches!(byte, 0..=7 | 14..=20 | 22..=26 | 28..=31);
+    if line.contains(&0) || line.iter().take(4).filter(is_control).count() > 1 {
         return Some(OTHERS);
     }
-    let (word, rest) = line.split_at(line.iter().position(|&byte| byte == b' ').unwrap_or(line.len()));
-    let rest = rest.trim_ascii_start();
-    let one_word = is_whole && !rest.is_empty() && !rest.contains(&b' ');
-    if METHODS.contains(&word) && is_target(rest, is_whole) {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii_start();
+    if PREFIXES.iter().any(|prefix| line.starts_with(prefix)) {
+        return Some(OTHERS);
+    }
+    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let (first, second, third) = (words.next()?, words.next().unwrap_or_default(), words.next());
+    let more = words.clone().count();
+    if is_request((first, second, third), is_whole && more == 0, line.len() >= STARTS) {
         return Some(HTTP);
     }
-    let (known, answer) = match word {
-        b"NICK" | b"PASS" => (one_word, IRC),
-        b"USER" => (is_whole && rest.split(|&byte| byte == b' ').count() > 3, IRC),
-        b"CAP" => {
-            (is_whole && [&b"LS"[..], b"LIST", b"REQ", b"END"].iter().any(|&sub| rest.starts_with(sub)), IRC)
+    if first.starts_with(b"SSH-1.") || first.starts_with(b"SSH-2.0-") {
+        return Some(SSH);
+    }
+    if !is_whole {
+        return None;
+    }
+    let has_two = !second.is_empty() && third.is_none();
+    match first {
+        b"NICK" => (has_two && is_nick(second)).then_some(IRC),
+        b"PASS" => has_two.then_some(IRC),
+        b"USER" => words.nth(1).is_some_and(|name| more == 2 || name.starts_with(b":")).then_some(IRC),
+        b"CAP" => [&b"LS"[..], b"LIST", b"REQ", b"END"].contains(&second).then_some(IRC),
+        b"EHLO" | b"HELO" => has_two.then_some(SMTP),
+        // HAProxy's, version 1.
+        b"PROXY" => (more == 3 && second.starts_with(b"TCP") || second == b"UNKNOWN" && third.is_none())
+            .then_some(OTHERS),
+        _ => {
+            let number = first.strip_prefix(b"*").unwrap_or_default();
+            let is_redis = !number.is_empty() && number.iter().all(u8::is_ascii_digit) && second.is_empty();
+            is_redis.then_some(REDIS)
         }
-        b"EHLO" | b"HELO" => (one_word, SMTP),
-        // PROXY protocol (HAProxy), version 1.
-        b"PROXY" => (rest.starts_with(b"TCP") || rest.starts_with(b"UNKNOWN"), OTHERS),
-        word => {
-            let number = word.strip_prefix(b"*").unwrap_or_default();
-            let is_redis = is_whole && !number.is_empty() && number.iter().all(u8::is_ascii_digit);
-            if is_redis { (true, REDIS) } else { (word.starts_with(b"SSH-"), SSH) }
-        }
-    };
-    known.then_some(answer)
+    }
 }
 
-/// Whether this is what an HTTP request asks for, and its version.
-fn is_target(rest: &[u8], is_whole: bool) -> bool {
-    let names_version = || {
-        let last = rest.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-        [&b"HTTP/"[..], b"RTSP/", b"SIP/"].iter().any(|&protocol| last.starts_with(protocol))
-    };
-    matches!(rest.first(), Some(b'/' | b'*')) || rest.starts_with(b"http:") || is_whole && names_version()
+/// Whether these are the words of a request of HTTP, or of RTSP and SIP, which took them over: of three
+/// words the last one names the version. A line that goes on beyond what was seen is known by a method
+/// and its target.
+fn is_request(
+    (method, target, version): (&[u8], &[u8], Option<&[u8]>),
+    is_whole: bool,
+    is_long: bool,
+) -> bool {
+    let is_method = METHODS.contains(&method);
+    let is_path = target.starts_with(b"/");
+    let has_scheme = target.windows(3).any(|part| part == b"://");
+    match version {
+        None => is_method && (is_whole && is_path || !is_whole && is_long && (is_path || has_scheme)),
+        Some(version) => {
+            let is_target = is_path || target == b"*" || target.contains(&b':');
+            let names_version = [&b"HTTP/"[..], b"RTSP/", b"SIP/"].iter().any(|name| {
+                version
+                    .strip_prefix(*name)
+                    .is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
+            });
+            is_whole && is_target && names_version
+        }
+    }
+}
+
+/// Whether IRC would take this as a nickname (RFC 2812, 2.3.1), perhaps behind a colon.
+fn is_nick(word: &[u8]) -> bool {
+    let word = word.strip_prefix(b":").unwrap_or(word);
+    !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-[]\\`_^{|}".contains(byte))
 }
 
 #[cfg(test)]
@@ -101,18 +124,24 @@ mod tests {
             b"CONNECT example.org:443 HTTP/1.1\r\n",
             b"OPTIONS / RTSP/1.0\r\n",
             b"OPTIONS sip:nm SIP/2.0\r\n",
+            b"REGISTER sip:example.org SIP/2.0\r\n",
+            b"M-SEARCH * HTTP/1.1\r\n",
+            b"\xef\xbb\xbfGET / HTTP/1.1\r\n",
+            b" GET / HTTP/1.1\r\n",
             // The first bytes of a line that is too long.
             b"GET /aaaaaaaaaaa",
             b"GET http://www.e",
+            b"GET https://www.",
         ] {
             check(request, Some(HTTP));
         }
         check(b"\x16\x03\x01\x02\x00", Some(TLS));
-        check(b"\x16", Some(TLS));
+        check(b"\x16", None);
         check(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Some(SSH));
         for line in [&b"NICK alice\r\n"[..], b"USER a 0 * :A B\r\n", b"CAP LS 302\r\n", b"PASS secret\r\n"] {
             check(line, Some(IRC));
         }
+        check(b"RFB 003.008\n", Some(OTHERS));
         check(b"EHLO example.org\r\n", Some(SMTP));
         check(b"*1\r\n$4\r\nPING\r\n", Some(REDIS));
         check(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", Some(OTHERS));
@@ -150,6 +179,20 @@ mod tests {
             b"\xff",
             b"caf\xe9\n",
             b"PUT it there\n",
+            b"GET /dev/null is full\n",
+            b"HEAD *ache*\n",
+            b"DELETE *all* of it\n",
+            b"GET it over HTTP/2\n",
+            b"what about HTTP/2\n",
+            b"NICK name?\n",
+            b"USER count is at 300 now\n",
+            b"CAP LSD\n",
+            b"SSH-keys?\n",
+            b"PROXY TCP is bad\n",
+            b"*1 for that\n",
+            b"\x01hello\n",
+            b"\x02bold\x02\n",
+            b"\x16hello\n",
         ] {
             check(line, None);
         }

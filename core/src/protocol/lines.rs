@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
 use crate::protocol::foreign;
-use crate::text::{Decimal, Text, TooLong, clean};
+use crate::text::{Decimal, Text, TooLong, clean, visible};
 
 /// Whether a line was acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, h
 
 fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8], has_waited: bool) -> Done {
     let scratch = core::mem::take(&mut x.scratch);
-    let done = match clean(raw, x.limits.line, scratch) {
+    let done = match clean(raw, x.limits.line, scratch).map(visible) {
         Ok(b"") => Done::Yes,
         Ok(_) if reader.waits(x, slot, has_waited) => Done::NotNow,
         Ok(text) => reader.line(x, slot, text),

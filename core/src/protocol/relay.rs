@@ -192,15 +192,17 @@ fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {
     }
 }
 
-/// Relays what may be half a line, or come behind half a line of one that is gone: which must not run
-/// into this one's.
+/// Relays what may be half a line, or come behind half a line of another one: which must not run into
+/// this one's if its author is gone, or if only lines are to go out.
 #[cold]
 fn relay_in_pieces(x: &mut Exchange<'_>, slot: Slot, member: MemberIndex, bytes: &[u8]) {
     let Member { room, state, .. } = x.members[member as usize];
     let is_open =
         |by| !x.shutting_down && x.find(by).is_some_and(|author| x.conn(author).state == State::Open);
     let id = x.conn(slot).id(slot);
-    let is_torn = x.rooms[room as usize].unfinished_by.is_some_and(|by| by != id && !is_open(by));
+    let only_lines = rules(x, slot).unfinished_ms.is_none();
+    let is_torn =
+        x.rooms[room as usize].unfinished_by.is_some_and(|by| by != id && (only_lines || !is_open(by)));
     x.rooms[room as usize].unfinished_by = (bytes.last() != Some(&b'\n')).then_some(id);
     let (seq, author) = (x.next_seq(), (state == Membership::Present).then_some(member));
     x.append(room, seq, author, Kind::Message, &[if is_torn { b"\n" } else { b"" }, bytes]);

@@ -38,11 +38,14 @@ impl FromStr for RelayAddress {
         };
         for option in parts {
             match option.split_once('=').unwrap_or((option, "")) {
+                ("in" | "out", "") if relay.direction != Direction::Both => {
+                    return Err("a relay has `in` or `out`, not both".into());
+                }
                 ("in", "") => relay.direction = Direction::In,
                 ("out", "") => relay.direction = Direction::Out,
                 ("grace", "off") => relay.waits = true,
                 ("flush", "off") => relay.flush = None,
-                ("flush", time) => {
+                ("flush", time) if !time.is_empty() => {
                     relay.flush = Some(duration(time).map_err(|error| format!("flush: {error}"))?);
                 }
                 ("room", name) if !name.is_empty() => relay.room = Some(name.to_owned()),
@@ -131,6 +134,7 @@ mod tests {
                 "4000,room=",
                 "a relay has no option `room=`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
             ),
+            ("4000,in,out", "a relay has `in` or `out`, not both"),
             ("4000,flush=soon", "flush: expected number at 0"),
             ("x,in", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
         ] {

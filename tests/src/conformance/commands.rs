@@ -156,6 +156,13 @@ fn look_alikes(stage: &mut Stage<'_>) {
     }
     stage.says(bob, "/nick \u{430}lice");
     stage.sees(alice, "-- bob is now \u{430}lice");
+    // Case is that of every script.
+    stage.says(bob, "/nick \u{c4}pfel");
+    stage.sees(alice, "-- \u{430}lice is now \u{c4}pfel");
+    stage.says(alice, "/msg \u{e4}PFEL hi");
+    stage.sees(alice, "[to \u{c4}pfel] hi");
+    stage.says(alice, "/nick \u{e4}pfel");
+    stage.sees(alice, "-- the name \u{e4}pfel is taken");
 }
 
 fn nick_taken(stage: &mut Stage<'_>) {

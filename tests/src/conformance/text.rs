@@ -266,7 +266,7 @@ fn telnet_takes_no_room(stage: &mut Stage<'_>) {
 
 fn empty_lines(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
-    stage.sends(alice, b"\n\r\n\r\r\n\x07\x1b\n\x00\r\n\xff\xf1\n");
+    stage.sends(alice, b"\n\r\n\r\r\n\x07\x1b\n\x00\r\n\xff\xf1\n   \n\t\r\n\xe2\x80\x8b\n");
     stage.sees_nothing(alice);
     stage.sees_nothing(bob);
 }
