@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::bill::{Bill, BillError};
 use crate::plan::Plan;
-use crate::toolchain::{Missing, Toolchain};
+use crate::toolchain::{Missing, Purpose, Toolchain};
 
 const PACKAGE: &str = "parlour-firmware";
 
@@ -57,7 +57,7 @@ impl fmt::Display for BuildError {
 /// # Errors
 /// Why there is none.
 pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
-    let toolchain = Toolchain::find(plan.board.target).map_err(BuildError::Toolchain)?;
+    let toolchain = Toolchain::find(plan.board.target, Purpose::Build).map_err(BuildError::Toolchain)?;
     eprintln!("firmware: {toolchain}");
     let folder = folder();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
@@ -89,7 +89,7 @@ pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
 /// # Errors
 /// Why it could not, or that it has found something.
 pub fn lint(plan: &Plan) -> Result<(), BuildError> {
-    let toolchain = Toolchain::find(plan.board.target).map_err(BuildError::Toolchain)?;
+    let toolchain = Toolchain::find(plan.board.target, Purpose::Lint).map_err(BuildError::Toolchain)?;
     eprintln!("firmware: {toolchain}");
     let mut command = command("clippy", plan, &toolchain, &folder(), false);
     command.args(["--", "-D", "warnings"]);

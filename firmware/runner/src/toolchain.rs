@@ -48,11 +48,27 @@ impl Compiler {
         self.sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file()
     }
 
+    fn is_fit(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Build => true,
+            Purpose::Lint => self.rustc.with_file_name("cargo-clippy").is_file(),
+        }
+    }
+
     /// The linker that came with it.
     fn linker(&self) -> Option<PathBuf> {
         let hosts = self.sysroot.join("lib/rustlib").read_dir().ok()?;
         hosts.flatten().map(|host| host.path().join("bin/rust-lld")).find(|linker| linker.is_file())
     }
+}
+
+/// What a compiler is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To build a program.
+    Build,
+    /// To let its clippy look at a program.
+    Lint,
 }
 
 /// Where the core library comes from.
@@ -96,6 +112,8 @@ impl fmt::Display for Toolchain {
 pub enum Missing {
     /// The core library for this target, and the source of it.
     Library(String),
+    /// Clippy, of a compiler that has one of those.
+    Clippy(String),
     /// A linker for other processors.
     Linker,
 }
@@ -109,6 +127,13 @@ impl fmt::Display for Missing {
                  rustup target add {target}\n\
                  or on Debian:\n    \
                  apt install rustc-web cargo-web rust-web-src lld"
+            ),
+            Missing::Clippy(target) => write!(
+                f,
+                "no compiler here has both clippy and a core library for {target}. With rustup:\n    \
+                 rustup component add clippy && rustup target add {target}\n\
+                 or on Debian:\n    \
+                 apt install rustc-web cargo-web rust-web-clippy rust-web-src lld"
             ),
             Missing::Linker => write!(f, "there is no ld.lld here: apt install lld"),
         }
@@ -125,18 +150,19 @@ impl fmt::Display for Missing {
 /// What is missing.
 pub fn choose(
     target: &str,
+    purpose: Purpose,
     active: Option<&Compiler>,
     system: Option<&Compiler>,
     lld: Option<&Path>,
 ) -> Result<Toolchain, Missing> {
     let both = || [active, system].into_iter().flatten();
-    let (compiler, library) = match active.filter(|active| active.has_library(target)) {
-        Some(active) => (active, Library::Installed),
-        None => {
-            let found = both().find(|compiler| compiler.has_source());
-            (found.ok_or_else(|| Missing::Library(target.to_owned()))?, Library::Source)
-        }
-    };
+    let installed =
+        active.filter(|active| active.has_library(target)).map(|active| (active, Library::Installed));
+    let sources = both().filter(|compiler| compiler.has_source()).map(|compiler| (compiler, Library::Source));
+    let mut able = installed.into_iter().chain(sources).peekable();
+    able.peek().ok_or_else(|| Missing::Library(target.to_owned()))?;
+    let fit = able.find(|(compiler, _)| compiler.is_fit(purpose));
+    let (compiler, library) = fit.ok_or_else(|| Missing::Clippy(target.to_owned()))?;
     let linker = match compiler.linker() {
         Some(_) => None,
         None => {
@@ -152,12 +178,12 @@ impl Toolchain {
     ///
     /// # Errors
     /// What is missing.
-    pub fn find(target: &str) -> Result<Self, Missing> {
+    pub fn find(target: &str, purpose: Purpose) -> Result<Self, Missing> {
         // The compiler of the cargo that started this program, or of the shell.
         let beside_cargo = env::var_os("CARGO").map(|cargo| PathBuf::from(cargo).with_file_name("rustc"));
         let active = beside_cargo.filter(|rustc| rustc.is_file()).unwrap_or_else(|| "rustc".into());
         let (active, system) = (Compiler::ask(&active), Compiler::ask(Path::new(SYSTEM_RUSTC)));
-        choose(target, active.as_ref(), system.as_ref(), installed("ld.lld").as_deref())
+        choose(target, purpose, active.as_ref(), system.as_ref(), installed("ld.lld").as_deref())
     }
 
     /// A cargo for the target that does this, `build` or `clippy`, without what the cargo that
@@ -224,18 +250,28 @@ mod tests {
     fn compiler(root: &Path, name: &str, files: &[&str]) -> Compiler {
         let sysroot = root.join(name);
         for file in files {
-            let path = sysroot.join("lib/rustlib").join(file);
+            let path = sysroot.join(file);
             fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
             fs::write(path, "").expect("a writable folder");
         }
         Compiler { rustc: sysroot.join("bin/rustc"), sysroot }
     }
 
-    const LIBRARY: &str = "thumbv7m-none-eabi/lib/libcore-0123.rlib";
-    const SOURCE: &str = "src/rust/library/core/Cargo.toml";
-    const LINKER: &str = "x86_64-unknown-linux-gnu/bin/rust-lld";
+    const LIBRARY: &str = "lib/rustlib/thumbv7m-none-eabi/lib/libcore-0123.rlib";
+    const SOURCE: &str = "lib/rustlib/src/rust/library/core/Cargo.toml";
+    const LINKER: &str = "lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld";
+    const CLIPPY: &str = "bin/cargo-clippy";
 
     fn chosen(
+        active: &[&str],
+        system: &[&str],
+        lld: Option<&str>,
+    ) -> Result<(String, Library, bool), Missing> {
+        chosen_for(Purpose::Build, active, system, lld)
+    }
+
+    fn chosen_for(
+        purpose: Purpose,
         active: &[&str],
         system: &[&str],
         lld: Option<&str>,
@@ -243,7 +279,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder");
         let active = compiler(root.path(), "active", active);
         let system = compiler(root.path(), "system", system);
-        let found = choose(TARGET, Some(&active), Some(&system), lld.map(Path::new))?;
+        let found = choose(TARGET, purpose, Some(&active), Some(&system), lld.map(Path::new))?;
         let name = found.compiler.sysroot.file_name().expect("a name").to_string_lossy().into_owned();
         Ok((name, found.library, found.linker.is_some()))
     }
@@ -264,8 +300,22 @@ mod tests {
 
     #[test]
     fn the_library_of_another_target_is_none() {
-        let found = chosen(&["riscv32imac-unknown-none-elf/lib/libcore-0123.rlib"], &[], None);
+        let found = chosen(&["lib/rustlib/riscv32imac-unknown-none-elf/lib/libcore-0123.rlib"], &[], None);
         assert_eq!(found, Err(Missing::Library(TARGET.into())));
+    }
+
+    #[test]
+    fn lints_take_the_first_compiler_that_could_build_and_has_clippy() {
+        let found =
+            |active: &[&str], system: &[&str]| chosen_for(Purpose::Lint, active, system, Some("/bin/ld.lld"));
+        let (installed, source) = ([LIBRARY, LINKER, CLIPPY], [SOURCE, LINKER, CLIPPY]);
+        assert_eq!(found(&installed, &source), Ok(("active".into(), Library::Installed, false)));
+        assert_eq!(found(&source, &source), Ok(("active".into(), Library::Source, false)));
+        // Clippy without a library, and a library without clippy.
+        assert_eq!(found(&[LINKER, CLIPPY], &source), Ok(("system".into(), Library::Source, false)));
+        assert_eq!(found(&[LIBRARY, SOURCE], &source), Ok(("system".into(), Library::Source, false)));
+        assert_eq!(found(&[CLIPPY], &[SOURCE]), Err(Missing::Clippy(TARGET.into())));
+        assert_eq!(found(&[CLIPPY], &[CLIPPY]), Err(Missing::Library(TARGET.into())));
     }
 
     #[test]
@@ -273,17 +323,23 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder");
         let active = compiler(root.path(), "active", &[LINKER]);
         let system = compiler(root.path(), "system", &[SOURCE]);
-        let linker = |lld| choose(TARGET, Some(&active), Some(&system), lld).expect("a toolchain").linker;
+        let linker = |lld| {
+            let found = choose(TARGET, Purpose::Build, Some(&active), Some(&system), lld);
+            found.expect("a toolchain").linker
+        };
         assert_eq!(linker(Some(Path::new("/bin/ld.lld"))), Some("/bin/ld.lld".into()));
-        assert_eq!(linker(None), Some(active.sysroot.join("lib/rustlib").join(LINKER)));
-        assert_eq!(choose(TARGET, None, Some(&system), None), Err(Missing::Linker));
+        assert_eq!(linker(None), Some(active.sysroot.join(LINKER)));
+        assert_eq!(choose(TARGET, Purpose::Build, None, Some(&system), None), Err(Missing::Linker));
     }
 
     #[test]
     fn with_nothing_at_all_both_recipes_are_told() {
-        let recipes = choose(TARGET, None, None, None).expect_err("nothing").to_string();
+        let recipes = choose(TARGET, Purpose::Build, None, None, None).expect_err("nothing").to_string();
         assert!(recipes.contains("rustup target add thumbv7m-none-eabi"), "{recipes}");
         assert!(recipes.contains("apt install rustc-web cargo-web rust-web-src lld"), "{recipes}");
+        let recipes = Missing::Clippy(TARGET.into()).to_string();
+        assert!(recipes.contains("rustup component add clippy"), "{recipes}");
+        assert!(recipes.contains("rust-web-clippy"), "{recipes}");
     }
 
     #[test]
