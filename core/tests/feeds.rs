@@ -1,6 +1,8 @@
 //! The relay as a multiplexer of feeds: lines that stay whole, clients that only send or only
 //! receive, and rooms that several listeners share.
 
+#![cfg(feature = "relay")]
+
 use parlour_core::{
     Cause, Close, Config, ConnId, Direction, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
     Protocol, RelayRules,
