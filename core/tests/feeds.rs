@@ -174,6 +174,7 @@ fn a_client_that_feeds_a_room_that_is_full_waits_for_its_turn() {
         while feeds.hub.interest(feeder).read > 0 {
             feeds.send(feeder, &line);
             said += 1;
+            assert!(said < 100, "the room is full at some time");
         }
         feeds.receives(stalled, &line.repeat(said - 1));
         feeds.pass(0);
