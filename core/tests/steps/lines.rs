@@ -1,12 +1,13 @@
 //! Lines from bytes that come in any pieces: what is shown, what is refused, what it costs.
 
-use parlour_core::ConnId;
+use parlour_core::{Cause, ConnId};
 
-use crate::scene::{LINE, Scene, usual};
+use crate::scene::{CHAT, LINE, Scene, usual};
 
 const IAC: u8 = 255;
 const WILL: u8 = 251;
 const DO: u8 = 253;
+const SB: u8 = 250;
 
 /// Alice sends `input` in pieces of `size`; what she is answered, and what bob sees.
 fn said_in_pieces(scene: &mut Scene<'_>, input: &[u8], size: usize) -> (Vec<u8>, String) {
@@ -150,4 +151,34 @@ fn one_that_uses_up_its_rate_is_named_even_if_it_has_said_nothing() {
             assert_eq!(scene.hub.next_changed(), Some(alice));
         },
     );
+}
+
+/// A place for a connection is given to another one when the first is gone.
+#[test]
+fn nothing_that_one_did_not_finish_is_left_to_the_next() {
+    let too_long = "x".repeat(2 * LINE);
+    let unfinished: [&[u8]; 5] =
+        [b"secret", too_long.as_bytes(), &[IAC], &[IAC, SB, b'x'], &[b'y', IAC, WILL]];
+    for unfinished in unfinished {
+        usual(|mut scene| {
+            let bob = scene.guest();
+            let alice = scene.guest();
+            scene.say(alice, "hello\n");
+            scene.say(alice, unfinished);
+            scene.breaks(alice, Cause::Reset);
+            scene.is_closed(alice);
+            let next = scene.open(CHAT);
+            scene.receive(bob);
+            scene.say(next, "hi\n");
+            let seen = scene.receive(bob);
+            assert!(seen.ends_with("<guest-2> hi\r\n"), "{seen}");
+            // Of the next one too it is looked at whether it is a person.
+            scene.breaks(next, Cause::Reset);
+            scene.is_closed(next);
+            let scanner = scene.open(CHAT);
+            scene.receive(scanner);
+            scene.say(scanner, "GET / HTTP/1.0\n");
+            assert!(scene.receive(scanner).starts_with("HTTP/1.0 400 "));
+        });
+    }
 }
