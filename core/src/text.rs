@@ -370,7 +370,11 @@ mod tests {
     fn set_cuts_between_characters() {
         let mut bytes = [0; 4];
         let mut text = Text::new(&mut bytes);
-        text.set("aéé".as_bytes());
-        assert_eq!(text.as_bytes(), "aé".as_bytes());
+        for (new, kept) in [("aéé", "aé"), ("ab", "ab"), ("", ""), ("abcd", "abcd"), ("éé", "éé")] {
+            text.set(new.as_bytes());
+            assert_eq!(text.as_bytes(), kept.as_bytes());
+        }
+        text.set(&[0x80; 5]);
+        assert!(text.is_empty(), "where there is no character none is kept");
     }
 }

@@ -188,6 +188,8 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
     with_feeds(|mut feeds| {
         let [listener, silent, writer] = feeds.open([OUT, BOTH, IN]);
         feeds.send(listener, "not heard\n");
+        // Nothing is no speech.
+        feeds.send(silent, "");
         feeds.handle(Event::PeerClosed(listener));
         feeds.handle(Event::PeerClosed(silent));
         for _ in 0..3 {
@@ -230,6 +232,21 @@ fn silence_is_idleness_in_those_only_that_would_have_to_speak() {
         }
         assert!(feeds.is_open(listener) && feeds.is_open(silent));
         assert!(!feeds.is_open(spoke) && !feeds.is_open(busy));
+    });
+}
+
+#[test]
+fn one_that_has_spoken_is_idle_as_soon_as_it_has_taken_nothing_for_that_long() {
+    with_feeds(|mut feeds| {
+        let [spoke, other] = feeds.open([BOTH, BOTH]);
+        feeds.send(spoke, "one\n");
+        feeds.receives(other, "one\n");
+        feeds.send(other, "two\n");
+        feeds.receives(spoke, "two\n");
+        feeds.pass(u64::from(IDLE_MS) - 1);
+        assert!(feeds.is_open(spoke));
+        feeds.pass(1);
+        assert!(!feeds.is_open(spoke));
     });
 }
 

@@ -115,3 +115,18 @@ fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
         });
     }
 }
+
+/// Only what is unfinished has to wait for the rate, and nothing is.
+#[cfg(feature = "large")]
+#[test]
+fn one_that_has_used_up_its_rate_and_has_ended_is_closed_at_once() {
+    unusual(
+        |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
+        |mut scene| {
+            let [alice, bob] = two(&mut scene);
+            scene.say(alice, "x\n".repeat(40));
+            scene.half_close(alice);
+            assert_eq!((scene.receive(bob), scene.close(alice)), ("x\n".repeat(40), Close::Full));
+        },
+    );
+}
