@@ -361,6 +361,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_comes_out_with_its_heading_and_its_end_across_every_wrap() {
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for round in 0..40u8 {
+            let start = log.head();
+            let number = log.append_line(u64::from(round), b"<a> ", &[b'x', round, b'y']);
+            assert_eq!(number, NEAR_THE_END.wrapping_add(round.into()));
+            let record = log.record(number);
+            assert_eq!((record.seq, record.kind()), (round.into(), Kind::Message));
+            assert_eq!(
+                collect(&log, start, log.head()).as_slice(),
+                [b"<a> x", &[round][..], b"y\r\n"].concat()
+            );
+            log.set_hold(log.head());
+        }
+    }
+
+    #[test]
     fn what_is_held_is_never_overwritten() {
         let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
@@ -389,6 +407,10 @@ mod tests {
             log.chain(second, third);
             assert_eq!((log.chained(first), log.chained(second)), (Some(second), Some(third)));
             assert_eq!([first, second].map(|number| log.record(number).kind()), kinds);
+            let messages = |from, to| log.count_messages(from, to);
+            let first_ones = u32::from(kinds[0] == Kind::Message);
+            assert_eq!([messages(first, first), messages(first, second)], [0, first_ones]);
+            assert_eq!([messages(first, third), messages(first, third + 1)], [1, 2]);
             assert_eq!([first, second].map(|number| log.record(number).seq), [7; 2]);
             assert_eq!([first, second].map(|number| log.record(number).start), [start, start + 2]);
             log.chain(first, third);

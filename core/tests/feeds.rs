@@ -139,8 +139,10 @@ fn a_line_that_is_too_long_goes_out_whole_in_pieces() {
         feeds.receives(reader, &long);
         let full = "y".repeat(LIMITS.line + 2);
         feeds.send(writer, &full);
-        feeds.handle(Event::Failed(writer, Cause::Reset));
+        // As nothing more of it has place, it does not wait for more.
         feeds.receives(reader, &full);
+        feeds.handle(Event::Failed(writer, Cause::Reset));
+        feeds.receives(reader, "");
     });
 }
 

@@ -95,6 +95,24 @@ fn each_relayed_line_counts_against_the_rate() {
     );
 }
 
+#[cfg(feature = "large")]
+#[test]
+fn a_relayed_line_that_comes_in_two_pieces_counts_once() {
+    unusual(
+        |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
+        |mut scene| {
+            let [alice, _] = two(&mut scene);
+            // Behind the hello, ten more are a second and one line.
+            for _ in 0..10 {
+                assert!(scene.hub.interest(alice).read > 0);
+                scene.say(alice, "x");
+                scene.say(alice, "y\n");
+            }
+            assert_eq!(scene.hub.interest(alice).read, 0);
+        },
+    );
+}
+
 #[test]
 fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
     for words in ["my last words\n", "my last words"] {
@@ -129,4 +147,20 @@ fn one_that_has_used_up_its_rate_and_has_ended_is_closed_at_once() {
             assert_eq!((scene.receive(bob), scene.close(alice)), ("x\n".repeat(40), Close::Full));
         },
     );
+}
+
+/// Otherwise an unfinished one would go out with them, and another client's bytes could come
+/// behind it.
+#[test]
+fn of_what_has_to_wait_only_whole_lines_are_taken() {
+    usual(|mut scene| {
+        let [talker, deaf] = two(&mut scene);
+        let alice = scene.open(RELAY);
+        scene.fill_room(talker);
+        scene.receive(alice);
+        assert_eq!(scene.offer(alice, b"one\ntwo\nthr"), 8);
+        scene.receive(deaf);
+        let seen = scene.receive(talker);
+        assert!(seen.ends_with("one\ntwo\n"), "{seen}");
+    });
 }
