@@ -115,6 +115,19 @@ fn nothing_is_added_to_the_bytes_of_one_writer() {
 }
 
 #[test]
+fn nothing_is_added_behind_half_a_line_of_one_that_may_still_end_it() {
+    with_feeds(|mut feeds| {
+        let [reader, slow, other] = feeds.open([BOTH, BOTH, BOTH]);
+        feeds.send(slow, "half");
+        feeds.pass(300);
+        feeds.receives(reader, "half");
+        feeds.send(other, "between\n");
+        feeds.send(slow, " and half\n");
+        feeds.receives(reader, "between\n and half\n");
+    });
+}
+
+#[test]
 fn where_only_lines_go_out_no_pause_mixes_them_and_the_last_one_is_ended() {
     with_feeds(|mut feeds| {
         let [reader, slow, other] = feeds.open([BOTH, LINES, LINES]);

@@ -38,6 +38,20 @@ fn an_unfinished_line_goes_out_in_time_and_not_before() {
 }
 
 #[test]
+fn the_time_of_an_unfinished_line_begins_with_its_first_piece() {
+    usual(|mut scene| {
+        let [alice, bob] = two(&mut scene);
+        scene.say(alice, "un");
+        scene.at(UNFINISHED_MS / 2);
+        scene.say(alice, "fin");
+        scene.at(UNFINISHED_MS - 1);
+        assert_eq!(scene.receive(bob), "");
+        scene.at(UNFINISHED_MS);
+        assert_eq!(scene.receive(bob), "unfin");
+    });
+}
+
+#[test]
 fn the_last_words_of_one_that_breaks_off_are_passed_on() {
     for cause in [Cause::Reset, Cause::TimedOut] {
         usual(|mut scene| {
