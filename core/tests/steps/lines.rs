@@ -182,3 +182,31 @@ fn nothing_that_one_did_not_finish_is_left_to_the_next() {
         });
     }
 }
+
+/// What a scanner asks for may be longer than any line, and come at once.
+#[test]
+fn a_client_of_another_protocol_is_known_by_the_start_of_a_line_that_is_too_long() {
+    for size in [1, 7, LINE, 10 * LINE] {
+        usual(|mut scene| {
+            let scanner = scene.open(CHAT);
+            scene.receive(scanner);
+            let input = format!("GET /{} HTTP/1.0\r\n", "a".repeat(2 * LINE));
+            for piece in input.as_bytes().chunks(size) {
+                scene.say(scanner, piece);
+            }
+            let answer = scene.receive(scanner);
+            assert!(answer.starts_with("HTTP/1.0 400 "), "pieces of {size}: {answer}");
+        });
+    }
+}
+
+/// Whoever sends many must not keep the others waiting.
+#[test]
+fn no_more_than_128_lines_of_one_are_read_at_once() {
+    usual(|mut scene| {
+        let alice = scene.guest();
+        assert_eq!(scene.offer(alice, &[b'\r'; 300]), 128);
+        assert_eq!(scene.offer(alice, &[b'\r'; 172]), 128);
+        assert_eq!(scene.offer(alice, &[b'\r'; 44]), 44);
+    });
+}
