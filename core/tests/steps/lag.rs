@@ -82,13 +82,16 @@ fn skip(scene: &mut Scene<'_>, talker: ConnId, from_ms: u64) -> u64 {
 
 #[test]
 fn how_many_one_missed_goes_out_together_with_what_comes_next() {
-    with_skip(|mut scene| {
-        let [talker, slow] = [(); 2].map(|()| scene.guest());
-        let missed = skip(&mut scene, talker, 1_000);
-        scene.say(talker, "what is current\n");
-        let want = format!("-- you missed {missed} messages\r\n<guest-1> what is current\r\n");
-        assert_eq!(scene.take(slow, usize::MAX), want);
-    });
+    for part in [0, 1, 20] {
+        with_skip(|mut scene| {
+            let [talker, slow] = [(); 2].map(|()| scene.guest());
+            let missed = skip(&mut scene, talker, 1_000);
+            scene.say(talker, "what is current\n");
+            let seen = scene.take(slow, part) + &scene.take(slow, usize::MAX);
+            assert_eq!(seen, format!("-- you missed {missed} messages\r\n<guest-1> what is current\r\n"));
+            assert_eq!(scene.receive(slow), "");
+        });
+    }
 }
 
 /// It has read a part of the notice, whose number must not change any more.

@@ -210,3 +210,38 @@ fn no_more_than_128_lines_of_one_are_read_at_once() {
         assert_eq!(scene.offer(alice, &[b'\r'; 44]), 44);
     });
 }
+
+/// A client with a rate is looked at from time to time, and goes on with what had to wait.
+#[cfg(feature = "large")]
+#[test]
+fn half_a_line_waits_for_its_end_however_often_its_author_is_looked_at() {
+    crate::scene::unusual(
+        |_, listeners| listeners[0].rate = Some(parlour_core::Bound::for_all(100)),
+        |mut scene| {
+            let [alice, bob] = [(); 2].map(|()| scene.guest());
+            scene.say(alice, "hel");
+            scene.at(10_000);
+            scene.say(alice, "lo\n");
+            let seen = scene.receive(bob);
+            assert!(seen.ends_with("<guest-1> hello\r\n"), "{seen}");
+        },
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_is_a_request_of_a_scanner_and_the_words_of_a_guest() {
+    usual(|mut scene| {
+        let [alice, bob] = [(); 2].map(|()| scene.guest());
+        let scanner = scene.open(CHAT);
+        for conn in [bob, scanner] {
+            scene.receive(conn);
+        }
+        for conn in [alice, scanner] {
+            scene.say(conn, "NICK alice");
+            scene.half_close(conn);
+        }
+        assert!(scene.receive(bob).contains("<guest-1> NICK alice\r\n"));
+        let answer = scene.receive(scanner);
+        assert!(answer.contains("\r\nERROR :This is a chat server"), "{answer}");
+    });
+}
