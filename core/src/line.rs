@@ -293,6 +293,16 @@ mod tests {
     }
 
     #[test]
+    fn both_bytes_of_an_ending_that_are_there_are_taken_at_once() {
+        let mut bytes = [0; 10];
+        let mut line = Line::new(&mut bytes);
+        assert_eq!(line.next(b"one\r\ntwo"), (5, Step::Direct(3)));
+        assert!(line.is_at_start());
+        assert_eq!(line.next(b"t"), (1, Step::More));
+        assert_eq!(line.next(b"wo\r\nthree"), (4, Step::Buffered));
+    }
+
+    #[test]
     fn a_line_of_the_limit_is_a_line_and_a_longer_one_is_passed_over() {
         check(b"12345678\r\n12345678\n123456789\nnext\n", &["12345678", "12345678", "TOO LONG", "next"]);
         check(b"123456789\r\n12345678901234567890\rx\n", &["TOO LONG", "TOO LONG", "x"]);

@@ -361,6 +361,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_comes_out_with_its_heading_and_its_end_across_every_wrap() {
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for round in 0..40u8 {
+            let start = log.head();
+            let number = log.append_line(u64::from(round), b"<a> ", &[b'x', round, b'y']);
+            assert_eq!(number, NEAR_THE_END.wrapping_add(round.into()));
+            let record = log.record(number);
+            assert_eq!((record.seq, record.kind()), (round.into(), Kind::Message));
+            assert_eq!(
+                collect(&log, start, log.head()).as_slice(),
+                [b"<a> x", &[round][..], b"y\r\n"].concat()
+            );
+            log.set_hold(log.head());
+        }
+    }
+
+    #[test]
     fn what_is_held_is_never_overwritten() {
         let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
@@ -368,8 +386,56 @@ mod tests {
         log.append(1, Kind::Message, &[b"12345678"]);
         log.append(2, Kind::Message, &[b"12345678"]);
         assert!(!log.fits(1, 1));
+        assert_eq!((log.hold(), log.held(), log.free()), (NEAR_THE_END, 16, 0));
+        log.set_hold(NEAR_THE_END.wrapping_add(5));
+        assert_eq!((log.hold(), log.held(), log.free()), (NEAR_THE_END + 5, 11, 5));
         log.set_hold(NEAR_THE_END.wrapping_add(8));
         assert!(log.fits(1, 8) && !log.fits(1, 9));
+    }
+
+    #[test]
+    fn the_next_record_of_an_author_is_found_and_stays_what_it_is() {
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        for kinds in [[Kind::Message, Kind::Notice], [Kind::Notice, Kind::Message]] {
+            let start = log.head();
+            let [first, second] = kinds.map(|kind| log.append(7, kind, &[b"ab"]));
+            assert_eq!((log.chained(first), log.chained(second)), (None, None));
+            log.chain(first, second);
+            let third = log.append(8, Kind::Message, &[b"c"]);
+            assert_eq!((log.chained(first), log.chained(second)), (Some(second), None));
+            log.chain(second, third);
+            assert_eq!((log.chained(first), log.chained(second)), (Some(second), Some(third)));
+            assert_eq!([first, second].map(|number| log.record(number).kind()), kinds);
+            let messages = |from, to| log.count_messages(from, to);
+            let first_ones = u32::from(kinds[0] == Kind::Message);
+            assert_eq!([messages(first, first), messages(first, second)], [0, first_ones]);
+            assert_eq!([messages(first, third), messages(first, third + 1)], [1, 2]);
+            assert_eq!([first, second].map(|number| log.record(number).seq), [7; 2]);
+            assert_eq!([first, second].map(|number| log.record(number).start), [start, start + 2]);
+            log.chain(first, third);
+            assert_eq!((log.chained(first), log.record(first).kind()), (Some(third), kinds[0]));
+            log.set_hold(log.head());
+        }
+    }
+
+    #[test]
+    fn what_fits_is_known_as_if_more_were_held_or_less() {
+        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        log.append(1, Kind::Message, &[b"12345678"]);
+        log.append(2, Kind::Message, &[b"1234"]);
+        // With all that there is, four bytes and two records are left.
+        for (count, len, fits) in [(1, 4, true), (1, 5, false), (2, 2, true), (2, 3, false), (3, 1, false)] {
+            assert_eq!(log.fits_behind(NEAR_THE_END, count, len), fits, "{count} of {len}");
+            assert_eq!(log.fits(count, len), fits, "{count} of {len}");
+        }
+        // With the second one, twelve and three.
+        for (count, len, fits) in [(1, 12, true), (1, 13, false), (3, 4, true), (3, 5, false), (4, 1, false)]
+        {
+            assert_eq!(log.fits_behind(NEAR_THE_END + 8, count, len), fits, "{count} of {len}");
+        }
+        assert!(log.fits_behind(log.head(), 4, 4) && !log.fits_behind(log.head(), 5, 1));
     }
 
     #[test]

@@ -93,6 +93,8 @@ mod tests {
         for name in ["a", "guest-1", "Zoë_2", "日本", "abcdefghijklmnopqrstuvwx", "servers"] {
             assert_eq!(spelled(name), Ok(()), "{name}");
         }
+        // As many as there may be, of the longest in UTF-8.
+        assert_eq!(spelled("𐐀𐐁𐐂𐐃𐐄𐐅𐐆𐐇𐐈𐐉𐐊𐐋𐐌𐐍𐐎𐐏𐐐𐐑𐐒𐐓𐐔𐐕𐐖𐐗"), Ok(()));
         for name in ["", "a b", "<a>", "a.b", "abcdefghijklmnopqrstuvwxy", "a\u{301}"] {
             assert_eq!(spelled(name), Err(BadName::Characters), "{name}");
         }
@@ -106,5 +108,10 @@ mod tests {
         assert_eq!(looks("Alice"), looks("aLICE"));
         assert_ne!(looks("alice"), looks("alicf"));
         assert_ne!(looks("alice"), looks("alic"));
+        let letters = || (b'a'..=b'z').map(char::from);
+        for (one, other) in letters().flat_map(|one| letters().map(move |other| (one, other))) {
+            let look = |c: char| looks(c.encode_utf8(&mut [0; 4]));
+            assert_eq!(look(one) == look(other), one == other, "{one} and {other}");
+        }
     }
 }

@@ -365,10 +365,34 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_clipped_between_characters_and_a_short_one_not_at_all() {
+        for (most, start) in [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (4, "aéb"), (5, "aéb")] {
+            assert_eq!(clipped("aéb", most), start);
+        }
+    }
+
+    #[test]
+    fn as_much_is_appended_as_there_is_room_for() {
+        let mut bytes = [0; 4];
+        let mut text = Text::new(&mut bytes);
+        for (more, fitted, all) in [("abc", 3, "abc"), ("def", 1, "abcd"), ("g", 0, "abcd"), ("", 0, "abcd")]
+        {
+            assert_eq!((text.push(more.as_bytes()), text.as_bytes()), (fitted, all.as_bytes()));
+            assert_eq!((text.free(), text.capacity()), (4 - all.len(), 4));
+        }
+        text.clear();
+        assert_eq!((text.is_empty(), text.free()), (true, 4));
+    }
+
+    #[test]
     fn set_cuts_between_characters() {
         let mut bytes = [0; 4];
         let mut text = Text::new(&mut bytes);
-        text.set("aéé".as_bytes());
-        assert_eq!(text.as_bytes(), "aé".as_bytes());
+        for (new, kept) in [("aéé", "aé"), ("ab", "ab"), ("", ""), ("abcd", "abcd"), ("éé", "éé")] {
+            text.set(new.as_bytes());
+            assert_eq!(text.as_bytes(), kept.as_bytes());
+        }
+        text.set(&[0x80; 5]);
+        assert!(text.is_empty(), "where there is no character none is kept");
     }
 }

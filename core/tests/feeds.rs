@@ -2,6 +2,8 @@
 //! receive, and rooms that several listeners share.
 #![cfg(feature = "relay")]
 
+#![cfg(feature = "relay")]
+
 use parlour_core::{
     Cause, Close, Config, ConnId, Direction, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
     Protocol, RelayRules,
@@ -114,6 +116,19 @@ fn nothing_is_added_to_the_bytes_of_one_writer() {
 }
 
 #[test]
+fn nothing_is_added_behind_half_a_line_of_one_that_may_still_end_it() {
+    with_feeds(|mut feeds| {
+        let [reader, slow, other] = feeds.open([BOTH, BOTH, BOTH]);
+        feeds.send(slow, "half");
+        feeds.pass(300);
+        feeds.receives(reader, "half");
+        feeds.send(other, "between\n");
+        feeds.send(slow, " and half\n");
+        feeds.receives(reader, "between\n and half\n");
+    });
+}
+
+#[test]
 fn where_only_lines_go_out_no_pause_mixes_them_and_the_last_one_is_ended() {
     with_feeds(|mut feeds| {
         let [reader, slow, other] = feeds.open([BOTH, LINES, LINES]);
@@ -150,8 +165,10 @@ fn a_line_that_is_too_long_goes_out_whole_in_pieces() {
         feeds.receives(reader, &long);
         let full = "y".repeat(LIMITS.line + 2);
         feeds.send(writer, &full);
-        feeds.handle(Event::Failed(writer, Cause::Reset));
+        // As nothing more of it has place, it does not wait for more.
         feeds.receives(reader, &full);
+        feeds.handle(Event::Failed(writer, Cause::Reset));
+        feeds.receives(reader, "");
     });
 }
 
@@ -185,6 +202,7 @@ fn a_client_that_feeds_a_room_that_is_full_waits_for_its_turn() {
         while feeds.hub.interest(feeder).read > 0 {
             feeds.send(feeder, &line);
             said += 1;
+            assert!(said < 100, "the room is full at some time");
         }
         feeds.receives(stalled, &line.repeat(said - 1));
         feeds.pass(0);
@@ -198,6 +216,8 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
     with_feeds(|mut feeds| {
         let [listener, silent, writer] = feeds.open([OUT, BOTH, IN]);
         feeds.send(listener, "not heard\n");
+        // Nothing is no speech.
+        feeds.send(silent, "");
         feeds.handle(Event::PeerClosed(listener));
         feeds.handle(Event::PeerClosed(silent));
         for _ in 0..3 {
@@ -240,6 +260,21 @@ fn silence_is_idleness_in_those_only_that_would_have_to_speak() {
         }
         assert!(feeds.is_open(listener) && feeds.is_open(silent));
         assert!(!feeds.is_open(spoke) && !feeds.is_open(busy));
+    });
+}
+
+#[test]
+fn one_that_has_spoken_is_idle_as_soon_as_it_has_taken_nothing_for_that_long() {
+    with_feeds(|mut feeds| {
+        let [spoke, other] = feeds.open([BOTH, BOTH]);
+        feeds.send(spoke, "one\n");
+        feeds.receives(other, "one\n");
+        feeds.send(other, "two\n");
+        feeds.receives(spoke, "two\n");
+        feeds.pass(u64::from(IDLE_MS) - 1);
+        assert!(feeds.is_open(spoke));
+        feeds.pass(1);
+        assert!(!feeds.is_open(spoke));
     });
 }
 

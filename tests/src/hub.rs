@@ -1,9 +1,15 @@
 //! What a hub is made of in a test: its sizes, listeners and choices, and the memory
 //! that it borrows, which belongs to whoever runs it.
 
-use parlour_core::{Config, Hub, Limits, Listener, Protocol};
+use parlour_core::{Config, Hub, Limits, Listener, NameRules, Protocol};
 
 use crate::conformance::{OnLag, Settings};
+
+/// The names that the server allows; and where it is not built, those of which the core knows.
+#[cfg(feature = "programs")]
+const NAMES: NameRules = parlour::names::RULES;
+#[cfg(not(feature = "programs"))]
+const NAMES: NameRules = NameRules::PLAIN;
 
 /// A hub that is to be made.
 #[derive(Clone, Debug)]
@@ -42,7 +48,7 @@ impl Setup {
                 greeting: settings.greeting.unwrap_or_default(),
                 grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),
                 idle_ms: settings.idle_timeout_ms.map(ms),
-                names: parlour::names::RULES,
+                names: NAMES,
                 ..defaults
             },
         }

@@ -2,7 +2,7 @@
 
 use parlour_core::{Limits, ListenerId, NAME_BYTES};
 use parlour_tests::chat::ClientId;
-use parlour_tests::conformance::{Declared, Driver, Report, Settings, play, scripts};
+use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
 use parlour_tests::hub::{Memory, Setup};
 use parlour_tests::lines::Next;
 use parlour_tests::sim::{Peer, Weather, World};
@@ -10,6 +10,8 @@ use parlour_tests::sim::{Peer, Weather, World};
 const CLIENTS: usize = 64;
 const ROOMS: usize = 16;
 const LINE_LIMIT: usize = 1024;
+/// Only the server knows what names look like, and some builds of the tests are without it.
+const CANNOT: &[Need] = if cfg!(feature = "programs") { &[] } else { &[Need::Looks] };
 /// About what a kernel holds for a connection.
 const PIPE: usize = 16 << 10;
 
@@ -48,7 +50,7 @@ impl Driver for InSimulator<'_> {
     }
 
     fn declared(&self) -> Declared {
-        Declared { clients: CLIENTS, rooms: ROOMS, line_limit: LINE_LIMIT, cannot: Vec::new() }
+        Declared { clients: CLIENTS, rooms: ROOMS, line_limit: LINE_LIMIT, cannot: CANNOT.to_vec() }
     }
 
     fn start(&mut self, settings: &Settings) {
@@ -130,6 +132,6 @@ fn the_core_keeps_all_rules() {
     });
     let report = Report::new("the core in the simulator", outcomes.collect());
     println!("{report}");
-    assert_eq!(report.impossible(), 0, "the core can do everything");
+    assert_eq!(report.impossible() > 0, !CANNOT.is_empty(), "the core can do everything else");
     assert_eq!(report.failed(), 0, "see the report above");
 }

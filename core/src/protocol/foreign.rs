@@ -159,6 +159,21 @@ mod tests {
         }
     }
 
+    /// Backspace and tab, the ends of lines, Ctrl-U and escape are keys of theirs.
+    #[test]
+    fn nobody_types_a_control_character_first_but_for_a_few() {
+        for byte in 0..32 {
+            let answered = match byte {
+                HANDSHAKE => Some(TLS),
+                8..=13 | 21 | 27 => None,
+                _ => Some(OTHERS),
+            };
+            for is_whole in [false, true] {
+                assert_eq!(answer(&[byte, b'x'], is_whole), answered, "{byte}");
+            }
+        }
+    }
+
     #[test]
     fn what_people_type_is_no_other_protocol() {
         for line in [
@@ -169,6 +184,7 @@ mod tests {
             b"NICK and I\n",
             b"PASS the salt\n",
             b"USER error\n",
+            b"USER has no idea\n",
             b"CAP LOCK\n",
             b"*waves*\n",
             b"* waves\n",

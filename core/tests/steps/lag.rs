@@ -1,6 +1,6 @@
 //! Who holds up a room, and what becomes of it: nobody else is harmed.
 
-use parlour_core::{Cause, Close, ConnId, OnLag};
+use parlour_core::{Cause, Close, Config, ConnId, Listener, OnLag};
 
 use crate::scene::{CHAT, GRACE_MS, RECORDS, Scene, unusual, usual};
 
@@ -64,6 +64,57 @@ fn one_that_skips_reads_its_half_line_to_the_end_and_how_many_it_missed() {
         assert_eq!((seen, scene.close(slow)), (want, Close::No));
         assert_eq!(scene.hub.stats().lagged, 1);
     });
+}
+
+/// Lets a member that reads nothing skip; how many messages it missed.
+fn skip(scene: &mut Scene<'_>, talker: ConnId, from_ms: u64) -> u64 {
+    scene.receive(talker);
+    scene.at(from_ms);
+    let before = scene.hub.stats().records;
+    for _ in 0..RECORDS {
+        if scene.hub.next_deadline().is_none() {
+            scene.say(talker, "x\n");
+        }
+    }
+    scene.at(from_ms + GRACE_MS);
+    scene.hub.stats().records - before
+}
+
+#[test]
+fn how_many_one_missed_goes_out_together_with_what_comes_next() {
+    for part in [0, 1, 20] {
+        with_skip(|mut scene| {
+            let [talker, slow] = [(); 2].map(|()| scene.guest());
+            let missed = skip(&mut scene, talker, 1_000);
+            scene.say(talker, "what is current\n");
+            let seen = scene.take(slow, part) + &scene.take(slow, usize::MAX);
+            assert_eq!(seen, format!("-- you missed {missed} messages\r\n<guest-1> what is current\r\n"));
+            assert_eq!(scene.receive(slow), "");
+        });
+    }
+}
+
+/// It has read a part of the notice, whose number must not change any more.
+#[test]
+fn one_that_skips_again_while_it_reads_how_many_it_missed_is_told_of_the_others_next() {
+    // Numbers wrap around long before, or long after.
+    for (part, origin) in [("-- you missed ", 0), ("-- y", 0), ("-- y", u64::MAX - 10_000)] {
+        let test = |mut scene: Scene<'_>| {
+            let [talker, slow] = [(); 2].map(|()| scene.guest());
+            let missed = skip(&mut scene, talker, 1_000);
+            assert_eq!(scene.take(slow, part.len()), part);
+            scene.say(talker, "one more\n");
+            let again = 1 + skip(&mut scene, talker, 10_000);
+            scene.say(talker, "what is current\n");
+            let seen = part.to_owned() + &scene.receive(slow);
+            let notices = format!("-- you missed {missed} messages\r\n-- you missed {again} messages\r\n");
+            assert_eq!(seen, notices + "<guest-1> what is current\r\n");
+        };
+        let skips = |config: &mut Config<'_>, listeners: &mut [Listener; 4]| {
+            (config.origin, listeners[0].on_lag) = (origin, OnLag::Skip);
+        };
+        unusual(skips, test);
+    }
 }
 
 /// Where a room has no patience, each still has a moment after it took something, or came.

@@ -1,12 +1,13 @@
 //! Lines from bytes that come in any pieces: what is shown, what is refused, what it costs.
 
-use parlour_core::ConnId;
+use parlour_core::{Cause, ConnId};
 
-use crate::scene::{LINE, Scene, usual};
+use crate::scene::{CHAT, LINE, Scene, usual};
 
 const IAC: u8 = 255;
 const WILL: u8 = 251;
 const DO: u8 = 253;
+const SB: u8 = 250;
 
 /// Alice sends `input` in pieces of `size`; what she is answered, and what bob sees.
 fn said_in_pieces(scene: &mut Scene<'_>, input: &[u8], size: usize) -> (Vec<u8>, String) {
@@ -150,4 +151,97 @@ fn one_that_uses_up_its_rate_is_named_even_if_it_has_said_nothing() {
             assert_eq!(scene.hub.next_changed(), Some(alice));
         },
     );
+}
+
+/// A place for a connection is given to another one when the first is gone.
+#[test]
+fn nothing_that_one_did_not_finish_is_left_to_the_next() {
+    let too_long = "x".repeat(2 * LINE);
+    let unfinished: [&[u8]; 5] =
+        [b"secret", too_long.as_bytes(), &[IAC], &[IAC, SB, b'x'], &[b'y', IAC, WILL]];
+    for unfinished in unfinished {
+        usual(|mut scene| {
+            let bob = scene.guest();
+            let alice = scene.guest();
+            scene.say(alice, "hello\n");
+            scene.say(alice, unfinished);
+            scene.breaks(alice, Cause::Reset);
+            scene.is_closed(alice);
+            let next = scene.open(CHAT);
+            scene.receive(bob);
+            scene.say(next, "hi\n");
+            let seen = scene.receive(bob);
+            assert!(seen.ends_with("<guest-2> hi\r\n"), "{seen}");
+            // Of the next one too it is looked at whether it is a person.
+            scene.breaks(next, Cause::Reset);
+            scene.is_closed(next);
+            let scanner = scene.open(CHAT);
+            scene.receive(scanner);
+            scene.say(scanner, "GET / HTTP/1.0\n");
+            assert!(scene.receive(scanner).starts_with("HTTP/1.0 400 "));
+        });
+    }
+}
+
+/// What a scanner asks for may be longer than any line, and come at once.
+#[test]
+fn a_client_of_another_protocol_is_known_by_the_start_of_a_line_that_is_too_long() {
+    for size in [1, 7, LINE, 10 * LINE] {
+        usual(|mut scene| {
+            let scanner = scene.open(CHAT);
+            scene.receive(scanner);
+            let input = format!("GET /{} HTTP/1.0\r\n", "a".repeat(2 * LINE));
+            for piece in input.as_bytes().chunks(size) {
+                scene.say(scanner, piece);
+            }
+            let answer = scene.receive(scanner);
+            assert!(answer.starts_with("HTTP/1.0 400 "), "pieces of {size}: {answer}");
+        });
+    }
+}
+
+/// Whoever sends many must not keep the others waiting.
+#[test]
+fn no_more_than_128_lines_of_one_are_read_at_once() {
+    usual(|mut scene| {
+        let alice = scene.guest();
+        assert_eq!(scene.offer(alice, &[b'\r'; 300]), 128);
+        assert_eq!(scene.offer(alice, &[b'\r'; 172]), 128);
+        assert_eq!(scene.offer(alice, &[b'\r'; 44]), 44);
+    });
+}
+
+/// A client with a rate is looked at from time to time, and goes on with what had to wait.
+#[cfg(feature = "large")]
+#[test]
+fn half_a_line_waits_for_its_end_however_often_its_author_is_looked_at() {
+    crate::scene::unusual(
+        |_, listeners| listeners[0].rate = Some(parlour_core::Bound::for_all(100)),
+        |mut scene| {
+            let [alice, bob] = [(); 2].map(|()| scene.guest());
+            scene.say(alice, "hel");
+            scene.at(10_000);
+            scene.say(alice, "lo\n");
+            let seen = scene.receive(bob);
+            assert!(seen.ends_with("<guest-1> hello\r\n"), "{seen}");
+        },
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_is_a_request_of_a_scanner_and_the_words_of_a_guest() {
+    usual(|mut scene| {
+        let [alice, bob] = [(); 2].map(|()| scene.guest());
+        let scanner = scene.open(CHAT);
+        for conn in [bob, scanner] {
+            scene.receive(conn);
+        }
+        for conn in [alice, scanner] {
+            scene.say(conn, "NICK alice");
+            scene.half_close(conn);
+        }
+        assert!(scene.receive(bob).contains("<guest-1> NICK alice\r\n"));
+        let answer = scene.receive(scanner);
+        assert!(answer.contains("\r\nERROR :This is a chat server"), "{answer}");
+    });
 }

@@ -1,12 +1,15 @@
 //! What the hub owes its clients, step by step through its public interface: one file for each
 //! matter. The models of the random tests *allow* much of this; here it is demanded.
 
+#[cfg(feature = "large")]
+mod addresses;
 mod counts;
 mod endings;
 mod idle;
 mod lag;
 mod lines;
 mod named;
+mod names;
 #[cfg(feature = "relay")]
 mod relay;
 mod scene;

@@ -23,6 +23,34 @@ fn one_that_has_taken_all_is_not_named_and_one_that_has_more_to_take_is() {
     });
 }
 
+#[test]
+fn one_that_has_taken_what_was_said_to_all_is_named_for_what_was_said_to_it_alone() {
+    usual(|mut scene| {
+        let [talker, alice] = [(); 2].map(|()| scene.guest());
+        scene.receive(talker);
+        scene.say(talker, "hello\n");
+        scene.say(talker, "/msg guest-2 psst\n");
+        all_named(&mut scene);
+        let to_all = "<guest-1> hello\r\n";
+        assert_eq!(scene.take(alice, to_all.len()), to_all);
+        assert_eq!(all_named(&mut scene), [alice]);
+        assert_eq!(scene.take(alice, 1_000), "[guest-1] psst\r\n");
+    });
+}
+
+/// Otherwise nobody would read from it again.
+#[test]
+fn an_echo_that_has_place_again_is_named() {
+    usual(|mut scene| {
+        let echo = scene.open(ECHO);
+        while scene.offer(echo, &[b'x'; 100]) > 0 {}
+        scene.name_all();
+        scene.take(echo, usize::MAX);
+        assert_eq!(all_named(&mut scene), [echo]);
+        assert!(scene.hub.interest(echo).read > 0);
+    });
+}
+
 /// A driver that looked again, and offered it again, would go round in circles.
 #[test]
 fn one_of_which_nothing_was_taken_is_not_named() {

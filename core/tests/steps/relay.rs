@@ -38,6 +38,20 @@ fn an_unfinished_line_goes_out_in_time_and_not_before() {
 }
 
 #[test]
+fn the_time_of_an_unfinished_line_begins_with_its_first_piece() {
+    usual(|mut scene| {
+        let [alice, bob] = two(&mut scene);
+        scene.say(alice, "un");
+        scene.at(UNFINISHED_MS / 2);
+        scene.say(alice, "fin");
+        scene.at(UNFINISHED_MS - 1);
+        assert_eq!(scene.receive(bob), "");
+        scene.at(UNFINISHED_MS);
+        assert_eq!(scene.receive(bob), "unfin");
+    });
+}
+
+#[test]
 fn the_last_words_of_one_that_breaks_off_are_passed_on() {
     for cause in [Cause::Reset, Cause::TimedOut] {
         usual(|mut scene| {
@@ -95,6 +109,24 @@ fn each_relayed_line_counts_against_the_rate() {
     );
 }
 
+#[cfg(feature = "large")]
+#[test]
+fn a_relayed_line_that_comes_in_two_pieces_counts_once() {
+    unusual(
+        |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
+        |mut scene| {
+            let [alice, _] = two(&mut scene);
+            // Behind the hello, ten more are a second and one line.
+            for _ in 0..10 {
+                assert!(scene.hub.interest(alice).read > 0);
+                scene.say(alice, "x");
+                scene.say(alice, "y\n");
+            }
+            assert_eq!(scene.hub.interest(alice).read, 0);
+        },
+    );
+}
+
 #[test]
 fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
     for words in ["my last words\n", "my last words"] {
@@ -114,4 +146,35 @@ fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
             assert_eq!(scene.close(alice), Close::Full);
         });
     }
+}
+
+/// Only what is unfinished has to wait for the rate, and nothing is.
+#[cfg(feature = "large")]
+#[test]
+fn one_that_has_used_up_its_rate_and_has_ended_is_closed_at_once() {
+    unusual(
+        |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
+        |mut scene| {
+            let [alice, bob] = two(&mut scene);
+            scene.say(alice, "x\n".repeat(40));
+            scene.half_close(alice);
+            assert_eq!((scene.receive(bob), scene.close(alice)), ("x\n".repeat(40), Close::Full));
+        },
+    );
+}
+
+/// Otherwise an unfinished one would go out with them, and another client's bytes could come
+/// behind it.
+#[test]
+fn of_what_has_to_wait_only_whole_lines_are_taken() {
+    usual(|mut scene| {
+        let [talker, deaf] = two(&mut scene);
+        let alice = scene.open(RELAY);
+        scene.fill_room(talker);
+        scene.receive(alice);
+        assert_eq!(scene.offer(alice, b"one\ntwo\nthr"), 8);
+        scene.receive(deaf);
+        let seen = scene.receive(talker);
+        assert!(seen.ends_with("one\ntwo\n"), "{seen}");
+    });
 }

@@ -63,6 +63,12 @@ impl Scene<'_> {
         self.hub.handle(self.now, Event::Accepted(ListenerId(listener), None)).opened()
     }
 
+    /// One that comes from an address.
+    #[cfg(feature = "large")]
+    pub(crate) fn accept_from(&mut self, peer: Option<std::net::IpAddr>) -> Result<ConnId, Refusal> {
+        self.hub.handle(self.now, Event::Accepted(ListenerId(CHAT), peer)).opened()
+    }
+
     /// A newcomer that has said nothing and read nothing.
     pub(crate) fn open(&mut self, listener: u8) -> ConnId {
         self.accept(listener).unwrap()
