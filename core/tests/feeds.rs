@@ -2,8 +2,6 @@
 //! receive, and rooms that several listeners share.
 #![cfg(feature = "relay")]
 
-#![cfg(feature = "relay")]
-
 use parlour_core::{
     Cause, Close, Config, ConnId, Direction, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
     Protocol, RelayRules,

@@ -161,15 +161,13 @@ mod tests {
 
     /// Backspace and tab, the ends of lines, Ctrl-U and escape are keys of theirs.
     #[test]
-    fn nobody_types_a_control_character_first_but_for_a_few() {
-        for byte in 0..32 {
-            let answered = match byte {
-                HANDSHAKE => Some(TLS),
-                8..=13 | 21 | 27 => None,
-                _ => Some(OTHERS),
-            };
+    fn of_control_characters_nobody_types_two_at_once_but_for_a_few() {
+        for byte in 1..32 {
+            let answered = if matches!(byte, 8..=13 | 21 | 27) { None } else { Some(OTHERS) };
             for is_whole in [false, true] {
-                assert_eq!(answer(&[byte, b'x'], is_whole), answered, "{byte}");
+                assert_eq!(answer(&[byte, b'x'], is_whole), None, "{byte}");
+                assert_eq!(answer(&[b'x', byte, b'x', byte], is_whole), answered, "{byte}");
+                assert_eq!(answer(&[b'x', byte, b'x', b'x', byte], is_whole), None, "{byte}");
             }
         }
     }

@@ -85,7 +85,7 @@ fn a_name_may_have_as_many_bytes_as_the_limits_say_and_no_more() {
     }
 }
 
-/// Names that begin alike look alike, and those that end alike do. Those of guests do not.
+/// Names look alike where one begins or ends with what the other begins or ends with. Those of guests do not.
 #[cfg(feature = "large")]
 fn with_looks(test: impl FnOnce(Scene<'_>)) {
     fn looks(name: &str) -> [u64; 2] {
@@ -99,8 +99,8 @@ fn with_looks(test: impl FnOnce(Scene<'_>)) {
 #[cfg(feature = "large")]
 #[test]
 fn who_looks_like_somebody_else_in_either_way_is_refused_until_that_one_is_gone() {
-    // In which way they look alike; what begins with the last letter of the other does not.
-    for (name, looks_alike) in [("arno", true), ("rome", true), ("emma", false), ("bob", false)] {
+    // What they have in common may stand in another place.
+    for (name, looks_alike) in [("arno", true), ("rome", true), ("emma", true), ("bob", false)] {
         for comes_first in [false, true] {
             with_looks(|mut scene| {
                 let [mut alice, mut bob] = [(); 2].map(|()| scene.guest());
@@ -146,7 +146,7 @@ fn only_whoever_has_the_very_name_is_found_by_it() {
 #[cfg(feature = "large")]
 #[test]
 fn a_room_that_looks_like_another_in_either_way_is_not_made_until_that_one_is_gone() {
-    for (name, looks_alike) in [("darn", true), ("gin", true), ("nod", false), ("bar", false)] {
+    for (name, looks_alike) in [("darn", true), ("gin", true), ("nod", true), ("bar", false)] {
         with_looks(|mut scene| {
             let [alice, bob] = [(); 2].map(|()| scene.guest());
             answer(&mut scene, alice, "/join den");
