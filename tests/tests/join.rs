@@ -344,6 +344,6 @@ fn quitting_in_pieces_is_quitting() {
     client.send("hello\n/qu");
     bob.wait_for("<guest-1> hello");
     client.send("it good night\n");
-    bob.wait_for("-- guest-1 left (good night)");
+    bob.wait_for("-- guest-1 left: good night");
     assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
 }
