@@ -247,6 +247,22 @@ fn a_pipe_prints_what_comes_in() {
 }
 
 #[test]
+fn every_address_of_a_server_can_be_joined() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = format!("unix:{}", folder.path().join("chat").display());
+    let server = Server::start(&["--chat", "0", "--chat", &path]);
+    let mut bob = Client::named(server.chat(), "bob");
+    for address in [&[path.as_str()][..], &["127.0.0.1", server.port()], &["localhost", server.port()]] {
+        let mut client = Program::start_command(join(address));
+        client.send("hello\n");
+        client.end_input();
+        bob.wait_for("<guest-1> hello");
+        bob.wait_for("-- guest-1 left");
+        assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
+    }
+}
+
+#[test]
 fn a_first_try_that_fails_says_why() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a port").port();
     for address in [format!("127.0.0.1:{free}"), free.to_string()] {

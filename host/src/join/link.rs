@@ -3,14 +3,13 @@
 //! terminal, and waits only in `connect`, which is for the first time.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
-use super::Address;
 use super::connection::{Connection, Lost};
+use crate::address::Address;
 
 /// How long one address may take to answer.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -22,11 +21,12 @@ const GOOD_TIME: Duration = Duration::from_secs(10);
 
 /// Looks the host up and connects to its first address that answers. Waits.
 /// Returns also all the addresses, for a [`Link`].
-pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SocketAddr>)> {
-    let addresses: Vec<_> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr>)> {
+    let addresses = address.resolve()?;
     let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
     for address in &addresses {
-        result = TcpStream::connect_timeout(address, CONNECT_TIME);
+        result = Socket::new(address.domain(), Type::STREAM, None)
+            .and_then(|socket| socket.connect_timeout(address, CONNECT_TIME).map(|()| socket));
         if result.is_ok() {
             break;
         }
@@ -40,7 +40,7 @@ pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SocketAd
 #[derive(Debug)]
 pub(super) struct Link {
     /// Found once, at the start: looking a name up can block.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<SockAddr>,
     state: State,
     pause: Duration,
 }
@@ -50,7 +50,7 @@ enum State {
     Up(Connection),
     /// The address at `index` is being tried until `deadline`.
     Trying {
-        stream: TcpStream,
+        stream: Socket,
         index: usize,
         deadline: Instant,
     },
@@ -72,7 +72,7 @@ pub(super) enum Change {
 }
 
 impl Link {
-    pub(super) fn new(connection: Connection, addresses: Vec<SocketAddr>) -> Self {
+    pub(super) fn new(connection: Connection, addresses: Vec<SockAddr>) -> Self {
         Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
     }
 
@@ -140,7 +140,7 @@ impl Link {
     /// Starts to connect to the address at `index` or to one behind it; `error`
     /// is what to report if there is none.
     fn try_from(&mut self, index: usize, mut error: io::Error, now: Instant) -> Change {
-        for (index, &address) in self.addresses.iter().enumerate().skip(index) {
+        for (index, address) in self.addresses.iter().enumerate().skip(index) {
             match start_connecting(address) {
                 Ok(stream) => {
                     self.state = State::Trying { stream, index, deadline: now + CONNECT_TIME };
@@ -175,11 +175,11 @@ impl Link {
 
 /// A socket that is writable once it is connected to `address` or has failed,
 /// which `take_error` then tells.
-fn start_connecting(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+fn start_connecting(address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
+    match socket.connect(address) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(socket.into()),
+        _ => Ok(socket),
     }
 }

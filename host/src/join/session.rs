@@ -16,6 +16,7 @@ use super::link::{Change, Link};
 use super::paste::Paste;
 use super::screen::Screen;
 use super::terminal::{Signal, Terminal};
+use crate::address::Address;
 use crate::poll::{Poller, Select};
 
 /// Pasting more lines than this is asked about first.
@@ -30,11 +31,12 @@ const TYPED_BYTES: usize = 4096;
 const PROMPT: &str = "> ";
 
 /// Runs the client on the terminal until its user leaves.
-pub(super) fn run(options: &Options, link: Link) -> io::Result<ExitCode> {
+pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Result<ExitCode> {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut terminal = Terminal::enter()?;
     let mut session = Session {
         options,
+        address,
         link,
         lines: Lines::default(),
         keys: Keys::default(),
@@ -82,6 +84,7 @@ enum End {
 #[derive(Debug)]
 struct Session<'a> {
     options: &'a Options,
+    address: &'a Address,
     link: Link,
     lines: Lines,
     keys: Keys,
@@ -258,7 +261,7 @@ impl Session<'_> {
             Change::None => {}
             Change::Received(bytes) => self.receive(&bytes),
             Change::Connected => {
-                self.screen.notice(&format!("connected to {} again", self.options.address));
+                self.screen.notice(&format!("connected to {} again", self.address));
                 self.connected();
             }
             Change::Lost(lost, pause) => {
