@@ -195,6 +195,27 @@ pub(crate) fn ignore_signals(signals: &[c_int]) -> io::Result<()> {
     Ok(())
 }
 
+/// Stops this process as its terminal's stop key does by default, and returns when it goes on. One
+/// that no shell could continue is not stopped.
+pub(crate) fn stop() -> io::Result<()> {
+    // SAFETY: an action is integers and a pointer, for which zeroes are a value: the default action.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut old = default;
+    // SAFETY: both actions outlive the call, and the default one runs no code.
+    check(unsafe { libc::sigaction(libc::SIGTSTP, &raw const default, &raw mut old) })?;
+    // SAFETY: the signal runs no code.
+    check(unsafe { libc::raise(libc::SIGTSTP) })?;
+    // SAFETY: the action is the one that was there before.
+    check(unsafe { libc::sigaction(libc::SIGTSTP, &raw const old, ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// Sends `signal` to all of this process's job: to its process group.
+pub(crate) fn signal_job(signal: c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(0, signal) }).map(drop)
+}
+
 /// Lets the process have as many descriptors as it may, and says how many
 /// that are: the hard limit `RLIMIT_NOFILE` of getrlimit(2).
 pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {

@@ -114,6 +114,62 @@ fn a_signal_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn while_it_is_stopped_the_terminal_is_as_it_was() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    // A shell with jobs, which leaves the modes of its terminal alone.
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1"; echo stopped; read line; echo "read $line"; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    terminal.wait_until("raw mode", Terminal::is_changed);
+    terminal.press("half a\x1a");
+    terminal.wait_for("stopped");
+    terminal.expect_restored();
+    terminal.press("for the shell\r");
+    terminal.wait_for("read for the shell");
+    terminal.wait_until("what was typed", |terminal| terminal.cursor_row().ends_with("> half a"));
+    terminal.press(" line\r");
+    bob.expect_line("<guest-1> half a line");
+}
+
+#[test]
+fn it_takes_the_terminal_over_again_when_it_goes_on() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1"; stty sane; echo stopped; read line; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    terminal.wait_until("raw mode", Terminal::is_changed);
+    // Nothing tells the client before it is stopped.
+    let shell = terminal.id();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("a shell");
+    sys::signal(children.trim().parse().expect("one child"), sys::SIGSTOP).expect("it runs");
+    terminal.wait_for("stopped");
+    terminal.press("\r");
+    terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
+    terminal.wait_until("raw mode", Terminal::is_changed);
+    terminal.press("ab\x1b[Dc\r");
+    bob.expect_line("<guest-1> acb");
+}
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut terminal = Terminal::start_as("dumb", join(&[server.port()]));
+    terminal.wait_for("-- here: ");
+    terminal.press("hello\n");
+    bob.wait_for("<guest-1> hello");
+    bob.say("hi");
+    terminal.wait_for("<bob> hi");
+    assert_eq!(terminal.escapes(), 0);
+}
+
+#[test]
 fn a_long_paste_is_asked_about_first() {
     let server = Server::chatting(&[]);
     let (mut terminal, mut bob) = joined(&server, &[]);

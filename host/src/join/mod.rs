@@ -1,6 +1,7 @@
 //! `parlour join`: the client. This file owns its options and the first
 //! connection, and chooses between the line editor on a terminal
-//! (`session`) and the plain pipe for scripts (`pipe`).
+//! (`session`) and the plain pipe for scripts and for terminals that know no
+//! escape sequences (`pipe`).
 //!
 //! The client knows the chat protocol's lines (README, "The rules of the chat
 //! protocol") and nothing of the hub.
@@ -79,7 +80,7 @@ pub fn run(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = if io::stdin().is_terminal() && io::stdout().is_terminal() {
+    let outcome = if is_for_editing() {
         session::run(options, &address, Link::new(connection, addresses))
     } else {
         pipe::run(options, connection)
@@ -88,6 +89,12 @@ pub fn run(options: &Options) -> ExitCode {
         complain(format_args!("parlour: {}", reason(&error)));
         ExitCode::FAILURE
     })
+}
+
+/// Whether someone types and reads at a terminal that can move its cursor.
+fn is_for_editing() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !matches!(term.as_str(), "" | "dumb")
 }
 
 #[cfg(test)]

@@ -89,6 +89,12 @@ impl Screen {
         self.erase();
     }
 
+    /// The terminal has `columns`, and something else may have written on it.
+    pub(super) fn begin(&mut self, columns: usize) {
+        self.columns = columns.max(LEAST_COLUMNS);
+        self.drawn.clear();
+    }
+
     /// Clears the whole screen.
     pub(super) fn clear(&mut self) {
         self.out += "\x1b[H\x1b[2J";

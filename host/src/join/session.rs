@@ -15,7 +15,7 @@ use super::lines::{Kind, Lines, is_quit, own_line};
 use super::link::{Change, Link};
 use super::paste::Paste;
 use super::screen::Screen;
-use super::terminal::{Signal, Terminal};
+use super::terminal::{Signal, Terminal, stop_job};
 use crate::address::Address;
 use crate::poll::{Poller, Select};
 
@@ -142,7 +142,7 @@ impl Session<'_> {
 
         let is_ready = |fd: RawFd| select.readable().chain(select.writable()).any(|ready| ready == fd);
         if is_ready(terminal.signal_fd()) {
-            self.read_signals(terminal);
+            self.read_signals(terminal)?;
         }
         if is_ready(terminal.fd()) {
             self.read_keys(terminal)?;
@@ -151,7 +151,7 @@ impl Session<'_> {
         if self.escape_until.take_if(|until| now >= *until).is_some()
             && let Some(key) = self.keys.give_up()
         {
-            self.press(key);
+            self.press(key)?;
         }
         let is_link_ready = interest.is_some_and(|(fd, ..)| is_ready(fd));
         let change = self.link.step(is_link_ready, now);
@@ -168,12 +168,23 @@ impl Session<'_> {
         self.screen.take()
     }
 
-    fn read_signals(&mut self, terminal: &Terminal) {
+    fn read_signals(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         match terminal.signal() {
             Some(Signal::Resized) => self.screen.resize(terminal.columns()),
+            Some(Signal::Stop) => {
+                self.screen.erase();
+                terminal.write(self.screen.take().as_bytes())?;
+                terminal.stop()?;
+                self.screen.begin(terminal.columns());
+            }
+            Some(Signal::Continued) => {
+                terminal.take_over()?;
+                self.screen.begin(terminal.columns());
+            }
             Some(Signal::End(number)) => self.end = Some(End::Signalled(number)),
             None => {}
         }
+        Ok(())
     }
 
     fn read_keys(&mut self, terminal: &Terminal) -> io::Result<()> {
@@ -186,15 +197,19 @@ impl Session<'_> {
         while self.end.is_none()
             && let Some(key) = self.keys.next()
         {
-            self.press(key);
+            self.press(key)?;
         }
         self.escape_until = self.keys.is_waiting().then(|| Instant::now() + ESCAPE_TIME);
         Ok(())
     }
 
-    fn press(&mut self, key: Key) {
+    fn press(&mut self, key: Key) -> io::Result<()> {
+        if key == Key::Ctrl('z') {
+            return stop_job();
+        }
         if let Some(lines) = self.question.take() {
-            return self.answer(&lines, &key);
+            self.answer(&lines, &key);
+            return Ok(());
         }
         match key {
             Key::Ctrl('c') => self.end = Some(End::Left),
@@ -204,6 +219,7 @@ impl Session<'_> {
             Key::Paste(text) => self.paste(&text),
             _ => self.editor.handle(&key),
         }
+        Ok(())
     }
 
     fn enter(&mut self) {
