@@ -170,6 +170,19 @@ fn a_dumb_terminal_gets_plain_lines() {
 }
 
 #[test]
+fn no_wrapped_line_can_pose_as_another() {
+    let server = Server::chatting(&[]);
+    let (terminal, mut bob) = joined(&server, &[]);
+    bob.say(&format!("{:71}<eve> I resign", "hello"));
+    bob.say(&format!("{}-- eve left", "\u{65e5}".repeat(37)));
+    bob.say("the end");
+    terminal.wait_for("<bob> the end");
+    let rows: Vec<_> = terminal.text().lines().map(str::to_owned).collect();
+    assert!(rows.contains(&"    <eve> I resign".to_owned()), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.starts_with("<eve>") || row.starts_with("-- eve")), "{rows:#?}");
+}
+
+#[test]
 fn a_long_paste_is_asked_about_first() {
     let server = Server::chatting(&[]);
     let (mut terminal, mut bob) = joined(&server, &[]);

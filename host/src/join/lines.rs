@@ -121,7 +121,7 @@ pub(super) fn own_line(line: &str, nick: Option<&str>) -> Option<String> {
 }
 
 /// The characters of names (rule 13).
-fn in_name(c: char) -> bool {
+pub(super) fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '-' || c == '_'
 }
 

@@ -11,11 +11,13 @@ mod editor;
 mod keys;
 mod lines;
 mod link;
+mod paint;
 mod paste;
 mod pipe;
 mod screen;
 mod session;
 mod terminal;
+mod wrap;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

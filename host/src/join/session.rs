@@ -13,6 +13,7 @@ use super::editor::Editor;
 use super::keys::{Key, Keys};
 use super::lines::{Kind, Lines, is_quit, own_line};
 use super::link::{Change, Link};
+use super::paint::Colours;
 use super::paste::Paste;
 use super::screen::Screen;
 use super::terminal::{Signal, Terminal, stop_job};
@@ -32,7 +33,6 @@ const PROMPT: &str = "> ";
 
 /// Runs the client on the terminal until its user leaves.
 pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Result<ExitCode> {
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut terminal = Terminal::enter()?;
     let mut session = Session {
         options,
@@ -41,7 +41,7 @@ pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Resul
         lines: Lines::default(),
         keys: Keys::default(),
         editor: Editor::default(),
-        screen: Screen::new(colour, terminal.columns()),
+        screen: Screen::new(Colours::of_environment(), terminal.columns()),
         question: None,
         escape_until: None,
         nick: None,
@@ -317,7 +317,7 @@ impl Session<'_> {
 
     fn show(&mut self, line: &str) {
         let kind = Kind::of(line);
-        self.screen.line(line);
+        self.screen.line(line, self.nick.as_deref());
         if !self.options.no_bell && kind.calls(self.nick.as_deref()) {
             self.screen.bell();
         }
