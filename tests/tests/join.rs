@@ -1,32 +1,16 @@
-//! The terminal client, in a pseudo-terminal and in pipes.
+//! The terminal client in a pseudo-terminal: what it shows, and what its keys do.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use parlour_tests::client::Client;
-use parlour_tests::programs::Program;
+use parlour_tests::joined::{join, joined};
 use parlour_tests::server::{Server, binary, wait_for_exit};
 use parlour_tests::sys;
 use parlour_tests::terminal::Terminal;
-
-fn join(args: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command.arg("join").args(args).env_remove("NO_COLOR");
-    command
-}
-
-/// The client in a terminal, welcomed as guest-1, and bob, who saw it.
-fn joined(server: &Server, args: &[&str]) -> (Terminal, Client) {
-    let mut bob = Client::named(server.chat(), "bob");
-    let terminal = Terminal::start(join(&[args, &[server.port()]].concat()));
-    terminal.wait_for("-- welcome to parlour, you are guest-1; /help lists the commands");
-    let name = args.iter().position(|arg| *arg == "--nick").map_or("guest-1", |at| args[at + 1]);
-    bob.expect_line(&format!("-- {name} joined"));
-    (terminal, bob)
-}
 
 #[test]
 fn lines_go_out_and_come_in() {
@@ -108,7 +92,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     let server = Server::chatting(&[]);
     let (mut terminal, _bob) = joined(&server, &[]);
     terminal.wait_until("raw mode", Terminal::is_changed);
-    terminal.signal(parlour_tests::sys::SIGTERM);
+    terminal.signal(sys::SIGTERM);
     terminal.wait_for_exit();
     terminal.expect_restored();
 }
@@ -268,130 +252,6 @@ fn what_a_server_sends_cannot_control_the_terminal() {
 }
 
 #[test]
-fn a_pipe_sends_every_line_and_leaves() {
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port()]));
-    client.send("a\nb\n");
-    client.send("/nick alice\n\nno ending");
-    client.end_input();
-    bob.expect_line("-- guest-1 joined");
-    bob.expect_line("<guest-1> a");
-    bob.expect_line("<guest-1> b");
-    bob.expect_line("-- guest-1 is now alice");
-    bob.expect_line("<alice> no ending");
-    bob.expect_line("-- alice left");
-    assert_eq!(client.wait().code(), Some(0), "{:#?}", client.stderr.seen());
-    let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
-    assert!(client.stdout.to_end().iter().any(|line| line == welcome), "{:#?}", client.stdout.seen());
-}
-
-#[test]
-fn a_pipe_waits_until_everything_was_taken() {
-    const LINES: usize = 20_000;
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port(), "--nick", "alice"]));
-    let text: String = (0..LINES).map(|number| format!("line {number} of a long text\n")).collect();
-    client.send(&text);
-    client.end_input();
-    bob.expect_line("-- alice joined");
-    for number in 0..LINES {
-        bob.expect_line(&format!("<alice> line {number} of a long text"));
-    }
-    bob.expect_line("-- alice left");
-    assert_eq!(client.wait().code(), Some(0));
-}
-
-#[test]
-fn a_pipe_prints_what_comes_in() {
-    let server = Server::chatting(&[]);
-    let mut client = Program::start_command(join(&[&format!("localhost:{}", server.port())]));
-    client.stdout.wait_for_line("-- here: guest-1");
-    let mut bob = Client::named(server.chat(), "bob");
-    bob.say("into the pipe");
-    client.stdout.wait_for_line("<bob> into the pipe");
-    server.stop();
-    client.stdout.wait_for_line("-- server is shutting down");
-}
-
-#[test]
-fn every_address_of_a_server_can_be_joined() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = format!("unix:{}", folder.path().join("chat").display());
-    let server = Server::start(&["--chat", "0", "--chat", &path]);
-    let mut bob = Client::named(server.chat(), "bob");
-    for address in [&[path.as_str()][..], &["127.0.0.1", server.port()], &["localhost", server.port()]] {
-        let mut client = Program::start_command(join(address));
-        client.send("hello\n");
-        client.end_input();
-        bob.wait_for("<guest-1> hello");
-        bob.wait_for("-- guest-1 left");
-        assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
-    }
-}
-
-#[test]
-fn a_first_try_that_fails_says_why() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a port").port();
-    for address in [format!("127.0.0.1:{free}"), free.to_string()] {
-        let mut command = join(&[&address]);
-        command.stdin(Stdio::null());
-        let ended = Server::run_command(command);
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        let expected = format!("Unable to connect to 127.0.0.1:{free}: ");
-        let reason = ended.stderr.iter().find_map(|line| line.strip_prefix(&expected));
-        assert!(reason.is_some_and(|reason| reason.to_lowercase().contains("refused")), "{ended:?}");
-    }
-}
-
-#[test]
-fn a_broken_connection_is_tried_again() {
-    let server = Server::chatting(&[]);
-    let port = server.port().to_string();
-    let (mut terminal, bob) = joined(&server, &["--nick", "alice"]);
-    terminal.wait_for("-- guest-1 is now alice");
-    terminal.press("unfinished");
-    drop((bob, server));
-    terminal.wait_for("connection lost");
-    let server = Server::start(&["--chat", &port]);
-    let mut carol = Client::named(server.chat(), "carol");
-    if !carol.names_here().contains(&"alice".to_string()) {
-        carol.wait_for("-- alice joined");
-    }
-    terminal.wait_until("what was typed", |terminal| terminal.cursor_row().ends_with("unfinished"));
-    terminal.press(" business\r");
-    carol.wait_for("<alice> unfinished business");
-}
-
-#[test]
-fn a_broken_connection_ends_the_client_that_shall_not_retry() {
-    let server = Server::chatting(&[]);
-    let (mut terminal, bob) = joined(&server, &["--no-retry"]);
-    drop((bob, server));
-    assert!(!terminal.wait_for_exit().success());
-    terminal.wait_for("connection lost");
-    terminal.expect_restored();
-}
-
-#[test]
-fn a_server_that_is_no_parlour_is_shown_as_it_is() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("a port").port().to_string();
-    let mut client = Program::start_command(join(&[&port, "--no-retry"]));
-    let (mut stream, _) = listener.accept().expect("the client");
-    client.send("hello\n");
-    let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).expect("a line");
-    assert_eq!(line, "hello\n");
-    stream.write_all(b"whatever\nunfinished").expect("a client");
-    drop(stream);
-    client.stdout.wait_for_line("whatever");
-    client.stdout.wait_for_line("unfinished");
-    client.wait();
-}
-
-#[test]
 fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
     type End = fn(&mut File, u32);
     let ends: [(End, i32); 2] = [
@@ -418,17 +278,4 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
         assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
         assert_eq!(sys::terminal_modes(&line).expect("a terminal"), modes);
     }
-}
-
-#[test]
-fn quitting_in_pieces_is_quitting() {
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port()]));
-    // What it has sent it has read, and the piece that came with it.
-    client.send("hello\n/qu");
-    bob.wait_for("<guest-1> hello");
-    client.send("it good night\n");
-    bob.wait_for("-- guest-1 left: good night");
-    assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
 }

@@ -90,21 +90,21 @@ impl<'a> Kind<'a> {
             Self::DirectTo | Self::Server(_) | Self::Other => false,
         }
     }
+}
 
-    /// The name that the line gives to the one who is `nick` so far.
-    pub(super) fn new_nick(self, nick: Option<&str>) -> Option<&'a str> {
-        let Self::Server(text) = self else { return None };
-        if let Some(rest) = text.strip_prefix("welcome to parlour, you are ") {
-            return rest.split(|c| !in_name(c)).next();
-        }
-        let (old, new) = text.split_once(" is now ")?;
-        (Some(old) == nick).then_some(new)
-    }
+/// The name that the server gives to a newcomer, in what it says behind `-- `.
+pub(super) fn welcomed(text: &str) -> Option<&str> {
+    text.strip_prefix("welcome to parlour, you are ")?.split(';').next()
+}
+
+/// The first word of a typed line, which may be a command.
+pub(super) fn first_word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
 }
 
 /// Whether `line` asks the server to close the connection (rule 19).
 pub(super) fn is_quit(line: &str) -> bool {
-    line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("/quit"))
+    first_word(line).eq_ignore_ascii_case("/quit")
 }
 
 /// How a line that was sent is shown to its author, to whom the server does not
@@ -136,7 +136,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line};
+    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line, welcomed};
 
     #[track_caller]
     fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
@@ -191,11 +191,9 @@ mod tests {
 
     #[test]
     fn the_own_name_is_learnt_from_the_server() {
-        let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
-        assert_eq!(Kind::of(welcome).new_nick(None), Some("guest-1"));
-        assert_eq!(Kind::of("-- guest-1 is now alice").new_nick(Some("guest-1")), Some("alice"));
-        assert_eq!(Kind::of("-- bob is now alice").new_nick(Some("guest-1")), None);
-        assert_eq!(Kind::of("<bob> guest-1 is now alice").new_nick(Some("guest-1")), None);
+        let welcome = "welcome to parlour, you are guest-1; /help lists the commands";
+        assert_eq!(welcomed(welcome), Some("guest-1"));
+        assert_eq!(welcomed("you are in den"), None);
     }
 
     #[test]

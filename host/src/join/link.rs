@@ -57,6 +57,8 @@ enum State {
     Waiting {
         until: Instant,
     },
+    /// Nothing is tried until someone asks for it.
+    Parked,
 }
 
 /// What a step of the link brought.
@@ -86,18 +88,32 @@ impl Link {
         if let State::Up(connection) = self.state { Some(connection) } else { None }
     }
 
+    /// Tries no more by itself.
+    pub(super) fn park(&mut self) {
+        self.state = State::Parked;
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.state, State::Parked)
+    }
+
+    /// Tries again at the next step.
+    pub(super) fn unpark(&mut self, now: Instant) {
+        self.state = State::Waiting { until: now };
+    }
+
     /// What to wait for: a descriptor, whether to read it, whether to write it.
     pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
         match &self.state {
             State::Up(connection) => Some((connection.fd(), true, connection.has_outgoing())),
             State::Trying { stream, .. } => Some((stream.as_raw_fd(), false, true)),
-            State::Waiting { .. } => None,
+            State::Waiting { .. } | State::Parked => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Up(_) => None,
+            State::Up(_) | State::Parked => None,
             State::Trying { deadline, .. } => Some(deadline),
             State::Waiting { until } => Some(until),
         }

@@ -7,6 +7,7 @@
 //! protocol") and nothing of the hub.
 
 mod connection;
+mod cut;
 mod editor;
 mod keys;
 mod lines;
@@ -14,8 +15,10 @@ mod link;
 mod paint;
 mod paste;
 mod pipe;
+mod presence;
 mod screen;
 mod session;
+mod silence;
 mod terminal;
 mod wrap;
 
@@ -31,8 +34,16 @@ use crate::output::complain;
 /// The exit code for a command line that makes no sense, as clap has it.
 const USAGE: u8 = 2;
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  you left                            1  no connection, or the name was refused to a script
+  2  the command line makes no sense     3  you were kicked
+  4  you were idle for too long          5  you were too slow
+  128 and more: ended by a signal";
+
 /// Join the chat on a server: on a terminal with a line editor, in a script as a plain pipe
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub struct Options {
     /// Where the server listens: PORT (on 127.0.0.1), HOST:PORT, [::1]:PORT, unix:PATH, or HOST PORT
     #[arg(value_name = "ADDR")]
@@ -41,8 +52,8 @@ pub struct Options {
     #[arg(hide = true)]
     port: Option<String>,
 
-    /// Take this name, also after connecting again
-    #[arg(long, value_name = "NAME")]
+    /// Take this name, also after connecting again, and as soon as it is free
+    #[arg(long, value_name = "NAME", value_parser = name)]
     nick: Option<String>,
 
     /// Do not ring the bell on being named or addressed
@@ -52,6 +63,14 @@ pub struct Options {
     /// Leave when the connection breaks
     #[arg(long)]
     no_retry: bool,
+}
+
+/// A name that is one word; what else the server asks of names it says itself.
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("a name is one word");
+    }
+    Ok(text.to_owned())
 }
 
 impl Options {
@@ -114,6 +133,14 @@ mod tests {
         let cli = Cli::try_parse_from([&["join"], words].concat()).expect("options");
         let address = cli.options.address().map(|address| address.to_string());
         assert_eq!(address.ok().as_deref(), expected);
+    }
+
+    #[test]
+    fn a_name_is_one_word() {
+        for name in ["", "bob\n/quit", "bob /quit", "bob\u{2028}", "\x1b[2J", "bob\r"] {
+            assert!(Cli::try_parse_from(["join", "7000", "--nick", name]).is_err(), "{name:?}");
+        }
+        assert!(Cli::try_parse_from(["join", "7000", "--nick", "na\u{308}me_1"]).is_ok());
     }
 
     #[test]

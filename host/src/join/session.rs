@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 
 use super::Options;
 use super::connection::{Full, reason};
+use super::cut::Cut;
 use super::editor::Editor;
 use super::keys::{Key, Keys};
 use super::lines::{Kind, Lines, is_quit, own_line};
 use super::link::{Change, Link};
 use super::paint::Colours;
 use super::paste::Paste;
+use super::presence::Presence;
 use super::screen::Screen;
+use super::silence::{Due, Silence};
 use super::terminal::{Signal, Terminal, stop_job};
 use crate::address::Address;
 use crate::poll::{Poller, Select};
@@ -26,6 +29,8 @@ const PASTE_LINES: usize = 5;
 const ESCAPE_TIME: Duration = Duration::from_millis(100);
 /// How long leaving waits for the server.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
+/// A reset within this time after the server was not read is put down to that.
+const SLOW_TIME: Duration = Duration::from_secs(10);
 /// How much typing is read at once.
 const TYPED_BYTES: usize = 4096;
 
@@ -44,12 +49,14 @@ pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Resul
         screen: Screen::new(Colours::of_environment(), terminal.columns()),
         question: None,
         escape_until: None,
-        nick: None,
-        wanted_nick: options.nick.clone(),
-        has_quit: false,
+        presence: Presence::new(options.nick.clone()),
+        silence: Silence::default(),
+        has_been_lost: false,
+        cut: None,
+        slow_at: None,
         end: None,
     };
-    session.connected();
+    session.connected(Instant::now());
     let end = loop {
         terminal.write(session.draw().as_bytes())?;
         if let Some(end) = session.end {
@@ -65,11 +72,12 @@ pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Resul
     {
         connection.finish(LEAVE_TIME)?;
     }
-    Ok(match end {
-        End::Left => ExitCode::SUCCESS,
-        End::Lost => ExitCode::FAILURE,
+    Ok(match (end, session.cut) {
+        (End::Left | End::Lost, Some(cut)) => cut.exit_code(),
+        (End::Left, None) => ExitCode::SUCCESS,
+        (End::Lost, None) => ExitCode::FAILURE,
         // As a shell counts it.
-        End::Signalled(number) => ExitCode::from(128 + number),
+        (End::Signalled(number), _) => ExitCode::from(128 + number),
     })
 }
 
@@ -92,14 +100,16 @@ struct Session<'a> {
     screen: Screen,
     /// A paste that waits for an answer, as lines.
     question: Option<Vec<String>>,
-    /// One's own name, as the server said.
-    nick: Option<String>,
+    presence: Presence,
+    silence: Silence,
+    /// The connection broke, and another was not welcomed yet.
+    has_been_lost: bool,
+    /// Why the server is about to end the connection, or has ended it.
+    cut: Option<Cut>,
+    /// When the server was last not read, because of the terminal or a stop.
+    slow_at: Option<Instant>,
     /// When half an escape sequence is given up.
     escape_until: Option<Instant>,
-    /// The name to ask for on every new connection.
-    wanted_nick: Option<String>,
-    /// One asked the server to close the connection.
-    has_quit: bool,
     end: Option<End>,
 }
 
@@ -108,13 +118,15 @@ struct Session<'a> {
 enum NotSent {
     Down,
     Full,
+    NotThere(String),
 }
 
 impl NotSent {
-    fn text(&self) -> &'static str {
+    fn text(&self) -> &str {
         match self {
-            Self::Down => "not sent: there is no connection",
-            Self::Full => "not sent: the server does not take what was sent before",
+            Self::Down => "there is no connection",
+            Self::Full => "the server does not take what was sent before",
+            Self::NotThere(why) => why,
         }
     }
 }
@@ -137,7 +149,12 @@ impl Session<'_> {
             // The server is read no faster than the terminal shows it.
             select.watch(fd, read && !terminal.is_behind(), write);
         }
-        let deadline = self.link.deadline().into_iter().chain(self.escape_until).min();
+        let deadlines =
+            [self.link.deadline(), self.escape_until, self.presence.deadline(), self.silence.deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
+        if terminal.is_behind() {
+            self.slow_at = Some(Instant::now());
+        }
         select.wait(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))?;
 
         let is_ready = |fd: RawFd| select.readable().chain(select.writable()).any(|ready| ready == fd);
@@ -155,8 +172,21 @@ impl Session<'_> {
         }
         let is_link_ready = interest.is_some_and(|(fd, ..)| is_ready(fd));
         let change = self.link.step(is_link_ready, now);
-        self.take_change(change);
+        self.take_change(change, now);
+        self.ask(now);
         Ok(())
+    }
+
+    /// Asks the server what it is time to ask for.
+    fn ask(&mut self, now: Instant) {
+        if let Some(request) = self.presence.request(now) {
+            self.say(&request);
+        }
+        match self.silence.due(now) {
+            Some(Due::Ping) => self.say("/ping\n"),
+            Some(Due::Tell) => self.screen.notice("the server does not answer"),
+            None => {}
+        }
     }
 
     /// The bytes that bring the terminal up to date.
@@ -175,10 +205,12 @@ impl Session<'_> {
                 self.screen.erase();
                 terminal.write(self.screen.take().as_bytes())?;
                 terminal.stop()?;
+                self.slow_at = Some(Instant::now());
                 self.screen.begin(terminal.columns());
             }
             Some(Signal::Continued) => {
                 terminal.take_over()?;
+                self.slow_at = Some(Instant::now());
                 self.screen.begin(terminal.columns());
             }
             Some(Signal::End(number)) => self.end = Some(End::Signalled(number)),
@@ -224,7 +256,14 @@ impl Session<'_> {
 
     fn enter(&mut self) {
         let line = self.editor.text().to_owned();
-        if !line.is_empty() && self.send_lines(&[line]) {
+        if is_quit(&line) {
+            // Whether it can be sent or not.
+            let _ = self.send(format!("{line}\n").as_bytes());
+            self.end = Some(End::Left);
+        } else if self.link.is_parked() {
+            self.link.unpark(Instant::now());
+            self.screen.notice(&format!("connecting to {}", self.address));
+        } else if !line.is_empty() && self.send_lines(&[line]) {
             self.editor.replace("", 0);
         }
     }
@@ -251,18 +290,38 @@ impl Session<'_> {
     /// Sends all of `lines`, or says why none was sent. Returns whether it did.
     fn send_lines(&mut self, lines: &[String]) -> bool {
         let bytes: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-        if let Err(cause) = self.send(bytes.as_bytes()) {
-            self.screen.notice(cause.text());
+        let obstacle = lines.iter().find_map(|line| self.presence.obstacle(line));
+        let sent = match obstacle.filter(|_| self.link.connection().is_some()) {
+            Some(why) => Err(NotSent::NotThere(why)),
+            None => self.send(bytes.as_bytes()),
+        };
+        if let Err(cause) = sent {
+            self.screen.notice(&format!("not sent: {}", cause.text()));
             return false;
         }
+        let now = Instant::now();
         for line in lines {
-            if let Some(own) = own_line(line, self.nick.as_deref()) {
+            if let Some(own) = own_line(line, self.presence.nick()) {
                 self.screen.own(&own);
             }
             self.editor.remember(line);
-            self.has_quit |= is_quit(line);
+            self.presence.sent(line);
+            // Another kind of server owes no answer, and would take a question for something said.
+            if self.presence.is_known() {
+                self.silence.sent(line, now);
+            }
+        }
+        if lines.iter().any(|line| is_quit(line)) {
+            self.end = Some(End::Left);
         }
         true
+    }
+
+    /// Sends what the client says for itself.
+    fn say(&mut self, commands: &str) {
+        if let Err(cause) = self.send(commands.as_bytes()) {
+            self.screen.notice(&format!("not sent: {}", cause.text()));
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
@@ -272,23 +331,24 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn take_change(&mut self, change: Change) {
+    fn take_change(&mut self, change: Change, now: Instant) {
         match change {
             Change::None => {}
-            Change::Received(bytes) => self.receive(&bytes),
-            Change::Connected => {
-                self.screen.notice(&format!("connected to {} again", self.address));
-                self.connected();
-            }
+            Change::Received(bytes) => self.receive(&bytes, now),
+            Change::Connected => self.connected(now),
             Change::Lost(lost, pause) => {
                 let rest = self.lines.rest();
-                rest.iter().for_each(|line| self.show(line));
-                self.nick = None;
-                if self.has_quit {
-                    self.end = Some(End::Left);
-                } else if self.options.no_retry {
+                rest.iter().for_each(|line| self.show(line, now));
+                self.silence.lost();
+                self.has_been_lost = true;
+                let was_slow = self.slow_at.is_some_and(|at| now - at < SLOW_TIME);
+                self.cut = self.cut.or(Cut::suspected(&lost, was_slow));
+                if self.options.no_retry {
                     self.screen.notice(&format!("connection lost: {lost}"));
                     self.end = Some(End::Lost);
+                } else if let Some(cut) = self.cut {
+                    self.link.park();
+                    self.screen.notice(&format!("{cut}; Enter connects again, Ctrl-C leaves"));
                 } else {
                     self.screen.notice(&format!("connection lost: {lost}; {}", again(pause)));
                 }
@@ -299,33 +359,41 @@ impl Session<'_> {
         }
     }
 
-    fn connected(&mut self) {
-        if let Some(nick) = &self.wanted_nick {
-            let command = format!("/nick {nick}\n");
-            if let Err(cause) = self.send(command.as_bytes()) {
-                self.screen.notice(cause.text());
-            }
-        }
+    fn connected(&mut self, now: Instant) {
+        self.cut = None;
+        self.silence.connected(now);
+        let commands = self.presence.connected();
+        self.say(&commands);
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
+    fn receive(&mut self, bytes: &[u8], now: Instant) {
+        if self.silence.broken() {
+            self.screen.notice("the server answers again");
+        }
         self.lines.push(bytes);
         while let Some(line) = self.lines.next() {
-            self.show(&line);
+            self.show(&line, now);
         }
     }
 
-    fn show(&mut self, line: &str) {
-        let kind = Kind::of(line);
-        self.screen.line(line, self.nick.as_deref());
-        if !self.options.no_bell && kind.calls(self.nick.as_deref()) {
-            self.screen.bell();
+    fn show(&mut self, line: &str, now: Instant) {
+        if self.silence.is_answer(line) {
+            return;
         }
-        if let Some(nick) = kind.new_nick(self.nick.as_deref()) {
-            if self.nick.is_some() {
-                self.wanted_nick = Some(nick.to_owned());
-            }
-            self.nick = Some(nick.to_owned());
+        self.cut = Cut::announced(line);
+        let heard = self.presence.heard(line, now);
+        if heard.is_welcome && std::mem::take(&mut self.has_been_lost) {
+            self.screen.notice(&format!("connected to {} again", self.address));
+        }
+        let nick = self.presence.nick();
+        if !heard.is_hidden {
+            self.screen.line(line, nick);
+        }
+        if let Some(notice) = heard.notice {
+            self.screen.notice(&notice);
+        }
+        if !self.options.no_bell && Kind::of(line).calls(nick) {
+            self.screen.bell();
         }
     }
 }
