@@ -216,6 +216,17 @@ pub(crate) fn signal_job(signal: c_int) -> io::Result<()> {
     check(unsafe { libc::kill(0, signal) }).map(drop)
 }
 
+/// The hour and the minute now, in the time zone of the environment.
+pub(crate) fn local_time() -> (u8, u8) {
+    // SAFETY: the call may be given no place for its result.
+    let now = unsafe { libc::time(ptr::null_mut()) };
+    // SAFETY: a broken-down time is integers and a pointer that may be null.
+    let mut time: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both times outlive the call. Nothing in this program changes the environment.
+    unsafe { libc::localtime_r(&raw const now, &raw mut time) };
+    (time.tm_hour as u8, time.tm_min as u8)
+}
+
 /// Lets the process have as many descriptors as it may, and says how many
 /// that are: the hard limit `RLIMIT_NOFILE` of getrlimit(2).
 pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {

@@ -78,7 +78,12 @@ impl Terminal {
 
     /// Types `keys` as bytes.
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("a terminal");
+        self.press_bytes(keys.as_bytes());
+    }
+
+    /// Types bytes that may be no text.
+    pub fn press_bytes(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).expect("a terminal");
     }
 
     /// Looks at the screen.

@@ -167,7 +167,7 @@ fn no_wrapped_line_can_pose_as_another() {
 }
 
 #[test]
-fn a_long_paste_is_asked_about_first() {
+fn a_paste_of_lines_is_asked_about_first() {
     let server = Server::chatting(&[]);
     let (mut terminal, mut bob) = joined(&server, &[]);
     terminal.wait_until("bracketed paste", |terminal| terminal.look(vt100::Screen::bracketed_paste));
@@ -175,12 +175,10 @@ fn a_long_paste_is_asked_about_first() {
         let text: String = (1..=lines).map(|number| format!("pasted {number}\r")).collect();
         format!("\x1b[200~{text}\x1b[201~")
     };
-    terminal.press(&paste(5));
-    for number in 1..=5 {
-        bob.expect_line(&format!("<guest-1> pasted {number}"));
-    }
-    terminal.press(&paste(6));
-    terminal.wait_for("send 6 lines?");
+    terminal.press("\x1b[200~one line\x1b[201~\r");
+    bob.expect_line("<guest-1> one line");
+    terminal.press(&paste(2));
+    terminal.wait_for("send 2 lines?");
     terminal.press("n");
     terminal.press("between\r");
     bob.expect_line("<guest-1> between");
@@ -193,6 +191,86 @@ fn a_long_paste_is_asked_about_first() {
     }
     terminal.press("after\r");
     bob.expect_line("<guest-1> after");
+}
+
+#[test]
+fn words_are_completed() {
+    let server = Server::chatting(&[]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    bob.say("hello");
+    terminal.wait_for("<bob> hello");
+    terminal.press("b\thi\r");
+    bob.expect_line("<guest-1> bob: hi");
+    terminal.press("/ms\tbo\tpsst\r");
+    bob.expect_line("[guest-1] psst");
+    let _carol = Client::named(server.chat(), "bart");
+    bob.wait_for("-- guest-2 is now bart");
+    terminal.wait_for("-- guest-2 is now bart");
+    terminal.press("b\t\t!\r");
+    bob.expect_line("<guest-1> bob: !");
+}
+
+#[test]
+fn the_ignored_are_not_shown_and_replies_find_their_way() {
+    let server = Server::chatting(&[]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    let mut eve = Client::named(server.chat(), "eve");
+    bob.wait_for("-- guest-2 is now eve");
+    terminal.press("/reply x\r");
+    terminal.wait_for("nobody has sent you a direct message");
+    terminal.press("\x15/ignore Eve\r");
+    terminal.wait_for("-- you ignore Eve");
+    bob.say("/msg guest-1 hi");
+    bob.expect_line("[to guest-1] hi");
+    eve.say("/msg guest-1 unheard");
+    eve.say("unheard");
+    bob.expect_line("<eve> unheard");
+    bob.say("the end");
+    terminal.wait_for("<bob> the end");
+    assert!(!terminal.text().contains("unheard"), "{}", terminal.text());
+    terminal.press("/reply hello\r");
+    bob.expect_line("[guest-1] hello");
+    terminal.press("/unignore eve\r");
+    terminal.wait_for("-- you ignore eve no longer");
+    eve.say("heard");
+    terminal.wait_for("<eve> heard");
+}
+
+#[test]
+fn the_time_stands_at_the_left_if_asked_for() {
+    let server = Server::chatting(&[]);
+    let (terminal, mut bob) = joined(&server, &["--times"]);
+    bob.say("hi");
+    terminal.wait_for(" <bob> hi");
+    let row = terminal.text().lines().find(|row| row.ends_with("<bob> hi")).expect("a row").to_owned();
+    let (time, line) = row.split_at(6);
+    assert_eq!(line, "<bob> hi");
+    assert!(time.bytes().zip(*b"00:00 ").all(|(a, b)| a == b || a.is_ascii_digit() && b == b'0'), "{row}");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_kept() {
+    let server = Server::chatting(&["--line-limit", "200"]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    terminal.press(&format!("{}end\r", "0123456789".repeat(20)));
+    terminal.wait_for("-- line too long (limit 200 bytes), not sent");
+    terminal.wait_until("the line again", |terminal| terminal.cursor_row().ends_with("789end"));
+    assert!(terminal.cursor_row().starts_with("> <"), "{}", terminal.cursor_row());
+    terminal.press("\r");
+    terminal.wait_for("-- not sent: the line is too long by 3 bytes");
+    terminal.press("\x7f\x7f\x7f\r");
+    bob.expect_line(&format!("<guest-1> {}", "0123456789".repeat(20)));
+}
+
+#[test]
+fn a_terminal_that_is_not_utf_8_is_told_so() {
+    let server = Server::chatting(&[]);
+    let mut command = join(&[server.port()]);
+    command.env("LC_ALL", "de_DE.ISO-8859-1");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("-- the locale de_DE.ISO-8859-1 is not UTF-8");
+    terminal.press_bytes(b"\xfc\x20");
+    terminal.wait_for("-- not typed: what the terminal sends is not UTF-8");
 }
 
 #[test]

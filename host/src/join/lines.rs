@@ -97,9 +97,15 @@ pub(super) fn welcomed(text: &str) -> Option<&str> {
     text.strip_prefix("welcome to parlour, you are ")?.split(';').next()
 }
 
-/// The first word of a typed line, which may be a command.
+/// How many bytes a line may have, where the server says so behind `-- ` because one had more
+/// (rule 6).
+pub(super) fn told_limit(text: &str) -> Option<usize> {
+    text.strip_prefix("line too long (limit ")?.split(' ').next()?.parse().ok()
+}
+
+/// The word at the start of a typed line, which may be a command: behind a space none is.
 pub(super) fn first_word(line: &str) -> &str {
-    line.split_whitespace().next().unwrap_or_default()
+    line.split(char::is_whitespace).next().unwrap_or_default()
 }
 
 /// Whether `line` asks the server to close the connection (rule 19).
@@ -136,7 +142,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line, welcomed};
+    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line, told_limit, welcomed};
 
     #[track_caller]
     fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
@@ -197,6 +203,12 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_lines_is_learnt_from_the_server() {
+        assert_eq!(told_limit("line too long (limit 1024 bytes), not sent"), Some(1024));
+        assert_eq!(told_limit("line too long"), None);
+    }
+
+    #[test]
     fn own_lines_look_as_others_see_them() {
         let own = |line| own_line(line, Some("alice"));
         assert_eq!(own("hi").as_deref(), Some("<alice> hi"));
@@ -209,6 +221,6 @@ mod tests {
     #[test]
     fn quitting_is_the_whole_word() {
         assert!(is_quit("/quit") && is_quit("/QUIT good night"));
-        assert!(!is_quit("/quite") && !is_quit("quit"));
+        assert!(!is_quit("/quite") && !is_quit("quit") && !is_quit(" /quit"));
     }
 }

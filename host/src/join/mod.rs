@@ -6,6 +6,7 @@
 //! The client knows the chat protocol's lines (README, "The rules of the chat
 //! protocol") and nothing of the hub.
 
+mod commands;
 mod connection;
 mod cut;
 mod editor;
@@ -16,6 +17,7 @@ mod paint;
 mod paste;
 mod pipe;
 mod presence;
+mod roster;
 mod screen;
 mod session;
 mod silence;
@@ -59,6 +61,10 @@ pub struct Options {
     /// Do not ring the bell on being named or addressed
     #[arg(long)]
     no_bell: bool,
+
+    /// Show the time before each line
+    #[arg(long)]
+    times: bool,
 
     /// Leave when the connection breaks
     #[arg(long)]

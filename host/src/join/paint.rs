@@ -69,6 +69,11 @@ impl Colours {
         vec![Span::new(if self == Self::None { PLAIN } else { DIM }, line)]
     }
 
+    /// The time that stands before a line.
+    pub(super) fn time(self, time: &str) -> Span {
+        Span::new(if self == Self::None { PLAIN } else { DIM }, time)
+    }
+
     /// The colour of `name`, the same in every run: by FNV-1a.
     fn of_name(self, name: &str, is_bold: bool) -> String {
         let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {

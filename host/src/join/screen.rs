@@ -21,6 +21,8 @@ const INDENT: usize = 4;
 pub(super) struct Screen {
     colours: Colours,
     columns: usize,
+    /// What stands before each line.
+    time: Option<String>,
     out: String,
     /// The typed line as it was drawn last; empty when it is not on the screen.
     drawn: String,
@@ -32,6 +34,7 @@ impl Screen {
     pub(super) fn new(colours: Colours, columns: usize) -> Self {
         Self {
             colours,
+            time: None,
             columns: columns.max(LEAST_COLUMNS),
             out: String::new(),
             drawn: String::new(),
@@ -39,14 +42,19 @@ impl Screen {
         }
     }
 
+    /// From now on it is so many hours and minutes, which stand before each line.
+    pub(super) fn tell_time(&mut self, (hour, minute): (u8, u8)) {
+        self.time = Some(format!("{hour:02}:{minute:02} "));
+    }
+
     /// A line from the server, already `neutral`, as one sees it whose name is `nick`.
     pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
-        self.rows(&self.colours.paint(line, nick));
+        self.rows(self.colours.paint(line, nick));
     }
 
     /// A line that oneself sent.
     pub(super) fn own(&mut self, line: &str) {
-        self.rows(&self.colours.own(&neutral(line)));
+        self.rows(self.colours.own(&neutral(line)));
     }
 
     /// What the client itself has to say.
@@ -109,11 +117,14 @@ impl Screen {
         std::mem::take(&mut self.out)
     }
 
-    fn rows(&mut self, spans: &[Span]) {
+    fn rows(&mut self, mut spans: Vec<Span>) {
         if !self.drawn.is_empty() {
             self.erase();
         }
-        for row in rows(spans, self.columns, INDENT.min(self.columns / 4)) {
+        let time = self.time.as_deref().unwrap_or_default();
+        spans.insert(0, self.colours.time(time));
+        let indent = INDENT + time.len();
+        for row in rows(&spans, self.columns, indent.min(self.columns / 4)) {
             self.out += &row;
             self.out += "\r\n";
         }
@@ -132,18 +143,20 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     let half = (columns / 2).max(1);
     let first = if cursor_column < columns { 0 } else { (cursor_column / half - 1) * half };
 
-    let mut visible = String::new();
+    // The first column tells that there is more to its left.
+    let mut visible = if first > 0 { "<".to_owned() } else { String::new() };
+    let start = first + visible.len();
     let mut column = 0;
     for (_, cell) in &cells {
         let end = column + cell.width();
         if end > first + columns {
             break;
         }
-        if column >= first {
+        if column >= start {
             visible += cell;
         } else {
             // The half of a wide character that is left.
-            visible.extend(std::iter::repeat_n(' ', end.saturating_sub(first)));
+            visible.extend(std::iter::repeat_n(' ', end.saturating_sub(start)));
         }
         column = end;
     }
@@ -171,8 +184,8 @@ mod tests {
         let text = "0123456789abcdefghij";
         assert_eq!(window(text, 0, 10), ("0123456789".into(), 0));
         assert_eq!(window(text, 9, 10), ("0123456789".into(), 9));
-        assert_eq!(window(text, 10, 10), ("56789abcde".into(), 5));
-        assert_eq!(window(text, 20, 10), ("fghij".into(), 5));
+        assert_eq!(window(text, 10, 10), ("<6789abcde".into(), 5));
+        assert_eq!(window(text, 20, 10), ("<ghij".into(), 5));
     }
 
     #[test]
@@ -185,7 +198,7 @@ mod tests {
     #[test]
     fn a_wide_character_cut_by_an_edge_is_not_shown() {
         assert_eq!(window("漢字漢字", 0, 5), ("漢字".into(), 0));
-        assert_eq!(window("x漢漢漢漢漢", 16, 6), (" 漢漢".into(), 5));
+        assert_eq!(window("x漢漢漢漢漢", 16, 6), ("<漢漢".into(), 5));
     }
 
     #[test]
@@ -223,6 +236,19 @@ mod tests {
             assert!(rows.next().is_some_and(|row| row.starts_with("<a>")), "{out}");
             assert!(rows.all(|row| row.starts_with(&" ".repeat(indent))), "{out}");
         }
+    }
+
+    #[test]
+    fn the_time_stands_before_a_line_and_nothing_below_it() {
+        let mut screen = Screen::new(Colours::None, 44);
+        screen.tell_time((9, 5));
+        screen.line("<bob> hi", None);
+        screen.own(&format!("<me> {}", "long ".repeat(8)));
+        let long = "long ".repeat(6);
+        assert_eq!(
+            screen.take(),
+            format!("09:05 <bob> hi\r\n09:05 <me> {}\r\n          long long\r\n", long.trim())
+        );
     }
 
     #[test]

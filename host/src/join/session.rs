@@ -1,6 +1,9 @@
-//! The client on a terminal: one loop over keys, socket, signals and time. It
-//! owns what the keys and the server's lines bring about; how lines are edited,
-//! drawn and sent the files beside it know.
+//! The client on a terminal: one loop over keys, socket, signals and time. What
+//! keys bring about `typing` knows, and what the server does `hearing`; how lines
+//! are edited, drawn and sent the files beside it know.
+
+mod hearing;
+mod typing;
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,29 +11,25 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::connection::{Full, reason};
 use super::cut::Cut;
 use super::editor::Editor;
-use super::keys::{Key, Keys};
-use super::lines::{Kind, Lines, is_quit, own_line};
-use super::link::{Change, Link};
+use super::keys::Keys;
+use super::lines::Lines;
+use super::link::Link;
 use super::paint::Colours;
-use super::paste::Paste;
 use super::presence::Presence;
+use super::roster::Roster;
 use super::screen::Screen;
-use super::silence::{Due, Silence};
-use super::terminal::{Signal, Terminal, stop_job};
+use super::silence::Silence;
+use super::terminal::{Signal, Terminal};
 use crate::address::Address;
 use crate::poll::{Poller, Select};
+use crate::sys;
 
-/// Pasting more lines than this is asked about first.
-const PASTE_LINES: usize = 5;
 /// How long the rest of an escape sequence may take.
 const ESCAPE_TIME: Duration = Duration::from_millis(100);
 /// How long leaving waits for the server.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
-/// A reset within this time after the server was not read is put down to that.
-const SLOW_TIME: Duration = Duration::from_secs(10);
 /// How much typing is read at once.
 const TYPED_BYTES: usize = 4096;
 
@@ -47,15 +46,23 @@ pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Resul
         keys: Keys::default(),
         editor: Editor::default(),
         screen: Screen::new(Colours::of_environment(), terminal.columns()),
+        roster: Roster::default(),
+        completion: None,
         question: None,
         escape_until: None,
         presence: Presence::new(options.nick.clone()),
         silence: Silence::default(),
         has_been_lost: false,
         cut: None,
+        line_limit: None,
         slow_at: None,
         end: None,
     };
+    if let Some(locale) = foreign_locale() {
+        session.screen.notice(&format!(
+            "the locale {locale} is not UTF-8, and the chat is: other letters than A to Z may look wrong"
+        ));
+    }
     session.connected(Instant::now());
     let end = loop {
         terminal.write(session.draw().as_bytes())?;
@@ -98,6 +105,8 @@ struct Session<'a> {
     keys: Keys,
     editor: Editor,
     screen: Screen,
+    roster: Roster,
+    completion: Option<typing::Completion>,
     /// A paste that waits for an answer, as lines.
     question: Option<Vec<String>>,
     presence: Presence,
@@ -106,35 +115,13 @@ struct Session<'a> {
     has_been_lost: bool,
     /// Why the server is about to end the connection, or has ended it.
     cut: Option<Cut>,
+    /// How many bytes a line may have, as far as the server has said.
+    line_limit: Option<usize>,
     /// When the server was last not read, because of the terminal or a stop.
     slow_at: Option<Instant>,
     /// When half an escape sequence is given up.
     escape_until: Option<Instant>,
     end: Option<End>,
-}
-
-/// Why a line was not sent.
-#[derive(Debug)]
-enum NotSent {
-    Down,
-    Full,
-    NotThere(String),
-}
-
-impl NotSent {
-    fn text(&self) -> &str {
-        match self {
-            Self::Down => "there is no connection",
-            Self::Full => "the server does not take what was sent before",
-            Self::NotThere(why) => why,
-        }
-    }
-}
-
-impl From<Full> for NotSent {
-    fn from(Full: Full) -> Self {
-        Self::Full
-    }
 }
 
 impl Session<'_> {
@@ -165,6 +152,9 @@ impl Session<'_> {
             self.read_keys(terminal)?;
         }
         let now = Instant::now();
+        if self.options.times {
+            self.screen.tell_time(sys::local_time());
+        }
         if self.escape_until.take_if(|until| now >= *until).is_some()
             && let Some(key) = self.keys.give_up()
         {
@@ -177,23 +167,14 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks the server what it is time to ask for.
-    fn ask(&mut self, now: Instant) {
-        if let Some(request) = self.presence.request(now) {
-            self.say(&request);
-        }
-        match self.silence.due(now) {
-            Some(Due::Ping) => self.say("/ping\n"),
-            Some(Due::Tell) => self.screen.notice("the server does not answer"),
-            None => {}
-        }
-    }
-
     /// The bytes that bring the terminal up to date.
     fn draw(&mut self) -> String {
-        match &self.question {
-            Some(lines) => self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0),
-            None => self.screen.prompt(PROMPT, self.editor.text(), self.editor.cursor()),
+        if let Some(lines) = &self.question {
+            self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0);
+        } else {
+            let searching = self.editor.searched().map(|pattern| format!("search {pattern:?}{PROMPT}"));
+            let label = searching.as_deref().unwrap_or(PROMPT);
+            self.screen.prompt(label, self.editor.text(), self.editor.cursor());
         }
         self.screen.take()
     }
@@ -234,170 +215,13 @@ impl Session<'_> {
         self.escape_until = self.keys.is_waiting().then(|| Instant::now() + ESCAPE_TIME);
         Ok(())
     }
-
-    fn press(&mut self, key: Key) -> io::Result<()> {
-        if key == Key::Ctrl('z') {
-            return stop_job();
-        }
-        if let Some(lines) = self.question.take() {
-            self.answer(&lines, &key);
-            return Ok(());
-        }
-        match key {
-            Key::Ctrl('c') => self.end = Some(End::Left),
-            Key::Ctrl('d') if self.editor.text().is_empty() => self.end = Some(End::Left),
-            Key::Ctrl('l') => self.screen.clear(),
-            Key::Enter => self.enter(),
-            Key::Paste(text) => self.paste(&text),
-            _ => self.editor.handle(&key),
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self) {
-        let line = self.editor.text().to_owned();
-        if is_quit(&line) {
-            // Whether it can be sent or not.
-            let _ = self.send(format!("{line}\n").as_bytes());
-            self.end = Some(End::Left);
-        } else if self.link.is_parked() {
-            self.link.unpark(Instant::now());
-            self.screen.notice(&format!("connecting to {}", self.address));
-        } else if !line.is_empty() && self.send_lines(&[line]) {
-            self.editor.replace("", 0);
-        }
-    }
-
-    fn paste(&mut self, text: &str) {
-        let (before, after) = self.editor.text().split_at(self.editor.cursor());
-        let paste = Paste::new(before, text, after);
-        if paste.count() > PASTE_LINES {
-            self.question = Some(paste.all());
-        } else if paste.lines.is_empty() || self.send_lines(&paste.lines) {
-            self.editor.replace(&paste.typed, paste.cursor);
-        }
-    }
-
-    /// Takes a key as the answer to whether to send `lines`: `y` and no other.
-    fn answer(&mut self, lines: &[String], key: &Key) {
-        if !matches!(key, Key::Char('y' | 'Y')) {
-            self.screen.notice("not sent");
-        } else if self.send_lines(lines) {
-            self.editor.replace("", 0);
-        }
-    }
-
-    /// Sends all of `lines`, or says why none was sent. Returns whether it did.
-    fn send_lines(&mut self, lines: &[String]) -> bool {
-        let bytes: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-        let obstacle = lines.iter().find_map(|line| self.presence.obstacle(line));
-        let sent = match obstacle.filter(|_| self.link.connection().is_some()) {
-            Some(why) => Err(NotSent::NotThere(why)),
-            None => self.send(bytes.as_bytes()),
-        };
-        if let Err(cause) = sent {
-            self.screen.notice(&format!("not sent: {}", cause.text()));
-            return false;
-        }
-        let now = Instant::now();
-        for line in lines {
-            if let Some(own) = own_line(line, self.presence.nick()) {
-                self.screen.own(&own);
-            }
-            self.editor.remember(line);
-            self.presence.sent(line);
-            // Another kind of server owes no answer, and would take a question for something said.
-            if self.presence.is_known() {
-                self.silence.sent(line, now);
-            }
-        }
-        if lines.iter().any(|line| is_quit(line)) {
-            self.end = Some(End::Left);
-        }
-        true
-    }
-
-    /// Sends what the client says for itself.
-    fn say(&mut self, commands: &str) {
-        if let Err(cause) = self.send(commands.as_bytes()) {
-            self.screen.notice(&format!("not sent: {}", cause.text()));
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
-        let connection = self.link.connection().ok_or(NotSent::Down)?;
-        connection.push(bytes)?;
-        connection.flush();
-        Ok(())
-    }
-
-    fn take_change(&mut self, change: Change, now: Instant) {
-        match change {
-            Change::None => {}
-            Change::Received(bytes) => self.receive(&bytes, now),
-            Change::Connected => self.connected(now),
-            Change::Lost(lost, pause) => {
-                let rest = self.lines.rest();
-                rest.iter().for_each(|line| self.show(line, now));
-                self.silence.lost();
-                self.has_been_lost = true;
-                let was_slow = self.slow_at.is_some_and(|at| now - at < SLOW_TIME);
-                self.cut = self.cut.or(Cut::suspected(&lost, was_slow));
-                if self.options.no_retry {
-                    self.screen.notice(&format!("connection lost: {lost}"));
-                    self.end = Some(End::Lost);
-                } else if let Some(cut) = self.cut {
-                    self.link.park();
-                    self.screen.notice(&format!("{cut}; Enter connects again, Ctrl-C leaves"));
-                } else {
-                    self.screen.notice(&format!("connection lost: {lost}; {}", again(pause)));
-                }
-            }
-            Change::Failed(error, pause) => {
-                self.screen.notice(&format!("unable to connect: {}; {}", reason(&error), again(pause)));
-            }
-        }
-    }
-
-    fn connected(&mut self, now: Instant) {
-        self.cut = None;
-        self.silence.connected(now);
-        let commands = self.presence.connected();
-        self.say(&commands);
-    }
-
-    fn receive(&mut self, bytes: &[u8], now: Instant) {
-        if self.silence.broken() {
-            self.screen.notice("the server answers again");
-        }
-        self.lines.push(bytes);
-        while let Some(line) = self.lines.next() {
-            self.show(&line, now);
-        }
-    }
-
-    fn show(&mut self, line: &str, now: Instant) {
-        if self.silence.is_answer(line) {
-            return;
-        }
-        self.cut = Cut::announced(line);
-        let heard = self.presence.heard(line, now);
-        if heard.is_welcome && std::mem::take(&mut self.has_been_lost) {
-            self.screen.notice(&format!("connected to {} again", self.address));
-        }
-        let nick = self.presence.nick();
-        if !heard.is_hidden {
-            self.screen.line(line, nick);
-        }
-        if let Some(notice) = heard.notice {
-            self.screen.notice(&notice);
-        }
-        if !self.options.no_bell && Kind::of(line).calls(nick) {
-            self.screen.bell();
-        }
-    }
 }
 
-fn again(pause: Duration) -> String {
-    format!("trying again in {} s", pause.as_secs())
+/// The locale, if it is one whose letters are not UTF-8: those of the C locale are not told.
+fn foreign_locale() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?;
+    let plain: String = locale.to_lowercase().chars().filter(|&c| c != '-').collect();
+    let is_c = matches!(plain.as_str(), "c" | "posix");
+    (!is_c && !plain.contains("utf8")).then_some(locale)
 }
