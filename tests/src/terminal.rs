@@ -154,6 +154,12 @@ impl Terminal {
         });
     }
 
+    /// Whether keys go to the program one by one.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        !sys::terminal_modes(&self.line).expect("a terminal").is_canonical()
+    }
+
     /// Whether the program changed the modes of the terminal by now.
     #[must_use]
     pub fn is_changed(&self) -> bool {

@@ -133,9 +133,10 @@ fn it_takes_the_terminal_over_again_when_it_goes_on() {
     let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("a shell");
     sys::signal(children.trim().parse().expect("one child"), sys::SIGSTOP).expect("it runs");
     terminal.wait_for("stopped");
+    assert!(!terminal.is_raw());
     terminal.press("\r");
     terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
-    terminal.wait_until("raw mode", Terminal::is_changed);
+    terminal.wait_until("raw mode", Terminal::is_raw);
     terminal.press("ab\x1b[Dc\r");
     bob.expect_line("<guest-1> acb");
 }

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use parlour_tests::client::Client;
 use parlour_tests::joined::{join, joined};
@@ -179,6 +180,8 @@ fn who_was_kicked_does_not_come_back_by_itself() {
     server.type_line("/kick alice spam");
     bob.expect_line("-- alice left (kicked: spam)");
     terminal.wait_for("-- you were kicked; Enter connects again, Ctrl-C leaves");
+    // Longer than the pause after which a lost connection is tried again.
+    bob.expect_silence(Duration::from_millis(1500));
     terminal.press("\r");
     bob.expect_line("-- alice joined");
     server.type_line("/kick alice");
