@@ -172,7 +172,7 @@ fn what_is_typed_for_a_room_is_not_said_in_the_lobby() {
 }
 
 #[test]
-fn who_was_kicked_does_not_come_back_by_itself() {
+fn a_kicked_client_does_not_come_back_by_itself() {
     let mut command = Server::command(&["--chat", "0", "--console"]);
     command.stdin(Stdio::piped());
     let mut server = Server::launch(command);

@@ -30,7 +30,7 @@ pub(super) enum Typed<'a> {
     /// To show nothing more of this name; without one, to list those of whom nothing is shown.
     Ignore(Option<&'a str>),
     Unignore(&'a str),
-    /// To send a direct message to the one who sent the last one.
+    /// To send a direct message to the sender of the last one.
     Reply(&'a str),
     /// The command lacks what it is about.
     Lacks(&'static str),

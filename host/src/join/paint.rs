@@ -36,9 +36,9 @@ impl Colours {
         }
     }
 
-    /// A line from the server, as one sees it whose name is `nick`: the speaker's name in its
-    /// colour, direct messages in italics, one's own name reversed and what is said to one
-    /// bold, and all that nobody says dim.
+    /// A line from the server, for the user whose name is `nick`. The speaker's name has its
+    /// colour. Direct messages are in italics. A line that calls the user is bold, with the name
+    /// reversed. The server's own lines are dim.
     pub(super) fn paint(self, line: &str, nick: Option<&str>) -> Vec<Span> {
         let kind = Kind::of(line);
         let calls = kind.calls(nick);

@@ -1,5 +1,5 @@
 //! The people and rooms that were seen: to complete their names, to ignore some, and to reply to
-//! the last one who spoke to oneself alone.
+//! the sender of the last direct message.
 
 use super::commands;
 use super::lines::Kind;
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_left_is_not_completed_and_who_was_renamed_is() {
+    fn people_that_left_are_not_completed_and_renamed_ones_are() {
         let mut roster = roster();
         for line in ["-- alan left (timed out)", "-- Anna left", "-- alice is now alina"] {
             roster.heard(line);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_goes_to_who_spoke_to_one_last_whatever_the_name_is_now() {
+    fn a_reply_follows_its_receiver_to_a_new_name() {
         let mut roster = Roster::default();
         for line in ["[bob] hi", "<eve> hi", "[to carl] hi", "-- bob is now rob"] {
             roster.heard(line);

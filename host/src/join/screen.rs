@@ -47,7 +47,7 @@ impl Screen {
         self.time = Some(format!("{hour:02}:{minute:02} "));
     }
 
-    /// A line from the server, already `neutral`, as one sees it whose name is `nick`.
+    /// A line from the server, already `neutral`, for the user whose name is `nick`.
     pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
         self.rows(self.colours.paint(line, nick));
     }

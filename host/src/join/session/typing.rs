@@ -60,7 +60,7 @@ impl Session<'_> {
         }
         if self.editor.searched().is_some() {
             self.editor.handle(&key);
-            if self.editor.searched().is_some() || key != Key::Enter {
+            if self.editor.searched().is_some() || !matches!(key, Key::Enter | Key::Paste(_)) {
                 return Ok(());
             }
         }
