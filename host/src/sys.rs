@@ -195,6 +195,38 @@ pub(crate) fn ignore_signals(signals: &[c_int]) -> io::Result<()> {
     Ok(())
 }
 
+/// Stops this process as its terminal's stop key does by default, and returns when it goes on. One
+/// that no shell could continue is not stopped.
+pub(crate) fn stop() -> io::Result<()> {
+    // SAFETY: an action is integers and a pointer, for which zeroes are a value: the default action.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut old = default;
+    // SAFETY: both actions outlive the call, and the default one runs no code.
+    check(unsafe { libc::sigaction(libc::SIGTSTP, &raw const default, &raw mut old) })?;
+    // SAFETY: the signal runs no code.
+    check(unsafe { libc::raise(libc::SIGTSTP) })?;
+    // SAFETY: the action is the one that was there before.
+    check(unsafe { libc::sigaction(libc::SIGTSTP, &raw const old, ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// Sends `signal` to all of this process's job: to its process group.
+pub(crate) fn signal_job(signal: c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(0, signal) }).map(drop)
+}
+
+/// The hour and the minute now, in the time zone of the environment.
+pub(crate) fn local_time() -> (u8, u8) {
+    // SAFETY: the call may be given no place for its result.
+    let now = unsafe { libc::time(ptr::null_mut()) };
+    // SAFETY: a broken-down time is integers and a pointer that may be null.
+    let mut time: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both times outlive the call. Nothing in this program changes the environment.
+    unsafe { libc::localtime_r(&raw const now, &raw mut time) };
+    (time.tm_hour as u8, time.tm_min as u8)
+}
+
 /// Lets the process have as many descriptors as it may, and says how many
 /// that are: the hard limit `RLIMIT_NOFILE` of getrlimit(2).
 pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {

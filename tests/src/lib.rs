@@ -8,6 +8,8 @@ pub mod client;
 pub mod conformance;
 pub mod hub;
 pub mod imports;
+#[cfg(feature = "programs")]
+pub mod joined;
 pub mod lines;
 pub mod model;
 #[cfg(feature = "programs")]

@@ -269,6 +269,14 @@ pub struct Modes {
     characters: [libc::cc_t; libc::NCCS],
 }
 
+impl Modes {
+    /// Whether the terminal gathers lines, as shells leave it to.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.local & libc::ICANON != 0
+    }
+}
+
 /// The present modes of the terminal `fd`.
 pub fn terminal_modes(fd: &impl AsFd) -> io::Result<Modes> {
     let mut modes = std::mem::MaybeUninit::<libc::termios>::uninit();

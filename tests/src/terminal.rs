@@ -18,6 +18,7 @@ use crate::sys::{self, Modes};
 const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const BEL: u8 = 7;
+const ESC: u8 = 0x1b;
 const SCROLLBACK: usize = 1000;
 
 /// A program and its screen; the program is killed when dropped.
@@ -25,6 +26,7 @@ pub struct Terminal {
     child: Child,
     screen: Arc<Mutex<vt100::Parser>>,
     bells: Arc<AtomicUsize>,
+    escapes: Arc<AtomicUsize>,
     keyboard: File,
     /// Kept open so that the modes can be read when the program is gone.
     line: OwnedFd,
@@ -34,11 +36,17 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `command` in a terminal of 24 rows of 80 columns.
     #[must_use]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_as("xterm-256color", command)
+    }
+
+    /// Starts `command` in such a terminal, which says that it is a `term`.
+    #[must_use]
+    pub fn start_as(term: &str, mut command: Command) -> Self {
         let (master, line) = sys::open_pty(ROWS.get(), COLUMNS.get()).expect("a pseudo-terminal");
         let modes_before = sys::terminal_modes(&line).expect("a terminal");
         let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
-        command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm-256color");
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", term);
         sys::lead_session(&mut command);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
 
@@ -47,20 +55,35 @@ impl Terminal {
         let shown = Arc::clone(&screen);
         let bells = Arc::new(AtomicUsize::new(0));
         let rung = Arc::clone(&bells);
+        let escapes = Arc::new(AtomicUsize::new(0));
+        let escaped = Arc::clone(&escapes);
         std::thread::spawn(move || {
             let mut chunk = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut chunk) {
                 // Programs end no title with BEL here, so that each one rings.
-                rung.fetch_add(chunk[..count].iter().filter(|&&byte| byte == BEL).count(), Ordering::Relaxed);
+                let count_of = |byte| chunk[..count].iter().filter(|&&other| other == byte).count();
+                escaped.fetch_add(count_of(ESC), Ordering::Relaxed);
+                rung.fetch_add(count_of(BEL), Ordering::Relaxed);
                 shown.lock().expect("a screen").process(&chunk[..count]);
             }
         });
-        Self { child, screen, bells, keyboard: File::from(master), line, modes_before }
+        Self { child, screen, bells, escapes, keyboard: File::from(master), line, modes_before }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Types `keys` as bytes.
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("a terminal");
+        self.press_bytes(keys.as_bytes());
+    }
+
+    /// Types bytes that may be no text.
+    pub fn press_bytes(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).expect("a terminal");
     }
 
     /// Looks at the screen.
@@ -103,6 +126,12 @@ impl Terminal {
         self.bells.load(Ordering::Relaxed)
     }
 
+    /// How many escape sequences came.
+    #[must_use]
+    pub fn escapes(&self) -> usize {
+        self.escapes.load(Ordering::Relaxed)
+    }
+
     /// Sends a signal to the program.
     pub fn signal(&self, signal: i32) {
         sys::signal(self.child.id(), signal).expect("the program runs");
@@ -123,6 +152,12 @@ impl Terminal {
             assert!(!screen.hide_cursor(), "the cursor is shown");
             assert_eq!(screen.fgcolor(), vt100::Color::Default, "the colour is the terminal's");
         });
+    }
+
+    /// Whether keys go to the program one by one.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        !sys::terminal_modes(&self.line).expect("a terminal").is_canonical()
     }
 
     /// Whether the program changed the modes of the terminal by now.

@@ -39,7 +39,7 @@ const HOST: [(&str, &[&str]); 9] = [
     ("output", &[]),
     ("poll", &["sys"]),
     ("serve", &["address", "names", "output", "poll", "sys"]),
-    ("join", &["output", "poll", "sys"]),
+    ("join", &["address", "output", "poll", "sys"]),
     ("bench", &["address", "output", "sys"]),
     ("main", &["output", "serve", "join", "bench"]),
 ];

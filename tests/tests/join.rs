@@ -1,32 +1,16 @@
-//! The terminal client, in a pseudo-terminal and in pipes.
+//! The terminal client in a pseudo-terminal: what it shows, and what its keys do.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use parlour_tests::client::Client;
-use parlour_tests::programs::Program;
+use parlour_tests::joined::{join, joined};
 use parlour_tests::server::{Server, binary, wait_for_exit};
 use parlour_tests::sys;
 use parlour_tests::terminal::Terminal;
-
-fn join(args: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command.arg("join").args(args).env_remove("NO_COLOR");
-    command
-}
-
-/// The client in a terminal, welcomed as guest-1, and bob, who saw it.
-fn joined(server: &Server, args: &[&str]) -> (Terminal, Client) {
-    let mut bob = Client::named(server.chat(), "bob");
-    let terminal = Terminal::start(join(&[args, &[server.port()]].concat()));
-    terminal.wait_for("-- welcome to parlour, you are guest-1; /help lists the commands");
-    let name = args.iter().position(|arg| *arg == "--nick").map_or("guest-1", |at| args[at + 1]);
-    bob.expect_line(&format!("-- {name} joined"));
-    (terminal, bob)
-}
 
 #[test]
 fn lines_go_out_and_come_in() {
@@ -108,13 +92,83 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     let server = Server::chatting(&[]);
     let (mut terminal, _bob) = joined(&server, &[]);
     terminal.wait_until("raw mode", Terminal::is_changed);
-    terminal.signal(parlour_tests::sys::SIGTERM);
+    terminal.signal(sys::SIGTERM);
     terminal.wait_for_exit();
     terminal.expect_restored();
 }
 
 #[test]
-fn a_long_paste_is_asked_about_first() {
+fn while_it_is_stopped_the_terminal_is_as_it_was() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    // A shell with jobs, which leaves the modes of its terminal alone.
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1"; echo stopped; read line; echo "read $line"; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    terminal.wait_until("raw mode", Terminal::is_changed);
+    terminal.press("half a\x1a");
+    terminal.wait_for("stopped");
+    terminal.expect_restored();
+    terminal.press("for the shell\r");
+    terminal.wait_for("read for the shell");
+    terminal.wait_until("what was typed", |terminal| terminal.cursor_row().ends_with("> half a"));
+    terminal.press(" line\r");
+    bob.expect_line("<guest-1> half a line");
+}
+
+#[test]
+fn it_takes_the_terminal_over_again_when_it_goes_on() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1"; stty sane; echo stopped; read line; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    terminal.wait_until("raw mode", Terminal::is_changed);
+    // Nothing tells the client before it is stopped.
+    let shell = terminal.id();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("a shell");
+    sys::signal(children.trim().parse().expect("one child"), sys::SIGSTOP).expect("it runs");
+    terminal.wait_for("stopped");
+    assert!(!terminal.is_raw());
+    terminal.press("\r");
+    terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
+    terminal.wait_until("raw mode", Terminal::is_raw);
+    terminal.press("ab\x1b[Dc\r");
+    bob.expect_line("<guest-1> acb");
+}
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut terminal = Terminal::start_as("dumb", join(&[server.port()]));
+    terminal.wait_for("-- here: ");
+    terminal.press("hello\n");
+    bob.wait_for("<guest-1> hello");
+    bob.say("hi");
+    terminal.wait_for("<bob> hi");
+    assert_eq!(terminal.escapes(), 0);
+}
+
+#[test]
+fn no_wrapped_line_can_pose_as_another() {
+    let server = Server::chatting(&[]);
+    let (terminal, mut bob) = joined(&server, &[]);
+    bob.say(&format!("{:71}<eve> I resign", "hello"));
+    bob.say(&format!("{}-- eve left", "\u{65e5}".repeat(37)));
+    bob.say("the end");
+    terminal.wait_for("<bob> the end");
+    let rows: Vec<_> = terminal.text().lines().map(str::to_owned).collect();
+    assert!(rows.contains(&"    <eve> I resign".to_owned()), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.starts_with("<eve>") || row.starts_with("-- eve")), "{rows:#?}");
+}
+
+#[test]
+fn a_paste_of_lines_is_asked_about_first() {
     let server = Server::chatting(&[]);
     let (mut terminal, mut bob) = joined(&server, &[]);
     terminal.wait_until("bracketed paste", |terminal| terminal.look(vt100::Screen::bracketed_paste));
@@ -122,12 +176,10 @@ fn a_long_paste_is_asked_about_first() {
         let text: String = (1..=lines).map(|number| format!("pasted {number}\r")).collect();
         format!("\x1b[200~{text}\x1b[201~")
     };
-    terminal.press(&paste(5));
-    for number in 1..=5 {
-        bob.expect_line(&format!("<guest-1> pasted {number}"));
-    }
-    terminal.press(&paste(6));
-    terminal.wait_for("send 6 lines?");
+    terminal.press("\x1b[200~one line\x1b[201~\r");
+    bob.expect_line("<guest-1> one line");
+    terminal.press(&paste(2));
+    terminal.wait_for("send 2 lines?");
     terminal.press("n");
     terminal.press("between\r");
     bob.expect_line("<guest-1> between");
@@ -140,6 +192,86 @@ fn a_long_paste_is_asked_about_first() {
     }
     terminal.press("after\r");
     bob.expect_line("<guest-1> after");
+}
+
+#[test]
+fn words_are_completed() {
+    let server = Server::chatting(&[]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    bob.say("hello");
+    terminal.wait_for("<bob> hello");
+    terminal.press("b\thi\r");
+    bob.expect_line("<guest-1> bob: hi");
+    terminal.press("/ms\tbo\tpsst\r");
+    bob.expect_line("[guest-1] psst");
+    let _carol = Client::named(server.chat(), "bart");
+    bob.wait_for("-- guest-2 is now bart");
+    terminal.wait_for("-- guest-2 is now bart");
+    terminal.press("b\t\t!\r");
+    bob.expect_line("<guest-1> bob: !");
+}
+
+#[test]
+fn the_ignored_are_not_shown_and_replies_find_their_way() {
+    let server = Server::chatting(&[]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    let mut eve = Client::named(server.chat(), "eve");
+    bob.wait_for("-- guest-2 is now eve");
+    terminal.press("/reply x\r");
+    terminal.wait_for("nobody has sent you a direct message");
+    terminal.press("\x15/ignore Eve\r");
+    terminal.wait_for("-- you ignore Eve");
+    bob.say("/msg guest-1 hi");
+    bob.expect_line("[to guest-1] hi");
+    eve.say("/msg guest-1 unheard");
+    eve.say("unheard");
+    bob.expect_line("<eve> unheard");
+    bob.say("the end");
+    terminal.wait_for("<bob> the end");
+    assert!(!terminal.text().contains("unheard"), "{}", terminal.text());
+    terminal.press("/reply hello\r");
+    bob.expect_line("[guest-1] hello");
+    terminal.press("/unignore eve\r");
+    terminal.wait_for("-- you ignore eve no longer");
+    eve.say("heard");
+    terminal.wait_for("<eve> heard");
+}
+
+#[test]
+fn the_time_stands_at_the_left_if_asked_for() {
+    let server = Server::chatting(&[]);
+    let (terminal, mut bob) = joined(&server, &["--times"]);
+    bob.say("hi");
+    terminal.wait_for(" <bob> hi");
+    let row = terminal.text().lines().find(|row| row.ends_with("<bob> hi")).expect("a row").to_owned();
+    let (time, line) = row.split_at(6);
+    assert_eq!(line, "<bob> hi");
+    assert!(time.bytes().zip(*b"00:00 ").all(|(a, b)| a == b || a.is_ascii_digit() && b == b'0'), "{row}");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_kept() {
+    let server = Server::chatting(&["--line-limit", "200"]);
+    let (mut terminal, mut bob) = joined(&server, &[]);
+    terminal.press(&format!("{}end\r", "0123456789".repeat(20)));
+    terminal.wait_for("-- line too long (limit 200 bytes), not sent");
+    terminal.wait_until("the line again", |terminal| terminal.cursor_row().ends_with("789end"));
+    assert!(terminal.cursor_row().starts_with("> <"), "{}", terminal.cursor_row());
+    terminal.press("\r");
+    terminal.wait_for("-- not sent: the line is too long by 3 bytes");
+    terminal.press("\x7f\x7f\x7f\r");
+    bob.expect_line(&format!("<guest-1> {}", "0123456789".repeat(20)));
+}
+
+#[test]
+fn a_terminal_that_is_not_utf_8_is_told_so() {
+    let server = Server::chatting(&[]);
+    let mut command = join(&[server.port()]);
+    command.env("LC_ALL", "de_DE.ISO-8859-1");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("-- the locale de_DE.ISO-8859-1 is not UTF-8");
+    terminal.press_bytes(b"\xfc\x20");
+    terminal.wait_for("-- not typed: what the terminal sends is not UTF-8");
 }
 
 #[test]
@@ -199,114 +331,6 @@ fn what_a_server_sends_cannot_control_the_terminal() {
 }
 
 #[test]
-fn a_pipe_sends_every_line_and_leaves() {
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port()]));
-    client.send("a\nb\n");
-    client.send("/nick alice\n\nno ending");
-    client.end_input();
-    bob.expect_line("-- guest-1 joined");
-    bob.expect_line("<guest-1> a");
-    bob.expect_line("<guest-1> b");
-    bob.expect_line("-- guest-1 is now alice");
-    bob.expect_line("<alice> no ending");
-    bob.expect_line("-- alice left");
-    assert_eq!(client.wait().code(), Some(0), "{:#?}", client.stderr.seen());
-    let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
-    assert!(client.stdout.to_end().iter().any(|line| line == welcome), "{:#?}", client.stdout.seen());
-}
-
-#[test]
-fn a_pipe_waits_until_everything_was_taken() {
-    const LINES: usize = 20_000;
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port(), "--nick", "alice"]));
-    let text: String = (0..LINES).map(|number| format!("line {number} of a long text\n")).collect();
-    client.send(&text);
-    client.end_input();
-    bob.expect_line("-- alice joined");
-    for number in 0..LINES {
-        bob.expect_line(&format!("<alice> line {number} of a long text"));
-    }
-    bob.expect_line("-- alice left");
-    assert_eq!(client.wait().code(), Some(0));
-}
-
-#[test]
-fn a_pipe_prints_what_comes_in() {
-    let server = Server::chatting(&[]);
-    let mut client = Program::start_command(join(&[&format!("localhost:{}", server.port())]));
-    client.stdout.wait_for_line("-- here: guest-1");
-    let mut bob = Client::named(server.chat(), "bob");
-    bob.say("into the pipe");
-    client.stdout.wait_for_line("<bob> into the pipe");
-    server.stop();
-    client.stdout.wait_for_line("-- server is shutting down");
-}
-
-#[test]
-fn a_first_try_that_fails_says_why() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a port").port();
-    for address in [format!("127.0.0.1:{free}"), free.to_string()] {
-        let mut command = join(&[&address]);
-        command.stdin(Stdio::null());
-        let ended = Server::run_command(command);
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        let expected = format!("Unable to connect to 127.0.0.1:{free}: ");
-        let reason = ended.stderr.iter().find_map(|line| line.strip_prefix(&expected));
-        assert!(reason.is_some_and(|reason| reason.to_lowercase().contains("refused")), "{ended:?}");
-    }
-}
-
-#[test]
-fn a_broken_connection_is_tried_again() {
-    let server = Server::chatting(&[]);
-    let port = server.port().to_string();
-    let (mut terminal, bob) = joined(&server, &["--nick", "alice"]);
-    terminal.wait_for("-- guest-1 is now alice");
-    terminal.press("unfinished");
-    drop((bob, server));
-    terminal.wait_for("connection lost");
-    let server = Server::start(&["--chat", &port]);
-    let mut carol = Client::named(server.chat(), "carol");
-    if !carol.names_here().contains(&"alice".to_string()) {
-        carol.wait_for("-- alice joined");
-    }
-    terminal.wait_until("what was typed", |terminal| terminal.cursor_row().ends_with("unfinished"));
-    terminal.press(" business\r");
-    carol.wait_for("<alice> unfinished business");
-}
-
-#[test]
-fn a_broken_connection_ends_the_client_that_shall_not_retry() {
-    let server = Server::chatting(&[]);
-    let (mut terminal, bob) = joined(&server, &["--no-retry"]);
-    drop((bob, server));
-    assert!(!terminal.wait_for_exit().success());
-    terminal.wait_for("connection lost");
-    terminal.expect_restored();
-}
-
-#[test]
-fn a_server_that_is_no_parlour_is_shown_as_it_is() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("a port").port().to_string();
-    let mut client = Program::start_command(join(&[&port, "--no-retry"]));
-    let (mut stream, _) = listener.accept().expect("the client");
-    client.send("hello\n");
-    let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).expect("a line");
-    assert_eq!(line, "hello\n");
-    stream.write_all(b"whatever\nunfinished").expect("a client");
-    drop(stream);
-    client.stdout.wait_for_line("whatever");
-    client.stdout.wait_for_line("unfinished");
-    client.wait();
-}
-
-#[test]
 fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
     type End = fn(&mut File, u32);
     let ends: [(End, i32); 2] = [
@@ -333,17 +357,4 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
         assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
         assert_eq!(sys::terminal_modes(&line).expect("a terminal"), modes);
     }
-}
-
-#[test]
-fn quitting_in_pieces_is_quitting() {
-    let server = Server::chatting(&[]);
-    let mut bob = Client::named(server.chat(), "bob");
-    let mut client = Program::start_command(join(&[server.port()]));
-    // What it has sent it has read, and the piece that came with it.
-    client.send("hello\n/qu");
-    bob.wait_for("<guest-1> hello");
-    client.send("it good night\n");
-    bob.wait_for("-- guest-1 left (good night)");
-    assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
 }

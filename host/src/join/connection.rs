@@ -5,9 +5,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
+
+use socket2::Socket;
 
 use crate::poll::{Poller, Select};
 use crate::sys;
@@ -46,7 +48,7 @@ impl fmt::Display for Lost {
 /// A connection that stands.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     outbox: VecDeque<u8>,
     since: Instant,
     /// Why nothing more can be sent. What the server had sent before is still
@@ -55,9 +57,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+    pub(super) fn new(stream: Socket) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
+        if !stream.peer_addr()?.is_unix() {
+            stream.set_tcp_nodelay(true)?;
+        }
         Ok(Self { stream, outbox: VecDeque::new(), since: Instant::now(), broken: None })
     }
 

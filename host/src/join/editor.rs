@@ -22,6 +22,19 @@ pub(super) struct Editor {
     shown: usize,
     /// What was being typed when the walk through the history began.
     draft: String,
+    /// What was deleted last by a key that deletes more than a character.
+    cut: String,
+    search: Option<Search>,
+}
+
+/// A search in the history, from the newest line on.
+#[derive(Debug)]
+struct Search {
+    pattern: String,
+    /// The line that was found; or the history's length.
+    found: usize,
+    /// The line and the cursor to go back to.
+    before: (String, usize),
 }
 
 impl Editor {
@@ -34,8 +47,18 @@ impl Editor {
         self.cursor
     }
 
+    /// What is being searched for in the history.
+    pub(super) fn searched(&self) -> Option<&str> {
+        self.search.as_ref().map(|search| search.pattern.as_str())
+    }
+
     /// Does what an editing key says; other keys do nothing.
     pub(super) fn handle(&mut self, key: &Key) {
+        if let Some(search) = self.search.take()
+            && self.search(search, key)
+        {
+            return;
+        }
         match *key {
             Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
             Key::Left | Key::Ctrl('b') => self.cursor = self.left(),
@@ -46,9 +69,15 @@ impl Editor {
             Key::End | Key::Ctrl('e') => self.cursor = self.text.len(),
             Key::Backspace => self.delete(self.left(), self.cursor),
             Key::Delete | Key::Ctrl('d') => self.delete(self.cursor, self.right()),
-            Key::Ctrl('u') => self.delete(0, self.cursor),
-            Key::Ctrl('k') => self.delete(self.cursor, self.text.len()),
-            Key::Ctrl('w') => self.delete(self.word_left(|c| !c.is_whitespace()), self.cursor),
+            Key::Ctrl('u') => self.cut(0, self.cursor),
+            Key::Ctrl('k') => self.cut(self.cursor, self.text.len()),
+            Key::Ctrl('w') => self.cut(self.word_left(|c| !c.is_whitespace()), self.cursor),
+            Key::Alt('d') => self.cut(self.cursor, self.word_right()),
+            Key::Ctrl('y') => self.insert(&self.cut.clone()),
+            Key::Ctrl('r') => {
+                let (before, found) = ((self.text.clone(), self.cursor), self.history.len());
+                self.search = Some(Search { pattern: String::new(), found, before });
+            }
             Key::Up | Key::Ctrl('p') => self.older(),
             Key::Down | Key::Ctrl('n') => self.newer(),
             _ => {}
@@ -71,6 +100,17 @@ impl Editor {
         self.shown = self.history.len();
     }
 
+    /// Puts `text` in the place of what stands between `start`, in bytes, and the cursor.
+    pub(super) fn exchange(&mut self, start: usize, text: &str) {
+        self.delete(start, self.cursor);
+        self.insert(text);
+    }
+
+    /// The newest line of the history that satisfies `wanted`.
+    pub(super) fn last_that(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        self.history.iter().rev().map(String::as_str).find(|line| wanted(line))
+    }
+
     /// Keeps `line` in the history, unless it is the last one there again.
     pub(super) fn remember(&mut self, line: &str) {
         if self.history.back().is_none_or(|last| last != line) {
@@ -80,6 +120,42 @@ impl Editor {
             self.history.pop_front();
         }
         self.shown = self.history.len();
+    }
+
+    /// Goes on with a search. Returns whether the key was one for it: others end it with what was
+    /// found.
+    fn search(&mut self, mut search: Search, key: &Key) -> bool {
+        let below = match *key {
+            Key::Char(c) => {
+                search.pattern.push(c);
+                self.history.len()
+            }
+            Key::Backspace => {
+                search.pattern.pop();
+                self.history.len()
+            }
+            Key::Ctrl('r') => search.found,
+            Key::Escape | Key::Ctrl('g') => {
+                (self.text, self.cursor) = search.before;
+                return true;
+            }
+            _ => return false,
+        };
+        let lines = self.history.range(..below);
+        let is_found = |line: &String| !search.pattern.is_empty() && line.contains(&search.pattern);
+        if let Some(found) = lines.enumerate().rev().find(|(_, line)| is_found(line)).map(|(at, _)| at) {
+            search.found = found;
+            self.show(found);
+        }
+        self.search = Some(search);
+        true
+    }
+
+    fn cut(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.text[from..to].clone_into(&mut self.cut);
+        }
+        self.delete(from, to);
     }
 
     fn delete(&mut self, from: usize, to: usize) {
@@ -205,6 +281,37 @@ mod tests {
         check("one, two|", &[Key::WordLeft], "one, |two");
         check("one, two|", &[Key::WordLeft, Key::WordLeft], "|one, two");
         check("one|, größe!", &[Key::WordRight], "one, größe|!");
+    }
+
+    #[test]
+    fn what_was_cut_can_be_put_in_again() {
+        check("one two|", &[Key::Ctrl('w'), Key::Ctrl('a'), Key::Ctrl('y')], "two|one ");
+        check("one| two", &[Key::Ctrl('k'), Key::Ctrl('k'), Key::Ctrl('y'), Key::Ctrl('y')], "one two two|");
+        check("|one two", &[Key::Alt('d'), Key::End, Key::Ctrl('y')], " twoone|");
+    }
+
+    #[test]
+    fn the_history_is_searched_back_from_the_newest_line() {
+        let search = |keys: &[Key]| {
+            let mut editor = Editor::default();
+            for line in ["first one", "second one", "third"] {
+                editor.remember(line);
+            }
+            editor.insert("draft");
+            editor.handle(&Key::Ctrl('r'));
+            for key in keys {
+                editor.handle(key);
+            }
+            (with_cursor(&editor), editor.searched().map(str::to_owned))
+        };
+        let on = [Key::Char('o'), Key::Char('n')];
+        assert_eq!(search(&on), ("second one|".into(), Some("on".into())));
+        let again = [&on[..], &[Key::Ctrl('r')]].concat();
+        assert_eq!(search(&again), ("first one|".into(), Some("on".into())));
+        assert_eq!(search(&[&again[..], &[Key::Ctrl('r')]].concat()).0, "first one|");
+        assert_eq!(search(&[&again[..], &[Key::Left]].concat()), ("first on|e".into(), None));
+        assert_eq!(search(&[&again[..], &[Key::Escape]].concat()), ("draft|".into(), None));
+        assert_eq!(search(&[Key::Char('d'), Key::Backspace, Key::Char('f')]).0, "first one|");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) enum Key {
     Ctrl(char),
     Alt(char),
     Enter,
+    Tab,
     Backspace,
     Delete,
     Left,
@@ -25,6 +26,8 @@ pub(super) enum Key {
     Down,
     Escape,
     Paste(String),
+    /// Something that is not UTF-8.
+    Invalid,
 }
 
 /// Bytes go in by `push`; then `next` gives the keys until it gives `None`.
@@ -117,7 +120,7 @@ fn parse(bytes: &[u8]) -> Parsed {
             other @ (Parsed::PasteStart | Parsed::Incomplete) => other,
         },
         [b'\r' | b'\n', ..] => Parsed::Key(Key::Enter, 1),
-        [b'\t', ..] => Parsed::Key(Key::Char('\t'), 1),
+        [b'\t', ..] => Parsed::Key(Key::Tab, 1),
         [0x7f | 0x08, ..] => Parsed::Key(Key::Backspace, 1),
         [control @ 0x01..=0x1a, ..] => Parsed::Key(Key::Ctrl(char::from(control + 0x60)), 1),
         [0x00..=0x1f, ..] => Parsed::Nothing(1),
@@ -132,7 +135,9 @@ fn parse_char(bytes: &[u8]) -> Parsed {
         Err(error) if error.valid_up_to() > 0 => {
             str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
         }
-        Err(error) => return error.error_len().map_or(Parsed::Incomplete, Parsed::Nothing),
+        Err(error) => {
+            return error.error_len().map_or(Parsed::Incomplete, |len| Parsed::Key(Key::Invalid, len));
+        }
     };
     match valid.chars().next() {
         Some(c) if !c.is_control() => Parsed::Key(Key::Char(c), c.len_utf8()),
@@ -213,8 +218,9 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_is_skipped() {
-        check(b"a\xff\xc3(b", &[Key::Char('a'), Key::Char('('), Key::Char('b')]);
+    fn invalid_utf8_is_told() {
+        let keys = [Key::Char('a'), Key::Invalid, Key::Invalid, Key::Char('('), Key::Char('b')];
+        check(b"a\xff\xc3(b", &keys);
     }
 
     #[test]

@@ -90,21 +90,27 @@ impl<'a> Kind<'a> {
             Self::DirectTo | Self::Server(_) | Self::Other => false,
         }
     }
+}
 
-    /// The name that the line gives to the one who is `nick` so far.
-    pub(super) fn new_nick(self, nick: Option<&str>) -> Option<&'a str> {
-        let Self::Server(text) = self else { return None };
-        if let Some(rest) = text.strip_prefix("welcome to parlour, you are ") {
-            return rest.split(|c| !in_name(c)).next();
-        }
-        let (old, new) = text.split_once(" is now ")?;
-        (Some(old) == nick).then_some(new)
-    }
+/// The name that the server gives to a newcomer, in what it says behind `-- `.
+pub(super) fn welcomed(text: &str) -> Option<&str> {
+    text.strip_prefix("welcome to parlour, you are ")?.split(';').next()
+}
+
+/// How many bytes a line may have, where the server says so behind `-- ` because one had more
+/// (rule 6).
+pub(super) fn told_limit(text: &str) -> Option<usize> {
+    text.strip_prefix("line too long (limit ")?.split(' ').next()?.parse().ok()
+}
+
+/// The word at the start of a typed line, which may be a command: behind a space none is.
+pub(super) fn first_word(line: &str) -> &str {
+    line.split(char::is_whitespace).next().unwrap_or_default()
 }
 
 /// Whether `line` asks the server to close the connection (rule 19).
 pub(super) fn is_quit(line: &str) -> bool {
-    line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("/quit"))
+    first_word(line).eq_ignore_ascii_case("/quit")
 }
 
 /// How a line that was sent is shown to its author, to whom the server does not
@@ -121,7 +127,7 @@ pub(super) fn own_line(line: &str, nick: Option<&str>) -> Option<String> {
 }
 
 /// The characters of names (rule 13).
-fn in_name(c: char) -> bool {
+pub(super) fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '-' || c == '_'
 }
 
@@ -136,7 +142,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line};
+    use super::{Kind, LINE_BYTES, Lines, is_quit, own_line, told_limit, welcomed};
 
     #[track_caller]
     fn check_lines(pieces: &[&[u8]], expected: &[&str]) {
@@ -191,11 +197,15 @@ mod tests {
 
     #[test]
     fn the_own_name_is_learnt_from_the_server() {
-        let welcome = "-- welcome to parlour, you are guest-1; /help lists the commands";
-        assert_eq!(Kind::of(welcome).new_nick(None), Some("guest-1"));
-        assert_eq!(Kind::of("-- guest-1 is now alice").new_nick(Some("guest-1")), Some("alice"));
-        assert_eq!(Kind::of("-- bob is now alice").new_nick(Some("guest-1")), None);
-        assert_eq!(Kind::of("<bob> guest-1 is now alice").new_nick(Some("guest-1")), None);
+        let welcome = "welcome to parlour, you are guest-1; /help lists the commands";
+        assert_eq!(welcomed(welcome), Some("guest-1"));
+        assert_eq!(welcomed("you are in den"), None);
+    }
+
+    #[test]
+    fn the_limit_of_lines_is_learnt_from_the_server() {
+        assert_eq!(told_limit("line too long (limit 1024 bytes), not sent"), Some(1024));
+        assert_eq!(told_limit("line too long"), None);
     }
 
     #[test]
@@ -211,6 +221,6 @@ mod tests {
     #[test]
     fn quitting_is_the_whole_word() {
         assert!(is_quit("/quit") && is_quit("/QUIT good night"));
-        assert!(!is_quit("/quite") && !is_quit("quit"));
+        assert!(!is_quit("/quite") && !is_quit("quit") && !is_quit(" /quit"));
     }
 }

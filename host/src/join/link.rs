@@ -3,14 +3,13 @@
 //! terminal, and waits only in `connect`, which is for the first time.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
-use super::Address;
 use super::connection::{Connection, Lost};
+use crate::address::Address;
 
 /// How long one address may take to answer.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -22,11 +21,12 @@ const GOOD_TIME: Duration = Duration::from_secs(10);
 
 /// Looks the host up and connects to its first address that answers. Waits.
 /// Returns also all the addresses, for a [`Link`].
-pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SocketAddr>)> {
-    let addresses: Vec<_> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr>)> {
+    let addresses = address.resolve()?;
     let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
     for address in &addresses {
-        result = TcpStream::connect_timeout(address, CONNECT_TIME);
+        result = Socket::new(address.domain(), Type::STREAM, None)
+            .and_then(|socket| socket.connect_timeout(address, CONNECT_TIME).map(|()| socket));
         if result.is_ok() {
             break;
         }
@@ -40,7 +40,7 @@ pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SocketAd
 #[derive(Debug)]
 pub(super) struct Link {
     /// Found once, at the start: looking a name up can block.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<SockAddr>,
     state: State,
     pause: Duration,
 }
@@ -50,13 +50,15 @@ enum State {
     Up(Connection),
     /// The address at `index` is being tried until `deadline`.
     Trying {
-        stream: TcpStream,
+        stream: Socket,
         index: usize,
         deadline: Instant,
     },
     Waiting {
         until: Instant,
     },
+    /// Nothing is tried until someone asks for it.
+    Parked,
 }
 
 /// What a step of the link brought.
@@ -72,7 +74,7 @@ pub(super) enum Change {
 }
 
 impl Link {
-    pub(super) fn new(connection: Connection, addresses: Vec<SocketAddr>) -> Self {
+    pub(super) fn new(connection: Connection, addresses: Vec<SockAddr>) -> Self {
         Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
     }
 
@@ -86,18 +88,32 @@ impl Link {
         if let State::Up(connection) = self.state { Some(connection) } else { None }
     }
 
+    /// Tries no more by itself.
+    pub(super) fn park(&mut self) {
+        self.state = State::Parked;
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.state, State::Parked)
+    }
+
+    /// Tries again at the next step.
+    pub(super) fn unpark(&mut self, now: Instant) {
+        self.state = State::Waiting { until: now };
+    }
+
     /// What to wait for: a descriptor, whether to read it, whether to write it.
     pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
         match &self.state {
             State::Up(connection) => Some((connection.fd(), true, connection.has_outgoing())),
             State::Trying { stream, .. } => Some((stream.as_raw_fd(), false, true)),
-            State::Waiting { .. } => None,
+            State::Waiting { .. } | State::Parked => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Up(_) => None,
+            State::Up(_) | State::Parked => None,
             State::Trying { deadline, .. } => Some(deadline),
             State::Waiting { until } => Some(until),
         }
@@ -140,7 +156,7 @@ impl Link {
     /// Starts to connect to the address at `index` or to one behind it; `error`
     /// is what to report if there is none.
     fn try_from(&mut self, index: usize, mut error: io::Error, now: Instant) -> Change {
-        for (index, &address) in self.addresses.iter().enumerate().skip(index) {
+        for (index, address) in self.addresses.iter().enumerate().skip(index) {
             match start_connecting(address) {
                 Ok(stream) => {
                     self.state = State::Trying { stream, index, deadline: now + CONNECT_TIME };
@@ -175,11 +191,11 @@ impl Link {
 
 /// A socket that is writable once it is connected to `address` or has failed,
 /// which `take_error` then tells.
-fn start_connecting(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+fn start_connecting(address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
+    match socket.connect(address) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(socket.into()),
+        _ => Ok(socket),
     }
 }

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::Options;
 use super::connection::{Connection, Lost};
+use super::cut::Cut;
 use super::lines::{Lines, is_quit};
+use super::presence::Presence;
 use crate::output::complain;
 use crate::poll::{Poller, Select};
 use crate::sys;
@@ -24,20 +26,26 @@ const WRITE_BYTES: usize = 4096;
 const INPUT_BYTES: usize = 16 * 1024;
 /// A server that took everything may be silent so long before it closes.
 const SILENCE: Duration = Duration::from_secs(10);
+/// A server may take so long to answer for the name that it is asked for.
+const NAME_TIME: Duration = Duration::from_secs(10);
 /// How often to look whether the server has taken everything.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the client between standard input and output.
 pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<ExitCode> {
-    if let Some(nick) = &options.nick {
-        // Nothing was sent yet, so there is room.
-        let _ = connection.push(format!("/nick {nick}\n").as_bytes());
-    }
+    let mut presence = Presence::new(options.nick.clone());
+    // Nothing was sent yet, so there is room.
+    let _ = connection.push(presence.connected().as_bytes());
     let mut pipe = Pipe {
         connection,
         output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         text: Text::new(io::stdout().is_terminal()),
         unwritten: Vec::new(),
+        heard: Lines::default(),
+        presence,
+        name_until: options.nick.as_ref().map(|_| Instant::now() + NAME_TIME),
+        refused: None,
+        cut: None,
         input_ended: false,
         said_end: false,
         typed: Lines::default(),
@@ -58,6 +66,14 @@ struct Pipe {
     output: File,
     text: Text,
     unwritten: Vec<u8>,
+    /// The server's lines, in however many pieces they come.
+    heard: Lines,
+    presence: Presence,
+    /// Until when the name may be answered for; before it is, nothing is said.
+    name_until: Option<Instant>,
+    /// Why the name is not to be had.
+    refused: Option<String>,
+    cut: Option<Cut>,
     input_ended: bool,
     /// The server was told that the input ended.
     said_end: bool,
@@ -78,10 +94,12 @@ impl Pipe {
         let mut select = Select::default();
         select.watch(output, false, !self.unwritten.is_empty());
         if self.lost.is_none() {
-            select.watch(input, !self.input_ended && !self.connection.is_full(), false);
+            let may_say = self.name_until.is_none() && !self.connection.is_full();
+            select.watch(input, may_say && !self.input_ended, false);
             select.watch(socket, self.unwritten.len() < OUTPUT_BYTES, self.connection.has_outgoing());
         }
-        select.wait(self.said_end.then_some(LOOK))?;
+        let name_time = self.name_until.map(|until| until.saturating_duration_since(Instant::now()));
+        select.wait(name_time.or(self.said_end.then_some(LOOK)))?;
 
         if select.readable().any(|fd| fd == input) {
             self.read_input()?;
@@ -97,6 +115,9 @@ impl Pipe {
             self.connection.end_output();
             self.said_end = true;
             self.active = Instant::now();
+        }
+        if self.name_until.is_some_and(|until| Instant::now() >= until) {
+            self.refused = Some("the server does not answer".to_owned());
         }
         if !self.unwritten.is_empty() || self.connection.pending() > 0 {
             self.active = Instant::now();
@@ -126,10 +147,25 @@ impl Pipe {
     fn receive(&mut self) {
         self.active = Instant::now();
         match self.connection.receive() {
-            Ok(bytes) => self.text.convert(&bytes, &mut self.unwritten),
+            Ok(bytes) => {
+                self.text.convert(&bytes, &mut self.unwritten);
+                self.hear(&bytes);
+            }
             Err(lost) => {
                 self.text.finish(&mut self.unwritten);
                 self.lost = Some(lost);
+            }
+        }
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.heard.push(bytes);
+        for line in &mut self.heard {
+            self.cut = Cut::announced(&line);
+            match self.presence.heard(&line, self.active).has_name {
+                Some(true) => self.name_until = None,
+                Some(false) => self.refused = Some(line.trim_start_matches("-- ").to_owned()),
+                None => {}
             }
         }
     }
@@ -146,12 +182,21 @@ impl Pipe {
 
     fn is_done(&self) -> bool {
         let is_silent = self.said_end && self.active.elapsed() >= SILENCE;
-        self.output_closed || (self.unwritten.is_empty() && (self.lost.is_some() || is_silent))
+        let is_over = self.lost.is_some() || self.refused.is_some() || is_silent;
+        self.output_closed || (self.unwritten.is_empty() && is_over)
     }
 
     /// Says what went wrong, if anything did.
     fn end(&self) -> ExitCode {
+        if let Some(why) = &self.refused {
+            complain(why);
+            return ExitCode::FAILURE;
+        }
         let Some(lost) = &self.lost else { return ExitCode::SUCCESS };
+        if let Some(cut) = self.cut {
+            complain(cut);
+            return cut.exit_code();
+        }
         // The end of the input counts as one byte until the server has it.
         let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
         if is_taken || self.has_quit || self.output_closed {

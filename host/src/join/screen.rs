@@ -5,23 +5,24 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::lines::Kind;
+use super::paint::Colours;
+use super::wrap::{Span, rows};
 use crate::output::neutral;
 
 /// Fewer columns than this and the typed line could not be shown at all.
 const LEAST_COLUMNS: usize = 4;
 
-/// The colours of names, as SGR parameters: those that can be read on a dark
-/// and on a light ground.
-const NAME_COLOURS: [u8; 10] = [31, 32, 33, 35, 36, 91, 92, 94, 95, 96];
-const DIM: &str = "2";
+/// How far the rows of a line behind the first one are indented, if there is room.
+const INDENT: usize = 4;
 
 /// The bytes to come, and what the last row holds. After the calls that belong
 /// together, `prompt` draws the typed line; then `take`.
 #[derive(Debug)]
 pub(super) struct Screen {
-    colour: bool,
+    colours: Colours,
     columns: usize,
+    /// What stands before each line.
+    time: Option<String>,
     out: String,
     /// The typed line as it was drawn last; empty when it is not on the screen.
     drawn: String,
@@ -30,9 +31,10 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(colour: bool, columns: usize) -> Self {
+    pub(super) fn new(colours: Colours, columns: usize) -> Self {
         Self {
-            colour,
+            colours,
+            time: None,
             columns: columns.max(LEAST_COLUMNS),
             out: String::new(),
             drawn: String::new(),
@@ -40,21 +42,24 @@ impl Screen {
         }
     }
 
-    /// A line from the server, already `neutral`.
-    pub(super) fn line(&mut self, line: &str) {
-        let painted = if self.colour { painted(line) } else { line.to_owned() };
-        self.row(&painted);
+    /// From now on it is so many hours and minutes, which stand before each line.
+    pub(super) fn tell_time(&mut self, (hour, minute): (u8, u8)) {
+        self.time = Some(format!("{hour:02}:{minute:02} "));
+    }
+
+    /// A line from the server, already `neutral`, for the user whose name is `nick`.
+    pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
+        self.rows(self.colours.paint(line, nick));
     }
 
     /// A line that oneself sent.
     pub(super) fn own(&mut self, line: &str) {
-        let row = self.sgr(DIM, &neutral(line));
-        self.row(&row);
+        self.rows(self.colours.own(&neutral(line)));
     }
 
     /// What the client itself has to say.
     pub(super) fn notice(&mut self, text: &str) {
-        self.line(&neutral(&format!("-- {text}")));
+        self.line(&neutral(&format!("-- {text}")), None);
     }
 
     pub(super) fn bell(&mut self) {
@@ -89,6 +94,12 @@ impl Screen {
         self.erase();
     }
 
+    /// The terminal has `columns`, and something else may have written on it.
+    pub(super) fn begin(&mut self, columns: usize) {
+        self.columns = columns.max(LEAST_COLUMNS);
+        self.drawn.clear();
+    }
+
     /// Clears the whole screen.
     pub(super) fn clear(&mut self) {
         self.out += "\x1b[H\x1b[2J";
@@ -106,43 +117,18 @@ impl Screen {
         std::mem::take(&mut self.out)
     }
 
-    fn row(&mut self, row: &str) {
+    fn rows(&mut self, mut spans: Vec<Span>) {
         if !self.drawn.is_empty() {
             self.erase();
         }
-        self.out += row;
-        self.out += "\r\n";
+        let time = self.time.as_deref().unwrap_or_default();
+        spans.insert(0, self.colours.time(time));
+        let indent = INDENT + time.len();
+        for row in rows(&spans, self.columns, indent.min(self.columns / 4)) {
+            self.out += &row;
+            self.out += "\r\n";
+        }
     }
-
-    fn sgr(&self, parameter: &str, text: &str) -> String {
-        if self.colour { sgr(parameter, text) } else { text.to_owned() }
-    }
-}
-
-fn sgr(parameter: &str, text: &str) -> String {
-    format!("\x1b[{parameter}m{text}\x1b[0m")
-}
-
-/// `line` with the name in its colour, and dim unless somebody says it.
-fn painted(line: &str) -> String {
-    let named = |before: &str, name: &str, after: &str, text: &str| {
-        format!("{}{text}", sgr(&name_colour(name), &format!("{before}{name}{after}")))
-    };
-    match Kind::of(line) {
-        Kind::Message { name, text } => named("<", name, "> ", text),
-        Kind::Action { name, text } => named("* ", name, " ", text),
-        Kind::Direct { name, text } => named("[", name, "] ", text),
-        Kind::DirectTo | Kind::Server(_) => sgr(DIM, line),
-        Kind::Other => line.to_owned(),
-    }
-}
-
-/// The colour of `name`, the same in every run: by FNV-1a.
-fn name_colour(name: &str) -> String {
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
-    });
-    NAME_COLOURS[hash as usize % NAME_COLOURS.len()].to_string()
 }
 
 /// The part of `text` that is shown in `columns`, and the cursor's column there.
@@ -157,18 +143,20 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     let half = (columns / 2).max(1);
     let first = if cursor_column < columns { 0 } else { (cursor_column / half - 1) * half };
 
-    let mut visible = String::new();
+    // The first column tells that there is more to its left.
+    let mut visible = if first > 0 { "<".to_owned() } else { String::new() };
+    let start = first + visible.len();
     let mut column = 0;
     for (_, cell) in &cells {
         let end = column + cell.width();
         if end > first + columns {
             break;
         }
-        if column >= first {
+        if column >= start {
             visible += cell;
         } else {
             // The half of a wide character that is left.
-            visible.extend(std::iter::repeat_n(' ', end.saturating_sub(first)));
+            visible.extend(std::iter::repeat_n(' ', end.saturating_sub(start)));
         }
         column = end;
     }
@@ -182,7 +170,8 @@ fn cell(grapheme: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Screen, name_colour, painted, window};
+    use super::{Screen, window};
+    use crate::join::paint::Colours;
 
     #[test]
     fn a_text_that_fits_is_shown_whole() {
@@ -195,8 +184,8 @@ mod tests {
         let text = "0123456789abcdefghij";
         assert_eq!(window(text, 0, 10), ("0123456789".into(), 0));
         assert_eq!(window(text, 9, 10), ("0123456789".into(), 9));
-        assert_eq!(window(text, 10, 10), ("56789abcde".into(), 5));
-        assert_eq!(window(text, 20, 10), ("fghij".into(), 5));
+        assert_eq!(window(text, 10, 10), ("<6789abcde".into(), 5));
+        assert_eq!(window(text, 20, 10), ("<ghij".into(), 5));
     }
 
     #[test]
@@ -209,7 +198,7 @@ mod tests {
     #[test]
     fn a_wide_character_cut_by_an_edge_is_not_shown() {
         assert_eq!(window("漢字漢字", 0, 5), ("漢字".into(), 0));
-        assert_eq!(window("x漢漢漢漢漢", 16, 6), (" 漢漢".into(), 5));
+        assert_eq!(window("x漢漢漢漢漢", 16, 6), ("<漢漢".into(), 5));
     }
 
     #[test]
@@ -229,17 +218,42 @@ mod tests {
 
     #[test]
     fn the_typed_line_is_drawn_again_below_what_came() {
-        let mut screen = Screen::new(false, 80);
+        let mut screen = Screen::new(Colours::None, 80);
         screen.prompt("> ", "hel", 3);
         assert_eq!(screen.take(), "\r> hel\x1b[K\x1b[6G");
-        screen.line("<bob> hi");
+        screen.line("<bob> hi", None);
         screen.prompt("> ", "hel", 3);
         assert_eq!(screen.take(), "\r\x1b[J<bob> hi\r\n\r> hel\x1b[K\x1b[6G");
     }
 
     #[test]
+    fn a_long_line_takes_rows_that_are_indented() {
+        for (columns, indent) in [(20, 4), (8, 2), (4, 1), (1, 1)] {
+            let mut screen = Screen::new(Colours::None, columns);
+            screen.line(&format!("<a>{}<bob> I resign", " ".repeat(columns)), None);
+            let out = screen.take();
+            let mut rows = out.lines();
+            assert!(rows.next().is_some_and(|row| row.starts_with("<a>")), "{out}");
+            assert!(rows.all(|row| row.starts_with(&" ".repeat(indent))), "{out}");
+        }
+    }
+
+    #[test]
+    fn the_time_stands_before_a_line_and_nothing_below_it() {
+        let mut screen = Screen::new(Colours::None, 44);
+        screen.tell_time((9, 5));
+        screen.line("<bob> hi", None);
+        screen.own(&format!("<me> {}", "long ".repeat(8)));
+        let long = "long ".repeat(6);
+        assert_eq!(
+            screen.take(),
+            format!("09:05 <bob> hi\r\n09:05 <me> {}\r\n          long long\r\n", long.trim())
+        );
+    }
+
+    #[test]
     fn nothing_is_drawn_when_nothing_changed() {
-        let mut screen = Screen::new(true, 80);
+        let mut screen = Screen::new(Colours::Few, 80);
         screen.prompt("> ", "hel", 3);
         screen.take();
         screen.prompt("> ", "hel", 3);
@@ -248,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_narrower_terminal_has_wrapped_the_typed_line() {
-        let mut screen = Screen::new(true, 20);
+        let mut screen = Screen::new(Colours::Few, 20);
         screen.prompt("> ", "0123456789abcd", 14);
         screen.take();
         screen.resize(10);
@@ -256,17 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_one_colour() {
-        let colour = name_colour("alice");
-        assert_eq!(painted("<alice> hi"), format!("\x1b[{colour}m<alice> \x1b[0mhi"));
-        assert_eq!(painted("* Alice waves"), format!("\x1b[{colour}m* Alice \x1b[0mwaves"));
-        assert_eq!(painted("-- alice joined"), "\x1b[2m-- alice joined\x1b[0m");
-    }
-
-    #[test]
     fn without_colour_there_are_no_attributes() {
-        let mut screen = Screen::new(false, 80);
-        screen.line("<bob> hi");
+        let mut screen = Screen::new(Colours::None, 80);
+        screen.line("<bob> hi", None);
         screen.own("<me> hi");
         screen.notice("connection lost");
         assert_eq!(screen.take(), "<bob> hi\r\n<me> hi\r\n-- connection lost\r\n");

@@ -1,6 +1,9 @@
-//! The client on a terminal: one loop over keys, socket, signals and time. It
-//! owns what the keys and the server's lines bring about; how lines are edited,
-//! drawn and sent the files beside it know.
+//! The client on a terminal: one loop over keys, socket, signals and time. What
+//! keys bring about `typing` knows, and what the server does `hearing`; how lines
+//! are edited, drawn and sent the files beside it know.
+
+mod hearing;
+mod typing;
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,18 +11,21 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::connection::{Full, reason};
+use super::cut::Cut;
 use super::editor::Editor;
-use super::keys::{Key, Keys};
-use super::lines::{Kind, Lines, is_quit, own_line};
-use super::link::{Change, Link};
-use super::paste::Paste;
+use super::keys::Keys;
+use super::lines::Lines;
+use super::link::Link;
+use super::paint::Colours;
+use super::presence::Presence;
+use super::roster::Roster;
 use super::screen::Screen;
+use super::silence::Silence;
 use super::terminal::{Signal, Terminal};
+use crate::address::Address;
 use crate::poll::{Poller, Select};
+use crate::sys;
 
-/// Pasting more lines than this is asked about first.
-const PASTE_LINES: usize = 5;
 /// How long the rest of an escape sequence may take.
 const ESCAPE_TIME: Duration = Duration::from_millis(100);
 /// How long leaving waits for the server.
@@ -30,24 +36,34 @@ const TYPED_BYTES: usize = 4096;
 const PROMPT: &str = "> ";
 
 /// Runs the client on the terminal until its user leaves.
-pub(super) fn run(options: &Options, link: Link) -> io::Result<ExitCode> {
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Result<ExitCode> {
     let mut terminal = Terminal::enter()?;
     let mut session = Session {
         options,
+        address,
         link,
         lines: Lines::default(),
         keys: Keys::default(),
         editor: Editor::default(),
-        screen: Screen::new(colour, terminal.columns()),
+        screen: Screen::new(Colours::of_environment(), terminal.columns()),
+        roster: Roster::default(),
+        completion: None,
         question: None,
         escape_until: None,
-        nick: None,
-        wanted_nick: options.nick.clone(),
-        has_quit: false,
+        presence: Presence::new(options.nick.clone()),
+        silence: Silence::default(),
+        has_been_lost: false,
+        cut: None,
+        line_limit: None,
+        slow_at: None,
         end: None,
     };
-    session.connected();
+    if let Some(locale) = foreign_locale() {
+        session.screen.notice(&format!(
+            "the locale {locale} is not UTF-8, and the chat is: other letters than A to Z may look wrong"
+        ));
+    }
+    session.connected(Instant::now());
     let end = loop {
         terminal.write(session.draw().as_bytes())?;
         if let Some(end) = session.end {
@@ -63,11 +79,12 @@ pub(super) fn run(options: &Options, link: Link) -> io::Result<ExitCode> {
     {
         connection.finish(LEAVE_TIME)?;
     }
-    Ok(match end {
-        End::Left => ExitCode::SUCCESS,
-        End::Lost => ExitCode::FAILURE,
+    Ok(match (end, session.cut) {
+        (End::Left | End::Lost, Some(cut)) => cut.exit_code(),
+        (End::Left, None) => ExitCode::SUCCESS,
+        (End::Lost, None) => ExitCode::FAILURE,
         // As a shell counts it.
-        End::Signalled(number) => ExitCode::from(128 + number),
+        (End::Signalled(number), _) => ExitCode::from(128 + number),
     })
 }
 
@@ -82,44 +99,29 @@ enum End {
 #[derive(Debug)]
 struct Session<'a> {
     options: &'a Options,
+    address: &'a Address,
     link: Link,
     lines: Lines,
     keys: Keys,
     editor: Editor,
     screen: Screen,
+    roster: Roster,
+    completion: Option<typing::Completion>,
     /// A paste that waits for an answer, as lines.
     question: Option<Vec<String>>,
-    /// One's own name, as the server said.
-    nick: Option<String>,
+    presence: Presence,
+    silence: Silence,
+    /// The connection broke, and another was not welcomed yet.
+    has_been_lost: bool,
+    /// Why the server is about to end the connection, or has ended it.
+    cut: Option<Cut>,
+    /// How many bytes a line may have, as far as the server has said.
+    line_limit: Option<usize>,
+    /// When the server was last not read, because of the terminal or a stop.
+    slow_at: Option<Instant>,
     /// When half an escape sequence is given up.
     escape_until: Option<Instant>,
-    /// The name to ask for on every new connection.
-    wanted_nick: Option<String>,
-    /// One asked the server to close the connection.
-    has_quit: bool,
     end: Option<End>,
-}
-
-/// Why a line was not sent.
-#[derive(Debug)]
-enum NotSent {
-    Down,
-    Full,
-}
-
-impl NotSent {
-    fn text(&self) -> &'static str {
-        match self {
-            Self::Down => "not sent: there is no connection",
-            Self::Full => "not sent: the server does not take what was sent before",
-        }
-    }
-}
-
-impl From<Full> for NotSent {
-    fn from(Full: Full) -> Self {
-        Self::Full
-    }
 }
 
 impl Session<'_> {
@@ -134,43 +136,68 @@ impl Session<'_> {
             // The server is read no faster than the terminal shows it.
             select.watch(fd, read && !terminal.is_behind(), write);
         }
-        let deadline = self.link.deadline().into_iter().chain(self.escape_until).min();
+        let deadlines =
+            [self.link.deadline(), self.escape_until, self.presence.deadline(), self.silence.deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
+        if terminal.is_behind() {
+            self.slow_at = Some(Instant::now());
+        }
         select.wait(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))?;
 
         let is_ready = |fd: RawFd| select.readable().chain(select.writable()).any(|ready| ready == fd);
         if is_ready(terminal.signal_fd()) {
-            self.read_signals(terminal);
+            self.read_signals(terminal)?;
         }
         if is_ready(terminal.fd()) {
             self.read_keys(terminal)?;
         }
         let now = Instant::now();
+        if self.options.times {
+            self.screen.tell_time(sys::local_time());
+        }
         if self.escape_until.take_if(|until| now >= *until).is_some()
             && let Some(key) = self.keys.give_up()
         {
-            self.press(key);
+            self.press(key)?;
         }
         let is_link_ready = interest.is_some_and(|(fd, ..)| is_ready(fd));
         let change = self.link.step(is_link_ready, now);
-        self.take_change(change);
+        self.take_change(change, now);
+        self.ask(now);
         Ok(())
     }
 
     /// The bytes that bring the terminal up to date.
     fn draw(&mut self) -> String {
-        match &self.question {
-            Some(lines) => self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0),
-            None => self.screen.prompt(PROMPT, self.editor.text(), self.editor.cursor()),
+        if let Some(lines) = &self.question {
+            self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0);
+        } else {
+            let searching = self.editor.searched().map(|pattern| format!("search {pattern:?}{PROMPT}"));
+            let label = searching.as_deref().unwrap_or(PROMPT);
+            self.screen.prompt(label, self.editor.text(), self.editor.cursor());
         }
         self.screen.take()
     }
 
-    fn read_signals(&mut self, terminal: &Terminal) {
+    fn read_signals(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         match terminal.signal() {
             Some(Signal::Resized) => self.screen.resize(terminal.columns()),
+            Some(Signal::Stop) => {
+                self.screen.erase();
+                terminal.write(self.screen.take().as_bytes())?;
+                terminal.stop()?;
+                self.slow_at = Some(Instant::now());
+                self.screen.begin(terminal.columns());
+            }
+            Some(Signal::Continued) => {
+                terminal.take_over()?;
+                self.slow_at = Some(Instant::now());
+                self.screen.begin(terminal.columns());
+            }
             Some(Signal::End(number)) => self.end = Some(End::Signalled(number)),
             None => {}
         }
+        Ok(())
     }
 
     fn read_keys(&mut self, terminal: &Terminal) -> io::Result<()> {
@@ -183,134 +210,18 @@ impl Session<'_> {
         while self.end.is_none()
             && let Some(key) = self.keys.next()
         {
-            self.press(key);
+            self.press(key)?;
         }
         self.escape_until = self.keys.is_waiting().then(|| Instant::now() + ESCAPE_TIME);
         Ok(())
     }
-
-    fn press(&mut self, key: Key) {
-        if let Some(lines) = self.question.take() {
-            return self.answer(&lines, &key);
-        }
-        match key {
-            Key::Ctrl('c') => self.end = Some(End::Left),
-            Key::Ctrl('d') if self.editor.text().is_empty() => self.end = Some(End::Left),
-            Key::Ctrl('l') => self.screen.clear(),
-            Key::Enter => self.enter(),
-            Key::Paste(text) => self.paste(&text),
-            _ => self.editor.handle(&key),
-        }
-    }
-
-    fn enter(&mut self) {
-        let line = self.editor.text().to_owned();
-        if !line.is_empty() && self.send_lines(&[line]) {
-            self.editor.replace("", 0);
-        }
-    }
-
-    fn paste(&mut self, text: &str) {
-        let (before, after) = self.editor.text().split_at(self.editor.cursor());
-        let paste = Paste::new(before, text, after);
-        if paste.count() > PASTE_LINES {
-            self.question = Some(paste.all());
-        } else if paste.lines.is_empty() || self.send_lines(&paste.lines) {
-            self.editor.replace(&paste.typed, paste.cursor);
-        }
-    }
-
-    /// Takes a key as the answer to whether to send `lines`: `y` and no other.
-    fn answer(&mut self, lines: &[String], key: &Key) {
-        if !matches!(key, Key::Char('y' | 'Y')) {
-            self.screen.notice("not sent");
-        } else if self.send_lines(lines) {
-            self.editor.replace("", 0);
-        }
-    }
-
-    /// Sends all of `lines`, or says why none was sent. Returns whether it did.
-    fn send_lines(&mut self, lines: &[String]) -> bool {
-        let bytes: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-        if let Err(cause) = self.send(bytes.as_bytes()) {
-            self.screen.notice(cause.text());
-            return false;
-        }
-        for line in lines {
-            if let Some(own) = own_line(line, self.nick.as_deref()) {
-                self.screen.own(&own);
-            }
-            self.editor.remember(line);
-            self.has_quit |= is_quit(line);
-        }
-        true
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
-        let connection = self.link.connection().ok_or(NotSent::Down)?;
-        connection.push(bytes)?;
-        connection.flush();
-        Ok(())
-    }
-
-    fn take_change(&mut self, change: Change) {
-        match change {
-            Change::None => {}
-            Change::Received(bytes) => self.receive(&bytes),
-            Change::Connected => {
-                self.screen.notice(&format!("connected to {} again", self.options.address));
-                self.connected();
-            }
-            Change::Lost(lost, pause) => {
-                let rest = self.lines.rest();
-                rest.iter().for_each(|line| self.show(line));
-                self.nick = None;
-                if self.has_quit {
-                    self.end = Some(End::Left);
-                } else if self.options.no_retry {
-                    self.screen.notice(&format!("connection lost: {lost}"));
-                    self.end = Some(End::Lost);
-                } else {
-                    self.screen.notice(&format!("connection lost: {lost}; {}", again(pause)));
-                }
-            }
-            Change::Failed(error, pause) => {
-                self.screen.notice(&format!("unable to connect: {}; {}", reason(&error), again(pause)));
-            }
-        }
-    }
-
-    fn connected(&mut self) {
-        if let Some(nick) = &self.wanted_nick {
-            let command = format!("/nick {nick}\n");
-            if let Err(cause) = self.send(command.as_bytes()) {
-                self.screen.notice(cause.text());
-            }
-        }
-    }
-
-    fn receive(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
-        while let Some(line) = self.lines.next() {
-            self.show(&line);
-        }
-    }
-
-    fn show(&mut self, line: &str) {
-        let kind = Kind::of(line);
-        self.screen.line(line);
-        if !self.options.no_bell && kind.calls(self.nick.as_deref()) {
-            self.screen.bell();
-        }
-        if let Some(nick) = kind.new_nick(self.nick.as_deref()) {
-            if self.nick.is_some() {
-                self.wanted_nick = Some(nick.to_owned());
-            }
-            self.nick = Some(nick.to_owned());
-        }
-    }
 }
 
-fn again(pause: Duration) -> String {
-    format!("trying again in {} s", pause.as_secs())
+/// The locale, if it is one whose letters are not UTF-8: those of the C locale are not told.
+fn foreign_locale() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?;
+    let plain: String = locale.to_lowercase().chars().filter(|&c| c != '-').collect();
+    let is_c = matches!(plain.as_str(), "c" | "posix");
+    (!is_c && !plain.contains("utf8")).then_some(locale)
 }

@@ -1,5 +1,5 @@
-//! The terminal's modes: raw while the client runs, as they were afterwards,
-//! however it ends. It knows nothing of what is shown.
+//! The terminal's modes: raw while the client runs, as they were when it ends,
+//! however it does, and while it is stopped. It knows nothing of what is shown.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::terminal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
@@ -43,6 +43,10 @@ pub(super) struct Terminal {
     signals: UnixStream,
     /// The number of the last signal that asks to end, or 0.
     end: Arc<AtomicUsize>,
+    /// The job was asked to stop.
+    stop: Arc<AtomicBool>,
+    /// The process was continued after it had been stopped.
+    continued: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -55,6 +59,11 @@ impl Terminal {
             flag::register_usize(signal, Arc::clone(&end), signal as usize)?;
             pipe::register(signal, sender.try_clone()?)?;
         }
+        let (stop, continued) = (Arc::default(), Arc::default());
+        for (signal, came) in [(SIGTSTP, &stop), (SIGCONT, &continued)] {
+            flag::register(signal, Arc::clone(came))?;
+            pipe::register(signal, sender.try_clone()?)?;
+        }
         pipe::register(SIGWINCH, sender)?;
 
         // A panic in a release build aborts, so nothing would be dropped.
@@ -64,12 +73,33 @@ impl Terminal {
             report(info);
         }));
 
-        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let output = Pump::start(move |piece| write_all(&output, piece).is_ok())?;
-        terminal::enable_raw_mode()?;
-        let mut terminal = Self { output, pending: Vec::new(), signals, end };
-        terminal.write(PASTES_ON)?;
+        let output = start_output()?;
+        let mut terminal = Self { output, pending: Vec::new(), signals, end, stop, continued };
+        terminal.take_over()?;
         Ok(terminal)
+    }
+
+    /// Takes the terminal from whoever had it meanwhile.
+    pub(super) fn take_over(&mut self) -> io::Result<()> {
+        // A shell has changed the modes behind crossterm's back.
+        terminal::disable_raw_mode()?;
+        terminal::enable_raw_mode()?;
+        self.write(PASTES_ON)
+    }
+
+    /// Stops the process, with the terminal as it was, and goes on when the shell says so.
+    pub(super) fn stop(&mut self) -> io::Result<()> {
+        self.leave();
+        sys::stop()?;
+        self.output = start_output()?;
+        self.take_over()
+    }
+
+    /// Puts the terminal back to where it was.
+    fn leave(&mut self) {
+        // A terminal that is gone, or takes nothing, cannot be told.
+        let _ = self.write(PASTES_OFF).and_then(|()| self.finish());
+        let _ = terminal::disable_raw_mode();
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -146,6 +176,8 @@ impl Terminal {
         // Each signal is one byte; if some stay, the next call takes them.
         let len = (&self.signals).read(&mut [0; 64]).unwrap_or(0);
         match self.end.load(Ordering::SeqCst) {
+            0 if self.stop.swap(false, Ordering::SeqCst) => Some(Signal::Stop),
+            0 if self.continued.swap(false, Ordering::SeqCst) => Some(Signal::Continued),
             0 => (len > 0).then_some(Signal::Resized),
             number => Some(Signal::End(number as u8)),
         }
@@ -156,16 +188,29 @@ impl Terminal {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
     Resized,
+    Stop,
+    /// To take the terminal over again.
+    Continued,
     /// To end, with the signal's number.
     End(u8),
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone, or takes nothing, cannot be told.
-        let _ = self.write(PASTES_OFF).and_then(|()| self.finish());
-        let _ = terminal::disable_raw_mode();
+        self.leave();
     }
+}
+
+/// Asks all of the job to stop, as the terminal does where Ctrl-Z is no mere key: a program that
+/// started this one has to stop too, or the shell would go on waiting for it.
+pub(super) fn stop_job() -> io::Result<()> {
+    sys::signal_job(SIGTSTP)
+}
+
+/// Starts what writes to the terminal.
+fn start_output() -> io::Result<Pump> {
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Pump::start(move |piece| write_all(&output, piece).is_ok())
 }
 
 /// Puts the terminal back to where it was, in a panic. Its errors have nowhere to go.
