@@ -26,7 +26,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
-use crate::memory::BOARD;
+use crate::memory::{BOARD, DriverMemory, Memory};
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -48,24 +48,12 @@ pub(crate) trait Machine: Clock {
 
 /// Serves for ever.
 pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Settings) -> ! {
-    let memory = memory::take();
-    let mut sockets = SocketSet::new(memory.sockets);
+    let Memory { sockets, interface, driver } = memory::take();
+    let mut sockets = SocketSet::new(sockets);
     let fixed = Ipv4Cidr::new(choices::ADDRESS.into(), choices::PREFIX);
     let mut addressing = Addressing::new(&mut sockets, fixed, Some(choices::GATEWAY.into()));
-    let listeners = memory.listeners.insert(sizes::listeners(settings.on_lag));
-    let greeting = memory.greeting.insert(settings.greeting.clone());
-    let config = config(settings, listeners, greeting);
-    let hub = match Hub::new(config, limits(settings), memory.storage) {
-        Ok(hub) => hub,
-        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
-    };
-    let services = BOARD.services(settings.clients);
-    let driver = Driver::new(hub, &services, BOARD.options(), &mut sockets, memory.links, memory.buffers);
-    let driver = match driver {
-        Ok(driver) => memory.driver.insert(driver),
-        Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
-    };
-    let interface = make_interface(memory.interface, machine, device);
+    let driver = make_driver(driver, settings, &mut sockets);
+    let interface = make_interface(interface, machine, device);
     info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, settings.clients, BOARD.sizes.echoes);
 
     let mut report = Report::new(machine.now());
@@ -84,6 +72,28 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
     }
 }
 
+/// Makes the hub and the driver in their place. On its own, so that what this takes of the stack is
+/// not taken for ever.
+#[inline(never)]
+fn make_driver(
+    memory: DriverMemory,
+    settings: &Settings,
+    sockets: &mut SocketSet<'static>,
+) -> &'static mut Driver<'static> {
+    let listeners = memory.listeners.insert(sizes::listeners(settings.on_lag));
+    let greeting = memory.greeting.insert(settings.greeting.clone());
+    let config = config(settings, listeners, greeting);
+    let hub = match Hub::new(config, limits(settings), memory.storage) {
+        Ok(hub) => hub,
+        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
+    };
+    let services = BOARD.services(settings.clients);
+    match Driver::new(hub, &services, BOARD.options(), sockets, memory.links, memory.buffers) {
+        Ok(driver) => memory.driver.insert(driver),
+        Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
+    }
+}
+
 fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str) -> Config<'a> {
     let defaults = Config::new(listeners);
     Config {
@@ -94,8 +104,7 @@ fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str)
     }
 }
 
-/// Makes the interface in its place. On its own, so that what this takes of the stack is
-/// not taken for ever.
+/// Makes the interface in its place; on its own for the same reason.
 #[inline(never)]
 fn make_interface<M: Machine>(
     place: &'static mut Option<Interface>,

@@ -42,19 +42,24 @@ static GREETING_TEXT: ConstStaticCell<Option<heapless::String<GREETING>>> = Cons
 
 /// The memory, ready to be used.
 pub(crate) struct Memory {
-    pub(crate) storage: Storage<'static>,
     pub(crate) sockets: &'static mut [SocketStorage<'static>],
+    pub(crate) interface: &'static mut Option<Interface>,
+    pub(crate) driver: DriverMemory,
+}
+
+/// What the driver and its hub take.
+pub(crate) struct DriverMemory {
+    pub(crate) storage: Storage<'static>,
     pub(crate) buffers: &'static mut [u8],
     pub(crate) links: &'static mut Links<LINK_COUNT>,
     pub(crate) driver: &'static mut Option<Driver<'static>>,
-    pub(crate) interface: &'static mut Option<Interface>,
     pub(crate) listeners: &'static mut Option<[Listener; 2]>,
     pub(crate) greeting: &'static mut Option<heapless::String<GREETING>>,
 }
 
 /// Takes all of it; to be called once.
 pub(crate) fn take() -> Memory {
-    Memory {
+    let driver = DriverMemory {
         storage: Storage {
             conns: fill(&CONNS, || Conn::EMPTY),
             members: fill(&MEMBERS, || Member::EMPTY),
@@ -63,14 +68,13 @@ pub(crate) fn take() -> Memory {
             records: RECORDS.take(),
             bytes: BYTES.take(),
         },
-        sockets: fill(&SOCKETS, || SocketStorage::EMPTY),
         buffers: SOCKET_BUFFERS.take(),
         links: LINKS.take(),
         driver: DRIVER.take(),
-        interface: INTERFACE.take(),
         listeners: LISTENERS.take(),
         greeting: GREETING_TEXT.take(),
-    }
+    };
+    Memory { sockets: fill(&SOCKETS, || SocketStorage::EMPTY), interface: INTERFACE.take(), driver }
 }
 
 fn fill<T: Send, const N: usize>(vector: &'static Filled<T, N>, empty: impl Fn() -> T) -> &'static mut [T] {

@@ -31,7 +31,7 @@ impl Exchange<'_> {
     // --- Connections by name ---
 
     /// Who bears a name, which is spelled as names are kept, without regard to case.
-    pub(super) fn bearer(&self, name: &str) -> Option<Slot> {
+    pub(crate) fn bearer(&self, name: &str) -> Option<Slot> {
         let is_it = |slot: &Slot| is_same(self.conn(*slot).name.as_bytes(), name);
         self.alike(name).find(is_it)
     }

@@ -6,8 +6,20 @@ use crate::name::{BadName, NAME_BYTES};
 use crate::room::RoomIndex;
 use crate::text::Decimal;
 
-/// A name as it is kept.
-type Spelled = heapless::String<NAME_BYTES>;
+/// A name as it is kept; empty if the rules for names spelled none.
+pub(crate) struct Spelled {
+    bytes: [u8; NAME_BYTES],
+    len: usize,
+}
+
+impl core::ops::Deref for Spelled {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
 
 impl Exchange<'_> {
     pub(crate) fn name(&self, slot: Slot) -> Name {
@@ -19,12 +31,10 @@ impl Exchange<'_> {
     /// # Errors
     /// It is no name.
     pub(crate) fn spelled(&self, name: &str) -> Result<Spelled, BadName> {
-        let mut bytes = [0; NAME_BYTES];
-        let len = (self.config.names.spell)(name, &mut bytes)?;
-        let spelled =
-            bytes.get(..len.min(self.limits.name + 1)).and_then(|bytes| core::str::from_utf8(bytes).ok());
-        let spelled = spelled.filter(|spelled| spelled.len() <= self.limits.name);
-        spelled.and_then(|spelled| Spelled::try_from(spelled).ok()).ok_or(BadName::Characters)
+        let mut spelled = Spelled { bytes: [0; NAME_BYTES], len: 0 };
+        spelled.len = (self.config.names.spell)(name, &mut spelled.bytes)?;
+        let fits = spelled.len <= self.limits.name && !spelled.is_empty();
+        if fits { Ok(spelled) } else { Err(BadName::Characters) }
     }
 
     /// Who bears a name, however it is spelled.
@@ -53,7 +63,7 @@ impl Exchange<'_> {
         // There are as many numbers as connections, and this one has none.
         let Some(free) = free else { return };
         self.guest_hint = free as u32 + 1;
-        let mut name = Spelled::new();
+        let mut name = heapless::String::<NAME_BYTES>::new();
         for part in ["guest-", Decimal::new(free + 1).as_str()] {
             // Every name has room for it, as the limits are checked.
             let _ = name.push_str(part);

@@ -17,7 +17,7 @@ impl<'a> Index<'a> {
 }
 
 impl Exchange<'_> {
-    pub(super) fn bearer(&self, name: &str) -> Option<Slot> {
+    pub(crate) fn bearer(&self, name: &str) -> Option<Slot> {
         self.slots().find(|&slot| {
             let conn = self.conn(slot);
             conn.state != State::Free && conn.name.as_bytes().eq_ignore_ascii_case(name.as_bytes())

@@ -222,32 +222,31 @@ fn depart(x: &mut Exchange<'_>, slot: Slot) {
     let given =
         if cfg!(feature = "console") && conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
     let given = heapless::Vec::<u8, 128>::from_slice(&given[..given.len().min(128)]).unwrap_or_default();
-    let farewell: &[&[u8]] = match (reason, &given[..]) {
-        (b"", _) => &[b" left"],
-        (reason, b"") => &[b" left (", reason, b")"],
-        (reason, given) => &[b" left (", reason, b": ", given, b")"],
+    let farewell: Farewell<'_> = match (reason, &given[..]) {
+        (b"", _) => [b" left", b"", b""],
+        (reason, b"") => [b" left (", reason, b")"],
+        (_, given) => [b" left (kicked: ", given, b")"],
     };
     leave_rooms(x, slot, Membership::Leaving, farewell);
 }
 
+/// What is told of one that leaves, behind its name.
+type Farewell<'t> = [&'t [u8]; 3];
+
 /// Leaves every room in which the connection is in this way, and tells those that were
 /// told that it had come. A reason of the server's stands in brackets, one of the client's
 /// behind a colon: so nobody can pass the one off as the other.
-fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: &[&[u8]]) {
+fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: Farewell<'_>) {
     let is_told = x.conn(slot).announced && !x.shutting_down;
     let (name, seq) = (x.name(slot), x.next_seq());
-    let start: [&[u8]; 2] = [b"-- ", &name];
-    let mut parts = heapless::Vec::<&[u8], 8>::new();
-    for part in start.iter().chain(farewell).chain(&[&b"\r\n"[..]]) {
-        // There is room for the longest farewell.
-        let _ = parts.push(part);
-    }
+    let [verb, words, end] = farewell;
     for member in x.members_of(slot) {
         if x.members[member as usize].state == way {
             let room = x.members[member as usize].room;
             x.leave(member, Membership::Leaving);
             if is_told {
-                x.tell_or_count((room, LEFT), slot, seq, None, &parts);
+                let parts: &[&[u8]] = &[b"-- ", &name, verb, words, end, b"\r\n"];
+                x.tell_or_count((room, LEFT), slot, seq, None, parts);
             }
             x.leave(member, Membership::Draining);
         }
@@ -278,7 +277,7 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["you are ", &name, " already"]);
     } else if let Some(other) = x.look_alike(slot, &name) {
         let other = x.name(other);
-        if x.named(&name).is_some() {
+        if x.bearer(&name).is_some() {
             tell(x, slot, &["the name ", &name, " is taken"]);
         } else {
             x.tell(
@@ -372,7 +371,7 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     };
     let name = x.room_name(room);
-    leave_rooms(x, slot, Membership::Present, &[b" went to ", &name]);
+    leave_rooms(x, slot, Membership::Present, [b" went to ", &name, b""]);
     x.conn_mut(slot).announced = false;
     come_in(x, slot, room);
     x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
@@ -413,7 +412,8 @@ fn ping(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 }
 
 fn quit(x: &mut Exchange<'_>, slot: Slot, reason: &str) -> Done {
-    let farewell: &[&[u8]] = if reason.is_empty() { &[b" left"] } else { &[b" left: ", reason.as_bytes()] };
+    let farewell: Farewell<'_> =
+        if reason.is_empty() { [b" left", b"", b""] } else { [b" left: ", reason.as_bytes(), b""] };
     leave_rooms(x, slot, Membership::Present, farewell);
     x.close_soon(slot, Cause::Left);
     Done::Yes

@@ -29,6 +29,8 @@ const PREFIXES: &[&[u8]] = &[b"RFB 00", b"@RSYNCD:", b"<?xml ", b"<stream:", b"C
 
 /// How the first line of a connection is answered, if it is no chat's. `line` is what is
 /// there of it; `is_whole`: that is all.
+// Not to be inlined: a small machine has no stack for it below all that follows from a line.
+#[inline(never)]
 pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
     if line.starts_with(HANDSHAKE) {
         return Some(TLS);

@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
 use crate::protocol::foreign;
-use crate::text::{Decimal, Text, TooLong, clean, visible};
+use crate::text::{Decimal, TooLong, clean, visible};
 
 /// Whether a line was acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,10 +173,10 @@ fn tell_too_long(x: &mut Exchange<'_>, slot: Slot) {
 /// Tells a connection something in the server's name. There is room for it
 /// whenever the connection is ready.
 pub(crate) fn tell(x: &mut Exchange<'_>, slot: Slot, parts: &[&str]) {
-    let mut line = [0; 256];
-    let mut line = Text::new(&mut line);
-    for part in parts {
-        line.push(part.as_bytes());
+    let mut line = heapless::Vec::<&[u8], 10>::new();
+    for part in ["-- "].iter().chain(parts).chain(&["\r\n"]) {
+        let is_told = line.push(part.as_bytes());
+        debug_assert!(is_told.is_ok(), "an answer has no more than eight parts");
     }
-    x.tell(slot, &[b"-- ", line.as_bytes(), b"\r\n"]);
+    x.tell(slot, &line);
 }

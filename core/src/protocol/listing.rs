@@ -33,6 +33,9 @@ pub(crate) fn for_newcomer(x: &Exchange<'_>, room: RoomIndex) -> Listing {
 
 const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 
+// Each kind of answer has a function that is not inlined: a small machine has no stack for the names and
+// topics of all of them at once.
+
 /// Goes on with a connection's long answer until it is given, or the queue holds
 /// enough of it or has no room for another line, or others should have their turn.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
@@ -59,6 +62,7 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
 }
 
 /// One line of the greeting; behind the last one the welcome.
+#[inline(never)]
 fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     let greeting = x.config.greeting;
     let rest = greeting.get(from..).unwrap_or_default().trim_end_matches('\n');
@@ -78,6 +82,7 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 }
 
 /// One message that was said before a newcomer came, if it was not overwritten meanwhile.
+#[inline(never)]
 fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing {
     let Some(room) = x.room_of(slot).filter(|_| from != until) else { return HERE };
     let scratch = core::mem::take(&mut x.scratch);
@@ -92,6 +97,7 @@ fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing
 }
 
 /// One line for a newcomer of who is in its room.
+#[inline(never)]
 fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing {
     let Some(room) = x.room_of(slot) else { return Listing::None };
     let (told, next) = list_names(x, slot, room, from, left, [b"-- here", b""]);
@@ -107,6 +113,7 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
 }
 
 /// One line for who asked who is in a room.
+#[inline(never)]
 fn list_who(x: &mut Exchange<'_>, slot: Slot, (room, generation): (RoomIndex, u32), from: Slot) -> Listing {
     if x.rooms[room as usize].generation != generation {
         return Listing::None;
@@ -168,6 +175,7 @@ fn piece_end(from: u32, all: u32) -> u32 {
 
 /// One line about the first room from `from` on in which somebody is; none, where
 /// many in a row are empty.
+#[inline(never)]
 fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
     let end = piece_end(from, x.rooms.len() as RoomIndex) as usize;
     let is_listed = |room: &Room<'_>| room.owner.is_none() && (room.present > 0 || room.pinned);
@@ -184,6 +192,7 @@ fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
 }
 
 /// One line about a command.
+#[inline(never)]
 fn list_command(x: &mut Exchange<'_>, slot: Slot, table: &[Command], from: usize) -> Listing {
     let Some(Command { name, arguments, help, .. }) = table.get(from) else { return Listing::None };
     let space = if arguments.is_empty() { "" } else { " " };
