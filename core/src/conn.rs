@@ -120,8 +120,7 @@ pub struct Conn<'a> {
     pub(crate) blocked: bool,
     /// The line in `line` is whole; it was not yet acted on.
     pub(crate) postponed: bool,
-    /// The others were told that it is there, or counted it among those that came.
-    pub(crate) announced: bool,
+    pub(crate) arrival: Arrival,
     /// Bytes that were offered and not taken: to offer them again is no sign of life.
     pub(crate) refused: u32,
     /// A long answer that is being given.
@@ -141,6 +140,17 @@ pub struct Conn<'a> {
     pub(crate) next_free: Slot,
     /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
     pub(crate) guest_taken: bool,
+}
+
+/// Whether the others in its room know that a connection is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    New,
+    /// They would know by now, but for its first line, which has begun and may show that it is no
+    /// client of a chat.
+    Late,
+    /// They were told, or it was counted among those that came.
+    Told,
 }
 
 /// What a connection has missed and was not told yet.
@@ -178,7 +188,7 @@ impl<'a> Conn<'a> {
         ended: false,
         blocked: false,
         postponed: false,
-        announced: false,
+        arrival: Arrival::New,
         refused: 0,
         listing: Listing::None,
         last_seen: Instant::NEVER,
@@ -203,7 +213,8 @@ impl<'a> Conn<'a> {
         self.name.clear();
         self.line.clear();
         self.gap = Gap::NONE;
-        (self.ended, self.blocked, self.postponed, self.announced) = (false, false, false, false);
+        (self.ended, self.blocked, self.postponed) = (false, false, false);
+        self.arrival = Arrival::New;
         self.refused = 0;
         self.listing = Listing::None;
         self.last_seen = now;

@@ -1,6 +1,6 @@
 //! Chat: rooms and names, line by line. The rules are numbered in the README.
 
-use crate::conn::{Listing, NONE, Slot, State};
+use crate::conn::{Arrival, Listing, NONE, Slot, State};
 use crate::event::{Cause, Instant, Refusal};
 use crate::exchange::Exchange;
 use crate::limits::{LOBBY, MOMENT_MS, Protocol};
@@ -57,9 +57,9 @@ impl Behaviour for Chat {
     }
 
     fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
-        let line = &x.conn(slot).line;
-        if !line.spoke && line.is_unfinished() {
-            // Its first line may show that it is no client of a chat.
+        let conn = x.conn_mut(slot);
+        if conn.arrival == Arrival::New && !conn.line.spoke && conn.line.is_unfinished() {
+            conn.arrival = Arrival::Late;
             x.set_timer(slot, x.now.after(MOMENT_MS));
         } else {
             introduce(x, slot);
@@ -141,7 +141,7 @@ impl LineReader for Chat {
     /// Says messages that need no closer look than to be copied. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
-        let is_plain = x.conn(slot).announced && x.rate(slot).is_none();
+        let is_plain = x.conn(slot).arrival == Arrival::Told && x.rate(slot).is_none();
         let Some(member) = x.only_membership(slot).filter(|_| is_plain) else { return 0 };
         if x.room_to_wait_for(slot, false).is_some() {
             return 0;
@@ -205,11 +205,11 @@ fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
 
 /// Tells the others in its room that a connection is there, unless they know.
 fn introduce(x: &mut Exchange<'_>, slot: Slot) {
-    if x.conn(slot).announced || x.conn(slot).state != State::Open {
+    if x.conn(slot).arrival == Arrival::Told || x.conn(slot).state != State::Open {
         return;
     }
     let Some(member) = x.member_in(slot, &[Membership::Present]) else { return };
-    x.conn_mut(slot).announced = true;
+    x.conn_mut(slot).arrival = Arrival::Told;
     let (room, name, seq) = (x.members[member as usize].room, x.name(slot), x.next_seq());
     x.tell_or_count((room, CAME), slot, seq, Some(member), &[b"-- ", &name, b" joined\r\n"]);
 }
@@ -237,7 +237,7 @@ type Farewell<'t> = [&'t [u8]; 3];
 /// told that it had come. A reason of the server's stands in brackets, one of the client's
 /// behind a colon: so nobody can pass the one off as the other.
 fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: Farewell<'_>) {
-    let is_told = x.conn(slot).announced && !x.shutting_down;
+    let is_told = x.conn(slot).arrival == Arrival::Told && !x.shutting_down;
     let (name, seq) = (x.name(slot), x.next_seq());
     let [verb, words, end] = farewell;
     for member in x.members_of(slot) {
@@ -288,7 +288,7 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     } else {
         x.set_name(slot, &name);
         let parts: &[&[u8]] = &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"];
-        if x.conn(slot).announced {
+        if x.conn(slot).arrival == Arrival::Told {
             x.announce(slot, parts);
         } else {
             x.tell(slot, parts);
@@ -372,7 +372,7 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     };
     let name = x.room_name(room);
     leave_rooms(x, slot, Membership::Present, [b" went to ", &name, b""]);
-    x.conn_mut(slot).announced = false;
+    x.conn_mut(slot).arrival = Arrival::New;
     come_in(x, slot, room);
     x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
     tell_topic(x, slot, false);

@@ -245,3 +245,20 @@ fn a_last_line_without_an_end_is_a_request_of_a_scanner_and_the_words_of_a_guest
         assert!(answer.contains("\r\nERROR :This is a chat server"), "{answer}");
     });
 }
+
+/// The start may be another protocol's, so it gets a moment more; but nobody listens unseen.
+#[test]
+fn one_whose_first_line_has_begun_is_announced_a_second_after_it_came() {
+    usual(|mut scene| {
+        let bob = scene.guest();
+        let alice = scene.open(CHAT);
+        scene.receive(alice);
+        scene.say(alice, "h");
+        scene.at(999);
+        assert_eq!(scene.receive(bob), "");
+        scene.at(1_000);
+        assert_eq!(scene.receive(bob), "-- guest-2 joined\r\n");
+        scene.say(alice, "i\n");
+        assert_eq!(scene.receive(bob), "<guest-2> hi\r\n");
+    });
+}

@@ -23,7 +23,7 @@ pub(super) const ROOMS: usize = 3;
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
 /// After how long a newcomer that says nothing is told of.
-const MOMENT_MS: u64 = 500;
+pub(super) const MOMENT_MS: u64 = 500;
 
 /// A hub and its model, fed with the same random events.
 pub struct Case<'a> {

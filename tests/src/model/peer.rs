@@ -63,7 +63,9 @@ pub(crate) struct Peer {
     pub(crate) ended_by_cr: bool,
     /// When that is passed on as it is.
     pub(crate) flush_at: Option<Instant>,
-    /// Something was taken from a relay's client.
+    /// It was not told of in time, because its first line had begun.
+    pub(crate) is_late: bool,
+    /// A line of a chat's client was taken, or anything of a relay's.
     pub(crate) spoke: bool,
     /// The peer was told to have closed.
     pub(crate) ended: bool,
@@ -86,6 +88,7 @@ impl Peer {
             unfinished: Vec::new(),
             ended_by_cr: false,
             flush_at: None,
+            is_late: false,
             spoke: false,
             ended: false,
         }

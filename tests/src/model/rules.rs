@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use parlour_core::{Close, ConnId, Event, Instant};
 
-use super::case::{Case, LOBBY, ROOMS, UNFINISHED_MS};
+use super::case::{Case, LOBBY, MOMENT_MS, ROOMS, UNFINISHED_MS};
 use super::peer::{Item, Kind, Life, Peer, Room};
 
 impl Case<'_> {
@@ -45,6 +45,8 @@ impl Case<'_> {
             if end.is_some() || unfinished.len() == longest {
                 let record = std::mem::take(unfinished);
                 self.peers[peer].flush_at = None;
+                // What was due was told before, and may begin like this.
+                while self.explain_flush(&mut told, record.len()) {}
                 if !self.is_relayed(peer, &record, &mut told) {
                     assert!(rest.is_empty(), "nothing more is taken while a line waits");
                     self.postpone(peer, record);
@@ -169,6 +171,7 @@ impl Case<'_> {
     /// if neither is so.
     fn took_line(&mut self, peer: usize, line: &[u8], told: &mut Told) -> bool {
         let now = self.now;
+        self.peers[peer].spoke |= !line.is_empty();
         let name = &self.peers[peer].name;
         if line == b"/unwatch lobby" {
             let rooms = &mut self.peers[peer].rooms;
@@ -219,7 +222,11 @@ impl Case<'_> {
         for peer in &mut self.peers {
             let joined = format!("-- {} joined\r\n", peer.name);
             let is_told = String::from_utf8_lossy(&told.all).contains(&joined);
-            if peer.life == Life::Open && !is_told && peer.told_by.is_some_and(|by| by <= self.now) {
+            let is_due = peer.told_by.is_some_and(|by| by <= self.now);
+            if is_due && !peer.is_late && !peer.spoke && !peer.unfinished.is_empty() {
+                peer.is_late = true;
+                peer.told_by = Some(Instant::from_millis(self.now.as_millis() + MOMENT_MS));
+            } else if peer.life == Life::Open && !is_told && is_due {
                 peer.told_by = None;
                 self.untold[0] += 1;
             }
@@ -301,9 +308,10 @@ impl Case<'_> {
     /// Finds out what rooms were told of their own accord.
     pub(super) fn explain(&mut self, mut told: Told) {
         while !told.all.is_empty() {
-            let understood = self.explain_turn(&mut told)
-                || self.explain_notice(&mut told)
-                || self.explain_flush(&mut told);
+            // An end of a line alone could be the beginning of what is due.
+            let understood = self.explain_flush(&mut told, 0)
+                || self.explain_turn(&mut told)
+                || self.explain_notice(&mut told);
             assert!(
                 understood,
                 "rooms were told {:?}; lines wait for their turn: {:?}, peers: {:?}",
@@ -327,13 +335,16 @@ impl Case<'_> {
     }
 
     /// The unfinished line of a relay's client, that is due; of several that it
-    /// could be the longest.
-    pub(super) fn explain_flush(&mut self, told: &mut Told) -> bool {
+    /// could be the longest. It is longer than so many bytes.
+    fn explain_flush(&mut self, told: &mut Told, longer_than: usize) -> bool {
         let is_flushed = |index: usize| {
             let peer = &self.peers[index];
             let is_due = peer.ended || peer.flush_at.is_some_and(|at| at <= self.now);
-            let is_there = peer.kind == Kind::Relay && is_due && !peer.unfinished.is_empty();
-            is_there && told.starts_with(peer.rooms[0], &self.relayed(index, &peer.unfinished))
+            if peer.kind != Kind::Relay || !is_due || peer.unfinished.is_empty() {
+                return false;
+            }
+            let record = self.relayed(index, &peer.unfinished);
+            record.len() > longer_than && told.starts_with(peer.rooms[0], &record)
         };
         let flushed = (0..self.peers.len()).filter(|&peer| is_flushed(peer));
         let Some(longest) = flushed.max_by_key(|&peer| self.peers[peer].unfinished.len()) else {
