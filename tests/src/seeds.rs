@@ -146,6 +146,7 @@ pub const PROPERTIES: Kind = Kind {
             "a client that had ended, and whose last line used up its rate, was told what came after",
         ),
         (16_869_793_491_576_623_750, "the model took a relayed line for another one that begins like it"),
+        (13_464_866_583_199_513_480, "a line that waited for its turn was taken for one that has begun"),
         (3_782, "the model announced a newcomer whose first line had begun too early"),
         (8_283_732_384_780_655_836, "the model took the end of half a line for the end of a line elsewhere"),
     ],

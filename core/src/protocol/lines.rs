@@ -134,6 +134,7 @@ pub(crate) fn ended(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) 
     {
         turn_away(x, slot, answer);
     } else if conn.line.is_unfinished() {
+        x.conn_mut(slot).line.spoke = true;
         x.charge(slot, 1);
         act_on_buffered(reader, x, slot, false);
     }
