@@ -33,6 +33,9 @@ pub(crate) const SUM_MS: u64 = 1_000;
 /// What a rendered line may hold besides the text and two names.
 const RENDERING: usize = 64;
 
+/// Bytes of a listener's name that an operator is shown.
+pub const LABEL_BYTES: usize = 20;
+
 /// Bytes that an entry of a private queue takes beside its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
@@ -308,6 +311,9 @@ impl Bound {
 pub struct Config<'a> {
     /// The listeners: [`ListenerId`] is the index.
     pub listeners: &'a [Listener],
+    /// What the listeners are called, in the same order, for the operator: up to
+    /// [`LABEL_BYTES`] each are shown. Empty, or left out at the end, for those without a name.
+    pub labels: &'a [&'a str],
     /// What names may be, and which look alike.
     pub names: NameRules,
     /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
@@ -333,6 +339,7 @@ impl Config<'_> {
     pub const fn new(listeners: &[Listener]) -> Config<'_> {
         Config {
             listeners,
+            labels: &[],
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,
@@ -342,6 +349,11 @@ impl Config<'_> {
             flush_ms: 3_000,
             origin: 0,
         }
+    }
+
+    /// What the operator calls a listener; empty if it has no name.
+    pub(crate) fn label(&self, id: ListenerId) -> &str {
+        self.labels.get(usize::from(id.0)).copied().unwrap_or_default()
     }
 
     pub(crate) fn listener(&self, id: ListenerId) -> Option<&Listener> {
