@@ -91,6 +91,31 @@ pub enum LimitsError {
     Storage(&'static str),
 }
 
+impl core::fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            LimitsError::OutOfRange(limit) => write!(f, "the limit of {limit} is 0, or too high"),
+            LimitsError::NotPowerOfTwo(limit) => write!(f, "the limit of {limit} is no power of two"),
+            LimitsError::LogTooSmall { least } => write!(f, "a log needs at least {least} bytes"),
+            LimitsError::QueueTooSmall { least } => {
+                write!(f, "a queue needs at least {least} bytes, and has 1 GiB at the most")
+            }
+            LimitsError::NotBuiltIn(protocol) => {
+                let feature = if *protocol == Protocol::Console { "console" } else { "relay" };
+                write!(f, "this build lacks the feature `{feature}`")
+            }
+            LimitsError::NoBounds => f.write_str("rates and limits by address need the feature `large`"),
+            LimitsError::NoSuchRelay => f.write_str("a relay shares a room that there is not"),
+            LimitsError::TooFewRooms => {
+                f.write_str("the lobby and each relay take a room, and there are fewer")
+            }
+            LimitsError::Storage(slice) => write!(f, "the storage has too few {slice}"),
+        }
+    }
+}
+
+impl core::error::Error for LimitsError {}
+
 impl Limits {
     /// Bytes of the longest record or reply.
     pub const fn longest(&self) -> usize {

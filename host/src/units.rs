@@ -1,5 +1,6 @@
 //! Values with units, as they are written on the command line: sizes and durations.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A unit of size: its names, and how many bytes it has.
@@ -37,12 +38,43 @@ pub fn size(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| format!("{text}: the number {digits} is too large; a size is less than 16777216 TiB"))
 }
 
+/// Reads a whole number of this range.
+///
+/// # Errors
+/// Says what is wrong with `text`, and what would be right.
+pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    within(
+        text.parse().map_err(|_| format!("write a whole number, as in {}", range.end().min(&1000)))?,
+        range,
+    )
+}
+
+/// Reads a size of this range, as [`size`] does.
+///
+/// # Errors
+/// Says what is wrong with `text`, and what would be right.
+pub fn size_within(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    within(size(text)?, range)
+}
+
+fn within(number: u64, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let (least, most) = range.into_inner();
+    if number < u64::from(least) {
+        return Err(format!("{number} is too low; {least} is the least"));
+    }
+    u32::try_from(number)
+        .ok()
+        .filter(|number| *number <= most)
+        .ok_or_else(|| format!("{number} is too high; {most} is the most"))
+}
+
 /// Reads a time such as `5s`, `200ms` or `1m 30s`, which is short enough for a hub to count.
 ///
 /// # Errors
 /// Says what is wrong with `text`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "write a number and a unit, as in 200ms, 5s or 1m 30s".to_owned())?;
     if duration.as_millis() > u128::from(u32::MAX) {
         return Err("that is longer than 49 days".into());
     }
@@ -108,9 +140,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_out_of_its_range_is_told_with_the_range() {
+        assert_eq!(number("16", 16..=1000), Ok(16));
+        assert_eq!(number("15", 16..=1000), Err("15 is too low; 16 is the least".into()));
+        assert_eq!(number("1001", 1..=1000), Err("1001 is too high; 1000 is the most".into()));
+        assert_eq!(number("x", 1..=250), Err("write a whole number, as in 250".into()));
+        assert_eq!(number("-1", 1..=u32::MAX), Err("write a whole number, as in 1000".into()));
+        assert_eq!(size_within("1k", 16..=1024), Ok(1024));
+        assert_eq!(size_within("1M", 16..=1024), Err("1048576 is too high; 1024 is the most".into()));
+    }
+
+    #[test]
     fn a_duration_is_one_that_a_hub_can_count() {
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        let what_is_right = "write a number and a unit, as in 200ms, 5s or 1m 30s";
+        assert_eq!(duration("soon"), Err(what_is_right.into()));
         assert_eq!(duration("50d"), Err("that is longer than 49 days".into()));
         assert_eq!(positive_duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(positive_duration("0s"), Err("that is no time at all".into()));
