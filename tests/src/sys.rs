@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use libc::{c_int, rlimit, socklen_t};
 
-pub use libc::{POLLIN, POLLOUT, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, pollfd};
+pub use libc::{
+    POLLIN, POLLOUT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2,
+    pollfd,
+};
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
