@@ -220,6 +220,14 @@ impl<'a> Hub<'a> {
         Some((conn.cause, core::str::from_utf8(reason).unwrap_or_default()))
     }
 
+    /// How many messages a connection has missed and was not told of yet, and a number that tells this
+    /// gap from its others; `None` if it has missed none. [`Stats::lagged`] tells whether anybody's has
+    /// changed.
+    pub fn missed(&self, conn: ConnId) -> Option<(u32, u64)> {
+        let gap = self.x.conn(self.x.find(conn)?).gap;
+        gap.open.then_some((gap.missed, gap.seq))
+    }
+
     /// The sizes that it was given.
     pub fn limits(&self) -> &Limits {
         &self.x.limits
