@@ -12,6 +12,7 @@ pub mod imports;
 pub mod joined;
 pub mod lines;
 pub mod model;
+pub mod outbox;
 #[cfg(feature = "programs")]
 pub mod over_tcp;
 #[cfg(feature = "programs")]

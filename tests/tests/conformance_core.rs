@@ -81,7 +81,7 @@ impl Driver for InSimulator<'_> {
     }
 
     fn half_close(&mut self, client: ClientId) {
-        self.peers[client].finish();
+        self.peers[client].outbox.end();
         self.run();
     }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::lines::Lines;
 use parlour_tests::server::{Driver, Server, binary};

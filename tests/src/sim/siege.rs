@@ -114,8 +114,7 @@ impl Attacker {
             Habit::Talks(line) => {
                 while peer.receive(world, usize::MAX) {}
                 if peer.outbox.is_empty() && now.is_multiple_of(LINE_MS) {
-                    peer.outbox.resize(line - 1, b'x');
-                    peer.outbox.push_back(b'\n');
+                    peer.outbox.extend(std::iter::repeat_n(b'x', line - 1).chain([b'\n']));
                 }
                 peer.send(world);
             }
