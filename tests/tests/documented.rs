@@ -1,5 +1,5 @@
-//! docs/limits.md says what the program does: its figures are those of `parlour serve --help`
-//! and of the source, and a client that reaches them is treated as it says.
+//! What the pages say is so. The limits in docs/limits.md are those of `parlour serve --help` and of
+//! the source, and a client that reaches one is treated as the page says. Links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -154,4 +154,26 @@ fn a_connection_has_so_many_rooms() {
     traveller.wait_for("-- you are in beyond");
     talker.wait_for("-- guest-1 joined");
     talker.wait_for("<guest-1> here at last");
+}
+
+#[test]
+fn links_lead_to_files_that_there_are() {
+    let folders = ["", "docs", "benchmarks", "firmware"].map(|folder| root().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder of the workspace"));
+    let paths = entries.map(|entry| entry.expect("its entries").path());
+    let pages: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
+    assert!(pages.len() >= 8, "{pages:?}");
+    let mut count = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("text");
+        for rest in text.split("](").skip(1) {
+            let link = rest.split([')', '#']).next().unwrap_or_default();
+            if !link.is_empty() && !link.contains("://") {
+                let target = page.parent().expect("a folder").join(link);
+                assert!(target.exists(), "{} links to {link}, which is not there", page.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 10, "{count} links");
 }
