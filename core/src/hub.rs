@@ -200,7 +200,7 @@ impl<'a> Hub<'a> {
         self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
 
-    /// The limits of this hub.
+    /// The sizes that it was given.
     pub fn limits(&self) -> &Limits {
         &self.x.limits
     }

@@ -307,7 +307,7 @@ impl Bound {
 pub struct Config<'a> {
     /// The listeners: [`ListenerId`] is the index.
     pub listeners: &'a [Listener],
-    /// Which names are allowed, and which look alike.
+    /// What names may be, and which look alike.
     pub names: NameRules,
     /// Lines that greet a new chat client, separated by LF; empty for none.
     pub greeting: &'a str,
