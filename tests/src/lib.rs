@@ -16,6 +16,8 @@ pub mod outbox;
 #[cfg(feature = "programs")]
 pub mod over_tcp;
 #[cfg(feature = "programs")]
+pub mod picture;
+#[cfg(feature = "programs")]
 pub mod programs;
 pub mod seeds;
 #[cfg(feature = "programs")]

@@ -1,6 +1,5 @@
-//! Finding connections by name and by address, and rooms by name, in a time that grows with the
-//! logarithm of their number. A build without the feature `large` has `scan.rs` in place of
-//! this file.
+//! Finds connections by name and by address, and rooms by name. The time grows with the logarithm
+//! of their number. A build without the feature `large` has `scan.rs` in place of this file.
 
 use super::Exchange;
 use crate::conn::{NONE, Slot};

@@ -1,5 +1,5 @@
 //! The lines of the chat protocol: bytes made into lines, lines made harmless,
-//! what kind of line each one is (README, rule 7), and how one's own look. It
+//! what kind of line each one is (docs/protocol.md, rule 7), and how one's own look. It
 //! knows no descriptor and no colours.
 
 use crate::output::neutral;

@@ -3,8 +3,8 @@
 //! (`session`) and the plain pipe for scripts and for terminals that know no
 //! escape sequences (`pipe`).
 //!
-//! The client knows the chat protocol's lines (README, "The rules of the chat
-//! protocol") and nothing of the hub.
+//! The client knows the chat protocol's lines (docs/protocol.md) and nothing of
+//! the hub.
 
 mod commands;
 mod connection;

@@ -204,7 +204,7 @@ impl Member {
     }
 }
 
-/// What an attacker may know of the room's patience: README, rule 21.
+/// What an attacker may know of the room's patience: docs/protocol.md, rule 21.
 #[derive(Debug)]
 struct Shadow {
     /// In sixteenths of a ms.
