@@ -2,6 +2,7 @@
 //!
 //! Each step waits until alice's screen shows it, so that the order is always the same.
 
+use crate::chat::Talk;
 use crate::client::Client;
 use crate::joined::join;
 use crate::server::Server;
