@@ -3,7 +3,7 @@
 //!
 //! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
 //! `poll`. `bench` is the load generator, and knows no server but by its `address`. `output` has
-//! what goes to the standard streams; `sys` is the only place with `unsafe`.
+//! what goes to the standard streams, `units` reads sizes and durations; `sys` is the only place with `unsafe`.
 
 mod address;
 pub mod bench;
@@ -13,5 +13,6 @@ pub mod output;
 mod poll;
 pub mod serve;
 mod sys;
+pub mod units;
 
 pub use self::address::Address;

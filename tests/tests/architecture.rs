@@ -32,13 +32,14 @@ const CORE: [&str; 21] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 9] = [
+const HOST: [(&str, &[&str]); 10] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
+    ("units", &[]),
     ("output", &[]),
     ("poll", &["sys"]),
-    ("serve", &["address", "names", "output", "poll", "sys"]),
+    ("serve", &["address", "names", "output", "poll", "sys", "units"]),
     ("join", &["address", "output", "poll", "sys"]),
     ("bench", &["address", "output", "sys"]),
     ("main", &["output", "serve", "join", "bench"]),

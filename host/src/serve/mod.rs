@@ -8,7 +8,6 @@ mod listener;
 mod relay;
 mod server;
 mod socket_file;
-mod units;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -28,11 +27,11 @@ use self::inherited::Inherited;
 use self::listener::Listener;
 use self::relay::RelayAddress;
 use self::server::{Parts, Server};
-use self::units::{duration, positive_duration};
 use crate::address::Address;
 use crate::output::complain;
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
+use crate::units::{duration, positive_duration};
 
 /// Descriptors beside those of connections and listeners: the standard ones,
 /// the signal pipe, the console's, the poller's, and a few to spare.

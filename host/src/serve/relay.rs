@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parlour_core::{Direction, ListenerId, RelayRules};
 
-use super::units::duration;
 use crate::address::Address;
+use crate::units::duration;
 
 /// Where a relay listens, and how its clients take part.
 #[derive(Clone, Debug, PartialEq, Eq)]
