@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -91,6 +92,16 @@ pub fn found(name: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
+}
+
+/// The load generator `parlour-bench`: what `PARLOUR_BENCH_BIN` names, or else built here, as users
+/// build it, once for each test program.
+pub fn bench() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match env::var_os("PARLOUR_BENCH_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build("parlour-bench", "parlour-bench", "release"),
+    })
 }
 
 /// Builds a program of this workspace, as users build it; returns its path.

@@ -1,11 +1,13 @@
-//! `parlour bench`: it finds no faults in a server that has none, and names each
+//! `parlour-bench`: it finds no faults in a server that has none, and names each
 //! fault of servers that are made to have it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use parlour_tests::programs;
 use parlour_tests::server::{Ended, Server};
 use serde_json::Value;
 
@@ -14,7 +16,9 @@ const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
 
 fn bench(args: &[&str]) -> Ended {
     let short = if args.contains(&"--duration") { &[] } else { &SHORT[..] };
-    Server::run(&[&["bench"], short, args].concat())
+    let mut command = Command::new(programs::bench());
+    command.args(short).args(args).stdin(Stdio::null());
+    Server::run_command(command)
 }
 
 /// The reports of a run and its exit code.
@@ -147,12 +151,25 @@ fn what_cannot_be_measured_is_said_in_one_line() {
         let ended = bench(&[&args[..], &patience].concat());
         let last = ended.stderr.last().map(String::as_str).unwrap_or_default();
         assert!(
-            last.starts_with("parlour: fan") || last.starts_with("parlour: echo"),
+            last.starts_with("parlour-bench: fan") || last.starts_with("parlour-bench: echo"),
             "{args:?}: {ended:#?}"
         );
         assert!(last.contains(words), "{args:?}: {ended:#?}");
         assert_eq!(ended.code, Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn the_server_says_where_the_load_generator_is() {
+    for args in [&["bench"][..], &["bench", "5000", "fan:3", "--json"], &["bench", "--help"]] {
+        let ended = Server::run(args);
+        let [line] = &ended.stderr[..] else { panic!("{args:?}: {ended:#?}") };
+        assert!(line.contains("cargo install --path host/bench"), "{line}");
+        assert!(line.contains("cargo run --release -p parlour-bench -- ADDR"), "{line}");
+        assert_eq!((ended.stdout, ended.code), (vec![], Some(2)), "{args:?}");
+    }
+    let help = Server::run(&["--help"]).stdout.join("\n");
+    assert!(!help.contains("bench"), "{help}");
 }
 
 /// What a server makes of line number so-and-so for one client: the bytes that it gets now.

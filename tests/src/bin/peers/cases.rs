@@ -1,6 +1,6 @@
 //! What the servers are put through: a table.
 
-use parlour::bench::{Kind, Work};
+use parlour_bench::{Kind, Work};
 
 use crate::peer::{Peer, Service};
 

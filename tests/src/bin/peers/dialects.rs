@@ -3,7 +3,7 @@
 //! these protocols pass a message on in a line of its own or at a line's end, where
 //! the load generator finds it.
 
-use parlour::bench::Dialect;
+use parlour_bench::Dialect;
 
 /// Bytes of a line that IRC takes: 512 (RFC 2812, section 2.3), less what stands
 /// before a message when it is passed on.

@@ -8,7 +8,7 @@
 //! markdown, chart, plots      how that is shown
 //! ```
 //!
-//! The measuring itself is `parlour bench`'s.
+//! The measuring itself is `parlour_bench`'s.
 
 mod cases;
 mod chart;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use parlour::bench::{self, Plan};
+use parlour_bench::Plan;
 use parlour_tests::sys;
 
 use crate::cases::Case;
@@ -129,7 +129,7 @@ impl Options {
             ..Results::default()
         };
         let peers = self.peers(&mut results);
-        bench::pin_to_cpu(self.load_cpu).map_err(|error| error.to_string())?;
+        parlour_bench::pin_to_cpu(self.load_cpu).map_err(|error| error.in_full())?;
         let wanted = |case: &Case| self.case.is_empty() || self.case.iter().any(|name| case.is_called(name));
         let cases: Vec<_> = cases::all().into_iter().filter(wanted).collect();
         for round in 0..self.rounds {
@@ -172,7 +172,7 @@ impl Options {
     fn run(&self, case: &Case, peer: &Peer, round: u32, place: &str) -> Run {
         let outcome = self.report(case, peer, place);
         let shown = match &outcome {
-            Ok(report) => bench::tables(std::slice::from_ref(report)),
+            Ok(report) => parlour_bench::tables(std::slice::from_ref(report)),
             Err(error) => format!("{error}\n"),
         };
         eprint!("{}, {}: {place}\n{shown}\n", peer.name, case.name());
@@ -185,7 +185,7 @@ impl Options {
         }
     }
 
-    fn report(&self, case: &Case, peer: &Peer, place: &str) -> Result<bench::Report, String> {
+    fn report(&self, case: &Case, peer: &Peer, place: &str) -> Result<parlour_bench::Report, String> {
         let server = peer.start(self.server_cpu)?;
         let plan = Plan {
             dialect: (peer.dialect)(case.line),
@@ -205,6 +205,6 @@ impl Options {
                 eprintln!("{}, {}: {place}: {text}", peer.name, case.name());
             }
         };
-        bench::measure(&plan, &progress).map_err(|error| error.to_string())
+        parlour_bench::measure(&plan, &progress).map_err(|error| error.in_full())
     }
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use parlour::Address;
-use parlour::bench::{Dialect, LONGEST_LINE};
+use parlour_bench::{Dialect, LONGEST_LINE};
 use parlour_tests::server;
 use parlour_tests::sys;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use parlour::bench::Report;
+use parlour_bench::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::cases::Case;

@@ -7,36 +7,36 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use memchr::memchr;
 
-use super::dialect::Dialect;
 use super::ledger::{Audience, Ledger};
 use super::line::Lines;
 use super::pace::Pace;
 use super::stream::Stream;
+use crate::plan::Dialect;
 
 /// The longest latency that can be told from a longer one, in nanoseconds.
 const LONGEST_LATENCY: u64 = 600_000_000_000;
 
 /// All that is known of the lines of a run.
 #[derive(Debug)]
-pub(super) struct Book {
-    pub(super) lines: Lines,
-    pub(super) ledger: Ledger,
-    pub(super) pace: Pace,
+pub(crate) struct Book {
+    pub(crate) lines: Lines,
+    pub(crate) ledger: Ledger,
+    pub(crate) pace: Pace,
     /// Set where one alone sends, as fast as it goes.
-    pub(super) stream: Option<Stream>,
+    pub(crate) stream: Option<Stream>,
     /// Latencies in nanoseconds, of the first sender's lines from this number on.
-    pub(super) latency: Option<(u64, Histogram<u64>)>,
+    pub(crate) latency: Option<(u64, Histogram<u64>)>,
     /// Who has received something since the last feeding.
-    pub(super) heard: Vec<usize>,
+    pub(crate) heard: Vec<usize>,
     /// The last line of the server's own.
-    pub(super) said: Vec<u8>,
+    pub(crate) said: Vec<u8>,
     answer: fn(&[u8]) -> Option<Vec<u8>>,
     receivers: usize,
 }
 
 impl Book {
     /// Of `receivers`, the first `senders` of whom send.
-    pub(super) fn new(
+    pub(crate) fn new(
         lines: Lines,
         (receivers, senders): (usize, usize),
         audience: Audience,
@@ -57,14 +57,14 @@ impl Book {
     }
 
     /// Records from the next line on how long it takes.
-    pub(super) fn record_latency(&mut self) {
+    pub(crate) fn record_latency(&mut self) {
         let histogram = Histogram::new_with_bounds(1, LONGEST_LATENCY, 3).expect("bounds in order");
         self.latency = Some((self.ledger.sent(0), histogram));
     }
 
     /// Takes the whole lines at the front of `bytes`; returns how many bytes these
     /// are. Answers go to `reply`.
-    pub(super) fn received(&mut self, client: usize, bytes: &[u8], reply: &mut Vec<u8>) -> usize {
+    pub(crate) fn received(&mut self, client: usize, bytes: &[u8], reply: &mut Vec<u8>) -> usize {
         let now = Instant::now();
         let mut at = 0;
         loop {

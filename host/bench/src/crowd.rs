@@ -2,14 +2,16 @@
 //! out, none ever blocking. It knows no lines.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use parlour::Address;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::BenchError;
-use crate::address::Address;
-use crate::sys::{self, EpollEvent};
+use crate::error::BenchError;
 
 /// How long the server may take to let somebody in.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -24,7 +26,7 @@ const SMALL_BUFFER: usize = 1;
 
 /// What a client does with what the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Habit {
+pub(crate) enum Habit {
     Reads,
     /// Reads nothing, and has the system keep little of it.
     Stalls,
@@ -49,15 +51,13 @@ impl Client {
 }
 
 /// All connections of a run, numbered from 0.
-#[derive(Debug)]
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     address: Address,
     targets: Vec<SockAddr>,
     clients: Vec<Client>,
     epoll: OwnedFd,
-    /// For each descriptor, whose it is.
-    owners: Vec<usize>,
-    ready: Vec<EpollEvent>,
+    /// What the last wait brought.
+    ready: Vec<Event>,
     buffer: Vec<u8>,
     /// Whom the server has closed since somebody last looked.
     closed: Vec<usize>,
@@ -65,23 +65,22 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Nobody yet, of those who will connect to `address`.
-    pub(super) fn new(address: &Address) -> Result<Self, BenchError> {
+    pub(crate) fn new(address: &Address) -> Result<Self, BenchError> {
         let targets = address.resolve();
         let targets = targets.map_err(|error| BenchError::Connect(address.clone(), 0, error))?;
         Ok(Self {
             address: address.clone(),
             targets,
             clients: Vec::new(),
-            epoll: sys::epoll_create().map_err(|error| BenchError::System("epoll_create", error))?,
-            owners: Vec::new(),
-            ready: vec![EpollEvent { events: 0, u64: 0 }; EVENTS],
+            epoll: epoll::create(CreateFlags::CLOEXEC).map_err(failed("epoll_create"))?,
+            ready: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS],
             buffer: vec![0; LONGEST_REST + CHUNK],
             closed: Vec::new(),
         })
     }
 
     /// Connects one more, and returns its number. Waits until the server's system has taken it.
-    pub(super) fn connect(&mut self, habit: Habit) -> Result<usize, BenchError> {
+    pub(crate) fn connect(&mut self, habit: Habit) -> Result<usize, BenchError> {
         let number = self.clients.len();
         let mut result = Err(io::Error::new(ErrorKind::NotFound, "no address of that name"));
         for at in 0..self.targets.len() {
@@ -100,7 +99,7 @@ impl Crowd {
 
     /// Connects `client` anew, whom the server has closed, without a wait: the others are
     /// being measured. Returns whether it may have got in; else it stays away.
-    pub(super) fn connect_again(&mut self, client: usize) -> Result<bool, BenchError> {
+    pub(crate) fn connect_again(&mut self, client: usize) -> Result<bool, BenchError> {
         let habit = self.clients[client].habit;
         let Ok(socket) = open(&self.targets[0], habit, Wait::Never) else { return Ok(false) };
         self.watch(&socket, habit, client)?;
@@ -109,44 +108,38 @@ impl Crowd {
     }
 
     /// What happens at `socket` is from now on told of the client `number`.
-    fn watch(&mut self, socket: &Socket, habit: Habit, number: usize) -> Result<(), BenchError> {
-        let fd = socket.as_raw_fd();
-        sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_ADD, fd, events(habit, false))
-            .map_err(|error| BenchError::System("epoll_ctl", error))?;
-        if self.owners.len() <= fd as usize {
-            self.owners.resize(fd as usize + 1, 0);
-        }
-        self.owners[fd as usize] = number;
-        Ok(())
+    fn watch(&self, socket: &Socket, habit: Habit, number: usize) -> Result<(), BenchError> {
+        let number = EventData::new_u64(number as u64);
+        epoll::add(&self.epoll, socket, number, events(habit, false)).map_err(failed("epoll_ctl"))
     }
 
     /// Ends the connection of `client`.
-    pub(super) fn leave(&mut self, client: usize) {
+    pub(crate) fn leave(&mut self, client: usize) {
         self.clients[client].socket = None;
     }
 
     /// Whether `client` is still connected.
-    pub(super) fn is_open(&self, client: usize) -> bool {
+    pub(crate) fn is_open(&self, client: usize) -> bool {
         self.clients[client].socket.is_some()
     }
 
     /// Whom the server has closed since this was last asked.
-    pub(super) fn take_closed(&mut self) -> Vec<usize> {
+    pub(crate) fn take_closed(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.closed)
     }
 
     /// What `client` is about to send; it goes out by `flush`.
-    pub(super) fn outbox(&mut self, client: usize) -> &mut Vec<u8> {
+    pub(crate) fn outbox(&mut self, client: usize) -> &mut Vec<u8> {
         &mut self.clients[client].outbox
     }
 
     /// Whether the system has taken all that `client` sent.
-    pub(super) fn is_flushed(&self, client: usize) -> bool {
+    pub(crate) fn is_flushed(&self, client: usize) -> bool {
         self.clients[client].outbox.is_empty()
     }
 
     /// Sends what `client` has, as far as it goes without waiting.
-    pub(super) fn flush(&mut self, number: usize) -> Result<(), BenchError> {
+    pub(crate) fn flush(&mut self, number: usize) -> Result<(), BenchError> {
         let client = &mut self.clients[number];
         let Some(socket) = &mut client.socket else { return Ok(()) };
         while client.sent < client.outbox.len() {
@@ -165,9 +158,8 @@ impl Crowd {
         let waits = !client.outbox.is_empty();
         if waits != client.waits_to_write {
             client.waits_to_write = waits;
-            let events = events(client.habit, waits);
-            sys::epoll_ctl(self.epoll.as_fd(), libc::EPOLL_CTL_MOD, socket.as_raw_fd(), events)
-                .map_err(|error| BenchError::System("epoll_ctl", error))?;
+            let (number, events) = (EventData::new_u64(number as u64), events(client.habit, waits));
+            epoll::modify(&self.epoll, socket, number, events).map_err(failed("epoll_ctl"))?;
         }
         Ok(())
     }
@@ -176,19 +168,20 @@ impl Crowd {
     /// whole milliseconds, and does it once for everybody: sends, and hands what came to `received`, which gets
     /// the client, the bytes since the last line that it took, and a place for an answer, and
     /// returns how many of the bytes it took.
-    pub(super) fn turn(
+    pub(crate) fn turn(
         &mut self,
         timeout: Duration,
         mut received: impl FnMut(usize, &[u8], &mut Vec<u8>) -> usize,
     ) -> Result<(), BenchError> {
         let mut ready = std::mem::take(&mut self.ready);
-        let count = match sys::epoll_wait(self.epoll.as_fd(), &mut ready, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            result => result.map_err(|error| BenchError::System("epoll_wait", error))?,
+        let time = Timespec::try_from(timeout).ok();
+        let count = match epoll::wait(&self.epoll, &mut ready[..], time.as_ref()) {
+            Err(Errno::INTR) => 0,
+            result => result.map_err(failed("epoll_wait"))?,
         };
         for event in &ready[..count] {
-            let (client, events) = (self.owners[event.u64 as usize], event.events);
-            let comes = events & !WRITE != 0;
+            let (client, events) = (event.data.u64() as usize, event.flags);
+            let comes = !(events - EventFlags::OUT).is_empty();
             if comes && self.clients[client].habit == Habit::Stalls {
                 self.lose(client);
             } else if comes {
@@ -231,12 +224,14 @@ impl Crowd {
     }
 }
 
-const WRITE: u32 = libc::EPOLLOUT as u32;
+fn failed(call: &'static str) -> impl Fn(Errno) -> BenchError {
+    move |error| BenchError::System(call, error.into())
+}
 
-fn events(habit: Habit, writes: bool) -> u32 {
-    // What comes to somebody who does not read is of no interest, but that the server goes is.
-    let read = if habit == Habit::Reads { libc::EPOLLIN } else { libc::EPOLLRDHUP };
-    if writes { read as u32 | WRITE } else { read as u32 }
+fn events(habit: Habit, writes: bool) -> EventFlags {
+    // A client that does not read has no interest in bytes, but must notice that the server left.
+    let read = if habit == Habit::Reads { EventFlags::IN } else { EventFlags::RDHUP };
+    if writes { read | EventFlags::OUT } else { read }
 }
 
 /// For how long somebody who connects waits.
@@ -259,7 +254,7 @@ fn open(target: &SockAddr, habit: Habit, wait: Wait) -> io::Result<Socket> {
     if wait == Wait::Never {
         socket.set_nonblocking(true)?;
         match socket.connect(target) {
-            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => return Err(error),
             _ => return Ok(socket),
         }
     }

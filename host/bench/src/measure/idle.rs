@@ -5,11 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::crowd::{Crowd, Habit};
-use super::line::{Id, Lines, Verdict};
-use super::process::Process;
-use super::report::{Idle, Join, Report, Sample};
-use super::{BenchError, Plan, Progress};
+use super::Progress;
+use crate::crowd::{Crowd, Habit};
+use crate::error::BenchError;
+use crate::lines::{Id, Lines, Verdict};
+use crate::plan::Plan;
+use crate::process::Process;
+use crate::report::{Idle, Join, Report, Sample};
 
 /// Joins that are tried, of which the median counts.
 const JOINS: u32 = 15;

@@ -28,14 +28,14 @@ pub const LONGEST_LINE: usize = 16 * 1024;
 
 /// Who sent a line, and which of its lines it is, both from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id {
-    pub(super) sender: u32,
-    pub(super) number: u64,
+pub(crate) struct Id {
+    pub(crate) sender: u32,
+    pub(crate) number: u64,
 }
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Every byte is as it was sent.
     Whole(Id),
     /// Bytes are missing.
@@ -46,7 +46,7 @@ pub(super) enum Verdict {
 
 /// The lines of one run, all of one length.
 #[derive(Clone, Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     mark: [u8; MARK],
     finder: Finder<'static>,
     /// Bytes of a line without its LF.
@@ -57,7 +57,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// The lines of run `run`, of `bytes` bytes with their LF.
-    pub(super) fn new(run: u16, bytes: usize) -> Self {
+    pub(crate) fn new(run: u16, bytes: usize) -> Self {
         let len = bytes.clamp(SHORTEST_LINE, LONGEST_LINE) - 1;
         let mut mark = *b"bench-aaaa-";
         write_digits(&mut mark[6..10], run.into());
@@ -66,7 +66,7 @@ impl Lines {
     }
 
     /// Appends a line, without LF.
-    pub(super) fn write(&self, id: Id, to: &mut Vec<u8>) {
+    pub(crate) fn write(&self, id: Id, to: &mut Vec<u8>) {
         let mut head = *b"bench-aaaa-aaaa-aaaaaaaaaaaaaaaa-";
         head[..MARK].copy_from_slice(&self.mark);
         write_digits(&mut head[MARK..MARK + 4], id.sender.into());
@@ -82,7 +82,7 @@ impl Lines {
 
     /// Says what there is of this run in a line that came, without its LF;
     /// nothing, if it is the server's own.
-    pub(super) fn inspect(&self, line: &[u8], mut found: impl FnMut(Verdict)) -> bool {
+    pub(crate) fn inspect(&self, line: &[u8], mut found: impl FnMut(Verdict)) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // As good as all lines end with what was sent, after a name or nothing. In so
         // few bytes there is no other line that could be read.

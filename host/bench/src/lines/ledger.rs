@@ -57,7 +57,7 @@ impl fmt::Display for Faults {
 
 /// Who is to get a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     /// Everybody but its sender.
     Others,
     /// Everybody: some servers send a client its own lines too.
@@ -69,17 +69,17 @@ pub(super) enum Audience {
 /// A line that came: of whose lines the receiver now has the first `after`,
 /// where it had the first `before`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub(super) id: Id,
-    pub(super) before: u64,
-    pub(super) after: u64,
+pub(crate) struct Arrival {
+    pub(crate) id: Id,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
 }
 
 /// Counts lines, by receiver and sender.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     senders: usize,
-    pub(super) audience: Audience,
+    pub(crate) audience: Audience,
     /// For each sender: how many lines it has sent.
     sent: Vec<u64>,
     /// For each receiver and sender: the number that comes next.
@@ -88,14 +88,14 @@ pub(super) struct Ledger {
     missing: HashMap<(usize, u32), BTreeSet<u64>>,
     /// While it is being found out who gets what, nothing is a fault.
     probing: bool,
-    pub(super) faults: Faults,
+    pub(crate) faults: Faults,
     /// Lines that came whole.
-    pub(super) deliveries: u64,
+    pub(crate) deliveries: u64,
 }
 
 impl Ledger {
     /// For `receivers` of which the first `senders` send. It is probing.
-    pub(super) fn new(receivers: usize, senders: usize, audience: Audience) -> Self {
+    pub(crate) fn new(receivers: usize, senders: usize, audience: Audience) -> Self {
         Self {
             senders,
             audience,
@@ -108,29 +108,29 @@ impl Ledger {
         }
     }
 
-    pub(super) fn senders(&self) -> usize {
+    pub(crate) fn senders(&self) -> usize {
         self.senders
     }
 
     /// How many lines `sender` has sent.
-    pub(super) fn sent(&self, sender: usize) -> u64 {
+    pub(crate) fn sent(&self, sender: usize) -> u64 {
         self.sent[sender]
     }
 
     /// The number of the next line of `sender`, which goes out now.
-    pub(super) fn send(&mut self, sender: usize) -> Id {
+    pub(crate) fn send(&mut self, sender: usize) -> Id {
         let number = self.sent[sender];
         self.sent[sender] += 1;
         Id { sender: sender as u32, number }
     }
 
     /// The number that `receiver` gets next from `sender`.
-    pub(super) fn next(&self, receiver: usize, sender: usize) -> u64 {
+    pub(crate) fn next(&self, receiver: usize, sender: usize) -> u64 {
         self.next[receiver * self.senders + sender]
     }
 
     /// Whether `receiver` is to get what `sender` sends.
-    pub(super) fn expects(&self, receiver: usize, sender: usize) -> bool {
+    pub(crate) fn expects(&self, receiver: usize, sender: usize) -> bool {
         match self.audience {
             Audience::Others => receiver != sender,
             Audience::All => true,
@@ -140,7 +140,7 @@ impl Ledger {
 
     /// From now on everything counts. All go on with the same number, and what
     /// was sent so far counts as received.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let first = self.sent.iter().copied().max().unwrap_or(0);
         self.sent.fill(first);
         self.next.fill(first);
@@ -149,14 +149,14 @@ impl Ledger {
     }
 
     /// Enters `count` whole lines of `sender` that came in order.
-    pub(super) fn take_many(&mut self, receiver: usize, sender: usize, count: u64) {
+    pub(crate) fn take_many(&mut self, receiver: usize, sender: usize, count: u64) {
         self.next[receiver * self.senders + sender] += count;
         self.deliveries += count;
     }
 
     /// Enters what was found in a line that came. Returns which it was, if that
     /// could be read and was not known already.
-    pub(super) fn take(&mut self, receiver: usize, verdict: Verdict) -> Option<Arrival> {
+    pub(crate) fn take(&mut self, receiver: usize, verdict: Verdict) -> Option<Arrival> {
         let id = match verdict {
             Verdict::Whole(id) => Some(id),
             Verdict::Cut(id) | Verdict::Corrupt(id) => id,
@@ -198,13 +198,13 @@ impl Ledger {
     }
 
     /// How many lines `receiver` has yet to get, those that others overtook not counted.
-    pub(super) fn outstanding(&self, receiver: usize) -> u64 {
+    pub(crate) fn outstanding(&self, receiver: usize) -> u64 {
         let senders = (0..self.senders).filter(|&sender| self.expects(receiver, sender));
         senders.map(|sender| self.sent[sender] - self.next(receiver, sender)).sum()
     }
 
     /// What never came to `receiver` is lost.
-    pub(super) fn close(&mut self, receiver: usize) {
+    pub(crate) fn close(&mut self, receiver: usize) {
         let overtaken: usize = (0..self.senders)
             .filter(|&sender| self.expects(receiver, sender))
             .filter_map(|sender| self.missing.get(&(receiver, sender as u32)))

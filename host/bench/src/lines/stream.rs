@@ -11,7 +11,7 @@ const KEPT: u64 = 8192;
 
 /// A ring of the last lines of one sender, as they are expected.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     sender: u32,
     /// What stands before and after each line, once it is known.
     frame: Option<(Vec<u8>, Vec<u8>)>,
@@ -23,13 +23,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(sender: u32) -> Self {
+    pub(crate) fn new(sender: u32) -> Self {
         Self { sender, frame: None, len: 0, ring: Vec::new(), end: 0 }
     }
 
     /// Learns from a whole line that came what this server puts around lines.
     /// `line` is with its line end.
-    pub(super) fn learn(&mut self, line: &[u8], lines: &Lines, id: Id) {
+    pub(crate) fn learn(&mut self, line: &[u8], lines: &Lines, id: Id) {
         if self.frame.is_some() || id.sender != self.sender {
             return;
         }
@@ -45,7 +45,7 @@ impl Stream {
 
     /// How many lines at the front of `bytes` are those from `next` on, of which
     /// there are `sent`, and how many bytes these are.
-    pub(super) fn matching(&mut self, bytes: &[u8], lines: &Lines, next: u64, sent: u64) -> (u64, usize) {
+    pub(crate) fn matching(&mut self, bytes: &[u8], lines: &Lines, next: u64, sent: u64) -> (u64, usize) {
         if self.frame.is_none() {
             return (0, 0);
         }

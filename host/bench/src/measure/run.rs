@@ -4,16 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::book::Book;
-use super::crowd::{Crowd, Habit};
-use super::ledger::Audience;
-use super::line::Lines;
-use super::pace::{Pace, Rounds, Schedule};
-use super::process::Process;
-use super::report::{Latency, Report, Sample, Stall};
-use super::stream::Stream;
-use super::work::Kind;
-use super::{BenchError, Plan, Progress, idle};
+use super::Progress;
+use crate::crowd::{Crowd, Habit};
+use crate::error::BenchError;
+use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
+use crate::plan::{Kind, Plan};
+use crate::process::Process;
+use crate::report::{Latency, Report, Sample, Stall};
 
 /// The longest wait for the system, so that phases end in time.
 const TURN: Duration = Duration::from_millis(20);
@@ -74,11 +71,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Does the work of `plan`.
-pub(super) fn measure(plan: &Plan, run: u16, progress: Progress<'_>) -> Result<Report, BenchError> {
-    let lines = Lines::new(run, plan.line);
-    if plan.work.kind == Kind::Idle {
-        return idle::measure(plan, &lines, progress);
-    }
+pub(super) fn measure(plan: &Plan, lines: Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
     let mut run = Run::new(plan, lines, progress)?;
     run.connect()?;
     run.probe()?;

@@ -7,7 +7,7 @@ use super::ledger::{Arrival, Ledger};
 
 /// What a work's clients wait for.
 #[derive(Debug)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// The first one, for those who receive: it is at most so many lines ahead
     /// of the slowest, and sends no lines from `end` on.
     Window { ahead: u64, end: u64 },
@@ -22,7 +22,7 @@ pub(super) enum Pace {
 /// How far all have received of all others: in round R are those who have R
 /// lines of everybody, but not R+1. The round of the slowest is everybody's.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(crate) struct Rounds {
     /// How many lines a client may be ahead of the round.
     ahead: u64,
     round: u64,
@@ -35,7 +35,7 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// All who are in the ledger, as it is now.
-    pub(super) fn new(ahead: u64, ledger: &Ledger) -> Self {
+    pub(crate) fn new(ahead: u64, ledger: &Ledger) -> Self {
         let count = ledger.senders();
         let mut rounds = Self { ahead, round: 0, slowest: 0, rounds: vec![0; count], behind: vec![0; count] };
         for client in 0..count {
@@ -59,7 +59,7 @@ impl Rounds {
     }
 
     /// Enters what has arrived.
-    pub(super) fn arrived(&mut self, client: usize, arrival: Arrival, ledger: &Ledger) {
+    pub(crate) fn arrived(&mut self, client: usize, arrival: Arrival, ledger: &Ledger) {
         let round = self.rounds[client];
         if !(arrival.before..arrival.after).contains(&round) {
             return;
@@ -78,14 +78,14 @@ impl Rounds {
     }
 
     /// The number from which on everybody has to wait.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.round + self.ahead
     }
 }
 
 /// Lines at fixed times.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     start: Instant,
     interval: Duration,
     first: u64,
@@ -93,12 +93,12 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// `rate` lines a second from `start` on, the first of which has the number `first`.
-    pub(super) fn new(start: Instant, rate: u32, first: u64) -> Self {
+    pub(crate) fn new(start: Instant, rate: u32, first: u64) -> Self {
         Self { start, interval: Duration::from_secs(1) / rate, first }
     }
 
     /// When line `number` is to be sent.
-    pub(super) fn due(&self, number: u64) -> Instant {
+    pub(crate) fn due(&self, number: u64) -> Instant {
         let interval = self.interval.as_nanos() as u64;
         self.start + Duration::from_nanos(interval * (number - self.first))
     }

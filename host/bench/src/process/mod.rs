@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::sys;
+use rustix::param::clock_ticks_per_second;
 
 /// A process to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Process {
         // The program's name, in parentheses, may hold spaces.
         let fields = stat.rsplit_once(')')?.1.split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Some(Duration::from_millis(ticks * 1000 / sys::clock_ticks()))
+        Some(Duration::from_millis(ticks * 1000 / clock_ticks_per_second()))
     }
 
     /// Its resident memory in bytes, which is without what the kernel holds for

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Faults;
-use super::process::Process;
+use crate::lines::Faults;
+use crate::process::Process;
 
 /// The percentiles that are written down for plots.
 const PERCENTILES: [f64; 18] = [
@@ -70,7 +70,7 @@ pub struct Latency {
 
 impl Latency {
     /// Of latencies in nanoseconds.
-    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |percentile| histogram.value_at_percentile(percentile) as f64 / 1e3;
         Self {
             p50: at(50.0),
@@ -121,7 +121,7 @@ pub struct Join {
 
 /// A moment of a run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     at: Instant,
     deliveries: u64,
     own: Duration,
@@ -130,7 +130,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// This moment.
-    pub(super) fn take(deliveries: u64, server: Option<Process>) -> Self {
+    pub(crate) fn take(deliveries: u64, server: Option<Process>) -> Self {
         Self {
             at: Instant::now(),
             deliveries,
@@ -140,7 +140,7 @@ impl Sample {
     }
 
     /// A report on the time from this moment to `end`, of which nothing else is known.
-    pub(super) fn report(&self, end: &Sample, work: String, line: usize, server: Option<Process>) -> Report {
+    pub(crate) fn report(&self, end: &Sample, work: String, line: usize, server: Option<Process>) -> Report {
         let seconds = (end.at - self.at).as_secs_f64();
         let deliveries = end.deliveries - self.deliveries;
         let used = self.server.zip(end.server).map(|(from, to)| to.saturating_sub(from));
