@@ -98,10 +98,24 @@ pub fn found(name: &str, package: &str) -> PathBuf {
 /// build it, once for each test program.
 pub fn bench() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match env::var_os("PARLOUR_BENCH_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => build("parlour-bench", "parlour-bench", "release"),
+    BINARY
+        .get_or_init(|| named_or("PARLOUR_BENCH_BIN", || build("parlour-bench", "parlour-bench", "release")))
+}
+
+/// The program of `cargo peers`: what `PARLOUR_PEERS_BIN` names, or else built here, once for each
+/// test program.
+pub fn peers() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        named_or("PARLOUR_PEERS_BIN", || {
+            build_with("parlour-bench", "peers", "release", &["--features", "peers"])
+        })
     })
+}
+
+/// The program that a variable of the environment names, or else the one that `build` makes.
+pub fn named_or(variable: &str, build: impl FnOnce() -> PathBuf) -> PathBuf {
+    env::var_os(variable).map_or_else(build, PathBuf::from)
 }
 
 /// Builds a program of this workspace, as users build it; returns its path.
@@ -111,8 +125,13 @@ pub fn bench() -> &'static Path {
 /// When it cannot be built.
 #[must_use]
 pub fn build(package: &str, name: &str, profile: &str) -> PathBuf {
+    build_with(package, name, profile, &[])
+}
+
+fn build_with(package: &str, name: &str, profile: &str, args: &[&str]) -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--profile", profile, "-p", package])
+        .args(args)
         .current_dir(workspace())
         .status()
         .expect("cargo runs");

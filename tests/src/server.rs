@@ -3,7 +3,6 @@
 //!
 //! Knows the command line and the `listening` lines; knows no protocol.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,9 +17,8 @@ use crate::{programs, sys};
 /// build it, once for each test program.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match env::var_os("PARLOUR_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => programs::build("parlour", "parlour", "release"),
+    BINARY.get_or_init(|| {
+        programs::named_or("PARLOUR_BIN", || programs::build("parlour", "parlour", "release"))
     })
 }
 

@@ -100,23 +100,6 @@ pub fn set_descriptor_limit_of(pid: u32, count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets `command` run on the processor `cpu` alone, and end when this process does.
-pub fn pin(command: &mut Command, cpu: usize) {
-    // SAFETY: a set of processors is an array of integers, for which zeroes are a value.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the macro checks that `cpu` is within the set.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    let apply = move || {
-        // SAFETY: `set` is a live set that the call only reads.
-        check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) })?;
-        // SAFETY: no memory is involved.
-        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
-    };
-    // SAFETY: between fork and exec the closure makes two async-signal-safe calls
-    // and allocates nothing.
-    unsafe { command.pre_exec(apply) };
-}
-
 /// Sends `signal` to the process `pid`, which the caller started and has not yet
 /// waited for.
 pub fn signal(pid: u32, signal: c_int) -> io::Result<()> {

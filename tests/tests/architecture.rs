@@ -45,7 +45,7 @@ const HOST: [(&str, &[&str]); 9] = [
 ];
 
 /// The load generator: a module and those that it may import.
-const BENCH: [(&str, &[&str]); 9] = [
+const BENCH: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("plan", &[]),
     ("lines", &["plan"]),
@@ -55,6 +55,7 @@ const BENCH: [(&str, &[&str]); 9] = [
     ("measure", &["crowd", "error", "lines", "plan", "process", "report"]),
     ("options", &["error", "lines", "measure", "plan", "report"]),
     ("main", &["options"]),
+    ("bin", &["error", "lines", "measure", "plan", "report"]),
 ];
 
 /// The firmware's library: a module and those that it may import.
@@ -179,14 +180,14 @@ fn the_layers_of_the_core_point_down() {
     }
 }
 
-/// Checks that each module below a folder imports only what its row allows. The program
-/// of the package, `main`, calls the library by its name.
+/// Checks that each module below a folder imports only what its row allows. The programs
+/// of the package, `main` and those in `bin`, call the library by its name.
 fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
     for (path, text) in sources(folder).iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
         let own = module(path);
         let (_, allowed) =
             rows.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
-        let start = if own == "main" { library } else { "crate" };
+        let start = if ["main", "bin"].contains(&own.as_str()) { library } else { "crate" };
         for imported in root_of(folder).imports(text, start, depth(path)) {
             assert!(imported == own || allowed.contains(&imported.as_str()), "{path} imports {imported}");
         }

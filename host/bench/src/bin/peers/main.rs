@@ -8,7 +8,7 @@
 //! markdown, chart, plots      how that is shown
 //! ```
 //!
-//! The measuring itself is `parlour_bench`'s.
+//! The library `parlour_bench` measures.
 
 mod cases;
 mod chart;
@@ -20,15 +20,18 @@ mod reference;
 mod results;
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use parlour_bench::Plan;
-use parlour_tests::sys;
+use parlour::units::duration;
+use parlour_bench::{Plan, pin_to_cpu, raise_descriptor_limit};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cases::Case;
 use crate::peer::{PEERS, Peer};
@@ -48,10 +51,10 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u32,
     /// How long each server is measured in each case
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     duration: Duration,
     /// How long it goes on before that
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     warmup: Duration,
     /// The processor of the server
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -78,16 +81,26 @@ enum Command {
     /// Serve as one of the reference programs
     #[command(hide = true)]
     Reference { name: String, port: u16 },
+    /// Become a program that runs on one processor, and ends when this program's parent does
+    #[command(hide = true)]
+    On {
+        cpu: usize,
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 fn benchmarks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("benchmarks")
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    workspace.unwrap_or(Path::new(".")).join("benchmarks")
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match &options.command {
         Some(Command::Reference { name, port }) => serve(name, *port),
+        Some(Command::On { cpu, program, args }) => become_program(*cpu, program, args),
         None if options.redraw => show(&options.to),
         None => options.measure().and_then(|()| show(&options.to)),
     };
@@ -104,6 +117,13 @@ fn serve(name: &str, port: u16) -> Result<(), String> {
     let reference = REFERENCES.iter().find(|reference| reference.name == name);
     let reference = reference.ok_or_else(|| format!("there is no reference program {name}"))?;
     (reference.serve)(port).map_err(|error| format!("{name}: {error}"))
+}
+
+/// Becomes `program` on the processor `cpu`. Returns only with an error.
+fn become_program(cpu: usize, program: &Path, args: &[OsString]) -> Result<(), String> {
+    pin_to_cpu(cpu).map_err(|error| error.in_full())?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| format!("prctl: {error}"))?;
+    Err(format!("{}: {}", program.display(), process::Command::new(program).args(args).exec()))
 }
 
 /// Writes the table and the plots of the results in a folder.
@@ -123,13 +143,13 @@ impl Options {
     fn measure(&self) -> Result<(), String> {
         fs::create_dir_all(&self.to).map_err(|error| format!("{}: {error}", self.to.display()))?;
         // The servers inherit it.
-        sys::raise_descriptor_limit().map_err(|error| error.to_string())?;
+        raise_descriptor_limit().map_err(|error| error.in_full())?;
         let mut results = Results {
             machine: Machine::here(self.duration.as_secs_f64(), self.rounds),
             ..Results::default()
         };
         let peers = self.peers(&mut results);
-        parlour_bench::pin_to_cpu(self.load_cpu).map_err(|error| error.in_full())?;
+        pin_to_cpu(self.load_cpu).map_err(|error| error.in_full())?;
         let wanted = |case: &Case| self.case.is_empty() || self.case.iter().any(|name| case.is_called(name));
         let cases: Vec<_> = cases::all().into_iter().filter(wanted).collect();
         for round in 0..self.rounds {

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use parlour::Address;
 use parlour_bench::{Dialect, LONGEST_LINE};
-use parlour_tests::server;
-use parlour_tests::sys;
 
 use crate::dialects;
 
@@ -185,9 +183,12 @@ impl Peer {
     /// Why it cannot be started here, if it cannot.
     pub(crate) fn missing(&self) -> Option<String> {
         match self.launch {
-            Launch::Parlour { driver: "select", .. } | Launch::Reference(_) => None,
-            Launch::Parlour { .. } if parlour_knows_drivers() => None,
-            Launch::Parlour { driver, .. } => Some(format!("this parlour has no --driver {driver}")),
+            Launch::Reference(_) => None,
+            Launch::Parlour { driver, .. } => match binary() {
+                Err(error) => Some(error),
+                Ok(binary) if driver == "select" || knows_drivers(binary) => None,
+                Ok(_) => Some(format!("this parlour has no --driver {driver}")),
+            },
             Launch::Installed { program, .. } => {
                 find(program).is_none().then(|| format!("{program} is not installed"))
             }
@@ -198,7 +199,7 @@ impl Peer {
     pub(crate) fn version(&self) -> String {
         let program = match self.launch {
             Launch::Reference(_) => return "of this workspace".into(),
-            Launch::Parlour { .. } => Some(server::binary().to_owned()),
+            Launch::Parlour { .. } => binary().ok().map(Path::to_owned),
             Launch::Installed { program, .. } => find(program),
         };
         let output = program.and_then(|program| Command::new(program).arg("--version").output().ok());
@@ -213,54 +214,78 @@ impl Peer {
         // Between its being found free and its use somebody else may take it; then the start fails.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();
-        let mut command = self.command(port, folder.path());
-        sys::pin(&mut command, cpu);
+        let (program, args) = self.command(port, folder.path())?;
+        let mut command = Command::new(this_program()?);
+        command.args(["on", &cpu.to_string()]).arg(program).args(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(folder.path());
-        let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+        let child = command.spawn().map_err(|error| format!("{} cannot be started: {error}", self.name))?;
         let address = format!("127.0.0.1:{port}");
         let mut running = Running { child, address: Address::Tcp(address.clone()), _folder: folder };
         let give_up = Instant::now() + START_TIME;
         while TcpStream::connect(&address).is_err() {
             if let Ok(Some(status)) = running.child.try_wait() {
-                return Err(format!("{command:?} ended at once: {status}"));
+                return Err(format!("{} ended before it listened: {status}", self.name));
             }
             if Instant::now() >= give_up {
-                return Err(format!("{command:?} does not listen"));
+                let seconds = START_TIME.as_secs();
+                return Err(format!("{} does not listen after {seconds} s", self.name));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(running)
     }
 
-    fn command(&self, port: u16, folder: &Path) -> Command {
+    /// The program with its arguments.
+    fn command(&self, port: u16, folder: &Path) -> Result<(PathBuf, Vec<String>), String> {
+        let text = port.to_string();
         match self.launch {
             Launch::Parlour { listener, driver } => {
-                let mut command = Command::new(server::binary());
-                command.args(["serve", listener, &port.to_string(), "--max-conns", CONNECTIONS]);
-                if parlour_knows_drivers() {
-                    command.args(["--driver", driver]);
+                let binary = binary()?;
+                let mut args = strings(&["serve", listener, &text, "--max-conns", CONNECTIONS]);
+                if knows_drivers(binary) {
+                    args.extend(strings(&["--driver", driver]));
                 }
-                command
+                Ok((binary.to_owned(), args))
             }
-            Launch::Reference(name) => {
-                let mut command = Command::new(env::current_exe().expect("this program"));
-                command.args(["reference", name, &port.to_string()]);
-                command
-            }
+            Launch::Reference(name) => Ok((this_program()?, strings(&["reference", name, &text]))),
             Launch::Installed { program, args } => {
-                let mut command = Command::new(find(program).unwrap_or_else(|| program.into()));
-                command.args(args(port, folder));
-                command
+                Ok((find(program).unwrap_or_else(|| program.into()), args(port, folder)))
             }
         }
     }
 }
 
-/// Whether this workspace's parlour can be told which driver to use.
-fn parlour_knows_drivers() -> bool {
+fn this_program() -> Result<PathBuf, String> {
+    env::current_exe().map_err(|error| format!("this program's own file cannot be found: {error}"))
+}
+
+/// The program `parlour`: what `PARLOUR_BIN` names, or else built here, as users build it, beside
+/// this program.
+fn binary() -> Result<&'static Path, String> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| match env::var_os("PARLOUR_BIN") {
+        Some(path) => Ok(path.into()),
+        None => build(),
+    });
+    binary.as_deref().map_err(Clone::clone)
+}
+
+fn build() -> Result<PathBuf, String> {
+    let this = this_program()?;
+    let target = this.ancestors().nth(2).unwrap_or(Path::new("target"));
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet", "--release", "-p", "parlour", "--target-dir"]).arg(target);
+    match command.current_dir(env!("CARGO_MANIFEST_DIR")).status() {
+        Ok(status) if status.success() => Ok(target.join("release/parlour")),
+        _ => Err("parlour could not be built; see the errors of cargo".into()),
+    }
+}
+
+/// Whether this parlour can be told which driver to use.
+fn knows_drivers(binary: &Path) -> bool {
     static KNOWS: OnceLock<bool> = OnceLock::new();
     *KNOWS.get_or_init(|| {
-        let help = Command::new(server::binary()).args(["serve", "--help"]).output();
+        let help = Command::new(binary).args(["serve", "--help"]).output();
         help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--driver"))
     })
 }
