@@ -3,12 +3,11 @@
 //!
 //! Knows processes; knows nothing of what they say.
 
+use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
-use std::{env, fs};
 
 use crate::lines::Lines;
 use crate::server::wait_for_exit;
@@ -151,19 +150,4 @@ pub fn target() -> PathBuf {
         Some(directory) => workspace().join(directory),
         None => workspace().join("target"),
     }
-}
-
-/// The processor time that a process used, in user and system mode.
-///
-/// # Panics
-///
-/// When there is no such process.
-#[must_use]
-pub fn processor_time(process: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
-    // The program's name, in parentheses, may hold spaces.
-    let fields = stat.rsplit_once(')').expect("a name").1;
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum();
-    Duration::from_millis(ticks * 1000 / sys::clock_ticks())
 }

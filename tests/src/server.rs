@@ -10,6 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parlour_bench::Process;
+
 use crate::lines::{Lines, PATIENCE};
 use crate::{programs, sys};
 
@@ -252,7 +254,7 @@ impl Server {
     /// The processor time that it used, in user and system mode.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        programs::processor_time(self.pid())
+        Process::Pid(self.pid()).cpu_of_all().expect("parlour runs")
     }
 
     /// The descriptors that it has open.

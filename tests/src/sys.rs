@@ -109,14 +109,6 @@ pub fn signal(pid: u32, signal: c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// How many clock ticks /proc/PID/stat counts in a second.
-#[must_use]
-pub fn clock_ticks() -> u64 {
-    // SAFETY: no memory is involved.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks).expect("a clock that ticks")
-}
-
 /// Waits until one of `fds` is ready, at most for `timeout`; says how many are.
 pub fn poll(fds: &mut [pollfd], timeout: Duration) -> io::Result<usize> {
     let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);

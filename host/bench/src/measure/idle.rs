@@ -11,7 +11,7 @@ use crate::error::BenchError;
 use crate::lines::{Id, Lines, Verdict};
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::report::{Idle, Join, Report, Sample};
+use crate::report::{Idle, Join, Report, Sample, median};
 
 /// Joins that are tried, of which the median counts.
 const JOINS: u32 = 15;
@@ -150,10 +150,6 @@ impl Room<'_> {
             self.crowd.leave(client);
             self.settle()?;
         }
-        let median = |times: &mut Vec<f64>| {
-            times.sort_by(f64::total_cmp);
-            times.get(times.len() / 2).copied()
-        };
-        Ok(Join { greeted: median(&mut greeted), heard: median(&mut heard).unwrap_or_default() })
+        Ok(Join { greeted: median(greeted), heard: median(heard).unwrap_or_default() })
     }
 }

@@ -22,9 +22,9 @@ impl Process {
         }
     }
 
-    /// The processor time of all its threads; `None` when there is no such process.
+    /// The processor time of its threads, as exact as the system counts it; `None` when there is no such process.
     pub fn cpu(self) -> Option<Duration> {
-        self.schedstat().or_else(|| self.stat())
+        self.schedstat().or_else(|| self.cpu_of_all())
     }
 
     /// In nanoseconds, but without the threads that have ended; not every kernel counts it.
@@ -38,8 +38,9 @@ impl Process {
         (nanoseconds > 0).then_some(Duration::from_nanos(nanoseconds))
     }
 
-    /// In clock ticks.
-    fn stat(self) -> Option<Duration> {
+    /// The processor time of all threads, also of those that have ended, as exact as a clock tick;
+    /// `None` when there is no such process.
+    pub fn cpu_of_all(self) -> Option<Duration> {
         let stat = fs::read_to_string(self.file("stat")).ok()?;
         // The program's name, in parentheses, may hold spaces.
         let fields = stat.rsplit_once(')')?.1.split_whitespace();
@@ -68,7 +69,7 @@ mod tests {
             work = work.wrapping_mul(31).wrapping_add(1);
         }
         assert!(Process::Own.resident().expect("memory") > 4096, "{work}");
-        let ticks = Process::Own.stat().expect("a time");
+        let ticks = Process::Own.cpu_of_all().expect("a time");
         assert!(ticks.abs_diff(before) < Duration::from_secs(600));
     }
 

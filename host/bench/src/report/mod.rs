@@ -1,11 +1,14 @@
 //! What a work has shown, for people and for machines.
 
+mod figures;
+
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+pub use self::figures::{grouped, median};
 use crate::lines::Faults;
 use crate::process::Process;
 
@@ -239,19 +242,6 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// A whole number in groups of three digits.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Appends a table with its columns as wide as they need to be; nothing, if it has no rows.
 fn table(text: &mut String, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
@@ -287,12 +277,5 @@ mod tests {
         assert_eq!(text, "work             n\nfan:100  1,234,567\n");
         table(&mut text, &["nothing"], std::iter::empty());
         assert_eq!(text.lines().count(), 2);
-    }
-
-    #[test]
-    fn digits_stand_in_groups_of_three() {
-        for (value, text) in [(0.4, "0"), (999.6, "1,000"), (12_345.0, "12,345")] {
-            assert_eq!(grouped(value), text);
-        }
     }
 }

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::ops::Range;
 
+use parlour_bench::grouped;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -39,7 +40,7 @@ impl Axis {
         let steps: &[f64] = if most / least > 1_000.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let marks = (-3..=9).flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
         let marks = marks.filter(|mark| (least..=most).contains(mark));
-        Self { title, range: least..most, marks: marks.map(|mark| (mark, grouped(mark))).collect() }
+        Self { title, range: least..most, marks: marks.map(|mark| (mark, label(mark))).collect() }
     }
 
     fn places(&self) -> Vec<f64> {
@@ -52,11 +53,11 @@ impl Axis {
     }
 }
 
-/// A number as it stands at an axis: what is large, in groups of three digits.
-pub(crate) fn grouped(value: f64) -> String {
+/// A number as it stands at an axis.
+pub(crate) fn label(value: f64) -> String {
     match value {
         1e6.. => format!("{} M", value / 1e6),
-        1e3.. => format!("{},{:03}", (value / 1e3).floor(), value % 1e3),
+        1e3.. => grouped(value),
         _ => format!("{value}"),
     }
 }

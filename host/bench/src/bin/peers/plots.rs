@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::style::RGBColor;
 
 use crate::cases::{self, Case};
-use crate::chart::{Axis, Chart, Series, Style, grouped};
+use crate::chart::{Axis, Chart, Series, Style, label};
 use crate::peer::{PEERS, Peer, Service};
 use crate::results::{Results, Value, cost};
 
@@ -88,7 +88,7 @@ fn chart(
     let values = series.iter().flat_map(|series| series.points.iter().map(|point| point.1));
     let y = Axis::spanning(y, values.collect::<Vec<_>>().into_iter());
     let (least, most) = (f64::from(counts[0]), f64::from(counts[counts.len() - 1]));
-    let marks = counts.iter().map(|&count| (f64::from(count), grouped(f64::from(count)))).collect();
+    let marks = counts.iter().map(|&count| (f64::from(count), label(f64::from(count)))).collect();
     let x = Axis { title: x, range: least / 1.1..most * 1.1, marks };
     Chart { title, x, y, series, notes }
 }
@@ -172,7 +172,7 @@ fn curve(results: &Results, case: &Case, peer: &Peer) -> Vec<(f64, f64)> {
     let curves: Vec<_> =
         results.reports(case, peer.name).filter_map(|report| report.latency.as_ref()).collect();
     let Some(first) = curves.first() else { return Vec::new() };
-    let at = |place: usize| crate::results::median(curves.iter().map(|one| one.curve[place].1).collect());
+    let at = |place: usize| parlour_bench::median(curves.iter().map(|one| one.curve[place].1).collect());
     let places = first.curve.iter().enumerate();
     places.filter_map(|(place, &(percentile, _))| Some((percentile, at(place)?))).collect()
 }

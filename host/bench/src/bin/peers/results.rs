@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use parlour_bench::Report;
+use parlour_bench::{Report, median};
 use serde::{Deserialize, Serialize};
 
 use crate::cases::Case;
@@ -104,27 +104,7 @@ impl Results {
     }
 }
 
-/// The value in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    let lower = values[(values.len() - 1) / 2];
-    Some(lower.midpoint(upper))
-}
-
 /// Processor time of the server for each delivery, in nanoseconds.
 pub(crate) fn cost(report: &Report) -> Option<f64> {
     report.server?.nanoseconds_per_delivery
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_median_stands_in_the_middle() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 7.0]), Some(3.0));
-        assert_eq!(median(vec![3.0, 1.0, 7.0, 5.0]), Some(4.0));
-    }
 }
