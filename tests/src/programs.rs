@@ -93,14 +93,6 @@ pub fn found(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
 }
 
-/// The load generator `parlour-bench`: what `PARLOUR_BENCH_BIN` names, or else built here, as users
-/// build it, once for each test program.
-pub fn bench() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY
-        .get_or_init(|| named_or("PARLOUR_BENCH_BIN", || build("parlour-bench", "parlour-bench", "release")))
-}
-
 /// The program of `cargo peers`: what `PARLOUR_PEERS_BIN` names, or else built here, once for each
 /// test program.
 pub fn peers() -> &'static Path {

@@ -100,6 +100,12 @@ pub fn set_descriptor_limit_of(pid: u32, count: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Hides the descriptors of this process from all others that are not root's.
+pub fn hide_descriptors() -> io::Result<()> {
+    // SAFETY: the request takes an integer and no memory.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }).map(drop)
+}
+
 /// Sends `signal` to the process `pid`, which the caller started and has not yet
 /// waited for.
 pub fn signal(pid: u32, signal: c_int) -> io::Result<()> {

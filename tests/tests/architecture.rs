@@ -53,7 +53,7 @@ const BENCH: [(&str, &[&str]); 10] = [
     ("process", &[]),
     ("report", &["lines", "process"]),
     ("measure", &["crowd", "error", "lines", "plan", "process", "report"]),
-    ("options", &["error", "lines", "measure", "plan", "report"]),
+    ("options", &["error", "lines", "measure", "plan", "process", "report"]),
     ("main", &["options"]),
     ("bin", &["error", "lines", "measure", "plan", "report"]),
 ];

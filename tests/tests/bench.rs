@@ -3,31 +3,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use parlour_tests::programs;
-use parlour_tests::server::{Ended, Server};
+use parlour_tests::load::{self, reports};
+use parlour_tests::server::Server;
 use serde_json::Value;
-
-/// How long it measures, where a test does not say otherwise.
-const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
-
-fn bench(args: &[&str]) -> Ended {
-    let short = if args.contains(&"--duration") { &[] } else { &SHORT[..] };
-    let mut command = Command::new(programs::bench());
-    command.args(short).args(args).stdin(Stdio::null());
-    Server::run_command(command)
-}
-
-/// The reports of a run and its exit code.
-fn reports(args: &[&str]) -> (Vec<Value>, Option<i32>) {
-    let ended = bench(&[args, &["--json"]].concat());
-    let json = serde_json::from_str(&ended.stdout.join("\n"));
-    let Ok(Value::Array(reports)) = json else { panic!("{args:?} printed {ended:#?}") };
-    (reports, ended.code)
-}
 
 /// The faults of a report that are not 0.
 fn faults(report: &Value) -> Vec<(&str, u64)> {
@@ -120,13 +101,13 @@ fn a_report_says_what_was_measured() {
     assert!(idle["idle"]["next"]["heard"].as_f64() > Some(0.0), "{idle:#}");
     // A relay says nothing to a newcomer, a chat does.
     assert!(idle["idle"]["next"]["greeted"].is_null(), "{idle:#}");
-    let (greeting, _) = self::reports(&[server.chat(), "idle:20"]);
+    let (greeting, _) = load::reports(&[server.chat(), "idle:20"]);
     let next = &greeting[0]["idle"]["next"];
     assert!(
         next["greeted"].as_f64() > Some(0.0) && next["greeted"].as_f64() <= next["heard"].as_f64(),
         "{next:#}"
     );
-    let table = bench(&[address, "fan:5", "latency:5"]).stdout;
+    let table = load::run(&[address, "fan:5", "latency:5"]).stdout;
     let firsts: Vec<_> = table.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
     assert_eq!(firsts, ["work", "fan:5", "latency:5", "", "latency", "latency:5"], "{table:#?}");
 }
@@ -146,9 +127,9 @@ fn what_cannot_be_measured_is_said_in_one_line() {
         (vec![relay, "fan:65000"], "descriptors"),
         (vec![relay, "fan:3", "--stall", "3"], "--stall"),
         (vec![relay, "fan:3", "--come-back"], "--stall"),
-        (vec![relay, "fan:3", "--pid", "4294967295"], "--pid"),
+        (vec![relay, "fan:3", "--pid", "4194304"], "there is no process 4194304; --pid"),
     ] {
-        let ended = bench(&[&args[..], &patience].concat());
+        let ended = load::run(&[&args[..], &patience].concat());
         let last = ended.stderr.last().map(String::as_str).unwrap_or_default();
         assert!(
             last.starts_with("parlour-bench: fan") || last.starts_with("parlour-bench: echo"),

@@ -7,7 +7,7 @@
 //! plan      what to do: the work, the server, how long; how a server takes lines
 //! lines     lines as they are written, judged and counted
 //! crowd     connections, and the wait for all of them
-//! process   what a process uses
+//! process   what processes use, and which of them listen
 //! report    what a work has shown
 //! measure   one work from the first connection to the report
 //! options   the command line
@@ -30,5 +30,5 @@ pub use self::lines::{Faults, LONGEST_LINE, SHORTEST_LINE};
 pub use self::measure::{Progress, measure, pin_to_cpu, raise_descriptor_limit};
 pub use self::options::Options;
 pub use self::plan::{Dialect, Kind, Plan, Work};
-pub use self::process::Process;
+pub use self::process::{Listeners, Process};
 pub use self::report::{Idle, Join, Latency, Report, ServerUse, Stall, grouped, median, tables};

@@ -10,7 +10,7 @@ use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Id, Lines, Verdict};
 use crate::plan::Plan;
-use crate::process::Process;
+use crate::process::resident_of;
 use crate::report::{Idle, Join, Report, Sample, median};
 
 /// Joins that are tried, of which the median counts.
@@ -34,13 +34,13 @@ struct Room<'a> {
 
 /// Does the work of `plan`.
 pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
-    let server = plan.pid.map(Process::Pid);
+    let server = &plan.pids;
     let mut room =
         Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
     room.enter()?;
     room.settle()?;
     let first = room.join()?;
-    let before = server.and_then(Process::resident);
+    let before = resident_of(server);
     for client in 0..plan.work.clients {
         room.enter()?;
         if client % TELL == 0 {
@@ -48,7 +48,7 @@ pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Res
         }
     }
     room.settle()?;
-    let after = server.and_then(Process::resident);
+    let after = resident_of(server);
     progress("holding all connections");
     let from = Sample::take(0, server);
     room.hold(plan.duration)?;

@@ -51,7 +51,7 @@ fn check(plan: &Plan) -> Result<(), BenchError> {
     if plan.idle > 0 && plan.work.kind != Kind::Echo {
         return Err(BenchError::Plan("--idle is for echo"));
     }
-    if let Some(pid) = plan.pid.filter(|&pid| Process::Pid(pid).cpu().is_none()) {
+    if let Some(&pid) = plan.pids.iter().find(|&&pid| Process::Pid(pid).cpu().is_none()) {
         return Err(BenchError::NoProcess(pid));
     }
     let wanted = u64::from(plan.work.clients) + u64::from(plan.idle) + OTHER_DESCRIPTORS;

@@ -9,7 +9,6 @@ use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
 use crate::plan::{Kind, Plan};
-use crate::process::Process;
 use crate::report::{Latency, Report, Sample, Stall};
 
 /// The longest wait for the system, so that phases end in time.
@@ -285,7 +284,7 @@ impl<'a> Run<'a> {
             self.book.pace = Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, first));
             self.book.stream = None;
         }
-        let server = self.plan.pid.map(Process::Pid);
+        let server = &self.plan.pids;
         let mut from = Sample::take(self.deliveries, server);
         if ended == Ended::InTime {
             ended = self.drive(self.plan.warmup, "warming up")?;

@@ -1,5 +1,6 @@
 //! The command line of `parlour-bench`: what may be asked for, and the answer.
 
+mod pid;
 mod status;
 
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use parlour::Address;
 use parlour::output::complain;
 use parlour::units::{duration, size};
 
+use self::pid::Pid;
 use self::status::Status;
 use crate::error::BenchError;
 use crate::lines::{LONGEST_LINE, SHORTEST_LINE};
@@ -53,9 +55,17 @@ pub struct Options {
     /// A line is lost if nothing came for so long
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     patience: Duration,
-    /// The server's process, to tell what it uses
-    #[arg(long, value_name = "PID")]
-    pid: Option<u32>,
+    /// The server's processes, for the CPU columns; repeat it, or write commas between. none (or
+    /// off) measures no process. Default: the processes that listen at ADDR
+    ///
+    /// Several processes are added up. Without --pid, parlour-bench looks on this machine for the
+    /// processes that listen at ADDR. It reads /proc/net, and the descriptors in /proc/PID/fd,
+    /// which only the same user and root may read. If it may not read them, it says so on standard
+    /// error, and the CPU columns show "-"; --pid works for processes of other users too. The
+    /// columns also show "-" if the server runs on another machine, in another network namespace,
+    /// or in a virtual machine.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<Pid>,
     /// Run on this processor alone
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -94,16 +104,17 @@ impl Options {
         if let Some(cpu) = self.cpu {
             pin_to_cpu(cpu).map_err(|error| error.in_full())?;
         }
+        let pids = pid::of_server(&self.pid, &self.address)?;
         let default = [Kind::Fan, Kind::Lockstep, Kind::Ahead, Kind::Latency].map(Work::new);
         for &work in if self.works.is_empty() { &default[..] } else { &self.works } {
             let status = Status::new(work);
             let told = |error: BenchError| format!("{work}: {}", error.in_full());
-            reports.push(measure(&self.plan(work), &|text| status.show(text)).map_err(told)?);
+            reports.push(measure(&self.plan(work, &pids), &|text| status.show(text)).map_err(told)?);
         }
         Ok(())
     }
 
-    fn plan(&self, work: Work) -> Plan {
+    fn plan(&self, work: Work, pids: &[u32]) -> Plan {
         Plan {
             address: self.address.clone(),
             dialect: Dialect::raw(),
@@ -116,7 +127,7 @@ impl Options {
             duration: self.duration,
             warmup: self.warmup,
             patience: self.patience,
-            pid: self.pid,
+            pids: pids.to_vec(),
         }
     }
 }

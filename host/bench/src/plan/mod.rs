@@ -36,8 +36,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// A line is lost if nothing came for so long.
     pub patience: Duration,
-    /// The server's process.
-    pub pid: Option<u32>,
+    /// The server's processes. What they use is added up; of none, nothing is told.
+    pub pids: Vec<u32>,
 }
 
 impl Plan {
@@ -55,7 +55,7 @@ impl Plan {
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
             patience: Duration::from_secs(10),
-            pid: None,
+            pids: Vec::new(),
         }
     }
 }

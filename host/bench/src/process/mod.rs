@@ -1,9 +1,14 @@
-//! What a process has used so far, as /proc tells (proc(5)). It knows only numbers of processes.
+//! What processes have used so far, and which of them listen, as /proc tells (proc(5)).
+
+mod listener;
 
 use std::fs;
+use std::iter::Sum;
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
+
+pub use self::listener::Listeners;
 
 /// A process to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,22 @@ impl Process {
     }
 }
 
+/// The processor time of these processes together; `None` if there are none, or one is gone.
+pub(crate) fn cpu_of(pids: &[u32]) -> Option<Duration> {
+    sum(pids, Process::cpu)
+}
+
+/// The resident memory of these processes together; `None` if there are none, or one is gone.
+/// What they share counts for each.
+pub(crate) fn resident_of(pids: &[u32]) -> Option<u64> {
+    sum(pids, Process::resident)
+}
+
+/// A sum that lacks a process would be too small without telling so.
+fn sum<T: Sum>(pids: &[u32], read: fn(Process) -> Option<T>) -> Option<T> {
+    if pids.is_empty() { None } else { pids.iter().map(|&pid| read(Process::Pid(pid))).sum() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +98,15 @@ mod tests {
     fn a_process_that_is_not_there_has_used_nothing() {
         let nobody = Process::Pid(u32::MAX);
         assert_eq!((nobody.cpu(), nobody.resident()), (None, None));
+        let own = std::process::id();
+        assert_eq!((cpu_of(&[own, u32::MAX]), resident_of(&[own, u32::MAX])), (None, None));
+        assert_eq!((cpu_of(&[]), resident_of(&[])), (None, None));
+    }
+
+    #[test]
+    fn what_several_processes_use_is_added_up() {
+        let own = std::process::id();
+        let once = resident_of(&[own]).expect("memory");
+        assert!(resident_of(&[own, own]).expect("memory") > once / 2 * 3);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::figures::{grouped, median};
 use crate::lines::Faults;
-use crate::process::Process;
+use crate::process::{Process, cpu_of, resident_of};
 
 /// The percentiles that are written down for plots.
 const PERCENTILES: [f64; 18] = [
@@ -132,25 +132,25 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// This moment.
-    pub(crate) fn take(deliveries: u64, server: Option<Process>) -> Self {
+    /// This moment, after so many deliveries of a server with these processes.
+    pub(crate) fn take(deliveries: u64, server: &[u32]) -> Self {
         Self {
             at: Instant::now(),
             deliveries,
             own: Process::Own.cpu().unwrap_or_default(),
-            server: server.and_then(Process::cpu),
+            server: cpu_of(server),
         }
     }
 
     /// A report on the time from this moment to `end`, of which nothing else is known.
-    pub(crate) fn report(&self, end: &Sample, work: String, line: usize, server: Option<Process>) -> Report {
+    pub(crate) fn report(&self, end: &Sample, work: String, line: usize, server: &[u32]) -> Report {
         let seconds = (end.at - self.at).as_secs_f64();
         let deliveries = end.deliveries - self.deliveries;
         let used = self.server.zip(end.server).map(|(from, to)| to.saturating_sub(from));
         let server = used.map(|used| ServerUse {
             load: used.as_secs_f64() / seconds,
             nanoseconds_per_delivery: (deliveries > 0).then(|| used.as_nanos() as f64 / deliveries as f64),
-            resident: server.and_then(Process::resident).unwrap_or(0),
+            resident: resident_of(server).unwrap_or(0),
         });
         Report {
             work,

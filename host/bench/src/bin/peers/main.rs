@@ -215,7 +215,7 @@ impl Options {
             idle: case.idle,
             duration: self.duration,
             warmup: self.warmup,
-            pid: Some(server.pid()),
+            pids: vec![server.pid()],
             ..Plan::new(server.address.clone(), case.work())
         };
         let told = Cell::new(Instant::now());
