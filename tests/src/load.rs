@@ -38,10 +38,16 @@ pub fn run(args: &[&str]) -> Ended {
     Server::run_command(command(args))
 }
 
-/// The reports of a run and its exit code.
-pub fn reports(args: &[&str]) -> (Vec<Value>, Option<i32>) {
+/// All that a run prints as JSON, and its exit code.
+pub fn json(args: &[&str]) -> (Value, Option<i32>) {
     let ended = run(&[args, &["--json"]].concat());
     let json = serde_json::from_str(&ended.stdout.join("\n"));
-    let Ok(Value::Array(reports)) = json else { panic!("{args:?} printed {ended:#?}") };
-    (reports, ended.code)
+    let Ok(json @ Value::Object(_)) = json else { panic!("{args:?} printed {ended:#?}") };
+    (json, ended.code)
+}
+
+/// The reports of a run and its exit code.
+pub fn reports(args: &[&str]) -> (Vec<Value>, Option<i32>) {
+    let (json, code) = json(args);
+    (json["reports"].as_array().expect("a list").clone(), code)
 }

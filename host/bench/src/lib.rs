@@ -31,4 +31,4 @@ pub use self::measure::{Progress, measure, pin_to_cpu, raise_descriptor_limit};
 pub use self::options::Options;
 pub use self::plan::{Dialect, Kind, Plan, Work};
 pub use self::process::{Listeners, Process};
-pub use self::report::{Idle, Join, Latency, Report, ServerUse, Stall, grouped, median, tables};
+pub use self::report::{Idle, Latency, Report, Stall, grouped, median, tables};

@@ -11,7 +11,7 @@ use crate::error::BenchError;
 use crate::lines::{Id, Lines, Verdict};
 use crate::plan::Plan;
 use crate::process::resident_of;
-use crate::report::{Idle, Join, Report, Sample, median};
+use crate::report::{Idle, Report, Sample, median};
 
 /// Joins that are tried, of which the median counts.
 const JOINS: u32 = 15;
@@ -20,6 +20,14 @@ const TURN: Duration = Duration::from_millis(20);
 const QUIET: Duration = Duration::from_millis(50);
 /// How often progress is told, in connections.
 const TELL: u32 = 500;
+
+/// How long it takes to join, from connecting: medians in microseconds.
+struct Join {
+    /// Until the newcomer has something from the server, if that says anything.
+    greeted: Option<f64>,
+    /// Until somebody has a line of the newcomer's.
+    heard: f64,
+}
 
 struct Room<'a> {
     plan: &'a Plan,
@@ -39,7 +47,7 @@ pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Res
         Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
     room.enter()?;
     room.settle()?;
-    let first = room.join()?;
+    let empty = room.join()?;
     let before = resident_of(server);
     for client in 0..plan.work.clients {
         room.enter()?;
@@ -53,11 +61,18 @@ pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Res
     let from = Sample::take(0, server);
     room.hold(plan.duration)?;
     let to = Sample::take(0, server);
-    let next = room.join()?;
-    let bytes_each = before
+    let full = room.join()?;
+    let memory_each = before
         .zip(after)
         .map(|(before, after)| after.saturating_sub(before) as f64 / f64::from(plan.work.clients));
-    let idle = Idle { connections: plan.work.clients, bytes_each, first, next };
+    let idle = Idle {
+        connections: plan.work.clients,
+        memory_each,
+        greeted_empty: empty.greeted,
+        heard_empty: empty.heard,
+        greeted_full: full.greeted,
+        heard_full: full.heard,
+    };
     Ok(Report { idle: Some(idle), ..from.report(&to, plan.work.to_string(), plan.line, server) })
 }
 

@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
             stopped: ended == Ended::Stopped || (report.deliveries == 0 && faults.lost > 0),
             latency: latency.filter(|histogram| !histogram.is_empty()).map(Latency::of),
             stall: stall.map(|longest_pause| Stall {
-                clients: self.plan.stall,
+                stalled: self.plan.stall,
                 longest_pause: longest_pause.as_secs_f64(),
                 closed: self.stalled_closed,
                 came_back: self.came_back,

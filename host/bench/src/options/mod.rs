@@ -5,7 +5,7 @@ mod status;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parlour::Address;
 use parlour::output::complain;
@@ -17,11 +17,17 @@ use crate::error::BenchError;
 use crate::lines::{LONGEST_LINE, SHORTEST_LINE};
 use crate::measure::{measure, pin_to_cpu};
 use crate::plan::{Dialect, Kind, Plan, Work};
-use crate::report::{Report, tables};
+use crate::report::{Report, explained, tables};
+
+const MORE: &str = "--help explains the columns of the tables, and the names in the JSON.";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 if every line came back as it should; 1 if the server lost or damaged lines, closed
+connections, or stopped; 2 if a work could not be done.";
 
 /// Puts load on a server that passes lines on, and verifies every line that comes back
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "parlour-bench", version)]
+#[command(name = "parlour-bench", version, after_help = MORE, after_long_help = format!("{}\n\n{EXIT_CODES}", explained()))]
 pub struct Options {
     /// Where the server listens: PORT (on 127.0.0.1), HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR")]
@@ -69,9 +75,19 @@ pub struct Options {
     /// Run on this processor alone
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
-    /// Report as JSON
+    /// Print JSON, with the same names as the columns of the tables
     #[arg(long)]
     json: bool,
+}
+
+/// All that `--json` prints.
+#[derive(serde::Serialize)]
+struct Output {
+    version: &'static str,
+    time: String,
+    address: String,
+    pids: Vec<u32>,
+    reports: Vec<Report>,
 }
 
 fn line_length(text: &str) -> Result<usize, String> {
@@ -85,11 +101,17 @@ impl Options {
     /// Does what the command line asks for, and prints the reports. Exit code 1: the server
     /// lost or damaged lines, or stopped; 2: a work could not be done.
     pub fn run(&self) -> ExitCode {
-        let mut reports = Vec::new();
-        let outcome = self.measure_all(&mut reports);
+        let mut output = Output {
+            version: env!("CARGO_PKG_VERSION"),
+            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            address: self.address.to_string(),
+            pids: Vec::new(),
+            reports: Vec::new(),
+        };
+        let outcome = self.measure_all(&mut output);
         let text = match self.json {
-            true => serde_json::to_string_pretty(&reports).expect("reports are plain values") + "\n",
-            false => tables(&reports),
+            true => serde_json::to_string_pretty(&output).expect("reports are plain values") + "\n",
+            false => tables(&output.reports),
         };
         // A reader that is gone does not want the rest.
         let _ = io::stdout().write_all(text.as_bytes());
@@ -97,19 +119,20 @@ impl Options {
             complain(format_args!("parlour-bench: {complaint}"));
             return ExitCode::from(2);
         }
-        ExitCode::from(u8::from(reports.iter().any(|report| report.faults.any() || report.stopped)))
+        ExitCode::from(u8::from(output.reports.iter().any(|report| report.faults.any() || report.stopped)))
     }
 
-    fn measure_all(&self, reports: &mut Vec<Report>) -> Result<(), String> {
+    fn measure_all(&self, output: &mut Output) -> Result<(), String> {
         if let Some(cpu) = self.cpu {
             pin_to_cpu(cpu).map_err(|error| error.in_full())?;
         }
-        let pids = pid::of_server(&self.pid, &self.address)?;
+        output.pids = pid::of_server(&self.pid, &self.address)?;
         let default = [Kind::Fan, Kind::Lockstep, Kind::Ahead, Kind::Latency].map(Work::new);
         for &work in if self.works.is_empty() { &default[..] } else { &self.works } {
             let status = Status::new(work);
             let told = |error: BenchError| format!("{work}: {}", error.in_full());
-            reports.push(measure(&self.plan(work, &pids), &|text| status.show(text)).map_err(told)?);
+            let plan = self.plan(work, &output.pids);
+            output.reports.push(measure(&plan, &|text| status.show(text)).map_err(told)?);
         }
         Ok(())
     }

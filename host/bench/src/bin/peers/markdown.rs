@@ -94,7 +94,7 @@ fn latencies(results: &Results) -> Vec<Column<'_>> {
     const VALUES: [(&str, Value); 3] = [
         ("p50", |report| Some(report.latency.as_ref()?.p50)),
         ("p99", P99),
-        ("p99.9", |report| Some(report.latency.as_ref()?.p99_9)),
+        ("p99.9", |report| Some(report.latency.as_ref()?.p999)),
     ];
     let mut columns = Vec::new();
     for (case, circumstance) in [(cases::LATENCY, ""), (cases::LATENCY_STALLED, ", 10 never read")] {
@@ -132,27 +132,27 @@ fn idle(results: &Results) -> Vec<Column<'_>> {
     vec![
         column(
             &format!("memory each of {}", MOST.clients),
-            |report| report.idle?.bytes_each,
+            |report| report.idle?.memory_each,
             |bytes| format!("{} B", short(bytes)),
         ),
         column(
             "with all else that the server has",
-            |report| Some(report.server?.resident as f64 / f64::from(report.idle?.connections)),
+            |report| Some(report.memory? as f64 / f64::from(report.idle?.connections)),
             |bytes| format!("{} B", short(bytes)),
         ),
-        column("processor", |report| Some(report.server?.load), |load| format!("{:.2} %", load * 100.0)),
+        column("processor", |report| report.cpu_server, |percent| format!("{percent:.2} %")),
         column(
             "greeted, nobody there",
-            |report| report.idle?.first.greeted,
+            |report| report.idle?.greeted_empty,
             |us| format!("{} us", short(us)),
         ),
-        column("greeted, all there", |report| report.idle?.next.greeted, |us| format!("{} us", short(us))),
+        column("greeted, all there", |report| report.idle?.greeted_full, |us| format!("{} us", short(us))),
         column(
             "heard, nobody there",
-            |report| Some(report.idle?.first.heard),
+            |report| Some(report.idle?.heard_empty),
             |us| format!("{} us", short(us)),
         ),
-        column("heard, all there", |report| Some(report.idle?.next.heard), |us| format!("{} us", short(us))),
+        column("heard, all there", |report| Some(report.idle?.heard_full), |us| format!("{} us", short(us))),
     ]
 }
 

@@ -113,7 +113,7 @@ fn by_idle(results: &Results) -> Chart {
 }
 
 fn by_connections(results: &Results) -> Chart {
-    let mebibytes: Value = |report| Some(report.server?.resident as f64 / f64::from(1 << 20));
+    let mebibytes: Value = |report| Some(report.memory? as f64 / f64::from(1 << 20));
     chart(
         "Resident memory of the server, all told but the kernel's",
         ("connections that say nothing", "resident memory (MiB)"),

@@ -106,5 +106,5 @@ impl Results {
 
 /// Processor time of the server for each delivery, in nanoseconds.
 pub(crate) fn cost(report: &Report) -> Option<f64> {
-    report.server?.nanoseconds_per_delivery
+    report.cpu_each
 }
