@@ -65,7 +65,7 @@ fn clients_who_never_read_are_no_fault() {
     for report in &reports {
         assert_eq!((faults(report), report["deliveries"].as_u64() > Some(0)), (vec![], true), "{report:#}");
         assert_eq!(report["stalled"], 3);
-        assert_eq!(report["closed"], 3, "the hub disconnects who lags");
+        assert_eq!(report["closed"], 3, "the hub disconnects clients that lag");
     }
     server.stop();
 }
@@ -80,7 +80,7 @@ fn clients_who_never_read_and_come_back_are_no_fault() {
         assert_eq!((faults(report), report["stopped"].as_bool()), (vec![], Some(false)), "{report:#}");
         assert_eq!(report["stalled"], 3);
         assert!(report["came_back"].as_u64() > Some(0), "{report:#}");
-        assert_eq!(report["came_back"], report["closed"], "whoever is cut comes back");
+        assert_eq!(report["came_back"], report["closed"], "each that is cut comes back");
     }
     server.stop();
 }

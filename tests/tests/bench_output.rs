@@ -169,9 +169,10 @@ fn a_process_that_may_not_be_seen_is_told_of() {
 }
 
 #[test]
-fn a_wrong_pid_is_told_with_what_would_be_right() {
+fn a_wrong_number_is_told_with_what_would_be_right() {
     for (args, words) in [
         (&["--pid", "parlour"][..], "write one as in --pid 4711, or none"),
+        (&["--cpu", "1000"], "--cpu: this process may not use a processor of that number"),
         (&["--pid", "1,x"], "\"x\" is no process number"),
         (
             &["--pid", "none", "--pid", "1"],

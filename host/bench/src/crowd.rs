@@ -164,9 +164,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits until something can be done, at most for `timeout`, rounded up to
-    /// whole milliseconds, and does it once for everybody: sends, and hands what came to `received`, which gets
-    /// the client, the bytes since the last line that it took, and a place for an answer, and
+    /// Waits until something can be done, at most for `timeout`, rounded up to whole milliseconds,
+    /// and does it once for everybody. It sends, and hands what came to `received`, which gets the
+    /// client, the bytes since the last line that it took, and a place for an answer. `received`
     /// returns how many of the bytes it took.
     pub(crate) fn turn(
         &mut self,

@@ -61,18 +61,26 @@ impl fmt::Display for BenchError {
             }
             BenchError::Descriptors { wanted, most } => write!(
                 f,
-                "this needs {wanted} descriptors and the limit is {most}; raise it with ulimit -Hn {wanted}, \
-                 or use fewer clients"
+                "this needs {wanted} descriptors and the limit is {most}; use fewer clients, or raise the limit \
+                 (ulimit -n)"
             ),
-            BenchError::Connect(address, 0, _) => write!(f, "cannot connect to {address}"),
-            BenchError::Connect(address, count, _) => {
-                write!(f, "cannot connect to {address} once more after {count} connections")
+            BenchError::Connect(address, 0, _) => {
+                write!(f, "cannot connect to {address}; check that the server runs and listens there")
             }
-            BenchError::Closed { said } if said.is_empty() => f.write_str("the server closed a connection"),
+            BenchError::Connect(address, count, _) => {
+                write!(
+                    f,
+                    "cannot connect to {address} once more after {count} connections; the server may allow \
+                     no more"
+                )
+            }
+            BenchError::Closed { said } if said.is_empty() => {
+                f.write_str("the server closed a connection; it may allow fewer of them")
+            }
             BenchError::Closed { said } => {
                 // No control characters of a server's reach the terminal.
                 let said = said.trim_end().escape_debug();
-                write!(f, "the server closed a connection; it had said \"{said}\"")
+                write!(f, "the server closed a connection; its last line was \"{said}\"")
             }
             BenchError::Deaf { waiting, clients, hint } => {
                 write!(f, "{waiting} of {clients} clients never got a line: {hint}")
@@ -104,12 +112,13 @@ mod tests {
         let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens");
         let address: Address = "5000".parse().expect("an address");
         let error = BenchError::Connect(address, 3, refused());
-        let text = "cannot connect to 127.0.0.1:5000 once more after 3 connections";
+        let text = "cannot connect to 127.0.0.1:5000 once more after 3 connections; \
+                    the server may allow no more";
         assert_eq!(error.to_string(), text);
         assert_eq!(error.source().map(ToString::to_string), Some("nobody listens".into()));
         assert_eq!(error.in_full(), format!("{text}: nobody listens"));
         let closed = BenchError::Closed { said: String::new() };
         assert!(closed.source().is_none());
-        assert_eq!(closed.in_full(), "the server closed a connection");
+        assert_eq!(closed.in_full(), "the server closed a connection; it may allow fewer of them");
     }
 }

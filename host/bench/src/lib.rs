@@ -27,7 +27,7 @@ mod report;
 
 pub use self::error::BenchError;
 pub use self::lines::{Faults, LONGEST_LINE, SHORTEST_LINE};
-pub use self::measure::{Progress, measure, pin_to_cpu, raise_descriptor_limit};
+pub use self::measure::{measure, pin_to_cpu, raise_descriptor_limit};
 pub use self::options::Options;
 pub use self::plan::{Dialect, Kind, Plan, Work};
 pub use self::process::{Listeners, Process};

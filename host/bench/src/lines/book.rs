@@ -26,7 +26,7 @@ pub(crate) struct Book {
     pub(crate) stream: Option<Stream>,
     /// Latencies in nanoseconds, of the first sender's lines from this number on.
     pub(crate) latency: Option<(u64, Histogram<u64>)>,
-    /// Who has received something since the last feeding.
+    /// Clients that have received something since the last feeding.
     pub(crate) heard: Vec<usize>,
     /// The last line of the server's own.
     pub(crate) said: Vec<u8>,

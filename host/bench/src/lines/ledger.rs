@@ -55,7 +55,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Who is to get a line.
+/// Which clients must get a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// Everybody but its sender.

@@ -1,4 +1,4 @@
-//! The bytes of one sender's lines as its server passes them on, so that what
+//! The bytes of one sender's lines as its server passes them on. What
 //! receivers get is verified by comparing memory, many lines at once. What
 //! differs is not judged here but line by line.
 //!
@@ -115,7 +115,7 @@ mod tests {
             assert_eq!(stream.matching(&bytes, &lines, next, 4 * KEPT), (100, bytes.len()));
             next += 100;
         }
-        // Another receiver, who is behind but not too far.
+        // Another receiver, which is behind but not too far.
         let bytes = passed_on(&lines, next - 500..next - 400);
         assert_eq!(stream.matching(&bytes, &lines, next - 500, 4 * KEPT).0, 100);
         assert_eq!(stream.matching(&passed_on(&lines, [7]), &lines, 7, 4 * KEPT).0, 0, "no longer known");

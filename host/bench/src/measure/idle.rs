@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::Progress;
 use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Id, Lines, Verdict};
@@ -41,7 +40,7 @@ struct Room<'a> {
 }
 
 /// Does the work of `plan`.
-pub(super) fn measure(plan: &Plan, lines: &Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
+pub(super) fn measure(plan: &Plan, lines: &Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let server = &plan.pids;
     let mut room =
         Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
@@ -84,7 +83,7 @@ impl Room<'_> {
         let hello = (self.plan.dialect.hello)(client);
         self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
         self.crowd.flush(client)?;
-        // Servers tell who is there of a newcomer.
+        // Servers tell the others of a newcomer.
         if client % 16 == 0 {
             self.step(Duration::ZERO)?;
         }

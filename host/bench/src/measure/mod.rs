@@ -6,6 +6,7 @@ mod run;
 
 use std::time::SystemTime;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -18,15 +19,15 @@ use crate::report::Report;
 /// Descriptors beside those of connections.
 const OTHER_DESCRIPTORS: u64 = 16;
 
-/// Is told from time to time what a work is at.
-pub type Progress<'a> = &'a dyn Fn(&str);
+const NO_PROCESSOR: BenchError =
+    BenchError::Plan("--cpu: this process may not use a processor of that number; the first one is 0");
 
-/// Does the work of `plan`, on the calling thread.
+/// Does the work of `plan`, on the calling thread. Tells `progress` from time to time what it is at.
 ///
 /// # Errors
 /// When there is nothing to report. Lines that the server lost or damaged are no error: the
 /// report counts them.
-pub fn measure(plan: &Plan, progress: Progress<'_>) -> Result<Report, BenchError> {
+pub fn measure(plan: &Plan, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     check(plan)?;
     // Lines of an earlier run that a server may have kept are told apart.
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -76,10 +77,12 @@ pub fn raise_descriptor_limit() -> Result<u64, BenchError> {
 /// There is no such processor for this process.
 pub fn pin_to_cpu(cpu: usize) -> Result<(), BenchError> {
     if cpu >= CpuSet::MAX_CPU {
-        return Err(BenchError::Plan("--cpu: there is no processor of that number"));
+        return Err(NO_PROCESSOR);
     }
     let mut set = CpuSet::new();
     set.set(cpu);
-    sched_setaffinity(None, &set)
-        .map_err(|error| BenchError::System("sched_setaffinity (--cpu)", error.into()))
+    sched_setaffinity(None, &set).map_err(|error| match error {
+        Errno::INVAL => NO_PROCESSOR,
+        error => BenchError::System("sched_setaffinity", error.into()),
+    })
 }

@@ -1,17 +1,16 @@
 //! One work from the first connection to the report: connect, find out who gets
-//! what, fill the buffers of those who never read, warm up, measure, and wait for
+//! what, fill the buffers of clients that never read, warm up, measure, and wait for
 //! what is still on its way. One thread; nothing blocks but the wait for all.
 
 use std::time::{Duration, Instant};
 
-use super::Progress;
 use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
 use crate::plan::{Kind, Plan};
 use crate::report::{Latency, Report, Sample, Stall};
 
-/// The longest wait for the system, so that phases end in time.
+/// The longest wait for the system. A phase ends at most so much too late.
 const TURN: Duration = Duration::from_millis(20);
 /// How often a line is sent to find out who receives it.
 const PROBE: Duration = Duration::from_millis(100);
@@ -21,14 +20,14 @@ const QUIET: Duration = Duration::from_millis(100);
 const TELL: Duration = Duration::from_millis(250);
 /// Bytes that one client puts out at once.
 const BURST: usize = 64 * 1024;
-/// Bytes that fill whatever two systems keep for a client who does not read:
+/// Bytes that fill whatever two systems keep for a client that does not read:
 /// more than Linux' largest send buffer, 4 MiB unless told otherwise.
 const FILL: usize = 6 << 20;
 /// What `fan` may be ahead is also what filling may.
 const FILL_AHEAD: u64 = 4096;
-/// Who sends only to fill the buffers of those who came back. It is one who receives, too.
+/// The client that sends only to fill the buffers of those that came back. It receives, too.
 const FILLER: usize = 1;
-/// How far ahead it may be: little, so that a line on schedule does not wait for many of these.
+/// How far ahead it may be: little, because a line on schedule waits for all of these.
 const FILLER_AHEAD: u64 = 256;
 /// Shortly before a line is due, and as long after it came, waiting is too coarse: the
 /// wait counts in whole milliseconds, and to wake up takes long.
@@ -44,7 +43,7 @@ enum Ended {
     Closed,
 }
 
-/// The pace of one who is so many lines ahead of those who receive, without end.
+/// The pace of one sender that is so many lines ahead of the receivers, without end.
 fn window(ahead: u64) -> Pace {
     Pace::Window { ahead, end: u64::MAX }
 }
@@ -54,12 +53,12 @@ pub(super) struct Run<'a> {
     plan: &'a Plan,
     crowd: Crowd,
     book: Book,
-    progress: Progress<'a>,
+    progress: &'a dyn Fn(&str),
     told: Instant,
     /// Clients that are in the ledger, and how many of them, from the first one on, send.
     receivers: usize,
     senders: usize,
-    /// The last of the receivers, who never read.
+    /// How many of the receivers never read. They are the last ones.
     stalled: usize,
     stalled_closed: u32,
     /// How many times one of them came back, and up to which number the filler sends since.
@@ -70,7 +69,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Does the work of `plan`.
-pub(super) fn measure(plan: &Plan, lines: Lines, progress: Progress<'_>) -> Result<Report, BenchError> {
+pub(super) fn measure(plan: &Plan, lines: Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let mut run = Run::new(plan, lines, progress)?;
     run.connect()?;
     run.probe()?;
@@ -78,7 +77,7 @@ pub(super) fn measure(plan: &Plan, lines: Lines, progress: Progress<'_>) -> Resu
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, lines: Lines, progress: Progress<'a>) -> Result<Self, BenchError> {
+    fn new(plan: &'a Plan, lines: Lines, progress: &'a dyn Fn(&str)) -> Result<Self, BenchError> {
         let (clients, ahead) = (plan.work.clients as usize, u64::from(plan.work.depth));
         let (receivers, senders, audience, pace) = match plan.work.kind {
             Kind::Latency if plan.come_back => (clients + 1, FILLER + 1, Audience::Others, window(ahead)),
@@ -148,8 +147,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Notes whom the server closed; whether somebody who reads is among them. Whoever never
-    /// reads comes back, if it is one of those who do.
+    /// Notes which clients the server closed, and returns whether one that reads is among them.
+    /// Those that never read come back, if the plan says so.
     fn note_closed(&mut self) -> Result<bool, BenchError> {
         let never_read = self.receivers - self.stalled..self.receivers;
         let closed = self.crowd.take_closed();
@@ -174,7 +173,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// How many lines fill the buffers of who does not read.
+    /// How many lines fill the buffers of a client that does not read.
     fn fill_lines(&self) -> u64 {
         (FILL / self.plan.line) as u64
     }
@@ -238,7 +237,7 @@ impl<'a> Run<'a> {
     fn has_seen(&self, client: usize) -> Option<u64> {
         let sender = if self.book.ledger.audience == Audience::Sender { client } else { 0 };
         let next = self.book.ledger.next(client, sender);
-        // Whether the one who sends sees its own lines is still to be found out.
+        // It is not known yet whether the sender sees its own lines.
         (next > 0 || (sender == client && self.book.ledger.audience != Audience::Sender)).then_some(next)
     }
 
@@ -249,8 +248,10 @@ impl<'a> Run<'a> {
     fn deaf(&self, waiting: usize) -> BenchError {
         let echo = self.book.ledger.audience == Audience::Sender;
         let hint = match echo {
-            true => "is this an echo server?",
-            false if self.book.ledger.next(0, 0) > 0 => "only who sends does: is this an echo server?",
+            true => "is this an echo server? If not, use fan",
+            false if self.book.ledger.next(0, 0) > 0 => {
+                "only the sender does; is this an echo server? Use echo"
+            }
             false => "is this a server that passes lines on?",
         };
         BenchError::Deaf { waiting, clients: self.receivers - self.stalled, hint }
@@ -334,8 +335,8 @@ impl<'a> Run<'a> {
         self.arrived = Instant::now();
     }
 
-    /// Sends until whoever never reads can be sent nothing more, or has come back: it could
-    /// go on so without end. Returns also for how long nobody else received anything.
+    /// Sends until the clients that never read can be sent nothing more, or one has come back: it
+    /// could go on so without end. Returns also for how long nobody else received anything.
     fn fill(&mut self) -> Result<(Ended, Duration), BenchError> {
         let mut end = self.book.ledger.sent(0) + self.fill_lines();
         let mut longest = Duration::ZERO;
@@ -358,7 +359,8 @@ impl<'a> Run<'a> {
                 return Ok((Ended::Stopped, longest));
             }
             self.tell(|run| {
-                format!("filling the buffers of who never reads, {} of {end} lines", run.book.ledger.sent(0))
+                let sent = run.book.ledger.sent(0);
+                format!("filling the buffers of clients that never read, {sent} of {end} lines")
             });
         }
     }

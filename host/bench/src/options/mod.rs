@@ -21,13 +21,14 @@ use crate::report::{Report, explained, tables};
 
 const MORE: &str = "--help explains the columns of the tables, and the names in the JSON.";
 
-const EXIT_CODES: &str = "\
+const EXIT_CODES: &str = "
+
 Exit codes: 0 if every line came back as it should; 1 if the server lost or damaged lines, closed
 connections, or stopped; 2 if a work could not be done.";
 
 /// Puts load on a server that passes lines on, and verifies every line that comes back
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "parlour-bench", version, after_help = MORE, after_long_help = format!("{}\n\n{EXIT_CODES}", explained()))]
+#[command(name = "parlour-bench", version, after_help = MORE, after_long_help = explained() + EXIT_CODES)]
 pub struct Options {
     /// Where the server listens: PORT (on 127.0.0.1), HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR")]

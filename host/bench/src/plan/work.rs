@@ -87,12 +87,15 @@ impl FromStr for Work {
                 sizes.split_once('x').map_or((sizes, None), |(clients, depth)| (clients, Some(depth)));
             work.clients = positive(clients)?;
             if depth.is_some() && matches!(row.kind, Kind::Lockstep | Kind::Latency | Kind::Idle) {
-                return Err(format!("{name} has no depth"));
+                return Err(format!(
+                    "{name} has no depth; write it without x, as in {name}:{}",
+                    work.clients
+                ));
             }
             work.depth = depth.map_or(Ok(work.depth), positive)?;
         }
         if matches!(row.kind, Kind::Lockstep | Kind::Ahead) && work.clients < 2 {
-            return Err(format!("{name} wants two clients at least"));
+            return Err(format!("{name} needs two clients or more, as in {name}:2"));
         }
         Ok(work)
     }
@@ -101,7 +104,7 @@ impl FromStr for Work {
 fn positive(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=65_000) => Ok(count),
-        _ => Err(format!("{text} is not a number from 1 to 65000")),
+        _ => Err(format!("\"{text}\" is not a number from 1 to 65000")),
     }
 }
 

@@ -27,7 +27,8 @@ impl Process {
         }
     }
 
-    /// The processor time of its threads, as exact as the system counts it; `None` when there is no such process.
+    /// The processor time of its threads, as exact as the system counts it; `None` when there is no
+    /// such process.
     pub fn cpu(self) -> Option<Duration> {
         self.schedstat().or_else(|| self.cpu_of_all())
     }

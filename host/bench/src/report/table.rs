@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Report;
 use super::columns::{Column, IDLE, LATENCY, THROUGHPUT};
 use super::figures::grouped;
+use super::findings::Report;
 
 /// The reports as tables: one of throughput, and where there are any, one of
 /// latencies and one of idle connections.

@@ -12,7 +12,7 @@ pub(crate) struct Case {
     pub(crate) depth: Option<u32>,
     /// Bytes of a line, its LF counted.
     pub(crate) line: usize,
-    /// Receivers who never read.
+    /// Receivers that never read.
     pub(crate) stall: u32,
     /// They come back when they are cut.
     pub(crate) come_back: bool,
