@@ -24,11 +24,11 @@ impl Address {
         tcp.or_else(|| local.as_pathname().map(|path| Address::Unix(path.to_owned())))
     }
 
-    /// What it stands for to the system: a name may stand for several.
+    /// Finds what it stands for to the system. A name may stand for several.
     ///
     /// # Errors
     /// Those of the name resolution; a path that is too long.
-    pub(crate) fn resolve(&self) -> io::Result<Vec<SockAddr>> {
+    pub fn resolve(&self) -> io::Result<Vec<SockAddr>> {
         match self {
             Address::Tcp(text) => Ok(text.to_socket_addrs()?.map(SockAddr::from).collect()),
             Address::Unix(path) => Ok(vec![SockAddr::unix(path)?]),

@@ -1,12 +1,11 @@
-//! parlour on a host: the hub of [`parlour_core`] driven by select(2) or epoll(7), a
-//! terminal client for it, and a load generator for any server of its kind.
+//! parlour on a host: the hub of [`parlour_core`] driven by select(2) or epoll(7), and a
+//! terminal client for it.
 //!
 //! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
-//! `poll`. `bench` is the load generator, and knows no server but by its `address`. `output` has
-//! what goes to the standard streams, `units` reads sizes and durations; `sys` is the only place with `unsafe`.
+//! `poll`. `output` has what goes to the standard streams; `units` reads sizes and durations;
+//! `sys` is the only place with `unsafe`.
 
 mod address;
-pub mod bench;
 pub mod join;
 pub mod names;
 pub mod output;

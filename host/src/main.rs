@@ -1,6 +1,7 @@
 //! The `parlour` program: reads the command line and starts what it names.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ Examples:
   printf '$GPGLL,5,N*00\\r\\n' | nc -N 127.0.0.1 4000  a sender
   nc -N 127.0.0.1 4001 </dev/null >>nmea.log     a receiver";
 
+const BENCH: &str = "parlour: the load generator is a program of its own, parlour-bench; install it with \
+`cargo install --path host/bench`, or run `cargo run --release -p parlour-bench -- ADDR`";
+
 /// A hub that lets many TCP clients talk
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
@@ -39,8 +43,12 @@ enum Command {
     Serve(parlour::serve::Options),
     /// Chat from this terminal
     Join(parlour::join::Options),
-    /// Measure a server of lines, this one or another, and verify every line
-    Bench(parlour::bench::Options),
+    /// The load generator was a command once. Its name still leads to where it is now
+    #[command(hide = true, disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _args: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,7 +82,10 @@ fn main() -> ExitCode {
         None => parlour::serve::run(&cli.serve),
         Some(Command::Serve(options)) => parlour::serve::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
-        Some(Command::Bench(options)) => parlour::bench::run(&options),
+        Some(Command::Bench { .. }) => {
+            complain(BENCH);
+            ExitCode::from(2)
+        }
     };
     log.finish();
     code

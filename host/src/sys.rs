@@ -247,24 +247,3 @@ pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(limit.rlim_max)
 }
-
-/// Lets the calling thread, and those that it starts, run on the processor `cpu` alone.
-pub(crate) fn pin_to_cpu(cpu: usize) -> io::Result<()> {
-    if cpu >= 8 * size_of::<libc::cpu_set_t>() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    // SAFETY: a set of processors is an array of integers, for which zeroes are a value.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is live, and `cpu` is within it.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the kernel reads one set, which outlives the call.
-    check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) })?;
-    Ok(())
-}
-
-/// How many clock ticks /proc/PID/stat counts in a second.
-pub(crate) fn clock_ticks() -> u64 {
-    // SAFETY: no memory is involved.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks).unwrap_or(100)
-}

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parlour_bench::Process;
 use parlour_firmware::board::{BOARDS, Run};
 
 use crate::lines::PATIENCE;
@@ -77,7 +78,7 @@ impl Board {
     /// The processor time that the emulator used.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        programs::processor_time(self.program.id())
+        Process::Pid(self.program.id()).cpu_of_all().expect("it runs")
     }
 
     fn monitor(&self, command: &str) {

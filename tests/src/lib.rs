@@ -11,6 +11,8 @@ pub mod imports;
 #[cfg(feature = "programs")]
 pub mod joined;
 pub mod lines;
+#[cfg(feature = "programs")]
+pub mod load;
 pub mod model;
 pub mod outbox;
 #[cfg(feature = "programs")]

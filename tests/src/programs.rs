@@ -3,11 +3,11 @@
 //!
 //! Knows processes; knows nothing of what they say.
 
+use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::time::Duration;
-use std::{env, fs};
+use std::sync::OnceLock;
 
 use crate::lines::Lines;
 use crate::server::wait_for_exit;
@@ -93,6 +93,22 @@ pub fn found(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
 }
 
+/// The program of `cargo peers`: what `PARLOUR_PEERS_BIN` names, or else built here, once for each
+/// test program.
+pub fn peers() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        named_or("PARLOUR_PEERS_BIN", || {
+            build_with("parlour-bench", "peers", "release", &["--features", "peers"])
+        })
+    })
+}
+
+/// The program that a variable of the environment names, or else the one that `build` makes.
+pub fn named_or(variable: &str, build: impl FnOnce() -> PathBuf) -> PathBuf {
+    env::var_os(variable).map_or_else(build, PathBuf::from)
+}
+
 /// Builds a program of this workspace, as users build it; returns its path.
 ///
 /// # Panics
@@ -100,8 +116,13 @@ pub fn found(name: &str, package: &str) -> PathBuf {
 /// When it cannot be built.
 #[must_use]
 pub fn build(package: &str, name: &str, profile: &str) -> PathBuf {
+    build_with(package, name, profile, &[])
+}
+
+fn build_with(package: &str, name: &str, profile: &str, args: &[&str]) -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--profile", profile, "-p", package])
+        .args(args)
         .current_dir(workspace())
         .status()
         .expect("cargo runs");
@@ -121,19 +142,4 @@ pub fn target() -> PathBuf {
         Some(directory) => workspace().join(directory),
         None => workspace().join("target"),
     }
-}
-
-/// The processor time that a process used, in user and system mode.
-///
-/// # Panics
-///
-/// When there is no such process.
-#[must_use]
-pub fn processor_time(process: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
-    // The program's name, in parentheses, may hold spaces.
-    let fields = stat.rsplit_once(')').expect("a name").1;
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum();
-    Duration::from_millis(ticks * 1000 / sys::clock_ticks())
 }

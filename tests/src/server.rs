@@ -3,13 +3,14 @@
 //!
 //! Knows the command line and the `listening` lines; knows no protocol.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use parlour_bench::Process;
 
 use crate::lines::{Lines, PATIENCE};
 use crate::{programs, sys};
@@ -18,9 +19,8 @@ use crate::{programs, sys};
 /// build it, once for each test program.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match env::var_os("PARLOUR_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => programs::build("parlour", "parlour", "release"),
+    BINARY.get_or_init(|| {
+        programs::named_or("PARLOUR_BIN", || programs::build("parlour", "parlour", "release"))
     })
 }
 
@@ -259,7 +259,7 @@ impl Server {
     /// The processor time that it used, in user and system mode.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        programs::processor_time(self.pid())
+        Process::Pid(self.pid()).cpu_of_all().expect("parlour runs")
     }
 
     /// The descriptors that it has open.

@@ -103,21 +103,10 @@ pub fn set_descriptor_limit_of(pid: u32, count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets `command` run on the processor `cpu` alone, and end when this process does.
-pub fn pin(command: &mut Command, cpu: usize) {
-    // SAFETY: a set of processors is an array of integers, for which zeroes are a value.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the macro checks that `cpu` is within the set.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    let apply = move || {
-        // SAFETY: `set` is a live set that the call only reads.
-        check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) })?;
-        // SAFETY: no memory is involved.
-        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
-    };
-    // SAFETY: between fork and exec the closure makes two async-signal-safe calls
-    // and allocates nothing.
-    unsafe { command.pre_exec(apply) };
+/// Hides the descriptors of this process from all others that are not root's.
+pub fn hide_descriptors() -> io::Result<()> {
+    // SAFETY: the request takes an integer and no memory.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }).map(drop)
 }
 
 /// Sends `signal` to the process `pid`, which the caller started and has not yet
@@ -127,14 +116,6 @@ pub fn signal(pid: u32, signal: c_int) -> io::Result<()> {
     // SAFETY: no memory is involved.
     check(unsafe { libc::kill(pid, signal) })?;
     Ok(())
-}
-
-/// How many clock ticks /proc/PID/stat counts in a second.
-#[must_use]
-pub fn clock_ticks() -> u64 {
-    // SAFETY: no memory is involved.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks).expect("a clock that ticks")
 }
 
 /// Waits until one of `fds` is ready, at most for `timeout`; says how many are.

@@ -32,7 +32,7 @@ const CORE: [&str; 21] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 10] = [
+const HOST: [(&str, &[&str]); 9] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -41,8 +41,21 @@ const HOST: [(&str, &[&str]); 10] = [
     ("poll", &["sys"]),
     ("serve", &["address", "names", "output", "poll", "sys", "units"]),
     ("join", &["address", "output", "poll", "sys"]),
-    ("bench", &["address", "output", "sys"]),
-    ("main", &["output", "serve", "join", "bench"]),
+    ("main", &["output", "serve", "join"]),
+];
+
+/// The load generator: a module and those that it may import.
+const BENCH: [(&str, &[&str]); 10] = [
+    ("error", &[]),
+    ("plan", &[]),
+    ("lines", &["plan"]),
+    ("crowd", &["error"]),
+    ("process", &[]),
+    ("report", &["lines", "process"]),
+    ("measure", &["crowd", "error", "lines", "plan", "process", "report"]),
+    ("options", &["error", "lines", "measure", "plan", "process", "report"]),
+    ("main", &["options"]),
+    ("bin", &["error", "lines", "measure", "plan", "report"]),
 ];
 
 /// The firmware's library: a module and those that it may import.
@@ -167,14 +180,14 @@ fn the_layers_of_the_core_point_down() {
     }
 }
 
-/// Checks that each module below a folder imports only what its row allows. The program
-/// of the package, `main`, calls the library by its name.
+/// Checks that each module below a folder imports only what its row allows. The programs
+/// of the package, `main` and those in `bin`, call the library by its name.
 fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
     for (path, text) in sources(folder).iter().filter(|(path, _)| !path.ends_with("src/lib.rs")) {
         let own = module(path);
         let (_, allowed) =
             rows.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{path} is new"));
-        let start = if own == "main" { library } else { "crate" };
+        let start = if ["main", "bin"].contains(&own.as_str()) { library } else { "crate" };
         for imported in root_of(folder).imports(text, start, depth(path)) {
             assert!(imported == own || allowed.contains(&imported.as_str()), "{path} imports {imported}");
         }
@@ -184,6 +197,18 @@ fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
 #[test]
 fn the_parts_of_the_host_do_not_know_each_other() {
     check_imports("host/src", "parlour", &HOST);
+}
+
+#[test]
+fn the_layers_of_the_load_generator_point_down_and_it_knows_no_server() {
+    check_imports("host/bench/src", "parlour_bench", &BENCH);
+    let host = root_of("host/src");
+    for (path, text) in sources("host/bench/src") {
+        assert!(!code(&text).contains("parlour_core"), "{path} knows the core");
+        for imported in host.imports(&text, "parlour", usize::MAX) {
+            assert!(["address", "output", "units"].contains(&imported.as_str()), "{path} imports {imported}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `parlour bench`: it finds no faults in a server that has none, and names each
+//! `parlour-bench`: it finds no faults in a server that has none, and names each
 //! fault of servers that are made to have it.
 
 use std::io::{BufRead, BufReader, Write};
@@ -6,24 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use parlour_tests::server::{Ended, Server};
+use parlour_tests::load::{self, reports};
+use parlour_tests::server::Server;
 use serde_json::Value;
-
-/// How long it measures, where a test does not say otherwise.
-const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
-
-fn bench(args: &[&str]) -> Ended {
-    let short = if args.contains(&"--duration") { &[] } else { &SHORT[..] };
-    Server::run(&[&["bench"], short, args].concat())
-}
-
-/// The reports of a run and its exit code.
-fn reports(args: &[&str]) -> (Vec<Value>, Option<i32>) {
-    let ended = bench(&[args, &["--json"]].concat());
-    let json = serde_json::from_str(&ended.stdout.join("\n"));
-    let Ok(Value::Array(reports)) = json else { panic!("{args:?} printed {ended:#?}") };
-    (reports, ended.code)
-}
 
 /// The faults of a report that are not 0.
 fn faults(report: &Value) -> Vec<(&str, u64)> {
@@ -40,7 +25,7 @@ fn finds_no_faults(address: &str, works: &[&str], args: &[&str]) {
         let [report] = &reports[..] else { panic!("{work}: {reports:#?}") };
         assert_eq!(faults(report), [], "{report:#}");
         assert_eq!(report["stopped"], false, "{report:#}");
-        assert!(report["idle"].is_object() || report["deliveries"].as_u64() > Some(0), "{report:#}");
+        assert!(report["connections"].is_u64() || report["deliveries"].as_u64() > Some(0), "{report:#}");
         assert_eq!(code, Some(0), "{work} {args:?}");
     }
 }
@@ -79,8 +64,8 @@ fn clients_who_never_read_are_no_fault() {
     assert_eq!((reports.len(), code), (2, Some(0)));
     for report in &reports {
         assert_eq!((faults(report), report["deliveries"].as_u64() > Some(0)), (vec![], true), "{report:#}");
-        assert_eq!(report["stall"]["clients"], 3);
-        assert_eq!(report["stall"]["closed"], 3, "the hub disconnects who lags");
+        assert_eq!(report["stalled"], 3);
+        assert_eq!(report["closed"], 3, "the hub disconnects clients that lag");
     }
     server.stop();
 }
@@ -93,9 +78,9 @@ fn clients_who_never_read_and_come_back_are_no_fault() {
     assert_eq!((reports.len(), code), (2, Some(0)));
     for report in &reports {
         assert_eq!((faults(report), report["stopped"].as_bool()), (vec![], Some(false)), "{report:#}");
-        assert_eq!(report["stall"]["clients"], 3);
-        assert!(report["stall"]["came_back"].as_u64() > Some(0), "{report:#}");
-        assert_eq!(report["stall"]["came_back"], report["stall"]["closed"], "whoever is cut comes back");
+        assert_eq!(report["stalled"], 3);
+        assert!(report["came_back"].as_u64() > Some(0), "{report:#}");
+        assert_eq!(report["came_back"], report["closed"], "each that is cut comes back");
     }
     server.stop();
 }
@@ -108,23 +93,24 @@ fn a_report_says_what_was_measured() {
     let (reports, _) = reports(&[address, "fan:5", "latency:5", "idle:20", "--line", "100", "--pid", &pid]);
     let [fan, latency, idle] = &reports[..] else { panic!("{reports:#?}") };
     assert_eq!((&fan["work"], &fan["line"]), (&"fan:5".into(), &100.into()));
-    assert!(fan["server"]["nanoseconds_per_delivery"].as_f64() > Some(0.0), "{fan:#}");
-    assert!(fan["server"]["resident"].as_u64() > Some(100_000), "{fan:#}");
-    let at = |name: &str| latency["latency"][name].as_f64().expect("a time");
-    assert!(0.0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("max"), "{latency:#}");
-    assert_eq!(idle["idle"]["connections"], 20);
-    assert!(idle["idle"]["next"]["heard"].as_f64() > Some(0.0), "{idle:#}");
-    // A relay says nothing to a newcomer, a chat does.
-    assert!(idle["idle"]["next"]["greeted"].is_null(), "{idle:#}");
-    let (greeting, _) = self::reports(&[server.chat(), "idle:20"]);
-    let next = &greeting[0]["idle"]["next"];
+    assert!(fan["cpu_each"].as_f64() > Some(0.0), "{fan:#}");
+    assert!(fan["memory"].as_u64() > Some(100_000), "{fan:#}");
+    let at = |name: &str| latency[name].as_f64().expect("a time");
     assert!(
-        next["greeted"].as_f64() > Some(0.0) && next["greeted"].as_f64() <= next["heard"].as_f64(),
-        "{next:#}"
+        0.0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("p999") && at("p999") <= at("max"),
+        "{latency:#}"
     );
-    let table = bench(&[address, "fan:5", "latency:5"]).stdout;
-    let firsts: Vec<_> = table.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!(firsts, ["work", "fan:5", "latency:5", "", "latency", "latency:5"], "{table:#?}");
+    assert_eq!(idle["connections"], 20);
+    assert!(idle["heard_full"].as_f64() > Some(0.0), "{idle:#}");
+    // A relay says nothing to a newcomer, a chat does.
+    assert!(idle["greeted_full"].is_null(), "{idle:#}");
+    let (greeting, _) = load::reports(&[server.chat(), "idle:20"]);
+    let idle = &greeting[0];
+    assert!(
+        idle["greeted_full"].as_f64() > Some(0.0)
+            && idle["greeted_full"].as_f64() <= idle["heard_full"].as_f64(),
+        "{idle:#}"
+    );
 }
 
 #[test]
@@ -142,17 +128,30 @@ fn what_cannot_be_measured_is_said_in_one_line() {
         (vec![relay, "fan:65000"], "descriptors"),
         (vec![relay, "fan:3", "--stall", "3"], "--stall"),
         (vec![relay, "fan:3", "--come-back"], "--stall"),
-        (vec![relay, "fan:3", "--pid", "4294967295"], "--pid"),
+        (vec![relay, "fan:3", "--pid", "4194304"], "there is no process 4194304; --pid"),
     ] {
-        let ended = bench(&[&args[..], &patience].concat());
+        let ended = load::run(&[&args[..], &patience].concat());
         let last = ended.stderr.last().map(String::as_str).unwrap_or_default();
         assert!(
-            last.starts_with("parlour: fan") || last.starts_with("parlour: echo"),
+            last.starts_with("parlour-bench: fan") || last.starts_with("parlour-bench: echo"),
             "{args:?}: {ended:#?}"
         );
         assert!(last.contains(words), "{args:?}: {ended:#?}");
         assert_eq!(ended.code, Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn the_server_says_where_the_load_generator_is() {
+    for args in [&["bench"][..], &["bench", "5000", "fan:3", "--json"], &["bench", "--help"]] {
+        let ended = Server::run(args);
+        let [line] = &ended.stderr[..] else { panic!("{args:?}: {ended:#?}") };
+        assert!(line.contains("cargo install --path host/bench"), "{line}");
+        assert!(line.contains("cargo run --release -p parlour-bench -- ADDR"), "{line}");
+        assert_eq!((ended.stdout, ended.code), (vec![], Some(2)), "{args:?}");
+    }
+    let help = Server::run(&["--help"]).stdout.join("\n");
+    assert!(!help.contains("bench"), "{help}");
 }
 
 /// What a server makes of line number so-and-so for one client: the bytes that it gets now.

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use parlour_tests::programs;
 use serde_json::Value;
 
 /// Runs it for a moment on one processor, with other arguments; what it writes goes to `folder`.
 fn peers(folder: &Path, path: &str, args: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peers"));
+    let mut command = Command::new(programs::peers());
     command.args(["--rounds", "1", "--duration", "200ms", "--warmup", "50ms", "--load-cpu", "0"]);
     let status = command.args(args).arg("--to").arg(folder).env("PATH", path).stdout(Stdio::null()).status();
     assert!(status.expect("it starts").success(), "{args:?}");

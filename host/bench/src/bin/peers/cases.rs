@@ -1,0 +1,118 @@
+//! What the servers are put through: a table.
+
+use parlour_bench::{Kind, Work};
+
+use crate::peer::{Peer, Service};
+
+/// A work with its circumstances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) kind: Kind,
+    pub(crate) clients: u32,
+    pub(crate) depth: Option<u32>,
+    /// Bytes of a line, its LF counted.
+    pub(crate) line: usize,
+    /// Receivers that never read.
+    pub(crate) stall: u32,
+    /// They come back when they are cut.
+    pub(crate) come_back: bool,
+    /// Connections that say nothing.
+    pub(crate) idle: u32,
+    /// For servers that do this.
+    service: Option<Service>,
+}
+
+const fn case(kind: Kind, clients: u32) -> Case {
+    let service = match kind {
+        Kind::Echo => Some(Service::Echo),
+        Kind::Idle => None,
+        Kind::Fan | Kind::Lockstep | Kind::Ahead | Kind::Latency => Some(Service::Room),
+    };
+    Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, service }
+}
+
+/// Receivers of the plot of cost by receivers.
+pub(crate) const RECEIVERS: [u32; 7] = [1, 3, 10, 30, 100, 300, 900];
+/// Connections of the plots of cost and of memory by connections that say nothing.
+pub(crate) const IDLE: [u32; 4] = [10, 100, 1_000, 10_000];
+
+pub(crate) const FAN_100: Case = case(Kind::Fan, 100);
+pub(crate) const FAN_900: Case = case(Kind::Fan, 900);
+pub(crate) const FAN_LONG: Case = Case { line: 512, ..FAN_100 };
+pub(crate) const LOCKSTEP: Case = case(Kind::Lockstep, 100);
+pub(crate) const AHEAD: Case = case(Kind::Ahead, 100);
+pub(crate) const ECHO_50: Case = case(Kind::Echo, 50);
+pub(crate) const ECHO_DEEP: Case = Case { depth: Some(32), ..case(Kind::Echo, 500) };
+pub(crate) const LATENCY: Case = case(Kind::Latency, 100);
+pub(crate) const LATENCY_STALLED: Case = Case { stall: 10, ..LATENCY };
+pub(crate) const LATENCY_BESIEGED: Case = Case { come_back: true, ..LATENCY_STALLED };
+
+/// One sender and so many receivers.
+pub(crate) const fn fan(receivers: u32) -> Case {
+    case(Kind::Fan, receivers)
+}
+
+/// One connection that has a line echoed, among so many that say nothing.
+pub(crate) const fn wake_up(idle: u32) -> Case {
+    Case { idle, ..case(Kind::Echo, 1) }
+}
+
+/// So many connections that say nothing.
+pub(crate) const fn hold(connections: u32) -> Case {
+    case(Kind::Idle, connections)
+}
+
+/// All cases, each once.
+pub(crate) fn all() -> Vec<Case> {
+    let table = [
+        FAN_100,
+        FAN_900,
+        FAN_LONG,
+        LOCKSTEP,
+        AHEAD,
+        ECHO_50,
+        ECHO_DEEP,
+        LATENCY,
+        LATENCY_STALLED,
+        LATENCY_BESIEGED,
+    ];
+    let mut cases = Vec::new();
+    let plots = RECEIVERS.map(fan).into_iter().chain(IDLE.map(wake_up)).chain(IDLE.map(hold));
+    for case in table.into_iter().chain(plots) {
+        if !cases.contains(&case) {
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+impl Case {
+    /// Whether it is for that server.
+    pub(crate) fn is_for(&self, peer: &Peer) -> bool {
+        self.service.is_none_or(|service| service == peer.service)
+            && self.line <= peer.longest_line
+            && self.clients + self.idle <= peer.most_connections
+    }
+
+    /// Whether it is meant by its name, or by that of its kind.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        name == self.name() || name == self.work().name()
+    }
+
+    pub(crate) fn work(&self) -> Work {
+        let work = Work::new(self.kind);
+        Work { clients: self.clients, depth: self.depth.unwrap_or(work.depth), ..work }
+    }
+
+    /// By which it is known in the results.
+    pub(crate) fn name(&self) -> String {
+        let mut name = self.work().to_string();
+        let stalled = if self.come_back { "stalled that come back" } else { "stalled" };
+        for (count, what) in [(self.stall, stalled), (self.idle, "idle")] {
+            if count > 0 {
+                name += &format!(" {count} {what}");
+            }
+        }
+        if self.line == 64 { name } else { format!("{name} {} B", self.line) }
+    }
+}

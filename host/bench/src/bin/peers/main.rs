@@ -1,0 +1,230 @@
+//! `cargo peers`: measures parlour, other servers that are installed, and reference
+//! programs side by side, and writes what it found as JSON, as Markdown and as plots.
+//!
+//! ```text
+//! peer, dialects, reference   the servers, how they are spoken to, those of our own
+//! cases                       what they are put through
+//! results                     what was measured, and medians
+//! markdown, chart, plots      how that is shown
+//! ```
+//!
+//! The library `parlour_bench` measures.
+
+mod cases;
+mod chart;
+mod dialects;
+mod markdown;
+mod peer;
+mod plots;
+mod reference;
+mod results;
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use parlour::units::duration;
+use parlour_bench::{Plan, pin_to_cpu, raise_descriptor_limit};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::cases::Case;
+use crate::peer::{PEERS, Peer};
+use crate::reference::REFERENCES;
+use crate::results::{Machine, Results, Run};
+
+/// How often it is told what is going on.
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// Measure parlour and other servers side by side
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// How often everything is measured, the servers taking turns
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: u32,
+    /// How long each server is measured in each case
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    duration: Duration,
+    /// How long it goes on before that
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    warmup: Duration,
+    /// The processor of the server
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    server_cpu: usize,
+    /// The processor of the load
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    load_cpu: usize,
+    /// Only servers whose name contains this; any number of times
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// Only the cases of this name, or of this kind, such as "fan:100 512 B" or fan; any number of times
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
+    /// Where to write
+    #[arg(long, value_name = "FOLDER", default_value_os_t = benchmarks())]
+    to: PathBuf,
+    /// Measure nothing, show again what results.json says
+    #[arg(long)]
+    redraw: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Serve as one of the reference programs
+    #[command(hide = true)]
+    Reference { name: String, port: u16 },
+    /// Become a program that runs on one processor, and ends when this program's parent does
+    #[command(hide = true)]
+    On {
+        cpu: usize,
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+fn benchmarks() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    workspace.unwrap_or(Path::new(".")).join("benchmarks")
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = match &options.command {
+        Some(Command::Reference { name, port }) => serve(name, *port),
+        Some(Command::On { cpu, program, args }) => become_program(*cpu, program, args),
+        None if options.redraw => show(&options.to),
+        None => options.measure().and_then(|()| show(&options.to)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(name: &str, port: u16) -> Result<(), String> {
+    let reference = REFERENCES.iter().find(|reference| reference.name == name);
+    let reference = reference.ok_or_else(|| format!("there is no reference program {name}"))?;
+    (reference.serve)(port).map_err(|error| format!("{name}: {error}"))
+}
+
+/// Becomes `program` on the processor `cpu`. Returns only with an error.
+fn become_program(cpu: usize, program: &Path, args: &[OsString]) -> Result<(), String> {
+    pin_to_cpu(cpu).map_err(|error| error.in_full())?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| format!("prctl: {error}"))?;
+    Err(format!("{}: {}", program.display(), process::Command::new(program).args(args).exec()))
+}
+
+/// Writes the table and the plots of the results in a folder.
+fn show(folder: &Path) -> Result<(), String> {
+    let json = folder.join("results.json");
+    let text = fs::read_to_string(&json).map_err(|error| format!("{}: {error}", json.display()))?;
+    let results: Results =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", json.display()))?;
+    let page = markdown::page(&results);
+    fs::write(folder.join("results.md"), &page).map_err(|error| error.to_string())?;
+    plots::draw(&results, folder)?;
+    println!("{page}");
+    Ok(())
+}
+
+impl Options {
+    fn measure(&self) -> Result<(), String> {
+        fs::create_dir_all(&self.to).map_err(|error| format!("{}: {error}", self.to.display()))?;
+        // The servers inherit it.
+        raise_descriptor_limit().map_err(|error| error.in_full())?;
+        let mut results = Results {
+            machine: Machine::here(self.duration.as_secs_f64(), self.rounds),
+            ..Results::default()
+        };
+        let peers = self.peers(&mut results);
+        pin_to_cpu(self.load_cpu).map_err(|error| error.in_full())?;
+        let wanted = |case: &Case| self.case.is_empty() || self.case.iter().any(|name| case.is_called(name));
+        let cases: Vec<_> = cases::all().into_iter().filter(wanted).collect();
+        for round in 0..self.rounds {
+            for (at, case) in cases.iter().enumerate() {
+                for peer in peers.iter().filter(|peer| case.is_for(peer)) {
+                    let (round_at, case_at) = (round + 1, at + 1);
+                    let (rounds, count) = (self.rounds, cases.len());
+                    let place = format!("round {round_at}/{rounds}, case {case_at}/{count}");
+                    results.runs.push(self.run(case, peer, round, &place));
+                }
+                // What is there already is not lost if the rest is broken off.
+                self.write(&results).map_err(|error| format!("{}: {error}", self.to.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, results: &Results) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(results)?;
+        fs::write(self.to.join("results.json"), text + "\n")
+    }
+
+    /// The servers that can be started here; of the others is said why not.
+    fn peers(&self, results: &mut Results) -> Vec<&'static Peer> {
+        let mut peers = Vec::new();
+        let wanted =
+            |peer: &&Peer| self.only.is_empty() || self.only.iter().any(|text| peer.name.contains(text));
+        for peer in PEERS.iter().filter(wanted) {
+            if let Some(why) = peer.missing() {
+                eprintln!("{}: left out, {why}", peer.name);
+                results.missing.insert(peer.name.into(), why);
+            } else {
+                results.versions.insert(peer.name.into(), peer.version());
+                peers.push(peer);
+            }
+        }
+        peers
+    }
+
+    fn run(&self, case: &Case, peer: &Peer, round: u32, place: &str) -> Run {
+        let outcome = self.report(case, peer, place);
+        let shown = match &outcome {
+            Ok(report) => parlour_bench::tables(std::slice::from_ref(report)),
+            Err(error) => format!("{error}\n"),
+        };
+        eprint!("{}, {}: {place}\n{shown}\n", peer.name, case.name());
+        Run {
+            case: case.name(),
+            peer: peer.name.into(),
+            round,
+            report: outcome.as_ref().ok().cloned(),
+            error: outcome.err(),
+        }
+    }
+
+    fn report(&self, case: &Case, peer: &Peer, place: &str) -> Result<parlour_bench::Report, String> {
+        let server = peer.start(self.server_cpu)?;
+        let plan = Plan {
+            dialect: (peer.dialect)(case.line),
+            line: case.line,
+            stall: case.stall,
+            come_back: case.come_back,
+            idle: case.idle,
+            duration: self.duration,
+            warmup: self.warmup,
+            pids: vec![server.pid()],
+            ..Plan::new(server.address.clone(), case.work())
+        };
+        let told = Cell::new(Instant::now());
+        let progress = |text: &str| {
+            if told.get().elapsed() >= SELDOM {
+                told.set(Instant::now());
+                eprintln!("{}, {}: {place}: {text}", peer.name, case.name());
+            }
+        };
+        parlour_bench::measure(&plan, &progress).map_err(|error| error.in_full())
+    }
+}

@@ -1,0 +1,199 @@
+//! The results as Markdown tables, medians of all rounds.
+
+use std::fmt::Write;
+
+use crate::cases::{self, Case};
+use crate::peer::{PEERS, Peer, Service};
+use crate::results::{Results, Value, cost};
+
+/// A cell for which nothing was measured.
+const NOTHING: &str = "-";
+
+/// A column: its head, and a server's cell.
+struct Column<'a> {
+    head: String,
+    cell: Box<dyn Fn(&Peer) -> String + 'a>,
+}
+
+/// The whole page.
+pub(crate) fn page(results: &Results) -> String {
+    let machine = &results.machine;
+    let mut text = format!(
+        "# Measured side by side\n\n\
+         Written by `cargo peers`: {} ({} processors, {}), the server on one processor and the load on another; \
+         medians of {} rounds of {} s. A figure depends on the machine; what can be compared are figures \
+         of one run. In brackets: how many times the limit, a program of the workspace that makes the same \
+         system calls and does nothing else (median of the rounds' ratios).\n",
+        machine.processor, machine.processors, machine.kernel, machine.rounds, machine.seconds,
+    );
+    let rooms = |peer: &Peer| peer.service == Service::Room;
+    let all = |_: &Peer| true;
+    section(
+        &mut text,
+        results,
+        "Processor time of the server for each delivery",
+        rooms,
+        &costs(results, Service::Room),
+    );
+    section(&mut text, results, "The same of an echo", |peer| !rooms(peer), &costs(results, Service::Echo));
+    section(
+        &mut text,
+        results,
+        "Latency of 200 messages a second, 100 receivers",
+        rooms,
+        &latencies(results),
+    );
+    section(&mut text, results, "Connections that say nothing", all, &idle(results));
+    let failures = results.failures();
+    if !results.missing.is_empty() || !failures.is_empty() {
+        text += "\nNot measured:\n\n";
+        for (what, why) in results.missing.iter().chain(&failures) {
+            let _ = writeln!(text, "- {what}: {why}");
+        }
+    }
+    text += "\nWhere there is only a dash, the case was not for that server: its protocol has no lines of that \
+             length, or so many connections take it too long.\n\nVersions:\n\n";
+    for (peer, version) in &results.versions {
+        let _ = writeln!(text, "- {peer}: {version}");
+    }
+    text
+}
+
+fn costs(results: &Results, service: Service) -> Vec<Column<'_>> {
+    let (limit, columns) = match service {
+        Service::Room => (
+            "limit-fan",
+            vec![
+                (cases::FAN_100, "1 to 100"),
+                (cases::FAN_900, "1 to 900"),
+                (cases::FAN_LONG, "1 to 100, 512 B"),
+                (cases::LOCKSTEP, "100 talk in lock-step"),
+                (cases::AHEAD, "16 lines ahead"),
+            ],
+        ),
+        Service::Echo => (
+            "limit-echo",
+            vec![(cases::ECHO_50, "50, 1 line each"), (cases::ECHO_DEEP, "500, 32 lines each")],
+        ),
+    };
+    let column = |(case, head): (Case, &str)| Column {
+        head: head.to_owned(),
+        cell: Box::new(move |peer| {
+            let cell = value(results, &case, peer, cost, |ns| format!("{} ns", short(ns)));
+            match results.ratio(&case, (peer.name, limit), cost) {
+                Some(ratio) if peer.name != limit => format!("{cell} ({ratio:.2})"),
+                _ => cell,
+            }
+        }),
+    };
+    columns.into_iter().map(column).collect()
+}
+
+fn latencies(results: &Results) -> Vec<Column<'_>> {
+    const P99: Value = |report| Some(report.latency.as_ref()?.p99);
+    const VALUES: [(&str, Value); 3] = [
+        ("p50", |report| Some(report.latency.as_ref()?.p50)),
+        ("p99", P99),
+        ("p99.9", |report| Some(report.latency.as_ref()?.p999)),
+    ];
+    let mut columns = Vec::new();
+    for (case, circumstance) in [(cases::LATENCY, ""), (cases::LATENCY_STALLED, ", 10 never read")] {
+        for (name, read) in VALUES {
+            columns.push(Column {
+                head: format!("{name}{circumstance}"),
+                cell: Box::new(move |peer| {
+                    value(results, &case, peer, read, |us| format!("{} us", short(us)))
+                }),
+            });
+        }
+    }
+    let pause: Value = |report| Some(report.stall?.longest_pause);
+    columns.push(Column {
+        head: "longest pause while their buffers filled".into(),
+        cell: Box::new(move |peer| {
+            value(results, &cases::LATENCY_STALLED, peer, pause, |seconds| format!("{seconds:.2} s"))
+        }),
+    });
+    columns.push(Column {
+        head: "p99 of the healthy, 10 never read and come back when they are cut".into(),
+        cell: Box::new(move |peer| {
+            value(results, &cases::LATENCY_BESIEGED, peer, P99, |us| format!("{} us", short(us)))
+        }),
+    });
+    columns
+}
+
+fn idle(results: &Results) -> Vec<Column<'_>> {
+    const MOST: Case = cases::hold(cases::IDLE[cases::IDLE.len() - 1]);
+    let column = |head: &str, read: Value, show: fn(f64) -> String| Column {
+        head: head.to_owned(),
+        cell: Box::new(move |peer| value(results, &MOST, peer, read, show)),
+    };
+    vec![
+        column(
+            &format!("memory each of {}", MOST.clients),
+            |report| report.idle?.memory_each,
+            |bytes| format!("{} B", short(bytes)),
+        ),
+        column(
+            "with all else that the server has",
+            |report| Some(report.memory? as f64 / f64::from(report.idle?.connections)),
+            |bytes| format!("{} B", short(bytes)),
+        ),
+        column("processor", |report| report.cpu_server, |percent| format!("{percent:.2} %")),
+        column(
+            "greeted, nobody there",
+            |report| report.idle?.greeted_empty,
+            |us| format!("{} us", short(us)),
+        ),
+        column("greeted, all there", |report| report.idle?.greeted_full, |us| format!("{} us", short(us))),
+        column(
+            "heard, nobody there",
+            |report| Some(report.idle?.heard_empty),
+            |us| format!("{} us", short(us)),
+        ),
+        column("heard, all there", |report| Some(report.idle?.heard_full), |us| format!("{} us", short(us))),
+    ]
+}
+
+/// A median as it is shown, or why there is none.
+fn value(results: &Results, case: &Case, peer: &Peer, read: Value, show: impl Fn(f64) -> String) -> String {
+    let trouble = results.trouble(case, peer.name);
+    match (results.median(case, peer.name, read), trouble) {
+        (Some(value), None) => show(value),
+        (_, Some(trouble)) => trouble,
+        (None, None) => NOTHING.into(),
+    }
+}
+
+/// Three digits that count, or all those of a whole number.
+fn short(value: f64) -> String {
+    match value {
+        ..10.0 => format!("{value:.2}"),
+        10.0..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn section(
+    text: &mut String,
+    results: &Results,
+    title: &str,
+    takes_part: impl Fn(&Peer) -> bool,
+    columns: &[Column<'_>],
+) {
+    let peers = PEERS.iter().filter(|peer| takes_part(peer) && results.versions.contains_key(peer.name));
+    let rows = peers.map(|peer| (peer, columns.iter().map(|column| (column.cell)(peer)).collect::<Vec<_>>()));
+    let rows: Vec<_> = rows.filter(|(_, cells)| cells.iter().any(|cell| cell != NOTHING)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = write!(text, "\n## {title}\n\n| |");
+    for column in columns {
+        let _ = write!(text, " {} |", column.head);
+    }
+    let _ = writeln!(text, "\n|---|{}", "---:|".repeat(columns.len()));
+    for (peer, cells) in rows {
+        let _ = writeln!(text, "| {} | {} |", peer.name, cells.join(" | "));
+    }
+}

@@ -1,0 +1,34 @@
+//! A load generator for servers that pass lines on. It verifies every line that comes back.
+//!
+//! From the ground up; each module imports only from those before it:
+//!
+//! ```text
+//! error     why a work cannot be done
+//! plan      what to do: the work, the server, how long; how a server takes lines
+//! lines     lines as they are written, judged and counted
+//! crowd     connections, and the wait for all of them
+//! process   what processes use, and which of them listen
+//! report    what a work has shown
+//! measure   one work from the first connection to the report
+//! options   the command line
+//! ```
+//!
+//! [`measure`] does a work for other programs. [`Options::run`] is the program `parlour-bench`.
+//! Of the library `parlour` this uses addresses, units and the output. It knows no server.
+
+mod crowd;
+mod error;
+mod lines;
+mod measure;
+mod options;
+mod plan;
+mod process;
+mod report;
+
+pub use self::error::BenchError;
+pub use self::lines::{Faults, LONGEST_LINE, SHORTEST_LINE};
+pub use self::measure::{measure, pin_to_cpu, raise_descriptor_limit};
+pub use self::options::Options;
+pub use self::plan::{Dialect, Kind, Plan, Work};
+pub use self::process::{Listeners, Process};
+pub use self::report::{Idle, Latency, Report, Stall, grouped, median, tables};

@@ -1,0 +1,275 @@
+//! The ledger: what each client has received of each sender, and every fault in
+//! that. It knows lines by sender and number alone, and no connections.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::line::{Id, Verdict};
+
+/// What a server did to lines that it should have passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// Lines that never came.
+    pub lost: u64,
+    /// Lines that came without some of their bytes.
+    pub cut: u64,
+    /// Lines that came again.
+    pub doubled: u64,
+    /// Lines that came after a later one of their sender.
+    pub reordered: u64,
+    /// Lines with bytes that nobody sent.
+    pub corrupt: u64,
+    /// Lines that came to somebody for whom they were not.
+    pub stray: u64,
+    /// Connections that the server closed; what they did not get is not counted.
+    pub closed: u64,
+}
+
+impl Faults {
+    /// The kinds of faults with how often each was found.
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("lost", self.lost),
+            ("cut", self.cut),
+            ("doubled", self.doubled),
+            ("reordered", self.reordered),
+            ("corrupt", self.corrupt),
+            ("stray", self.stray),
+            ("closed", self.closed),
+        ]
+    }
+
+    /// Whether there is any.
+    pub fn any(&self) -> bool {
+        self.counts().iter().any(|&(_, count)| count > 0)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self.counts().into_iter().filter(|&(_, count)| count > 0);
+        let text: Vec<_> = found.map(|(name, count)| format!("{count} {name}")).collect();
+        f.write_str(if text.is_empty() { "none".into() } else { text.join(", ") }.as_str())
+    }
+}
+
+/// Which clients must get a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everybody but its sender.
+    Others,
+    /// Everybody: some servers send a client its own lines too.
+    All,
+    /// Its sender alone.
+    Sender,
+}
+
+/// A line that came: of whose lines the receiver now has the first `after`,
+/// where it had the first `before`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) id: Id,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+}
+
+/// Counts lines, by receiver and sender.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    senders: usize,
+    pub(crate) audience: Audience,
+    /// For each sender: how many lines it has sent.
+    sent: Vec<u64>,
+    /// For each receiver and sender: the number that comes next.
+    next: Vec<u64>,
+    /// The numbers below `next` that have not come.
+    missing: HashMap<(usize, u32), BTreeSet<u64>>,
+    /// While it is being found out who gets what, nothing is a fault.
+    probing: bool,
+    pub(crate) faults: Faults,
+    /// Lines that came whole.
+    pub(crate) deliveries: u64,
+}
+
+impl Ledger {
+    /// For `receivers` of which the first `senders` send. It is probing.
+    pub(crate) fn new(receivers: usize, senders: usize, audience: Audience) -> Self {
+        Self {
+            senders,
+            audience,
+            sent: vec![0; senders],
+            next: vec![0; receivers * senders],
+            missing: HashMap::new(),
+            probing: true,
+            faults: Faults::default(),
+            deliveries: 0,
+        }
+    }
+
+    pub(crate) fn senders(&self) -> usize {
+        self.senders
+    }
+
+    /// How many lines `sender` has sent.
+    pub(crate) fn sent(&self, sender: usize) -> u64 {
+        self.sent[sender]
+    }
+
+    /// The number of the next line of `sender`, which goes out now.
+    pub(crate) fn send(&mut self, sender: usize) -> Id {
+        let number = self.sent[sender];
+        self.sent[sender] += 1;
+        Id { sender: sender as u32, number }
+    }
+
+    /// The number that `receiver` gets next from `sender`.
+    pub(crate) fn next(&self, receiver: usize, sender: usize) -> u64 {
+        self.next[receiver * self.senders + sender]
+    }
+
+    /// Whether `receiver` is to get what `sender` sends.
+    pub(crate) fn expects(&self, receiver: usize, sender: usize) -> bool {
+        match self.audience {
+            Audience::Others => receiver != sender,
+            Audience::All => true,
+            Audience::Sender => receiver == sender,
+        }
+    }
+
+    /// From now on everything counts. All go on with the same number, and what
+    /// was sent so far counts as received.
+    pub(crate) fn begin(&mut self) {
+        let first = self.sent.iter().copied().max().unwrap_or(0);
+        self.sent.fill(first);
+        self.next.fill(first);
+        self.deliveries = 0;
+        self.probing = false;
+    }
+
+    /// Enters `count` whole lines of `sender` that came in order.
+    pub(crate) fn take_many(&mut self, receiver: usize, sender: usize, count: u64) {
+        self.next[receiver * self.senders + sender] += count;
+        self.deliveries += count;
+    }
+
+    /// Enters what was found in a line that came. Returns which it was, if that
+    /// could be read and was not known already.
+    pub(crate) fn take(&mut self, receiver: usize, verdict: Verdict) -> Option<Arrival> {
+        let id = match verdict {
+            Verdict::Whole(id) => Some(id),
+            Verdict::Cut(id) | Verdict::Corrupt(id) => id,
+        };
+        // A number that was never sent was made up on the way.
+        let id = id.filter(|id| self.sent.get(id.sender as usize).is_some_and(|&sent| id.number < sent));
+        let stray = id.is_some_and(|id| !self.expects(receiver, id.sender as usize));
+        match verdict {
+            _ if self.probing => {}
+            Verdict::Whole(_) if stray => self.faults.stray += 1,
+            Verdict::Whole(_) if id.is_some() => self.deliveries += 1,
+            Verdict::Cut(_) => self.faults.cut += 1,
+            Verdict::Whole(_) | Verdict::Corrupt(_) => self.faults.corrupt += 1,
+        }
+        if stray && !self.probing { None } else { self.enter(receiver, id?) }
+    }
+
+    fn enter(&mut self, receiver: usize, id: Id) -> Option<Arrival> {
+        let next = &mut self.next[receiver * self.senders + id.sender as usize];
+        let before = *next;
+        *next = before.max(id.number + 1);
+        let after = *next;
+        if id.number != before && !self.probing {
+            self.out_of_order(receiver, id, before);
+        }
+        (after > before).then_some(Arrival { id, before, after })
+    }
+
+    #[cold]
+    fn out_of_order(&mut self, receiver: usize, id: Id, before: u64) {
+        let missing = self.missing.entry((receiver, id.sender)).or_default();
+        if id.number > before {
+            missing.extend(before..id.number);
+        } else if missing.remove(&id.number) {
+            self.faults.reordered += 1;
+        } else {
+            self.faults.doubled += 1;
+        }
+    }
+
+    /// How many lines `receiver` has yet to get, those that others overtook not counted.
+    pub(crate) fn outstanding(&self, receiver: usize) -> u64 {
+        let senders = (0..self.senders).filter(|&sender| self.expects(receiver, sender));
+        senders.map(|sender| self.sent[sender] - self.next(receiver, sender)).sum()
+    }
+
+    /// What never came to `receiver` is lost.
+    pub(crate) fn close(&mut self, receiver: usize) {
+        let overtaken: usize = (0..self.senders)
+            .filter(|&sender| self.expects(receiver, sender))
+            .filter_map(|sender| self.missing.get(&(receiver, sender as u32)))
+            .map(BTreeSet::len)
+            .sum();
+        self.faults.lost += self.outstanding(receiver) + overtaken as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found when the second client gets these of the first one's six lines.
+    #[track_caller]
+    fn check(verdicts: &[Verdict], expected: Faults) {
+        let mut ledger = Ledger::new(2, 1, Audience::Others);
+        ledger.begin();
+        for _ in 0..6 {
+            ledger.send(0);
+        }
+        for &verdict in verdicts {
+            ledger.take(1, verdict);
+        }
+        ledger.close(1);
+        assert_eq!(ledger.faults, expected);
+    }
+
+    fn id(number: u64) -> Id {
+        Id { sender: 0, number }
+    }
+
+    fn whole<const N: usize>(numbers: [u64; N]) -> [Verdict; N] {
+        numbers.map(|number| Verdict::Whole(id(number)))
+    }
+
+    #[test]
+    fn each_fault_is_called_by_its_name() {
+        let none = Faults::default();
+        check(&whole([0, 1, 2, 3, 4, 5]), none);
+        check(&whole([0, 1, 2, 4, 5]), Faults { lost: 1, ..none });
+        check(&whole([0, 1, 2]), Faults { lost: 3, ..none });
+        check(&whole([0, 1, 1, 2, 3, 4, 5, 0]), Faults { doubled: 2, ..none });
+        check(&whole([0, 2, 1, 3, 4, 5]), Faults { reordered: 1, ..none });
+        check(&whole([3, 0, 1, 2, 4, 5]), Faults { reordered: 3, ..none });
+        check(&whole([0, 1, 2, 3, 4, 5, 6]), Faults { corrupt: 1, ..none });
+    }
+
+    #[test]
+    fn a_damaged_line_is_not_lost_if_it_says_which_it_is() {
+        let with = |verdict| [&whole([0, 1, 2])[..], &[verdict], &whole([4, 5])].concat();
+        let none = Faults::default();
+        check(&with(Verdict::Cut(Some(id(3)))), Faults { cut: 1, ..none });
+        check(&with(Verdict::Cut(None)), Faults { cut: 1, lost: 1, ..none });
+        check(&with(Verdict::Corrupt(Some(id(3)))), Faults { corrupt: 1, ..none });
+    }
+
+    #[test]
+    fn a_line_for_others_is_stray() {
+        let mut ledger = Ledger::new(2, 2, Audience::Sender);
+        ledger.begin();
+        let id = ledger.send(0);
+        assert!(ledger.take(1, Verdict::Whole(id)).is_none());
+        assert_eq!(ledger.faults, Faults { stray: 1, ..Faults::default() });
+        assert!(ledger.take(0, Verdict::Whole(id)).is_some());
+        assert_eq!(ledger.deliveries, 1);
+    }
+}

@@ -1,0 +1,24 @@
+//! Lines: how they are written, judged when they come back, and counted, and when the next one may
+//! go out. Nothing here knows a connection.
+//!
+//! ```text
+//! line      how a line is written, and judged when it comes
+//! ledger    which client has received which lines of which sender; faults
+//! stream    the same for many lines at once
+//! pace      when a client may send
+//! book      bytes that came, by way of these
+//! ```
+
+mod book;
+mod ledger;
+mod line;
+mod pace;
+mod stream;
+
+pub(crate) use self::book::Book;
+pub(crate) use self::ledger::Audience;
+pub use self::ledger::Faults;
+pub(crate) use self::line::{Id, Lines, Verdict};
+pub use self::line::{LONGEST_LINE, SHORTEST_LINE};
+pub(crate) use self::pace::{Pace, Rounds, Schedule};
+pub(crate) use self::stream::Stream;

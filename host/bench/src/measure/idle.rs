@@ -1,0 +1,169 @@
+//! The work of connections that say nothing: what they take of the server, and
+//! how long it takes another one to join them. It counts no lines: one of the newcomer's
+//! has to come through to somebody who was there before or, from an echo server,
+//! to the newcomer itself.
+
+use std::time::{Duration, Instant};
+
+use crate::crowd::{Crowd, Habit};
+use crate::error::BenchError;
+use crate::lines::{Id, Lines, Verdict};
+use crate::plan::Plan;
+use crate::process::resident_of;
+use crate::report::{Idle, Report, Sample, median};
+
+/// Joins that are tried, of which the median counts.
+const JOINS: u32 = 15;
+const TURN: Duration = Duration::from_millis(20);
+/// Nothing more comes when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(50);
+/// How often progress is told, in connections.
+const TELL: u32 = 500;
+
+/// How long it takes to join, from connecting: medians in microseconds.
+struct Join {
+    /// Until the newcomer has something from the server, if that says anything.
+    greeted: Option<f64>,
+    /// Until somebody has a line of the newcomer's.
+    heard: f64,
+}
+
+struct Room<'a> {
+    plan: &'a Plan,
+    lines: &'a Lines,
+    crowd: Crowd,
+    /// Lines of newcomers so far.
+    number: u64,
+    /// The last one who came, and when it first had something from the server.
+    newcomer: usize,
+    greeted_at: Option<Instant>,
+}
+
+/// Does the work of `plan`.
+pub(super) fn measure(plan: &Plan, lines: &Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
+    let server = &plan.pids;
+    let mut room =
+        Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
+    room.enter()?;
+    room.settle()?;
+    let empty = room.join()?;
+    let before = resident_of(server);
+    for client in 0..plan.work.clients {
+        room.enter()?;
+        if client % TELL == 0 {
+            progress(&format!("connecting, {client} of {}", plan.work.clients));
+        }
+    }
+    room.settle()?;
+    let after = resident_of(server);
+    progress("holding all connections");
+    let from = Sample::take(0, server);
+    room.hold(plan.duration)?;
+    let to = Sample::take(0, server);
+    let full = room.join()?;
+    let memory_each = before
+        .zip(after)
+        .map(|(before, after)| after.saturating_sub(before) as f64 / f64::from(plan.work.clients));
+    let idle = Idle {
+        connections: plan.work.clients,
+        memory_each,
+        greeted_empty: empty.greeted,
+        heard_empty: empty.heard,
+        greeted_full: full.greeted,
+        heard_full: full.heard,
+    };
+    Ok(Report { idle: Some(idle), ..from.report(&to, plan.work.to_string(), plan.line, server) })
+}
+
+impl Room<'_> {
+    /// Connects one more and says hello.
+    fn enter(&mut self) -> Result<usize, BenchError> {
+        let client = self.crowd.connect(Habit::Reads)?;
+        (self.newcomer, self.greeted_at) = (client, None);
+        let hello = (self.plan.dialect.hello)(client);
+        self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
+        self.crowd.flush(client)?;
+        // Servers tell the others of a newcomer.
+        if client % 16 == 0 {
+            self.step(Duration::ZERO)?;
+        }
+        Ok(client)
+    }
+
+    /// Takes what has come. Returns the number of the last line among it, and whether there was anything.
+    fn step(&mut self, timeout: Duration) -> Result<(Option<u64>, bool), BenchError> {
+        let (mut came, mut any) = (None, false);
+        let (lines, answer) = (self.lines, self.plan.dialect.answer);
+        let (mut said, newcomer, greeted_at) = (Vec::new(), self.newcomer, &mut self.greeted_at);
+        self.crowd.turn(timeout, |client, bytes, reply| {
+            any = true;
+            if client == newcomer {
+                greeted_at.get_or_insert_with(Instant::now);
+            }
+            let mut taken = 0;
+            for line in bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+                taken += line.len();
+                let text = &line[..line.len() - 1];
+                let ours = lines.inspect(text, |verdict| {
+                    if let Verdict::Whole(id) = verdict {
+                        came = came.max(Some(id.number));
+                    }
+                });
+                if !ours {
+                    reply.extend(answer(text).unwrap_or_default());
+                    said = text.to_vec();
+                }
+            }
+            taken
+        })?;
+        match self.crowd.take_closed().is_empty() {
+            true => Ok((came, any)),
+            false => Err(BenchError::Closed { said: String::from_utf8_lossy(&said).into_owned() }),
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), BenchError> {
+        let mut quiet_at = Instant::now() + QUIET;
+        while Instant::now() < quiet_at {
+            if self.step(TURN)?.1 {
+                quiet_at = Instant::now() + QUIET;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, duration: Duration) -> Result<(), BenchError> {
+        let until = Instant::now() + duration;
+        while Instant::now() < until {
+            self.step(TURN)?;
+        }
+        Ok(())
+    }
+
+    /// How long it takes to join: the median of some times.
+    fn join(&mut self) -> Result<Join, BenchError> {
+        let (mut greeted, mut heard) = (Vec::new(), Vec::new());
+        for _ in 0..JOINS {
+            let start = Instant::now();
+            let client = self.enter()?;
+            let id = Id { sender: 0, number: self.number };
+            self.number += 1;
+            let outbox = self.crowd.outbox(client);
+            outbox.extend_from_slice(self.plan.dialect.before.as_bytes());
+            self.lines.write(id, outbox);
+            outbox.extend_from_slice(self.plan.dialect.after.as_bytes());
+            self.crowd.flush(client)?;
+            while self.step(TURN)?.0 != Some(id.number) {
+                if start.elapsed() > self.plan.patience {
+                    let hint = "is this a server that passes lines on, or an echo server?";
+                    return Err(BenchError::Deaf { waiting: 1, clients: 1, hint });
+                }
+            }
+            heard.push(start.elapsed().as_secs_f64() * 1e6);
+            greeted.extend(self.greeted_at.map(|at| (at - start).as_secs_f64() * 1e6));
+            self.crowd.leave(client);
+            self.settle()?;
+        }
+        Ok(Join { greeted: median(greeted), heard: median(heard).unwrap_or_default() })
+    }
+}

@@ -1,0 +1,484 @@
+//! One work from the first connection to the report: connect, find out who gets
+//! what, fill the buffers of clients that never read, warm up, measure, and wait for
+//! what is still on its way. One thread; nothing blocks but the wait for all.
+
+use std::time::{Duration, Instant};
+
+use crate::crowd::{Crowd, Habit};
+use crate::error::BenchError;
+use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
+use crate::plan::{Kind, Plan};
+use crate::report::{Latency, Report, Sample, Stall};
+
+/// The longest wait for the system. A phase ends at most so much too late.
+const TURN: Duration = Duration::from_millis(20);
+/// How often a line is sent to find out who receives it.
+const PROBE: Duration = Duration::from_millis(100);
+/// Nothing more comes when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(100);
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(250);
+/// Bytes that one client puts out at once.
+const BURST: usize = 64 * 1024;
+/// Bytes that fill whatever two systems keep for a client that does not read:
+/// more than Linux' largest send buffer, 4 MiB unless told otherwise.
+const FILL: usize = 6 << 20;
+/// What `fan` may be ahead is also what filling may.
+const FILL_AHEAD: u64 = 4096;
+/// The client that sends only to fill the buffers of those that came back. It receives, too.
+const FILLER: usize = 1;
+/// How far ahead it may be: little, because a line on schedule waits for all of these.
+const FILLER_AHEAD: u64 = 256;
+/// Shortly before a line is due, and as long after it came, waiting is too coarse: the
+/// wait counts in whole milliseconds, and to wake up takes long.
+const SPIN: Duration = Duration::from_millis(1);
+
+/// How a phase ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    InTime,
+    /// The server passes on nothing any more.
+    Stopped,
+    /// It closed somebody who reads.
+    Closed,
+}
+
+/// The pace of one sender that is so many lines ahead of the receivers, without end.
+fn window(ahead: u64) -> Pace {
+    Pace::Window { ahead, end: u64::MAX }
+}
+
+/// A work that runs.
+pub(super) struct Run<'a> {
+    plan: &'a Plan,
+    crowd: Crowd,
+    book: Book,
+    progress: &'a dyn Fn(&str),
+    told: Instant,
+    /// Clients that are in the ledger, and how many of them, from the first one on, send.
+    receivers: usize,
+    senders: usize,
+    /// How many of the receivers never read. They are the last ones.
+    stalled: usize,
+    stalled_closed: u32,
+    /// How many times one of them came back, and up to which number the filler sends since.
+    came_back: u32,
+    filler_end: u64,
+    arrived: Instant,
+    deliveries: u64,
+}
+
+/// Does the work of `plan`.
+pub(super) fn measure(plan: &Plan, lines: Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
+    let mut run = Run::new(plan, lines, progress)?;
+    run.connect()?;
+    run.probe()?;
+    run.measure()
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, lines: Lines, progress: &'a dyn Fn(&str)) -> Result<Self, BenchError> {
+        let (clients, ahead) = (plan.work.clients as usize, u64::from(plan.work.depth));
+        let (receivers, senders, audience, pace) = match plan.work.kind {
+            Kind::Latency if plan.come_back => (clients + 1, FILLER + 1, Audience::Others, window(ahead)),
+            Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window(ahead)),
+            Kind::Lockstep | Kind::Ahead => (clients, clients, Audience::Others, window(ahead)),
+            Kind::Echo => (clients, clients, Audience::Sender, Pace::Echo { ahead }),
+        };
+        Ok(Self {
+            plan,
+            crowd: Crowd::new(&plan.address)?,
+            book: Book::new(lines, (receivers, senders), audience, pace, &plan.dialect),
+            progress,
+            told: Instant::now(),
+            receivers,
+            senders,
+            stalled: plan.stall as usize,
+            stalled_closed: 0,
+            came_back: 0,
+            filler_end: 0,
+            arrived: Instant::now(),
+            deliveries: 0,
+        })
+    }
+
+    /// Those who are in the ledger, read, and are still there.
+    fn readers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.receivers - self.stalled).filter(|&client| self.crowd.is_open(client))
+    }
+
+    fn connect(&mut self) -> Result<(), BenchError> {
+        let count = self.receivers + self.plan.idle as usize;
+        for client in 0..count {
+            let stalls = (self.receivers - self.stalled..self.receivers).contains(&client);
+            self.crowd.connect(if stalls { Habit::Stalls } else { Habit::Reads })?;
+            self.greet(client)?;
+            if client % 16 == 0 {
+                self.step(Duration::ZERO)?;
+                self.expect_all_open()?;
+                self.tell(|_| format!("connecting, {client} of {count}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, client: usize) -> Result<(), BenchError> {
+        let hello = (self.plan.dialect.hello)(client);
+        self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
+        self.crowd.flush(client)
+    }
+
+    fn tell(&mut self, text: impl FnOnce(&Self) -> String) {
+        if self.told.elapsed() >= TELL {
+            let text = text(self);
+            (self.progress)(&text);
+            self.told = Instant::now();
+        }
+    }
+
+    /// Waits for the system and takes what has come.
+    fn step(&mut self, timeout: Duration) -> Result<(), BenchError> {
+        let book = &mut self.book;
+        self.crowd.turn(timeout, |client, bytes, reply| book.received(client, bytes, reply))?;
+        if self.book.ledger.deliveries != self.deliveries {
+            self.deliveries = self.book.ledger.deliveries;
+            self.arrived = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Notes which clients the server closed, and returns whether one that reads is among them.
+    /// Those that never read come back, if the plan says so.
+    fn note_closed(&mut self) -> Result<bool, BenchError> {
+        let never_read = self.receivers - self.stalled..self.receivers;
+        let closed = self.crowd.take_closed();
+        let (stalled, others): (Vec<_>, Vec<_>) =
+            closed.into_iter().partition(|client| never_read.contains(client));
+        self.stalled_closed += stalled.len() as u32;
+        self.book.ledger.faults.closed += others.len() as u64;
+        if self.plan.come_back {
+            stalled.into_iter().try_for_each(|client| self.come_back(client))?;
+        }
+        Ok(!others.is_empty())
+    }
+
+    fn come_back(&mut self, client: usize) -> Result<(), BenchError> {
+        if self.crowd.connect_again(client)? {
+            self.greet(client)?;
+            self.came_back += 1;
+            if self.senders > FILLER {
+                self.filler_end = self.book.ledger.sent(FILLER) + self.fill_lines();
+            }
+        }
+        Ok(())
+    }
+
+    /// How many lines fill the buffers of a client that does not read.
+    fn fill_lines(&self) -> u64 {
+        (FILL / self.plan.line) as u64
+    }
+
+    fn expect_all_open(&mut self) -> Result<(), BenchError> {
+        if self.note_closed()? {
+            return Err(BenchError::Closed { said: String::from_utf8_lossy(&self.book.said).into_owned() });
+        }
+        Ok(())
+    }
+
+    /// Puts a line of `sender` into its outbox.
+    fn write_line(&mut self, sender: usize) {
+        let id = self.book.ledger.send(sender);
+        let outbox = self.crowd.outbox(sender);
+        outbox.extend_from_slice(self.plan.dialect.before.as_bytes());
+        self.book.lines.write(id, outbox);
+        outbox.extend_from_slice(self.plan.dialect.after.as_bytes());
+    }
+
+    /// Sends lines until all get what they are to get: newcomers may miss the first ones.
+    fn probe(&mut self) -> Result<(), BenchError> {
+        let echo = self.book.ledger.audience == Audience::Sender;
+        let give_up = Instant::now() + self.plan.patience;
+        let mut next = Instant::now();
+        loop {
+            let now = Instant::now();
+            let waiting = self.readers().filter(|&client| self.has_seen(client).is_none()).count();
+            if waiting == 0 && (echo || self.readers().all(|client| self.has_seen_all(client))) {
+                break;
+            }
+            if now >= give_up {
+                return Err(self.deaf(waiting));
+            }
+            if now >= next && waiting > 0 {
+                let senders = if echo && self.book.ledger.sent(0) > 0 {
+                    0
+                } else if echo {
+                    self.senders
+                } else {
+                    1
+                };
+                for sender in 0..senders {
+                    self.write_line(sender);
+                    self.crowd.flush(sender)?;
+                }
+                next = now + PROBE;
+            }
+            self.step(TURN)?;
+            self.expect_all_open()?;
+            self.tell(|_| format!("waiting for the first line, {waiting} have none"));
+        }
+        self.settle()?;
+        if !echo && self.book.ledger.next(0, 0) > 0 {
+            self.book.ledger.audience = Audience::All;
+        }
+        Ok(())
+    }
+
+    /// The number of the line after the last one that `client` saw while probing.
+    fn has_seen(&self, client: usize) -> Option<u64> {
+        let sender = if self.book.ledger.audience == Audience::Sender { client } else { 0 };
+        let next = self.book.ledger.next(client, sender);
+        // It is not known yet whether the sender sees its own lines.
+        (next > 0 || (sender == client && self.book.ledger.audience != Audience::Sender)).then_some(next)
+    }
+
+    fn has_seen_all(&self, client: usize) -> bool {
+        client == 0 || self.has_seen(client) == Some(self.book.ledger.sent(0))
+    }
+
+    fn deaf(&self, waiting: usize) -> BenchError {
+        let echo = self.book.ledger.audience == Audience::Sender;
+        let hint = match echo {
+            true => "is this an echo server? If not, use fan",
+            false if self.book.ledger.next(0, 0) > 0 => {
+                "only the sender does; is this an echo server? Use echo"
+            }
+            false => "is this a server that passes lines on?",
+        };
+        BenchError::Deaf { waiting, clients: self.receivers - self.stalled, hint }
+    }
+
+    /// Waits until nothing comes any more.
+    fn settle(&mut self) -> Result<(), BenchError> {
+        let mut quiet_at = Instant::now() + QUIET;
+        while Instant::now() < quiet_at {
+            self.book.heard.clear();
+            self.step(TURN)?;
+            if !self.book.heard.is_empty() {
+                quiet_at = Instant::now() + QUIET;
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) -> Result<Report, BenchError> {
+        self.begin();
+        let mut ended = Ended::InTime;
+        let mut stall = None;
+        if self.stalled > 0 {
+            let (how, longest_pause) = self.fill()?;
+            ended = how;
+            stall = Some(longest_pause);
+            self.book.pace = window(self.plan.work.depth.into());
+        }
+        let first = self.book.ledger.sent(0);
+        if self.plan.work.kind == Kind::Latency {
+            self.book.pace = Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, first));
+            self.book.stream = None;
+        }
+        let server = &self.plan.pids;
+        let mut from = Sample::take(self.deliveries, server);
+        if ended == Ended::InTime {
+            ended = self.drive(self.plan.warmup, "warming up")?;
+        }
+        if self.plan.work.kind == Kind::Latency {
+            self.book.record_latency();
+        }
+        if ended == Ended::InTime {
+            from = Sample::take(self.deliveries, server);
+            ended = self.drive(self.plan.duration, "measuring")?;
+        }
+        let to = Sample::take(self.deliveries, server);
+        if ended != Ended::Stopped {
+            self.drain()?;
+        }
+        let readers: Vec<_> = self.readers().collect();
+        readers.into_iter().for_each(|client| self.book.ledger.close(client));
+        let latency = self.book.latency.as_ref().map(|(_, histogram)| histogram);
+        let report = from.report(&to, self.plan.work.to_string(), self.plan.line, server);
+        let faults = self.book.ledger.faults;
+        Ok(Report {
+            faults,
+            stopped: ended == Ended::Stopped || (report.deliveries == 0 && faults.lost > 0),
+            latency: latency.filter(|histogram| !histogram.is_empty()).map(Latency::of),
+            stall: stall.map(|longest_pause| Stall {
+                stalled: self.plan.stall,
+                longest_pause: longest_pause.as_secs_f64(),
+                closed: self.stalled_closed,
+                came_back: self.came_back,
+            }),
+            ..report
+        })
+    }
+
+    /// From now on every line counts, and clients send by the work's pace.
+    fn begin(&mut self) {
+        self.book.ledger.begin();
+        match self.plan.work.kind {
+            Kind::Lockstep | Kind::Ahead => {
+                self.book.pace = Pace::Rounds(Rounds::new(self.plan.work.depth.into(), &self.book.ledger));
+            }
+            Kind::Fan | Kind::Latency => self.book.stream = Some(Stream::new(0)),
+            Kind::Echo | Kind::Idle => {}
+        }
+        self.book.heard = (0..self.senders).collect();
+        self.deliveries = 0;
+        self.arrived = Instant::now();
+    }
+
+    /// Sends until the clients that never read can be sent nothing more, or one has come back: it
+    /// could go on so without end. Returns also for how long nobody else received anything.
+    fn fill(&mut self) -> Result<(Ended, Duration), BenchError> {
+        let mut end = self.book.ledger.sent(0) + self.fill_lines();
+        let mut longest = Duration::ZERO;
+        loop {
+            self.book.pace = Pace::Window { ahead: FILL_AHEAD, end };
+            let before = self.arrived;
+            self.feed()?;
+            self.step(TURN)?;
+            longest = longest.max(self.arrived - before).max(self.arrived.elapsed());
+            if self.note_closed()? {
+                return Ok((Ended::Closed, longest));
+            }
+            if self.came_back > 0 {
+                end = self.book.ledger.sent(0);
+            }
+            if self.book.ledger.sent(0) == end && self.outstanding() == 0 {
+                return Ok((Ended::InTime, longest));
+            }
+            if self.arrived.elapsed() > self.plan.patience {
+                return Ok((Ended::Stopped, longest));
+            }
+            self.tell(|run| {
+                let sent = run.book.ledger.sent(0);
+                format!("filling the buffers of clients that never read, {sent} of {end} lines")
+            });
+        }
+    }
+
+    /// Lets all go on for `duration`.
+    fn drive(&mut self, duration: Duration, phase: &str) -> Result<Ended, BenchError> {
+        let start = Instant::now();
+        let before = self.deliveries;
+        loop {
+            let timeout = self.feed()?;
+            self.step(timeout)?;
+            let now = Instant::now();
+            if self.note_closed()? {
+                return Ok(Ended::Closed);
+            }
+            if now - start >= duration {
+                return Ok(Ended::InTime);
+            }
+            if now.saturating_duration_since(self.arrived) > self.plan.patience && self.outstanding() > 0 {
+                return Ok(Ended::Stopped);
+            }
+            self.tell(|run| {
+                let seconds = (now - start).as_secs_f64();
+                let rate = (run.deliveries - before) as f64 / seconds / 1e6;
+                let of = duration.as_secs_f64();
+                format!("{phase}, {seconds:.1} of {of:.1} s, {rate:.3} million deliveries a second")
+            });
+        }
+    }
+
+    /// Lines that those who read have yet to get.
+    fn outstanding(&self) -> u64 {
+        self.readers().map(|client| self.book.ledger.outstanding(client)).sum()
+    }
+
+    /// Waits for what is still on its way, and a little for what should not be.
+    fn drain(&mut self) -> Result<(), BenchError> {
+        self.arrived = Instant::now();
+        while self.outstanding() > 0 && self.arrived.elapsed() <= self.plan.patience {
+            self.step(TURN)?;
+            self.note_closed()?;
+            self.tell(|run| format!("waiting for the last lines, {} have not come", run.outstanding()));
+        }
+        self.settle()
+    }
+
+    /// Lets everybody send what it may by the work's pace; returns how long to wait then.
+    fn feed(&mut self) -> Result<Duration, BenchError> {
+        let heard = std::mem::take(&mut self.book.heard);
+        let timeout = match &self.book.pace {
+            Pace::Window { ahead, end } => self.send_ahead(0, *ahead, *end)?,
+            Pace::Rounds(rounds) => {
+                let end = rounds.end();
+                for client in 0..self.senders {
+                    self.send_below(client, end)?;
+                }
+                TURN
+            }
+            Pace::Echo { ahead } => {
+                let (ahead, senders) = (*ahead, self.senders);
+                for &client in heard.iter().filter(|&&client| client < senders) {
+                    self.send_below(client, self.book.ledger.next(client, client) + ahead)?;
+                }
+                TURN
+            }
+            // What is due goes out first.
+            Pace::Schedule(_) => self.send_due()?.min(self.refill()?),
+        };
+        self.book.heard = heard;
+        self.book.heard.clear();
+        Ok(timeout)
+    }
+
+    /// Sends lines of the filler's, if somebody has come back; returns how long to wait then.
+    fn refill(&mut self) -> Result<Duration, BenchError> {
+        if self.senders <= FILLER || self.book.ledger.sent(FILLER) >= self.filler_end {
+            return Ok(TURN);
+        }
+        self.send_ahead(FILLER, FILLER_AHEAD, self.filler_end)
+    }
+
+    /// Sends lines of `sender` up to number `end`, at most `ahead` before the slowest of those
+    /// who receive; returns how long to wait then.
+    fn send_ahead(&mut self, sender: usize, ahead: u64, end: u64) -> Result<Duration, BenchError> {
+        let ledger = &self.book.ledger;
+        let slowest = self.readers().filter(|&client| ledger.expects(client, sender));
+        let slowest = slowest.map(|client| ledger.next(client, sender)).min().unwrap_or(0);
+        let all = self.send_below(sender, end.min(slowest + ahead))?;
+        Ok(if all || !self.crowd.is_flushed(sender) { TURN } else { Duration::ZERO })
+    }
+
+    /// Sends lines of `sender` up to number `end`, a burst at the most; whether that was all.
+    fn send_below(&mut self, sender: usize, end: u64) -> Result<bool, BenchError> {
+        if self.book.ledger.sent(sender) < end && self.crowd.is_flushed(sender) {
+            while self.book.ledger.sent(sender) < end && self.crowd.outbox(sender).len() < BURST {
+                self.write_line(sender);
+            }
+            self.crowd.flush(sender)?;
+        }
+        Ok(self.book.ledger.sent(sender) >= end)
+    }
+
+    /// Sends the lines that are due, however long ago that was; returns how long to wait then.
+    fn send_due(&mut self) -> Result<Duration, BenchError> {
+        let Pace::Schedule(schedule) = &self.book.pace else { return Ok(TURN) };
+        let now = Instant::now();
+        let (mut due, mut next) = (0, schedule.due(self.book.ledger.sent(0)));
+        while next <= now {
+            due += 1;
+            next = schedule.due(self.book.ledger.sent(0) + due);
+        }
+        for _ in 0..due {
+            self.write_line(0);
+        }
+        self.crowd.flush(0)?;
+        let wait = next - now;
+        let busy = due > 0 || now.saturating_duration_since(self.arrived) < SPIN || wait <= SPIN;
+        let whole = Duration::from_millis(wait.saturating_sub(SPIN).as_millis() as u64);
+        Ok(if busy { Duration::ZERO } else { TURN.min(whole) })
+    }
+}

@@ -1,0 +1,61 @@
+//! What to do: the work, the server, and how long to measure. It only states, and does nothing.
+
+mod dialect;
+mod work;
+
+use std::time::Duration;
+
+use parlour::Address;
+
+pub use self::dialect::Dialect;
+pub use self::work::{Kind, Work};
+
+/// A work, the server that does it, and how long to measure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the server listens.
+    pub address: Address,
+    /// How it takes lines.
+    pub dialect: Dialect,
+    /// What to do.
+    pub work: Work,
+    /// Bytes of a line, its LF counted.
+    pub line: usize,
+    /// Lines a second, for [`Kind::Latency`].
+    pub rate: u32,
+    /// How many of the receivers never read.
+    pub stall: u32,
+    /// They come back as soon as the server closes them. In [`Kind::Latency`] a second client then
+    /// fills their buffers again, beside the lines that are timed.
+    pub come_back: bool,
+    /// Connections that say nothing, beside those of [`Kind::Echo`].
+    pub idle: u32,
+    /// How long to measure.
+    pub duration: Duration,
+    /// How long to run before the measurement begins.
+    pub warmup: Duration,
+    /// A line is lost if nothing came for so long.
+    pub patience: Duration,
+    /// The server's processes. What they use is added up; of none, nothing is told.
+    pub pids: Vec<u32>,
+}
+
+impl Plan {
+    /// `work` at `address`, with the defaults of the options.
+    pub fn new(address: Address, work: Work) -> Self {
+        Self {
+            address,
+            dialect: Dialect::raw(),
+            work,
+            line: 64,
+            rate: 200,
+            stall: 0,
+            come_back: false,
+            idle: 0,
+            duration: Duration::from_secs(5),
+            warmup: Duration::from_secs(1),
+            patience: Duration::from_secs(10),
+            pids: Vec::new(),
+        }
+    }
+}
