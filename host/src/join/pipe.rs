@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::Options;
 use super::connection::{Connection, Lost};
 use super::cut::Cut;
@@ -15,7 +17,6 @@ use super::lines::{Lines, is_quit};
 use super::presence::Presence;
 use crate::output::complain;
 use crate::poll::{Poller, Select};
-use crate::sys;
 
 /// With so much to be written to the output, the server is read no further.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -127,7 +128,7 @@ impl Pipe {
 
     fn read_input(&mut self) -> io::Result<()> {
         let mut buffer = [0; INPUT_BYTES];
-        match sys::read(io::stdin().as_fd(), &mut buffer) {
+        match rustix::io::read(io::stdin(), &mut buffer) {
             Ok(0) => {
                 self.input_ended = true;
                 self.has_quit |= self.typed.rest().is_some_and(|line| is_quit(&line));
@@ -138,8 +139,8 @@ impl Pipe {
                 // It is only read while there is room.
                 let _ = self.connection.push(&buffer[..len]);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }

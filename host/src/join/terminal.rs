@@ -6,11 +6,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossterm::terminal;
+use rustix::io::Errno;
+use rustix::process::{Signal as Number, kill_current_process_group};
+use rustix::termios::{self, OptionalActions, Termios};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
@@ -41,6 +43,7 @@ pub(super) struct Terminal {
     pending: Vec<u8>,
     /// Readable when a signal came.
     signals: UnixStream,
+    modes: Modes,
     /// The number of the last signal that asks to end, or 0.
     end: Arc<AtomicUsize>,
     /// The job was asked to stop.
@@ -67,23 +70,26 @@ impl Terminal {
         pipe::register(SIGWINCH, sender)?;
 
         // A panic in a release build aborts, so nothing would be dropped.
-        let report = panic::take_hook();
+        let modes = Modes::default();
+        let (report, panicked) = (panic::take_hook(), modes.clone());
         panic::set_hook(Box::new(move |info| {
-            restore();
+            if panicked.restore() {
+                // Its errors have nowhere to go.
+                let mut stdout = io::stdout();
+                let _ = stdout.write_all(PASTES_OFF).and_then(|()| stdout.flush());
+            }
             report(info);
         }));
 
         let output = start_output()?;
-        let mut terminal = Self { output, pending: Vec::new(), signals, end, stop, continued };
+        let mut terminal = Self { output, pending: Vec::new(), signals, modes, end, stop, continued };
         terminal.take_over()?;
         Ok(terminal)
     }
 
     /// Takes the terminal from whoever had it meanwhile.
     pub(super) fn take_over(&mut self) -> io::Result<()> {
-        // A shell has changed the modes behind crossterm's back.
-        terminal::disable_raw_mode()?;
-        terminal::enable_raw_mode()?;
+        self.modes.make_raw()?;
         self.write(PASTES_ON)
     }
 
@@ -99,7 +105,7 @@ impl Terminal {
     fn leave(&mut self) {
         // A terminal that is gone, or takes nothing, cannot be told.
         let _ = self.write(PASTES_OFF).and_then(|()| self.finish());
-        let _ = terminal::disable_raw_mode();
+        self.modes.restore();
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -107,23 +113,21 @@ impl Terminal {
     }
 
     pub(super) fn columns(&self) -> usize {
-        match terminal::size() {
-            Ok((columns, _)) if columns > 0 => usize::from(columns),
+        match termios::tcgetwinsize(io::stdout()) {
+            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
             _ => USUAL_COLUMNS,
         }
     }
 
     /// What was typed; `None` when the terminal is gone.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match sys::read(io::stdin().as_fd(), buffer) {
+        match rustix::io::read(io::stdin(), buffer) {
             Ok(0) => Ok(None),
             Ok(len) => Ok(Some(len)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                Ok(Some(0))
-            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Some(0)),
             // What a terminal says that was hung up.
-            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(None),
-            Err(error) => Err(error),
+            Err(Errno::IO) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -204,7 +208,7 @@ impl Drop for Terminal {
 /// Asks all of the job to stop, as the terminal does where Ctrl-Z is no mere key: a program that
 /// started this one has to stop too, or the shell would go on waiting for it.
 pub(super) fn stop_job() -> io::Result<()> {
-    sys::signal_job(SIGTSTP)
+    Ok(kill_current_process_group(Number::TSTP)?)
 }
 
 /// Starts what writes to the terminal.
@@ -213,12 +217,35 @@ fn start_output() -> io::Result<Pump> {
     Pump::start(move |piece| write_all(&output, piece).is_ok())
 }
 
-/// Puts the terminal back to where it was, in a panic. Its errors have nowhere to go.
-fn restore() {
-    if terminal::is_raw_mode_enabled().unwrap_or(false) {
-        let _ = terminal::disable_raw_mode();
-        let mut stdout = io::stdout();
-        let _ = stdout.write_all(PASTES_OFF);
-        let _ = stdout.flush();
+/// The modes of the terminal on standard input: those from before while they are raw.
+#[derive(Clone, Debug, Default)]
+struct Modes {
+    before: Arc<Mutex<Option<Termios>>>,
+}
+
+impl Modes {
+    /// Makes the modes raw, also where another program has changed them since.
+    fn make_raw(&self) -> io::Result<()> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = match before.take() {
+            Some(own) => own,
+            None => termios::tcgetattr(io::stdin())?,
+        };
+        let mut raw = own.clone();
+        raw.make_raw();
+        // What other programs write to the terminal still has its line ends.
+        raw.output_modes = own.output_modes;
+        *before = Some(own);
+        Ok(termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw)?)
+    }
+
+    /// Sets the modes from before. Returns whether they were raw.
+    fn restore(&self) -> bool {
+        // Also in a panic, which may have come at any place.
+        let Ok(mut before) = self.before.try_lock() else { return false };
+        let Some(own) = before.take() else { return false };
+        // A terminal that is gone has no modes.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &own);
+        true
     }
 }
