@@ -2,7 +2,7 @@
 //! terminal client for it, and a load generator for any server of its kind.
 //!
 //! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
-//! `poll`. `bench` is the load generator, and knows no server but by its `address`. `output` has
+//! `poll`, and `terminal` is where their users type. `bench` is the load generator, and knows no server but by its `address`. `output` has
 //! what goes to the standard streams; `sys` is the only place with `unsafe`.
 
 mod address;
@@ -13,5 +13,6 @@ pub mod output;
 mod poll;
 pub mod serve;
 mod sys;
+mod terminal;
 
 pub use self::address::Address;

@@ -37,7 +37,7 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::Options),
     /// Chat from this terminal
-    Join(parlour::join::Options),
+    Join(parlour::join::JoinOptions),
     /// Measure a server of lines, this one or another, and verify every line
     Bench(parlour::bench::Options),
 }

@@ -50,6 +50,8 @@ fn the_line_is_edited_with_the_usual_keys() {
         ("abd\x1b[Dc\r", "abcd"),
         // F1 on the console of Linux.
         ("\x1b[[Ahelp\r", "help"),
+        // What a terminal answers when it is asked for its colours and its name.
+        ("\x1b]11;rgb:0000/0000/0000\x07a\x1bP>|XTerm(379)\x1b\\b\r", "ab"),
         ("world\x01hello \x05!\r", "hello world!"),
         ("all of this\x15gone\r", "gone"),
         ("one two\x17three\r", "one three"),

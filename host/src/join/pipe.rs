@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::Options;
 use super::connection::{Connection, Lost};
 use super::cut::Cut;
-use super::lines::{Lines, is_quit};
+use super::options::JoinOptions;
 use super::presence::Presence;
-use crate::output::complain;
+use super::protocol::is_quit;
+use crate::output::{LineSplitter, complain};
 use crate::poll::{Poller, Select};
 
 /// With so much to be written to the output, the server is read no further.
@@ -33,7 +33,7 @@ const NAME_TIME: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the client between standard input and output.
-pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<ExitCode> {
+pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Result<ExitCode> {
     let mut presence = Presence::new(options.nick.clone());
     // Nothing was sent yet, so there is room.
     let _ = connection.push(presence.connected().as_bytes());
@@ -42,14 +42,14 @@ pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<E
         output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         text: Text::new(io::stdout().is_terminal()),
         unwritten: Vec::new(),
-        heard: Lines::default(),
+        heard: LineSplitter::default(),
         presence,
         name_until: options.nick.as_ref().map(|_| Instant::now() + NAME_TIME),
         refused: None,
         cut: None,
         input_ended: false,
         said_end: false,
-        typed: Lines::default(),
+        typed: LineSplitter::default(),
         has_quit: false,
         output_closed: false,
         lost: None,
@@ -68,7 +68,7 @@ struct Pipe {
     text: Text,
     unwritten: Vec<u8>,
     /// The server's lines, in however many pieces they come.
-    heard: Lines,
+    heard: LineSplitter,
     presence: Presence,
     /// Until when the name may be answered for; before it is, nothing is said.
     name_until: Option<Instant>,
@@ -79,7 +79,7 @@ struct Pipe {
     /// The server was told that the input ended.
     said_end: bool,
     /// The input as lines, in however many pieces it comes.
-    typed: Lines,
+    typed: LineSplitter,
     has_quit: bool,
     /// Nobody reads the output any more.
     output_closed: bool,
@@ -215,12 +215,12 @@ enum Text {
     /// which is held back until it is known what follows.
     Plain(bool),
     /// A terminal shows it.
-    Neutral(Lines),
+    Neutral(LineSplitter),
 }
 
 impl Text {
     fn new(is_terminal: bool) -> Self {
-        if is_terminal { Self::Neutral(Lines::default()) } else { Self::Plain(false) }
+        if is_terminal { Self::Neutral(LineSplitter::default()) } else { Self::Plain(false) }
     }
 
     fn convert(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
