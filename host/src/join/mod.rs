@@ -11,6 +11,7 @@ mod connection;
 mod cut;
 mod display;
 mod error;
+mod farewell;
 mod options;
 mod paint;
 mod pipe;

@@ -12,9 +12,9 @@ use rustix::io::Errno;
 
 use super::connection::{Connection, Lost};
 use super::cut::Cut;
+use super::farewell::Farewell;
 use super::options::JoinOptions;
 use super::presence::Presence;
-use super::protocol::is_quit;
 use crate::output::{LineSplitter, complain};
 use crate::poll::{Poller, Select};
 
@@ -49,8 +49,7 @@ pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Resu
         cut: None,
         input_ended: false,
         said_end: false,
-        typed: LineSplitter::default(),
-        has_quit: false,
+        farewell: Farewell::default(),
         output_closed: false,
         lost: None,
         active: Instant::now(),
@@ -78,9 +77,7 @@ struct Pipe {
     input_ended: bool,
     /// The server was told that the input ended.
     said_end: bool,
-    /// The input as lines, in however many pieces it comes.
-    typed: LineSplitter,
-    has_quit: bool,
+    farewell: Farewell,
     /// Nobody reads the output any more.
     output_closed: bool,
     lost: Option<Lost>,
@@ -131,11 +128,10 @@ impl Pipe {
         match rustix::io::read(io::stdin(), &mut buffer) {
             Ok(0) => {
                 self.input_ended = true;
-                self.has_quit |= self.typed.rest().is_some_and(|line| is_quit(&line));
+                self.farewell.finish();
             }
             Ok(len) => {
-                self.typed.push(&buffer[..len]);
-                self.has_quit |= self.typed.by_ref().any(|line| is_quit(&line));
+                self.farewell.push(&buffer[..len]);
                 // It is only read while there is room.
                 let _ = self.connection.push(&buffer[..len]);
             }
@@ -200,7 +196,7 @@ impl Pipe {
         }
         // The end of the input counts as one byte until the server has it.
         let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
-        if is_taken || self.has_quit || self.output_closed {
+        if is_taken || self.farewell.has_come() || self.output_closed {
             return ExitCode::SUCCESS;
         }
         complain(format_args!("connection lost: {lost}"));
