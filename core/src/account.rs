@@ -32,6 +32,11 @@ impl Account {
         self.rate
     }
 
+    /// The address that it comes from, if it has one.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
     /// The network that it comes from, if it has an address.
     pub(crate) fn network(&self) -> Option<u64> {
         self.peer.map(Bound::network)

@@ -40,6 +40,8 @@ pub struct Stats {
     pub refused: u64,
     /// Connections that were closed, or moved on, because others had waited for them.
     pub lagged: u64,
+    /// Names that were given up for others.
+    pub renamed: u64,
     /// Records that were appended to rooms.
     pub records: u64,
     /// Bytes that were taken from connections.

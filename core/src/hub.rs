@@ -202,6 +202,24 @@ impl<'a> Hub<'a> {
         self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
 
+    /// What a connection is called; empty where its protocol has no names, and for one that is gone.
+    /// [`Stats::renamed`] tells whether any name has changed.
+    pub fn name(&self, conn: ConnId) -> &str {
+        let name = self.x.find(conn).map_or(&b""[..], |slot| self.x.conn(slot).name.as_bytes());
+        core::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// Why a connection is ending, and the reason that an operator gave for it, or none; `None` while
+    /// it is open, and once it is gone.
+    pub fn ending(&self, conn: ConnId) -> Option<(Cause, &str)> {
+        let conn = self.x.conn(self.x.find(conn)?);
+        if conn.state == State::Open {
+            return None;
+        }
+        let reason = if conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
+        Some((conn.cause, core::str::from_utf8(reason).unwrap_or_default()))
+    }
+
     /// The sizes that it was given.
     pub fn limits(&self) -> &Limits {
         &self.x.limits

@@ -185,7 +185,9 @@ pub use conn::Conn;
 pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
 pub use exchange::Stats;
 pub use hub::{Hub, Storage};
-pub use limits::{Bound, Config, Direction, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules};
+pub use limits::{
+    Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
+};
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 pub use room::{Member, Room};
-pub use transmit::Transmit;
+pub use transmit::{Source, Transmit};

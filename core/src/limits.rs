@@ -33,6 +33,9 @@ pub(crate) const SUM_MS: u64 = 1_000;
 /// What a rendered line may hold besides the text and two names.
 const RENDERING: usize = 64;
 
+/// Bytes of a listener's name that an operator is shown.
+pub const LABEL_BYTES: usize = 20;
+
 /// Bytes that an entry of a private queue takes beside its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
@@ -87,6 +90,31 @@ pub enum LimitsError {
     /// A slice of the storage is shorter than the limits need.
     Storage(&'static str),
 }
+
+impl core::fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            LimitsError::OutOfRange(limit) => write!(f, "the limit of {limit} is 0, or too high"),
+            LimitsError::NotPowerOfTwo(limit) => write!(f, "the limit of {limit} is no power of two"),
+            LimitsError::LogTooSmall { least } => write!(f, "a log needs at least {least} bytes"),
+            LimitsError::QueueTooSmall { least } => {
+                write!(f, "a queue needs at least {least} bytes, and has 1 GiB at the most")
+            }
+            LimitsError::NotBuiltIn(protocol) => {
+                let feature = if *protocol == Protocol::Console { "console" } else { "relay" };
+                write!(f, "this build lacks the feature `{feature}`")
+            }
+            LimitsError::NoBounds => f.write_str("rates and limits by address need the feature `large`"),
+            LimitsError::NoSuchRelay => f.write_str("a relay shares a room that there is not"),
+            LimitsError::TooFewRooms => {
+                f.write_str("the lobby and each relay take a room, and there are fewer")
+            }
+            LimitsError::Storage(slice) => write!(f, "the storage has too few {slice}"),
+        }
+    }
+}
+
+impl core::error::Error for LimitsError {}
 
 impl Limits {
     /// Bytes of the longest record or reply.
@@ -308,6 +336,9 @@ impl Bound {
 pub struct Config<'a> {
     /// The listeners: [`ListenerId`] is the index.
     pub listeners: &'a [Listener],
+    /// What the listeners are called, in the same order, for the operator: up to
+    /// [`LABEL_BYTES`] each are shown. Empty, or left out at the end, for those without a name.
+    pub labels: &'a [&'a str],
     /// What names may be, and which look alike.
     pub names: NameRules,
     /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
@@ -333,6 +364,7 @@ impl Config<'_> {
     pub const fn new(listeners: &[Listener]) -> Config<'_> {
         Config {
             listeners,
+            labels: &[],
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,
@@ -342,6 +374,11 @@ impl Config<'_> {
             flush_ms: 3_000,
             origin: 0,
         }
+    }
+
+    /// What the operator calls a listener; empty if it has no name.
+    pub(crate) fn label(&self, id: ListenerId) -> &str {
+        self.labels.get(usize::from(id.0)).copied().unwrap_or_default()
     }
 
     pub(crate) fn listener(&self, id: ListenerId) -> Option<&Listener> {

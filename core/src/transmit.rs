@@ -8,6 +8,7 @@
 //! another source comes in between.
 
 use crate::conn::{Conn, Gap, Slot};
+use crate::event::ListenerId;
 use crate::exchange::Exchange;
 use crate::limits::ROOMS_PER_CONN;
 use crate::log::{Log, Position, before};
@@ -201,6 +202,8 @@ pub struct Transmit<'h, 'a> {
     slot: Option<Slot>,
     walk: Walk,
     gap_text: &'h [u8],
+    /// The lane of what was lent last, if it is a room's.
+    lane: Option<usize>,
     wrapped: &'h [u8],
 }
 
@@ -212,7 +215,7 @@ impl core::fmt::Debug for Transmit<'_, '_> {
 
 impl<'h, 'a> Transmit<'h, 'a> {
     pub(crate) fn new(x: &'h Exchange<'a>, slot: Option<Slot>, gap_text: &'h [u8]) -> Self {
-        let mut transmit = Self { x, slot, walk: Walk::default(), gap_text, wrapped: &[] };
+        let mut transmit = Self { x, slot, walk: Walk::default(), gap_text, lane: None, wrapped: &[] };
         if let Some(slot) = slot {
             transmit.walk.start(x, slot);
         }
@@ -228,16 +231,45 @@ impl<'h> Iterator for Transmit<'h, '_> {
             return Some(core::mem::take(&mut self.wrapped));
         }
         let conn = &self.x.conns[self.slot? as usize];
-        Some(match self.walk.next(self.x, conn)? {
+        let run = self.walk.next(self.x, conn)?;
+        self.lane = None;
+        Some(match run {
             Run::Queue(entry) => conn.queue.text(&self.x.buffers, entry),
             Run::Gap { from } => &self.gap_text[from..],
             Run::Room { lane, from, to } => {
                 let (left, right) = self.walk.lanes[lane].log(self.x).slices(from, to);
+                self.lane = Some(lane);
                 self.wrapped = right;
                 left
             }
         })
     }
+}
+
+impl<'h> Transmit<'h, '_> {
+    /// As [`Iterator::next`], and where the bytes were said.
+    pub fn next_from(&mut self) -> Option<(Source<'h>, &'h [u8])> {
+        let bytes = self.next()?;
+        let source = self.lane.map_or(Source::Own, |lane| {
+            let room = &self.x.rooms[self.walk.lanes[lane].room as usize];
+            match room.owner {
+                Some(listener) => Source::Relay(listener),
+                None => Source::Room(core::str::from_utf8(room.name.as_bytes()).unwrap_or_default()),
+            }
+        });
+        Some((source, bytes))
+    }
+}
+
+/// Where something was said that goes out to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'h> {
+    /// To this connection alone.
+    Own,
+    /// In a room of the chat.
+    Room(&'h str),
+    /// In the room of a relay listener.
+    Relay(ListenerId),
 }
 
 impl Exchange<'_> {

@@ -19,6 +19,10 @@ impl Account {
         None
     }
 
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
     pub(crate) fn network(&self) -> Option<u64> {
         None
     }

@@ -108,7 +108,7 @@ pub const BOARDS: &[Board] = &[
         target: "thumbv7m-none-eabi",
         flash: Region { origin: 0, len: 256 * KB },
         ram: Region { origin: 0x2000_0000, len: 64 * KB },
-        stack: 7 * KB + 424,
+        stack: 7 * KB + 408,
         tells_panics: false,
         sizes: Sizes {
             clients: 32,

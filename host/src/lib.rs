@@ -2,8 +2,9 @@
 //! terminal client for it, and a load generator for any server of its kind.
 //!
 //! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
-//! `poll`, and `terminal` is where their users type. `bench` is the load generator, and knows no server but by its `address`. `output` has
-//! what goes to the standard streams; `sys` is the only place with `unsafe`.
+//! `poll`, and `terminal` is where their users type. `bench` is the load generator, and knows no
+//! server but by its `address`. `output` has what goes to the standard streams, `units` reads sizes
+//! and durations; `sys` is the only place with `unsafe`.
 
 mod address;
 pub mod bench;
@@ -14,5 +15,6 @@ mod poll;
 pub mod serve;
 mod sys;
 mod terminal;
+pub mod units;
 
 pub use self::address::Address;

@@ -1,5 +1,6 @@
 //! The `parlour` program: reads the command line and starts what it names.
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,14 +59,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // RUST_LOG=debug shows every connection.
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let (filter, complaint) = filter();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Arc::clone(&log))
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
         .init();
+    if let Some(complaint) = complaint {
+        tracing::warn!("{complaint}");
+    }
     let code = match cli.command {
         None => parlour::serve::run(&cli.serve),
         Some(Command::Serve(options)) => parlour::serve::run(&options),
@@ -74,4 +77,34 @@ fn main() -> ExitCode {
     };
     log.finish();
     code
+}
+
+/// Which lines the log has: those that `RUST_LOG` asks for, or those from `info` on. With it what is
+/// wrong with `RUST_LOG`.
+fn filter() -> (EnvFilter, Option<String>) {
+    let usual = || EnvFilter::default().add_directive(LevelFilter::INFO.into());
+    let variable = EnvFilter::DEFAULT_ENV;
+    let Some(text) = env::var_os(variable).filter(|text| !text.is_empty()) else { return (usual(), None) };
+    // A single word names a level, or else a module: one that is misspelt would silence all.
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let parsed = text.to_str().and_then(|text| EnvFilter::try_new(text).ok());
+    let names_nothing = |word: &str| {
+        !word.contains(['=', '['])
+            && !levels.contains(&word.to_ascii_lowercase().as_str())
+            && !word.starts_with("parlour")
+    };
+    let is_misspelt = text.to_str().is_some_and(|text| text.split(',').map(str::trim).any(names_nothing));
+    match parsed.filter(|_| !is_misspelt) {
+        Some(filter) => (filter, None),
+        None => {
+            let text = text.to_string_lossy();
+            let levels = levels.join(", ");
+            (
+                usual(),
+                Some(format!(
+                    "{variable}: `{text}` is no filter; use one of {levels}. The log shows `info` now"
+                )),
+            )
+        }
+    }
 }

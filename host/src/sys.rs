@@ -185,6 +185,15 @@ pub(crate) fn ignore_signals(signals: &[c_int]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this process was started with `signal` ignored, as nohup(1) does it with SIGHUP.
+pub(crate) fn is_ignored(signal: c_int) -> io::Result<bool> {
+    // SAFETY: an action is integers and a pointer, for which zeroes are a value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the action outlives the call, which changes none.
+    check(unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) })?;
+    Ok(action.sa_sigaction == libc::SIG_IGN)
+}
+
 /// Stops this process as its terminal's stop key does by default, and returns when it goes on. One
 /// that no shell could continue is not stopped.
 pub(crate) fn stop() -> io::Result<()> {

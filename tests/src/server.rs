@@ -41,7 +41,7 @@ impl Driver {
             Self::Select => "select",
             Self::Epoll => "epoll",
         };
-        Server::command(&[&["--driver", name], args].concat())
+        Server::command(&[&["--poller", name], args].concat())
     }
 
     /// As [`Server::start`], with this driver.
@@ -140,6 +140,11 @@ impl Server {
                 }
                 _ => panic!("{command:?} said {line:?} before it listened"),
             }
+        }
+        for (protocol, _) in server.listening.clone() {
+            let line = server.stdout.next_within(PATIENCE);
+            let is_hint = |line: &String| line.starts_with(&protocol) && line.contains(": nc ");
+            assert!(line.as_ref().is_some_and(is_hint), "{line:?} does not say how to connect to {protocol}");
         }
         server
     }

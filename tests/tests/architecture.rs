@@ -32,14 +32,15 @@ const CORE: [&str; 21] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 10] = [
+const HOST: [(&str, &[&str]); 11] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
+    ("units", &[]),
     ("output", &[]),
     ("poll", &["sys"]),
     ("terminal", &["output", "poll", "sys"]),
-    ("serve", &["address", "names", "output", "poll", "sys"]),
+    ("serve", &["address", "names", "output", "poll", "sys", "units"]),
     ("join", &["address", "output", "poll", "sys", "terminal"]),
     ("bench", &["address", "output", "sys"]),
     ("main", &["output", "serve", "join", "bench"]),

@@ -30,7 +30,7 @@ fn with_driver<'a>(driver: Driver, args: &[&'a str]) -> Vec<&'a str> {
         Driver::Select => "select",
         Driver::Epoll => "epoll",
     };
-    [&["--driver", name], args].concat()
+    [&["--poller", name], args].concat()
 }
 
 fn listener() -> (TcpListener, String) {

@@ -103,7 +103,9 @@ fn a_server_removes_no_socket_but_its_own() {
     fs::remove_file(&path).expect("the socket file");
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2));
-    let expected = format!("parlour: cannot listen on {unix}: it is in use by another program");
+    let expected = format!(
+        "parlour: cannot listen on {unix}: it is in use by another program; stop that, or choose another address"
+    );
     assert_eq!(refused.stderr, [expected], "it still runs");
     // Somebody cleans up altogether.
     fs::remove_file(&lock).expect("the lock file");
@@ -126,7 +128,10 @@ fn a_socket_file_is_not_replaced_while_another_has_its_lock() {
     drop(UnixListener::bind(&path).expect("a socket"));
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr[0].ends_with("it is in use by another program"), "{refused:?}");
+    assert!(
+        refused.stderr[0].ends_with("it is in use by another program; stop that, or choose another address"),
+        "{refused:?}"
+    );
     assert!(path.exists());
     drop(lock);
     Server::start(&["--chat", &unix]).stop();

@@ -287,6 +287,7 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         }
     } else {
         x.set_name(slot, &name);
+        x.stats.renamed += 1;
         let parts: &[&[u8]] = &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"];
         if x.conn(slot).arrival == Arrival::Told {
             x.announce(slot, parts);

@@ -1,8 +1,10 @@
 //! Long answers, given line by line as the private queue has room.
 
+use core::fmt::Write;
+
 use crate::conn::{Listing, Slot};
 use crate::exchange::Exchange;
-use crate::limits::{LOOKS_AT_ONCE, TOPIC_BYTES};
+use crate::limits::{LABEL_BYTES, LOOKS_AT_ONCE, Protocol, TOPIC_BYTES};
 use crate::log::Kind;
 use crate::protocol::command::Command;
 use crate::protocol::lines::tell;
@@ -137,6 +139,9 @@ fn list_names(
     [heading, label]: [&[u8]; 2],
 ) -> (u32, Option<Slot>) {
     let width = NAMES_WIDTH.min(x.limits.line);
+    let listener = x.config.listener(x.conn(slot).listener);
+    let is_operator =
+        cfg!(feature = "console") && listener.is_some_and(|listener| listener.protocol == Protocol::Console);
     let scratch = core::mem::take(&mut x.scratch);
     let mut line = Text::new(scratch);
     let end = piece_end(from, x.slots().end);
@@ -147,13 +152,16 @@ fn list_names(
             continue;
         }
         let name = x.conn(other).name.as_bytes();
+        let origin = if is_operator { origin(x, other) } else { Origin::new() };
         let comma: &[u8] = if line.is_empty() { b"" } else { b", " };
-        if count == most || count > 0 && line.as_bytes().len() + comma.len() + name.len() > width {
+        let len = line.as_bytes().len() + comma.len() + name.len() + origin.len();
+        if count == most || count > 0 && len > width {
             next = Some(other);
             break;
         }
         line.push(comma);
         line.push(name);
+        line.push(origin.as_bytes());
         count += 1;
     }
     if x.rooms[room as usize].present == 0 {
@@ -165,6 +173,22 @@ fn list_names(
     }
     x.scratch = scratch;
     (count, next)
+}
+
+/// Where a client comes from, as the operator reads it behind its name.
+type Origin = heapless::String<64>;
+
+/// ` (ADDRESS LISTENER)`, as far as they are known.
+fn origin(x: &Exchange<'_>, slot: Slot) -> Origin {
+    let (mut origin, label) = (Origin::new(), x.config.label(x.conn(slot).listener));
+    // It is long enough for every address.
+    let _ = match (x.conn(slot).account.peer(), clipped(label, LABEL_BYTES)) {
+        (None, "") => Ok(()),
+        (None, label) => write!(origin, " ({label})"),
+        (Some(peer), "") => write!(origin, " ({peer})"),
+        (Some(peer), label) => write!(origin, " ({peer} {label})"),
+    };
+    origin
 }
 
 /// Up to where of all slots, or rooms, one looks at once from this one on. In a small table that

@@ -10,6 +10,8 @@ mod lag;
 mod lines;
 mod named;
 mod names;
+#[cfg(all(feature = "console", feature = "large", feature = "relay"))]
+mod operator;
 #[cfg(feature = "relay")]
 mod relay;
 mod scene;

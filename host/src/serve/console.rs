@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
+use parlour_core::Source;
+
+use super::watched::Watched;
 use crate::output::{Neutral, PIECE, Pump, write_all};
 
 /// Bytes that wait for standard output at the most, beyond one transmission.
@@ -21,6 +24,7 @@ pub(crate) struct Console {
     output: Pump,
     /// A relay's bytes may be anything: a terminal is shown only what is harmless.
     filter: Option<Neutral>,
+    watched: Watched,
     /// What standard output did not take yet.
     pending: Vec<u8>,
     broken: bool,
@@ -29,7 +33,7 @@ pub(crate) struct Console {
 impl Console {
     /// # Errors
     /// There are no descriptors or threads left.
-    pub(crate) fn new(listens: bool) -> io::Result<Self> {
+    pub(crate) fn new(listens: bool, watched: Watched) -> io::Result<Self> {
         // Not through `Stdin`: its buffer would hide from the poller what it holds.
         let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -42,7 +46,7 @@ impl Console {
             written.is_ok()
         })?;
         let filter = io::stdout().is_terminal().then(Neutral::default);
-        Ok(Self { input, output, filter, pending: Vec::new(), broken: false })
+        Ok(Self { input, output, filter, watched, pending: Vec::new(), broken: false })
     }
 
     /// Where commands come from, until the input ends.
@@ -77,14 +81,18 @@ impl Console {
     }
 
     /// Takes output, in the line endings of files and terminals.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, source: Source<'_>, bytes: &[u8]) {
         if self.broken {
             return;
         }
         let bytes: Vec<u8> = bytes.iter().copied().filter(|&byte| byte != b'\r').collect();
         match &mut self.filter {
-            Some(filter) => filter.push(&bytes, &mut self.pending),
-            None => self.pending.extend(bytes),
+            Some(filter) => {
+                let mut lines = Vec::new();
+                self.watched.push(source, &bytes, &mut lines);
+                filter.push(&lines, &mut self.pending);
+            }
+            None => self.watched.push(source, &bytes, &mut self.pending),
         }
     }
 

@@ -1,12 +1,15 @@
 //! Listening sockets: bound from an address, accepting newcomers.
 
+use std::fs::{self, Permissions};
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::place::Place;
 use super::socket_file::{Claim, SocketFile};
 use crate::address::Address;
 
@@ -69,19 +72,19 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens on `address`. A socket file on which nobody listens any more is replaced.
+    /// Listens at a place. A socket file on which nobody listens any more is replaced.
     ///
     /// # Errors
     /// Those of the name resolution and of the system calls; that of the last
     /// address, where a name stands for several.
-    pub(crate) fn bind(address: &Address) -> io::Result<Self> {
+    pub(crate) fn bind(Place { address, mode, .. }: &Place) -> io::Result<Self> {
         let claim = match address {
             Address::Tcp(_) => None,
             Address::Unix(path) => Some(Claim::new(path)?),
         };
         let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "no address of that name"));
         for address in address.resolve()? {
-            result = listen(&address);
+            result = listen(&address, *mode);
             if result.is_ok() {
                 break;
             }
@@ -119,9 +122,9 @@ impl Listener {
     ///
     /// # Errors
     /// Those of accept(2), and what they mean.
-    pub(crate) fn accept(&self) -> Result<(Socket, Option<IpAddr>), (Failure, io::Error)> {
+    pub(crate) fn accept(&self) -> Result<(Socket, Option<SocketAddr>), (Failure, io::Error)> {
         let (socket, peer) = self.socket.accept().map_err(|error| (Failure::of(&error), error))?;
-        let peer = peer.as_socket().map(|peer| peer.ip().to_canonical());
+        let peer = peer.as_socket();
         match prepare(&socket, peer.is_some()) {
             Ok(()) => Ok((socket, peer)),
             // Its socket is as good as any other: its connection cannot be any more.
@@ -155,13 +158,17 @@ impl Drop for Listener {
     }
 }
 
-fn listen(address: &SockAddr) -> io::Result<Socket> {
+fn listen(address: &SockAddr, mode: Option<u32>) -> io::Result<Socket> {
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     if address.domain() != Domain::UNIX {
         // Connections of an earlier run in TIME-WAIT do not keep the port.
         socket.set_reuse_address(true)?;
     }
     socket.bind(address)?;
+    if let Some((path, mode)) = address.as_pathname().zip(mode) {
+        // Nobody can connect before it listens.
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket)

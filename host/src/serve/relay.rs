@@ -1,17 +1,23 @@
-//! The address of a relay with its options, as they are written on the command line.
+//! The place of a relay with its options, as they are written on the command line.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use parlour_core::{Direction, ListenerId, RelayRules};
 
-use super::units::duration;
-use crate::address::Address;
+use super::place::Place;
+use crate::units::duration;
 
 /// Where a relay listens, and how its clients take part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RelayAddress {
-    pub(super) address: Address,
+pub(super) struct RelayPlace {
+    pub(super) place: Place,
+    way: Way,
+}
+
+/// How the clients of a relay take part in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Way {
     /// It waits for ever for those that do not read.
     waits: bool,
     /// How long it waits for the end of a line; `None`: for ever.
@@ -21,46 +27,50 @@ pub(super) struct RelayAddress {
     room: Option<String>,
 }
 
-const OPTIONS: &str = "in, out, flush=DURATION, flush=off, grace=off, room=NAME";
+const OPTIONS: &str = "in, out, flush=DURATION, flush=off, grace=off, room=NAME, ";
 
-impl FromStr for RelayAddress {
+impl FromStr for RelayPlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split(',');
         let unfinished_ms = RelayRules::DEFAULT.unfinished_ms.unwrap_or_default();
-        let mut relay = Self {
-            address: parts.next().unwrap_or_default().parse()?,
+        let mut way = Way {
             waits: false,
             flush: Some(Duration::from_millis(u64::from(unfinished_ms))),
             direction: Direction::Both,
             room: None,
         };
-        for option in parts {
-            match option.split_once('=').unwrap_or((option, "")) {
-                ("in" | "out", "") if relay.direction != Direction::Both => {
-                    return Err("a relay has `in` or `out`, not both".into());
-                }
-                ("in", "") => relay.direction = Direction::In,
-                ("out", "") => relay.direction = Direction::Out,
-                ("grace", "off") => relay.waits = true,
-                ("flush", "off") => relay.flush = None,
-                ("flush", time) if !time.is_empty() => {
-                    relay.flush = Some(duration(time).map_err(|error| format!("flush: {error}"))?);
-                }
-                ("room", name) if !name.is_empty() => relay.room = Some(name.to_owned()),
-                _ => return Err(format!("a relay has no option `{option}`; it has {OPTIONS}")),
-            }
-        }
-        Ok(relay)
+        let place = Place::parse(text, OPTIONS, |name, value| way.takes(name, value))?;
+        Ok(Self { place, way })
     }
 }
 
-impl RelayAddress {
+impl Way {
+    /// Takes an option, if it is a relay's.
+    fn takes(&mut self, name: &str, value: &str) -> Result<bool, String> {
+        match (name, value) {
+            ("in" | "out", "") if self.direction != Direction::Both => {
+                return Err("a relay has `in` or `out`, not both".into());
+            }
+            ("in", "") => self.direction = Direction::In,
+            ("out", "") => self.direction = Direction::Out,
+            ("grace", "off") => self.waits = true,
+            ("flush", "off") => self.flush = None,
+            ("flush", time) if !time.is_empty() => {
+                self.flush = Some(duration(time).map_err(|error| format!("flush: {error}"))?);
+            }
+            ("room", name) if !name.is_empty() => self.room = Some(name.to_owned()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl RelayPlace {
     /// Whether the room of one of several relays waits for ever for those that do not read: if
     /// one of those that share it says so.
     pub(super) fn waits_in(&self, relays: &[Self]) -> bool {
-        self.waits || relays.iter().any(|other| other.waits && self.shares_with(other))
+        self.way.waits || relays.iter().any(|other| other.way.waits && self.shares_with(other))
     }
 
     /// The rules of each of these relays, the first of which is this listener.
@@ -69,8 +79,8 @@ impl RelayAddress {
             let owner =
                 relays.iter().position(|other| relay.shares_with(other)).filter(|owner| *owner != index);
             RelayRules {
-                direction: relay.direction,
-                unfinished_ms: relay.flush.map(|flush| flush.as_millis() as u32),
+                direction: relay.way.direction,
+                unfinished_ms: relay.way.flush.map(|flush| flush.as_millis() as u32),
                 shares: owner.map(|owner| ListenerId((first + owner) as u8)),
             }
         };
@@ -78,17 +88,18 @@ impl RelayAddress {
     }
 
     fn shares_with(&self, other: &Self) -> bool {
-        self.room.is_some() && self.room == other.room
+        self.way.room.is_some() && self.way.room == other.way.room
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
 
     fn rules(relays: &[&str]) -> Vec<RelayRules> {
-        let relays: Vec<RelayAddress> = relays.iter().map(|text| text.parse().expect("a relay")).collect();
-        RelayAddress::all_rules(&relays, 3)
+        let relays: Vec<RelayPlace> = relays.iter().map(|text| text.parse().expect("a relay")).collect();
+        RelayPlace::all_rules(&relays, 3)
     }
 
     #[test]
@@ -100,8 +111,8 @@ mod tests {
             rules(&["[::1]:4000,out,flush=1500ms"]),
             [RelayRules { direction: Direction::Out, unfinished_ms: Some(1500), shares: None }]
         );
-        let waits: RelayAddress = "unix:/a/b,grace=off".parse().expect("a relay");
-        assert!(waits.waits_in(&[]) && waits.address == Address::Unix("/a/b".into()));
+        let waits: RelayPlace = "unix:/a/b,grace=off".parse().expect("a relay");
+        assert!(waits.waits_in(&[]) && waits.place.address == Address::Unix("/a/b".into()));
     }
 
     #[test]
@@ -109,7 +120,7 @@ mod tests {
         let rules = rules(&["0,room=gps,in", "2,room=ais", "3", "4,room=gps,out", "2,room=ais", "3"]);
         let shares: Vec<_> = rules.iter().map(|rules| rules.shares).collect();
         assert_eq!(shares, [None, None, None, Some(ListenerId(3)), Some(ListenerId(4)), None]);
-        let relays: Vec<RelayAddress> = ["1,room=a", "2,room=a,grace=off", "3"]
+        let relays: Vec<RelayPlace> = ["1,room=a", "2,room=a,grace=off", "3"]
             .iter()
             .map(|text| text.parse().expect("a relay"))
             .collect();
@@ -124,21 +135,21 @@ mod tests {
         for (text, why) in [
             (
                 "4000,fast",
-                "a relay has no option `fast`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+                "there is no option `fast`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
             ),
             (
                 "4000,in=yes",
-                "a relay has no option `in=yes`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+                "there is no option `in=yes`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
             ),
             (
                 "4000,room=",
-                "a relay has no option `room=`; it has in, out, flush=DURATION, flush=off, grace=off, room=NAME",
+                "there is no option `room=`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
             ),
             ("4000,in,out", "a relay has `in` or `out`, not both"),
-            ("4000,flush=soon", "flush: expected number at 0"),
+            ("4000,flush=soon", "flush: write a number and a unit, as in 200ms, 5s or 1m 30s"),
             ("x,in", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
         ] {
-            assert_eq!(text.parse::<RelayAddress>(), Err(why.to_owned()), "{text}");
+            assert_eq!(text.parse::<RelayPlace>(), Err(why.to_owned()), "{text}");
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use parlour_core::{Close, ConnId, Event, ListenerId};
 
-use super::link::Leftover;
-use super::{Server, Target};
+use super::base::{Base, Target};
+use super::leftover::Leftover;
 use crate::poll::Poller;
 use crate::serve::console::Console;
 
@@ -18,6 +18,23 @@ pub(super) struct Operator {
 }
 
 impl Operator {
+    /// Connects the console to the hub, as one that reads along if it is to `watch`; `None` if the hub has no
+    /// place.
+    pub(super) fn open<P: Poller>(
+        base: &mut Base<'_, P>,
+        console: Console,
+        listener: ListenerId,
+        watch: bool,
+    ) -> Option<Self> {
+        let id = base.handle(Event::Accepted(listener, None)).opened().ok()?;
+        if watch {
+            base.hub.watch(id);
+        }
+        let mut operator = Self { console, id: Some(id), leftover: Leftover::default() };
+        operator.service(base);
+        Some(operator)
+    }
+
     pub(super) fn is(&self, id: ConnId) -> bool {
         self.id == Some(id)
     }
@@ -31,95 +48,66 @@ impl Operator {
     pub(super) fn finish(&self) {
         self.console.finish();
     }
-}
 
-impl<P: Poller> Server<'_, P> {
-    pub(super) fn open_console(&mut self, console: Console, listener: ListenerId, watch: bool) {
-        let Ok(id) = self.handle(Event::Accepted(listener, None)).opened() else { return };
-        if watch {
-            self.hub.watch(id);
-        }
-        self.operator = Some(Operator { console, id: Some(id), leftover: Leftover::default() });
-        self.service_console(id);
-    }
-
-    pub(super) fn read_console(&mut self) {
-        let Some(Operator { console, id: Some(id), .. }) = &mut self.operator else { return };
-        let id = *id;
+    /// Reads what there is on standard input.
+    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        let Some(id) = self.id else { return };
         let mut buffer = [0; 4096];
-        match console.read(&mut buffer) {
+        match self.console.read(&mut buffer) {
             Ok(count) if count > 0 => {
-                let taken = self.handle(Event::Received(id, &buffer[..count])).taken();
-                self.keep_commands(Leftover::new(&buffer[taken..count]));
+                let taken = base.handle(Event::Received(id, &buffer[..count])).taken();
+                self.leftover = Leftover::new(&buffer[taken..count]);
             }
             result => {
                 if let Err(error) = result {
                     tracing::info!("standard input: {error}");
                 }
-                self.close_console_input();
-                self.handle(Event::PeerClosed(id));
+                if let Some(fd) = self.console.input_fd() {
+                    base.unwatch(fd);
+                }
+                self.console.close_input();
+                base.handle(Event::PeerClosed(id));
             }
         }
     }
 
-    fn keep_commands(&mut self, leftover: Leftover) {
-        if let Some(operator) = &mut self.operator {
-            operator.leftover = leftover;
+    /// Brings its connection to where the hub wants it.
+    pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        let Some(id) = self.id else { return };
+        self.leftover.offer(base, id);
+        self.transmit(base, id);
+        self.flush(base);
+        let interest = base.hub.interest(id);
+        if interest.close != Close::No {
+            base.handle(Event::Closed(id));
+            self.id = None;
+        }
+        let read = self.id.is_some() && interest.read > 0 && self.leftover.is_empty();
+        if let Some(fd) = self.console.input_fd() {
+            base.watch(fd, Target::ConsoleInput, read, false);
         }
     }
 
-    fn close_console_input(&mut self) {
-        let input = self.operator.as_ref().and_then(|operator| operator.console.input_fd());
-        if let Some(fd) = input {
-            self.unwatch(fd);
-        }
-        if let Some(operator) = &mut self.operator {
-            operator.console.close_input();
-        }
-    }
-
-    pub(super) fn service_console(&mut self, id: ConnId) {
-        let Some(operator) = &mut self.operator else { return };
-        let leftover = std::mem::take(&mut operator.leftover);
-        let leftover = self.offer(id, leftover);
-        self.keep_commands(leftover);
-        self.transmit_to_console(id);
-        self.flush_console();
-        let interest = self.hub.interest(id);
-        let is_closed = interest.close != Close::No;
-        if is_closed {
-            self.handle(Event::Closed(id));
-        }
-        let Some(operator) = &mut self.operator else { return };
-        if is_closed {
-            operator.id = None;
-        }
-        let read = operator.id.is_some() && interest.read > 0 && operator.leftover.rest().is_empty();
-        if let Some(fd) = operator.console.input_fd() {
-            self.watch(fd, Target::ConsoleInput, read, false);
-        }
-    }
-
-    fn transmit_to_console(&mut self, id: ConnId) {
-        let Some(Operator { console, .. }) = &mut self.operator else { return };
-        if self.hub.interest(id).write && console.has_place() {
+    fn transmit<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        if base.hub.interest(id).write && self.console.has_place() {
             let mut len = 0;
-            for bytes in self.hub.transmit(id) {
-                console.push(bytes);
+            let mut transmit = base.hub.transmit(id);
+            while let Some((source, bytes)) = transmit.next_from() {
+                self.console.push(source, bytes);
                 len += bytes.len();
             }
-            self.handle(Event::Sent(id, len));
+            base.handle(Event::Sent(id, len));
         }
     }
 
-    pub(super) fn flush_console(&mut self) {
-        let Some(Operator { console, id, .. }) = &mut self.operator else { return };
-        let (id, had_place) = (*id, console.has_place());
-        console.flush();
-        let (fd, pending, has_place) = (console.output_fd(), console.is_pending(), console.has_place());
-        self.watch(fd, Target::ConsoleOutput, false, pending);
-        if let Some(id) = id.filter(|_| has_place && !had_place) {
-            self.service_console(id);
+    /// Hands standard output what it takes, and goes on if that made place.
+    pub(super) fn flush<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        let had_place = self.console.has_place();
+        self.console.flush();
+        let is_pending = self.console.is_pending();
+        base.watch(self.console.output_fd(), Target::ConsoleOutput, false, is_pending);
+        if self.console.has_place() && !had_place {
+            self.service(base);
         }
     }
 }

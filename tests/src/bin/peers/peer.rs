@@ -238,7 +238,7 @@ impl Peer {
                 let mut command = Command::new(server::binary());
                 command.args(["serve", listener, &port.to_string(), "--max-conns", CONNECTIONS]);
                 if parlour_knows_drivers() {
-                    command.args(["--driver", driver]);
+                    command.args(["--poller", driver]);
                 }
                 command
             }
@@ -261,7 +261,7 @@ fn parlour_knows_drivers() -> bool {
     static KNOWS: OnceLock<bool> = OnceLock::new();
     *KNOWS.get_or_init(|| {
         let help = Command::new(server::binary()).args(["serve", "--help"]).output();
-        help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--driver"))
+        help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--poller"))
     })
 }
 

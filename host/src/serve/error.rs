@@ -1,0 +1,75 @@
+//! Why a server cannot start.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use parlour_core::LimitsError;
+
+use crate::address::Address;
+
+/// Why a server cannot start.
+#[derive(Debug)]
+pub(super) enum StartError {
+    Listen(Address, io::Error),
+    /// A socket was handed over for which there is no option.
+    Inherited(String),
+    Limits(LimitsError),
+    Descriptors {
+        wanted: u64,
+        most: u64,
+    },
+    TooManyListeners,
+    /// Two listeners have this name.
+    SameName(String),
+    Memory,
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: it is in use by another program; stop that, or choose another address"
+                )
+            }
+            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Inherited(address) => write!(
+                f,
+                "a socket was handed over that listens on {address}, but no option names that address; \
+                 add one, as in --chat {address}"
+            ),
+            StartError::Limits(LimitsError::LogTooSmall { least }) => {
+                write!(f, "--log-size must be at least {least} bytes with this --line-limit")
+            }
+            StartError::Limits(LimitsError::TooFewRooms) => {
+                write!(f, "--rooms is too low: the lobby and each --relay take one")
+            }
+            StartError::Limits(error) => error.fmt(f),
+            StartError::Descriptors { wanted, most } => write!(
+                f,
+                "--max-conns is too high: it needs {wanted} descriptors, and the limit (ulimit -Hn) is {most}"
+            ),
+            StartError::TooManyListeners => write!(f, "there can be no more than 250 listeners"),
+            StartError::SameName(name) => {
+                write!(f, "two listeners are called {name}; give each a name of its own")
+            }
+            StartError::Memory => {
+                write!(f, "--max-conns, --log-size and --rooms ask for more memory than there is")
+            }
+            StartError::System(call, error) => write!(f, "{call}: {error}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Listen(_, error) | StartError::System(_, error) => Some(error),
+            StartError::Limits(error) => Some(error),
+            _ => None,
+        }
+    }
+}

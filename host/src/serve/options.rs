@@ -1,0 +1,230 @@
+//! What `serve` can be told on the command line, and the limits that follow from it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use parlour_core::{Bound, Config, Limits, Listener, OnLag, Protocol};
+
+use super::access::{Access, Network};
+use super::place::Place;
+use super::relay::RelayPlace;
+use crate::address::Address;
+use crate::units::{duration, number, positive_duration, size_within};
+
+/// Descriptors beside those of connections and listeners: the standard ones,
+/// the signal pipe, the console's, the poller's, and a few to spare.
+const OTHER_DESCRIPTORS: u64 = 16;
+/// Rooms that a client can be in, or still be receiving from.
+const ROOMS_PER_CONN: usize = 3;
+const MOST_ROOMS_PER_CONN: usize = 16;
+/// Bytes of a connection's private queue, if its lines need no more.
+const QUEUE: usize = 16 * 1024;
+/// Bytes of a room's log for each record of its index.
+const BYTES_PER_RECORD: usize = 64;
+/// What is served where no limit is named: as much as no person notices.
+const CONNS_PER_IP: u32 = 64;
+const CONNECT_RATE: u32 = 10;
+const CHAT_RATE: u32 = 50;
+
+/// What `serve` can be told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Listen for chat clients [default: 5000, if no address is given].
+    /// ADDR is PORT, HOST:PORT, [::]:PORT or unix:PATH. Options may follow it, as in
+    /// unix:/run/parlour.sock,mode=660,name=local:
+    ///   name=NAME       what the log and the console call this listener
+    ///   mode=MODE       the mode of a socket file, as chmod writes it
+    #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
+    chat: Vec<Place>,
+    /// Listen for clients that get back what they send [default: 7777, if no address is given]
+    #[arg(long, value_name = "ADDR[,OPTION]...")]
+    echo: Vec<Place>,
+    /// Listen for clients whose lines go to all other clients of the same listener.
+    /// More options may follow the address, as in 4000,flush=off,in:
+    ///   in              clients only send
+    ///   out             clients only receive, and may end their input
+    ///   flush=DURATION  send half a line on after this time [default: 200ms]
+    ///   flush=off       send whole lines only
+    ///   room=NAME       join this relay to the others with the same room
+    ///   grace=off       wait forever for a client that does not read
+    #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
+    relay: Vec<RelayPlace>,
+    /// Greet chat clients with this text
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    greeting: String,
+    /// Show the last N messages of a room to each client that comes in
+    #[arg(long, value_name = "N", default_value = "0", value_parser = |text: &str| number(text, 0..=u32::MAX))]
+    history: u32,
+    /// Accept at most N connections at once
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = |text: &str| number(text, 1..=u32::MAX))]
+    max_conns: u32,
+    /// Accept at most N connections at once from one address, or `off` [default: 64; no limit for
+    /// clients on this machine]
+    #[arg(long, value_name = "N")]
+    max_conns_per_ip: Option<Cap>,
+    /// Accept at most N new connections a second from one address, or `off`; others wait [default:
+    /// 10; no limit for clients on this machine]
+    #[arg(long, value_name = "N")]
+    connect_rate: Option<Cap>,
+    /// Refuse longer lines
+    #[arg(long, value_name = "SIZE", default_value = "1k", value_parser = |text: &str| size_within(text, 16..=1 << 20))]
+    line_limit: u32,
+    /// Memory for the log of each room, rounded up to a power of two
+    #[arg(long, value_name = "SIZE", default_value = "256k", value_parser = |text: &str| size_within(text, 1..=1 << 30))]
+    log_size: u32,
+    /// Have at most N rooms at once
+    #[arg(long, value_name = "N", default_value = "64", value_parser = |text: &str| number(text, 1..=65_536))]
+    rooms: u32,
+    /// Let a room wait this long for a client that does not read. In the long run a room
+    /// waits no more than a tenth of the time
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    grace: Duration,
+    /// Do this with such a client after the grace period
+    #[arg(long, value_name = "POLICY", default_value = "disconnect")]
+    on_lag: LagPolicy,
+    /// Disconnect a client that sends nothing for this long [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    idle_timeout: Option<Duration>,
+    /// Read at most N lines a second from a chat or relay client, or `off` [default: 50 from chat
+    /// clients; no limit for relay clients and for clients on this machine]
+    #[arg(long, value_name = "N")]
+    rate: Option<Cap>,
+    /// Accept clients from this network only; give it several times for several networks
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<Network>,
+    /// Refuse clients from this network
+    #[arg(long, value_name = "CIDR")]
+    deny: Vec<Network>,
+    /// Wait for connections with this system call
+    #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
+    pub(super) poller: PollerKind,
+    /// Show what is said in the lobby and in the relays on standard output
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Read the operator's commands from standard input [default: if it is a terminal]
+    #[arg(long)]
+    pub(super) console: bool,
+}
+
+/// A limit that can be lifted.
+#[derive(Clone, Copy, Debug)]
+enum Cap {
+    Off,
+    At(u32),
+}
+
+impl Cap {
+    /// The limit in force: one that was named holds for everybody, the default spares those
+    /// who are on this machine.
+    fn bound(cap: Option<Self>, default: u32) -> Option<Bound> {
+        match cap {
+            None => Some(Bound { most: default, spares_local: true }),
+            Some(Cap::Off) => None,
+            Some(Cap::At(most)) => Some(Bound::for_all(most)),
+        }
+    }
+}
+
+impl FromStr for Cap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Cap::Off);
+        }
+        number(text, 1..=u32::MAX).map(Cap::At).map_err(|error| format!("{error}; or `off` for no limit"))
+    }
+}
+
+/// The policies of `--on-lag`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LagPolicy {
+    /// Disconnect it
+    Disconnect,
+    /// Let it go on with what is said now, and tell it how many messages it missed
+    Skip,
+}
+
+/// The pollers that `--poller` names.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum PollerKind {
+    /// select(2): each turn looks at every descriptor
+    Select,
+    /// epoll(7): each turn looks only at those that are ready
+    Epoll,
+}
+
+impl Options {
+    /// What to serve, and where; the defaults where nothing was named.
+    pub(super) fn services(&self) -> Vec<(Listener, Place)> {
+        let on_lag = match self.on_lag {
+            LagPolicy::Disconnect => OnLag::Disconnect,
+            LagPolicy::Skip => OnLag::Skip,
+        };
+        let local = |port: u16| {
+            let address = Address::Tcp(format!("127.0.0.1:{port}"));
+            vec![Place { address, name: None, mode: None }]
+        };
+        let (mut chat, mut echo) = (self.chat.clone(), self.echo.clone());
+        if chat.is_empty() && echo.is_empty() && self.relay.is_empty() {
+            (chat, echo) = (local(5000), local(7777));
+        }
+        let of = |protocol| Listener { on_lag, ..Listener::new(protocol) };
+        let rate = Cap::bound(self.rate, CHAT_RATE);
+        let chat = chat.into_iter().map(|at| (Listener { rate, ..of(Protocol::Chat) }, at));
+        let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at));
+        // A program may say much more than a person: what one relays is limited only if that is asked for.
+        let rate = rate.filter(|_| self.rate.is_some());
+        let first = chat.len() + echo.len();
+        let rules = RelayPlace::all_rules(&self.relay, first);
+        let relay = self.relay.iter().zip(rules).map(|(at, rules)| {
+            let on_lag = if at.waits_in(&self.relay) { OnLag::Wait } else { on_lag };
+            (Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, at.place.clone())
+        });
+        chat.chain(echo).chain(relay).collect()
+    }
+
+    pub(super) fn limits(&self, has_console: bool) -> Limits {
+        let log = (self.log_size as usize).next_power_of_two();
+        let limits = Limits {
+            conns: self.max_conns as usize + usize::from(has_console),
+            rooms: self.rooms as usize,
+            // `--watch` is in the lobby and in every relay, as far as that goes.
+            rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
+            name: parlour_core::NAME_BYTES,
+            line: self.line_limit as usize,
+            queue: 0,
+            log,
+            records: (log / BYTES_PER_RECORD).max(64),
+        };
+        Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
+    }
+
+    pub(super) fn config<'a>(&'a self, listeners: &'a [Listener], labels: &'a [&'a str]) -> Config<'a> {
+        let ms = |duration: Duration| duration.as_millis() as u32;
+        Config {
+            labels,
+            names: crate::names::RULES,
+            greeting: &self.greeting,
+            history: self.history,
+            grace_ms: ms(self.grace),
+            idle_ms: self.idle_timeout.map(ms),
+            per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
+            ..Config::new(listeners)
+        }
+    }
+
+    pub(super) fn access(&self) -> Access {
+        Access { allow: self.allow.clone(), deny: self.deny.clone() }
+    }
+
+    /// New connections a second of one address.
+    pub(super) fn connect_rate(&self) -> Option<Bound> {
+        Cap::bound(self.connect_rate, CONNECT_RATE)
+    }
+
+    /// Descriptors of connections, listeners, and the locks of socket files.
+    pub(super) fn descriptors(&self, listeners: usize) -> u64 {
+        u64::from(self.max_conns) + 2 * listeners as u64 + OTHER_DESCRIPTORS
+    }
+}

@@ -1,0 +1,101 @@
+//! Where a listener listens and what it is called, as it is written on the command line:
+//! an address, and options behind it.
+
+use std::str::FromStr;
+
+use parlour_core::LABEL_BYTES;
+
+use crate::address::Address;
+
+/// The place of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) address: Address,
+    /// What the log and the console call it.
+    pub(super) name: Option<String>,
+    /// The mode of its socket file.
+    pub(super) mode: Option<u32>,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, "", |_, _| Ok(false))
+    }
+}
+
+impl Place {
+    /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, with its value or
+    /// nothing, and says whether there is such a one; `names` lists them for a user.
+    pub(super) fn parse(
+        text: &str,
+        names: &str,
+        mut more: impl FnMut(&str, &str) -> Result<bool, String>,
+    ) -> Result<Self, String> {
+        let mut parts = text.split(',');
+        let address = parts.next().unwrap_or_default().parse()?;
+        let mut place = Self { address, name: None, mode: None };
+        for option in parts {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            match name {
+                "name" => place.name = Some(listener_name(value)?),
+                "mode" => place.mode = Some(place.mode(value)?),
+                _ if more(name, value)? => {}
+                _ => {
+                    return Err(format!(
+                        "there is no option `{option}`; there are {names}name=NAME, mode=MODE"
+                    ));
+                }
+            }
+        }
+        Ok(place)
+    }
+
+    fn mode(&self, text: &str) -> Result<u32, String> {
+        if !matches!(self.address, Address::Unix(_)) {
+            return Err("mode: only a socket file has a mode, as in unix:PATH,mode=660".into());
+        }
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && !text.starts_with('+'));
+        mode.ok_or_else(|| format!("mode: `{text}` is no mode; write it as chmod does, as in mode=660"))
+    }
+}
+
+fn listener_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=LABEL_BYTES).contains(&text.len()) && text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("name: `{text}` is no name; use 1 to {LABEL_BYTES} letters, digits, `-`, `_` or `.`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_address_and_perhaps_a_name_and_a_mode() {
+        let tcp = Place { address: Address::Tcp("127.0.0.1:5000".into()), name: None, mode: None };
+        let unix = Place { address: Address::Unix("/a".into()), ..tcp.clone() };
+        assert_eq!("5000,name=lan".parse(), Ok(Place { name: Some("lan".into()), ..tcp.clone() }));
+        assert_eq!("unix:/a,mode=0660".parse(), Ok(Place { mode: Some(0o660), ..unix }));
+        assert_eq!("5000".parse(), Ok(tcp));
+    }
+
+    #[test]
+    fn a_bad_option_is_told_with_what_would_be_right() {
+        for (text, why) in [
+            ("5000,fast", "there is no option `fast`; there are name=NAME, mode=MODE"),
+            ("5000,mode=660", "mode: only a socket file has a mode, as in unix:PATH,mode=660"),
+            ("unix:/a,mode=888", "mode: `888` is no mode; write it as chmod does, as in mode=660"),
+            ("unix:/a,mode=1777", "mode: `1777` is no mode; write it as chmod does, as in mode=660"),
+            ("unix:/a,mode=+7", "mode: `+7` is no mode; write it as chmod does, as in mode=660"),
+            ("5000,name=", "name: `` is no name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
+            ("5000,name=a b", "name: `a b` is no name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
+            ("x", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
+        ] {
+            assert_eq!(text.parse::<Place>(), Err(why.to_owned()), "{text}");
+        }
+    }
+}

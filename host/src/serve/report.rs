@@ -1,0 +1,140 @@
+//! The report: a line in the log for each client that comes, takes a name, leaves or is turned away.
+//! When many come at once, the lines above a limit are told in a sum, so that a flood of clients
+//! neither fills the log nor takes the time of the others.
+
+use std::time::{Duration, Instant as Clock};
+
+use parlour_core::{Cause, Refusal};
+use tracing::field::display;
+
+use super::peer::Peer;
+
+/// Lines in a second at the most.
+const LINES: u32 = 100;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is counted when it is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    connected: u32,
+    renamed: u32,
+    disconnected: u32,
+    refused: u32,
+}
+
+/// Writes what happens to the log.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// By listener: what it is called in the log.
+    listeners: Vec<String>,
+    /// Lines that this second still has, and when it ends.
+    lines: u32,
+    ends_at: Clock,
+    sums: Sums,
+}
+
+impl Report {
+    pub(super) fn new(listeners: Vec<String>) -> Self {
+        Self { listeners, lines: LINES, ends_at: Clock::now() + SECOND, sums: Sums::default() }
+    }
+
+    pub(super) fn connected(&mut self, peer: Peer, name: &str) {
+        if self.has_place() {
+            tracing::info!(%peer, listener = %self.listener(peer), name = shown(name).map(display), "connected");
+        } else {
+            self.sums.connected += 1;
+        }
+    }
+
+    pub(super) fn renamed(&mut self, peer: Peer, name: &str) {
+        if self.has_place() {
+            tracing::info!(%peer, %name, "renamed");
+        } else {
+            self.sums.renamed += 1;
+        }
+    }
+
+    /// `given` is the reason that an operator gave, or nothing.
+    pub(super) fn disconnected(&mut self, peer: Peer, name: &str, cause: Cause, given: &str) {
+        if self.has_place() {
+            let reason = match cause {
+                Cause::Left => "left",
+                Cause::Shutdown => "server is shutting down",
+                cause => cause.reason(),
+            };
+            let name = shown(name).map(display);
+            let words = shown(given);
+            tracing::info!(%peer, name, reason, words, "disconnected");
+        } else {
+            self.sums.disconnected += 1;
+        }
+    }
+
+    pub(super) fn refused(&mut self, peer: Peer, refusal: Refusal) {
+        self.turned_away(
+            peer,
+            match refusal {
+                Refusal::Full => "server is full",
+                Refusal::PerPeer => "too many connections from its address",
+                Refusal::ShuttingDown => "server is shutting down",
+            },
+        );
+    }
+
+    /// Its address is one that may not connect.
+    pub(super) fn denied(&mut self, peer: Peer) {
+        self.turned_away(peer, "its address is not allowed");
+    }
+
+    fn turned_away(&mut self, peer: Peer, reason: &str) {
+        if self.has_place() {
+            tracing::info!(%peer, listener = %self.listener(peer), reason, "refused");
+        } else {
+            self.sums.refused += 1;
+        }
+    }
+
+    fn listener(&self, peer: Peer) -> &str {
+        self.listeners.get(usize::from(peer.listener.0)).map_or("", String::as_str)
+    }
+
+    /// Whether this second has a line left. With `RUST_LOG=debug` all are wanted.
+    fn has_place(&mut self) -> bool {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            return true;
+        }
+        if self.lines == 0 {
+            return false;
+        }
+        self.lines -= 1;
+        true
+    }
+
+    /// When [`Report::tell_sums`] has something to tell.
+    pub(super) fn next_at(&self) -> Option<Clock> {
+        (self.sums != Sums::default()).then_some(self.ends_at)
+    }
+
+    /// Begins a new second when the last one has ended, and tells in a sum what it had no lines for.
+    pub(super) fn tell_sums(&mut self, now: Clock) {
+        if now < self.ends_at {
+            return;
+        }
+        (self.lines, self.ends_at) = (LINES, now + SECOND);
+        let Sums { connected, renamed, disconnected, refused } = std::mem::take(&mut self.sums);
+        if connected + renamed + disconnected + refused > 0 {
+            tracing::info!(
+                connected,
+                renamed,
+                disconnected,
+                refused,
+                "more than {LINES} lines a second: others"
+            );
+        }
+    }
+}
+
+/// Nothing is shown of what there is not.
+fn shown(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

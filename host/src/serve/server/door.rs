@@ -1,0 +1,167 @@
+//! The door: newcomers are accepted, let in at the rate of their address, or told why not.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant as Clock};
+
+use parlour_core::{Event, ListenerId, Refusal};
+use socket2::Socket;
+
+use super::base::{Base, Target};
+use super::links::Links;
+use crate::poll::Poller;
+use crate::serve::access::Access;
+use crate::serve::gate::{Gate, Verdict};
+use crate::serve::listener::{BACKLOG, Failure, Listener};
+use crate::serve::peer::Peer;
+
+/// Newcomers that one turn lets in at the most: what they are greeted with, and what the
+/// others are told of them, goes out before the next ones come.
+const NEWCOMERS: usize = 64;
+/// After how long accepting is tried again when the system is short of descriptors.
+const STARVED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Somebody who has connected.
+#[derive(Debug)]
+pub(in crate::serve) struct Newcomer {
+    socket: Socket,
+    peer: Peer,
+}
+
+pub(super) struct Door {
+    /// By the hub's number; `None` once it is closed.
+    listeners: Vec<Option<Listener>>,
+    access: Access,
+    gate: Gate<Newcomer>,
+    /// When accepting is tried again after it failed for want of descriptors.
+    starved_until: Option<Clock>,
+    /// Nobody was accepted since that was said.
+    is_starved: bool,
+}
+
+impl Door {
+    pub(super) fn new(listeners: Vec<Listener>, access: Access, gate: Gate<Newcomer>) -> Self {
+        let listeners = listeners.into_iter().map(Some).collect();
+        Self { listeners, access, gate, starved_until: None, is_starved: false }
+    }
+
+    pub(super) fn watch<P: Poller>(&self, base: &mut Base<'_, P>, read: bool) {
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if let Some(listener) = listener {
+                base.watch(listener.as_raw_fd(), Target::Listener(index), read, false);
+            }
+        }
+    }
+
+    /// Listens no more: the addresses are free for a successor at once. Those who have come by now
+    /// are told why they are not let in, unless a successor gets the same socket.
+    pub(super) fn close<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links) {
+        for index in 0..self.listeners.len() {
+            let Some(mut listener) = self.listeners[index].take() else { continue };
+            base.unwatch(listener.as_raw_fd());
+            listener.free_file();
+            if listener.is_inherited() {
+                continue;
+            }
+            for _ in 0..BACKLOG {
+                match listener.accept() {
+                    Ok((socket, address)) => {
+                        let peer = Peer::new(ListenerId(index as u8), address);
+                        self.arrive(base, links, Newcomer { socket, peer });
+                    }
+                    Err((Failure::Gone, _)) => {}
+                    Err((Failure::Nobody | Failure::Starved | Failure::Broken, _)) => break,
+                }
+            }
+        }
+        for newcomer in self.gate.close() {
+            refuse(base, &newcomer, Refusal::ShuttingDown);
+        }
+    }
+
+    pub(super) fn accept<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, index: usize) {
+        if base.hub.is_shutting_down() {
+            // In this turn the listener will be closed.
+            return;
+        }
+        for _ in 0..NEWCOMERS {
+            let Some(listener) = &self.listeners[index] else { return };
+            match listener.accept() {
+                Ok((socket, address)) => {
+                    self.is_starved = false;
+                    let peer = Peer::new(ListenerId(index as u8), address);
+                    self.arrive(base, links, Newcomer { socket, peer });
+                }
+                Err((Failure::Nobody, _)) => return,
+                Err((Failure::Gone, error)) => tracing::debug!("a newcomer has gone already: {error}"),
+                Err((Failure::Starved, error)) => return self.starve(base, &error),
+                Err((Failure::Broken, error)) => return self.give_up(base, index, &error),
+            }
+        }
+    }
+
+    /// When [`Door::let_in`] has something to do.
+    pub(super) fn next_at(&self, links: &Links) -> Option<Clock> {
+        let starved_until = self.starved_until.map(|at| if links.has_closed() { Clock::now() } else { at });
+        starved_until.into_iter().chain(self.gate.next_at()).min()
+    }
+
+    /// Lets those in who have waited for long enough, and listens again if a descriptor may be free.
+    pub(super) fn let_in<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, now: Clock) {
+        if self.starved_until.is_some_and(|until| links.has_closed() || until <= now) {
+            self.starved_until = None;
+            self.watch(base, true);
+        }
+        links.forget_closed();
+        while let Some(newcomer) = self.gate.enter(now) {
+            welcome(base, links, newcomer);
+        }
+    }
+
+    /// Accepts nobody until a descriptor is free again.
+    fn starve<P: Poller>(&mut self, base: &mut Base<'_, P>, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_starved, true) {
+            tracing::warn!("newcomers have to wait: {error}");
+        }
+        self.starved_until = Some(Clock::now() + STARVED_PAUSE);
+        self.watch(base, false);
+    }
+
+    /// Closes a listener that takes nobody any more: a bug, here or in a program that shares it.
+    fn give_up<P: Poller>(&mut self, base: &mut Base<'_, P>, index: usize, error: &io::Error) {
+        let Some(listener) = self.listeners[index].take() else { return };
+        let address = listener.local_address().map(|address| address.to_string()).unwrap_or_default();
+        tracing::error!("nobody can come in by {address} any more: {error}");
+        base.unwatch(listener.as_raw_fd());
+    }
+
+    /// Lets a newcomer in, or wait if many have come from its address lately.
+    fn arrive<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
+        let peer = newcomer.peer;
+        if !self.access.permits(peer.ip) {
+            base.report.denied(peer);
+            return;
+        }
+        match self.gate.arrive(Clock::now(), peer.ip, newcomer) {
+            Verdict::In(newcomer) => welcome(base, links, newcomer),
+            Verdict::Waits => tracing::debug!(%peer, "waits, because many came from its address"),
+            Verdict::Away(newcomer) => refuse(base, &newcomer, Refusal::PerPeer),
+        }
+    }
+}
+
+fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
+    let Newcomer { peer, .. } = newcomer;
+    match base.handle(Event::Accepted(peer.listener, peer.ip)).opened() {
+        Ok(id) => links.open(base, id, newcomer.socket, peer),
+        Err(refusal) => refuse(base, &newcomer, refusal),
+    }
+}
+
+/// Tells a newcomer why it is not let in. Nobody may wait for it: what does not fit is lost.
+fn refuse<P: Poller>(base: &mut Base<'_, P>, Newcomer { socket, peer }: &Newcomer, refusal: Refusal) {
+    base.report.refused(*peer, refusal);
+    let _ = socket.send(base.hub.refusal_text(peer.listener, refusal).as_bytes());
+    let _ = socket.shutdown(Shutdown::Write);
+}

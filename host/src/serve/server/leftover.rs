@@ -1,0 +1,43 @@
+//! Input that the hub did not take yet. It is offered again before anything newer.
+
+use parlour_core::{ConnId, Event};
+
+use super::base::Base;
+use crate::poll::Poller;
+
+#[derive(Debug, Default)]
+pub(super) struct Leftover {
+    bytes: Box<[u8]>,
+    /// So many of them were taken meanwhile.
+    taken: u32,
+}
+
+impl Leftover {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.into(), taken: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Offers it to the hub, if the hub wants any.
+    pub(super) fn offer<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        if !self.is_empty() && base.hub.interest(id).read > 0 {
+            self.taken += base.handle(Event::Received(id, self.rest())).taken() as u32;
+            if self.is_empty() {
+                // Its memory goes with the last byte.
+                *self = Self::default();
+            }
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken as usize..]
+    }
+}

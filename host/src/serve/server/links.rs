@@ -1,0 +1,247 @@
+//! The links of a server. Input that the hub does not take yet is kept, and until it is taken
+//! the socket is not read. When to read, write and close the hub decides.
+
+use std::time::{Duration, Instant as Clock};
+
+use parlour_core::{Cause, Close, ConnId, Event};
+use socket2::Socket;
+
+use super::base::{Base, Target};
+use super::leftover::Leftover;
+use super::link::{Link, Sent};
+use crate::poll::Poller;
+use crate::serve::peer::Peer;
+
+/// Bytes that are read at once at the most, and while much input is left over.
+const READ_SIZE: usize = 128 * 1024;
+const SMALL_READ_SIZE: usize = 4 * 1024;
+/// How much may be left over before reads are small.
+const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
+/// How often those that are not read are looked at, whether their peers are still there. Those
+/// that were gone at the last look are let go of.
+const SWEEP_PAUSE: Duration = Duration::from_millis(400);
+/// Connections that are looked at so in one turn at the most.
+const SWEPT: usize = 1024;
+
+pub(super) struct Links {
+    /// By slot.
+    links: Vec<Option<Link>>,
+    /// Bytes of memory that leftovers take.
+    left_over: usize,
+    /// Links whose sockets are not read now; when they are looked at, and from which slot on.
+    unread: usize,
+    sweep_at: Option<Clock>,
+    sweep_from: usize,
+    /// A descriptor was closed that a newcomer may have.
+    has_closed: bool,
+    buffer: Vec<u8>,
+}
+
+impl Links {
+    pub(super) fn new() -> Self {
+        Self {
+            links: Vec::new(),
+            left_over: 0,
+            unread: 0,
+            sweep_at: None,
+            sweep_from: 0,
+            has_closed: false,
+            buffer: vec![0; READ_SIZE],
+        }
+    }
+
+    pub(super) fn open<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, socket: Socket, peer: Peer) {
+        let (index, name) = (id.slot(), base.hub.name(id));
+        base.report.connected(peer, name);
+        let link = Link::new(id, socket, peer, name);
+        base.watch(link.fd(), Target::Conn(id), true, false);
+        if index >= self.links.len() {
+            self.links.resize_with(index + 1, || None);
+        }
+        self.links[index] = Some(link);
+    }
+
+    fn link(&mut self, id: ConnId) -> Option<&mut Link> {
+        self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
+    }
+
+    /// Notes that a socket takes bytes again.
+    pub(super) fn note_writable(&mut self, id: ConnId) {
+        if let Some(link) = self.link(id) {
+            link.is_full = false;
+        }
+    }
+
+    /// Whether a descriptor was closed since [`Links::forget_closed`].
+    pub(super) fn has_closed(&self) -> bool {
+        self.has_closed
+    }
+
+    pub(super) fn forget_closed(&mut self) {
+        self.has_closed = false;
+    }
+
+    /// Reads once, if the hub wants that; says whether it did not take all there was.
+    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
+        let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
+        let appetite = base.hub.interest(id).read.min(most);
+        let link = self.links.get(id.slot()).and_then(Option::as_ref);
+        let Some(link) = link.filter(|link| link.id == id && appetite > 0 && link.leftover.is_empty()) else {
+            self.service(base, id);
+            return false;
+        };
+        match link.read(&mut self.buffer[..appetite]) {
+            Ok(None) => false,
+            Ok(Some(0)) => {
+                match link.broken {
+                    Some(cause) => self.fail(base, id, cause),
+                    None => drop(base.handle(Event::PeerClosed(id))),
+                }
+                false
+            }
+            Ok(Some(count)) => {
+                let taken = base.handle(Event::Received(id, &self.buffer[..count])).taken();
+                if taken < count {
+                    let leftover = Leftover::new(&self.buffer[taken..count]);
+                    self.keep(id, leftover);
+                }
+                taken < count
+            }
+            Err(cause) => {
+                self.fail(base, id, cause);
+                false
+            }
+        }
+    }
+
+    /// Brings a connection to where the hub wants it: offers what input is left,
+    /// writes, closes, and watches for the rest.
+    pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        self.offer_leftover(base, id);
+        self.write(base, id);
+        let interest = base.hub.interest(id);
+        let Some(link) = self.link(id) else { return };
+        match interest.close {
+            Close::No => {}
+            Close::Write => link.shut(),
+            Close::Full => return self.close(base, id),
+            Close::Abort => {
+                link.reset_when_closed();
+                return self.close(base, id);
+            }
+        }
+        let read = interest.read > 0 && link.leftover.is_empty();
+        let write = interest.write && link.is_full;
+        let fd = link.fd();
+        if std::mem::replace(&mut link.is_read, read) != read {
+            self.count_unread(read);
+        }
+        base.watch(fd, Target::Conn(id), read, write);
+    }
+
+    /// Reports the name of a connection, if it is another one than before.
+    pub(super) fn report_name<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let name = base.hub.name(id);
+        if let Some(link) = self.link(id)
+            && link.is_renamed(name)
+        {
+            base.report.renamed(link.peer, name);
+        }
+    }
+
+    /// One more is read, or one more is not.
+    fn count_unread(&mut self, is_read: bool) {
+        if is_read {
+            self.unread -= 1;
+        } else {
+            self.unread += 1;
+            self.sweep_at.get_or_insert_with(|| Clock::now() + SWEEP_PAUSE);
+        }
+    }
+
+    /// When [`Links::sweep`] has something to do.
+    pub(super) fn sweep_at(&self) -> Option<Clock> {
+        self.sweep_at
+    }
+
+    /// Finds which of the peers that are not read have gone, and lets go of those that were gone
+    /// at the last look: until then what they had said before may still be said.
+    pub(super) fn sweep<P: Poller>(&mut self, base: &mut Base<'_, P>, now: Clock) {
+        if self.sweep_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut looks = 0;
+        while looks < SWEPT && self.sweep_from < self.links.len() {
+            let link = self.links[self.sweep_from].as_mut();
+            self.sweep_from += 1;
+            let Some(link) = link.filter(|link| !link.is_read) else { continue };
+            looks += 1;
+            let id = link.id;
+            if let Some(cause) = link.broken {
+                self.fail(base, id, cause);
+            } else if let Some(cause) = link.take_error() {
+                link.broken = Some(cause);
+                self.service(base, id);
+            }
+        }
+        if self.sweep_from < self.links.len() {
+            self.sweep_at = Some(now);
+        } else {
+            self.sweep_from = 0;
+            self.sweep_at = (self.unread > 0).then_some(now + SWEEP_PAUSE);
+        }
+    }
+
+    fn offer_leftover<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(link) = self.link(id).filter(|link| !link.leftover.is_empty()) else { return };
+        let mut leftover = std::mem::take(&mut link.leftover);
+        self.left_over -= leftover.size();
+        leftover.offer(base, id);
+        self.keep(id, leftover);
+    }
+
+    fn keep(&mut self, id: ConnId, leftover: Leftover) {
+        let size = leftover.size();
+        if let Some(link) = self.link(id) {
+            link.leftover = leftover;
+            self.left_over += size;
+        }
+    }
+
+    /// Writes once what there is to be sent, if there is anything.
+    fn write<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
+        let mut sent = link.write(base.hub.transmit(id));
+        if let Sent::Broken(cause) = sent {
+            // What there is will never be sent.
+            link.broken = Some(cause);
+            sent = link.write(base.hub.transmit(id));
+        }
+        let (Sent::All(count) | Sent::Some(count)) = sent else { return };
+        link.is_full = matches!(sent, Sent::Some(_));
+        if count > 0 {
+            base.handle(Event::Sent(id, count));
+        }
+    }
+
+    fn fail<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
+        self.let_go(base, id, cause);
+        base.handle(Event::Failed(id, cause));
+    }
+
+    fn close<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        self.let_go(base, id, Cause::Left);
+        base.handle(Event::Closed(id));
+    }
+
+    /// Closes the socket. If the hub did not end the connection, it has ended for this cause.
+    fn let_go<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
+        let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
+        let (cause, given) = base.hub.ending(id).unwrap_or((cause, ""));
+        base.report.disconnected(link.peer, base.hub.name(id), cause, given);
+        self.left_over -= link.leftover.size();
+        self.unread -= usize::from(!link.is_read);
+        self.has_closed = true;
+        base.unwatch(link.fd());
+    }
+}
