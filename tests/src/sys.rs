@@ -22,7 +22,7 @@ use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, Winsize
 use rustix::thread::CpuSet;
 use rustix::{net, process, pty, stdio, thread};
 
-pub use libc::{POLLIN, POLLOUT, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, pollfd};
+pub use libc::{POLLIN, POLLOUT, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, pollfd};
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

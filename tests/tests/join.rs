@@ -121,6 +121,28 @@ fn while_it_is_stopped_the_terminal_is_as_it_was() {
 }
 
 #[test]
+fn in_the_background_it_leaves_the_terminal_alone() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1" & read line; echo "read $line"; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    bob.say("hello");
+    terminal.wait_for("<bob> hello");
+    assert!(!terminal.is_changed());
+    terminal.press("for the shell\r");
+    terminal.wait_for("read for the shell");
+    terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
+    terminal.press("from the foreground\r");
+    bob.expect_line("<guest-1> from the foreground");
+    terminal.press("\x03");
+    assert_eq!(terminal.wait_for_exit().code(), Some(0));
+    terminal.expect_restored();
+}
+
+#[test]
 fn it_takes_the_terminal_over_again_when_it_goes_on() {
     let server = Server::chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");

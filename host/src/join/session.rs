@@ -82,7 +82,7 @@ impl Session<'_> {
         let is_behind = prompt.is_behind();
         let (keys, signals) = (prompt.keys_fd(), prompt.signal_fd());
         let mut select = Select::default();
-        keys.into_iter().for_each(|keys| select.watch(keys, true, false));
+        select.watch(keys, prompt.has_keys(), false);
         select.watch(signals, true, false);
         select.watch(prompt.output_fd(), false, is_behind);
         let interest = self.chat.interest();
@@ -104,7 +104,7 @@ impl Session<'_> {
                 None => {}
             }
         }
-        if keys.is_some_and(is_ready) && !self.display.prompt.read_keys()? {
+        if is_ready(keys) && !self.display.prompt.read_keys()? {
             self.end = Some(End::Left);
         }
         let now = Instant::now();
@@ -144,6 +144,8 @@ impl Session<'_> {
                 }
             }
             Input::PasteRefused => self.display.notice("not sent"),
+            // The client asks nothing else.
+            Input::Answered(_) => {}
         }
     }
 

@@ -12,7 +12,10 @@ mod signals;
 mod tty;
 mod wrap;
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 
 pub(crate) use self::modes::SignalKeys;
 pub(crate) use self::prompt::{Input, Prompt, Woken};
@@ -22,4 +25,13 @@ pub(crate) use self::wrap::Span;
 pub(crate) fn is_for_editing() -> bool {
     let term = std::env::var("TERM").unwrap_or_default();
     io::stdin().is_terminal() && io::stdout().is_terminal() && !matches!(term.as_str(), "" | "dumb")
+}
+
+/// Whether standard error goes to the same terminal as standard output.
+pub(crate) fn shows_errors() -> bool {
+    let terminal = |fd: BorrowedFd<'_>| {
+        let copy = fd.try_clone_to_owned().ok()?;
+        File::from(copy).metadata().ok().map(|metadata| metadata.rdev())
+    };
+    io::stderr().is_terminal() && terminal(io::stdout().as_fd()) == terminal(io::stderr().as_fd())
 }

@@ -43,7 +43,8 @@ impl Modes {
         // What other programs write to the terminal still has its line ends.
         raw.output_modes = own.output_modes;
         if self.signal_keys == SignalKeys::Signal {
-            raw.local_modes |= own.local_modes & LocalModes::ISIG;
+            // What was typed before such a key is not lost.
+            raw.local_modes |= own.local_modes & LocalModes::ISIG | LocalModes::NOFLSH;
         }
         *before = Some(own);
         Ok(termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw)?)

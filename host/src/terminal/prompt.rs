@@ -38,6 +38,8 @@ pub(crate) enum Input {
     Pasted { lines: Vec<String>, typed: String, cursor: usize },
     /// The user does not want several lines that were pasted.
     PasteRefused,
+    /// The answer to the question of `ask`: whether it was yes.
+    Answered(bool),
     /// Tab: the word before the cursor may be `complete`d.
     Tab,
     /// Ctrl-C, where it is a key.
@@ -70,6 +72,7 @@ struct Completion {
 enum Question {
     /// Whether to send the lines of a paste.
     Paste(Vec<String>),
+    Of(String),
 }
 
 /// The terminal with a line that is typed.
@@ -111,9 +114,14 @@ impl Prompt {
 
     // --- What to wait for ---
 
-    /// Readable when there are keys; `None` while they go to another program.
-    pub(crate) fn keys_fd(&self) -> Option<RawFd> {
-        self.tty.is_held().then(|| self.tty.fd())
+    /// Whether there may be keys: in the background they go to another program.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.tty.is_held()
+    }
+
+    /// Readable when there are keys.
+    pub(crate) fn keys_fd(&self) -> RawFd {
+        self.tty.fd()
     }
 
     /// Readable when a signal came.
@@ -124,6 +132,11 @@ impl Prompt {
     /// Writable when the terminal takes more, after it was behind.
     pub(crate) fn output_fd(&self) -> RawFd {
         self.tty.output_fd()
+    }
+
+    /// How many bytes are to be shown that the terminal did not take yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.tty.pending() + self.screen.len()
     }
 
     /// Whether the terminal takes less than is to be shown.
@@ -146,6 +159,8 @@ impl Prompt {
             Some(Signal::Resized) if self.tty.is_held() => self.screen.resize(self.tty.columns()),
             Some(Signal::Resized) => self.screen.begin(self.tty.columns()),
             Some(Signal::Stop) => {
+                // What was typed so far is not for the shell.
+                self.read_keys()?;
                 self.erase()?;
                 self.tty.stop()?;
                 self.begin();
@@ -246,11 +261,21 @@ impl Prompt {
         self.show_next(Completion { start, words, shown });
     }
 
+    /// Asks the user `question`, to be answered by `y` or another key.
+    pub(crate) fn ask(&mut self, question: &str) {
+        self.question = Some(Question::Of(question.to_owned()));
+    }
+
     // --- What is shown ---
 
     /// Shows a line, which is harmless already; with a `margin`, nothing else stands below that.
     pub(crate) fn line(&mut self, margin: Option<Span>, line: Vec<Span>) {
         self.screen.line(margin, line);
+    }
+
+    /// Shows lines as they are, with their colours.
+    pub(crate) fn finished(&mut self, lines: &str) {
+        self.screen.finished(lines);
     }
 
     pub(crate) fn bell(&mut self) {
@@ -267,6 +292,7 @@ impl Prompt {
                 Some(Question::Paste(lines)) => {
                     self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0);
                 }
+                Some(Question::Of(question)) => self.screen.prompt(&format!("{question} [y/N] "), "", 0),
                 None => {
                     let search = self.editor.searched().map(|pattern| format!("search \"{pattern}\"{LABEL}"));
                     let label = search.as_deref().unwrap_or(LABEL);
@@ -363,5 +389,6 @@ fn answer(question: Question, is_yes: bool) -> Input {
     match question {
         Question::Paste(lines) if is_yes => Input::Pasted { lines, typed: String::new(), cursor: 0 },
         Question::Paste(_) => Input::PasteRefused,
+        Question::Of(_) => Input::Answered(is_yes),
     }
 }

@@ -42,6 +42,18 @@ impl Screen {
         }
     }
 
+    /// Lines that the terminal takes as they are, with their colours.
+    pub(super) fn finished(&mut self, lines: &str) {
+        if lines.is_empty() {
+            return;
+        }
+        self.make_room();
+        for line in lines.lines() {
+            self.out += line;
+            self.out += "\r\n";
+        }
+    }
+
     pub(super) fn bell(&mut self) {
         self.out.push('\x07');
     }
@@ -90,6 +102,11 @@ impl Screen {
     pub(super) fn erase(&mut self) {
         self.out += "\r\x1b[J";
         self.drawn.clear();
+    }
+
+    /// How many bytes there are for the terminal.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
     }
 
     /// The bytes for the terminal.
@@ -226,6 +243,17 @@ mod tests {
             screen.take(),
             format!("09:05 <bob> hi\r\n09:05 <me> {}\r\n          long long\r\n", long.trim())
         );
+    }
+
+    #[test]
+    fn finished_lines_stand_above_the_typed_one() {
+        let mut screen = Screen::new(8);
+        screen.prompt("> ", "hel", 3);
+        screen.take();
+        screen.finished("\x1b[2mlonger than the row\x1b[0m\nnext\n");
+        screen.prompt("> ", "hel", 3);
+        let expected = "\r\x1b[J\x1b[2mlonger than the row\x1b[0m\r\nnext\r\n\r> hel\x1b[K\x1b[6G";
+        assert_eq!(screen.take(), expected);
     }
 
     #[test]

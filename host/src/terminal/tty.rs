@@ -109,8 +109,11 @@ impl Tty {
         }
     }
 
-    /// What was typed; `None` when the terminal is gone.
+    /// What was typed; `None` when the terminal is gone. Never waits.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if !self.is_held || !has_input()? {
+            return Ok(Some(0));
+        }
         match rustix::io::read(io::stdin(), buffer) {
             Ok(0) => Ok(None),
             Ok(len) => Ok(Some(len)),
@@ -182,6 +185,15 @@ impl Drop for Tty {
 /// started this one has to stop too, or the shell would go on waiting for it.
 pub(super) fn stop_job() -> io::Result<()> {
     Ok(kill_current_process_group(Number::TSTP)?)
+}
+
+/// Whether there is something to read now: what was there before the program was stopped another
+/// one may have read.
+fn has_input() -> io::Result<bool> {
+    let mut select = Select::default();
+    select.watch(io::stdin().as_raw_fd(), true, false);
+    select.wait(Some(Duration::ZERO))?;
+    Ok(select.readable().next().is_some())
 }
 
 /// Starts what writes to the terminal.
