@@ -22,6 +22,7 @@ with_each_driver! {
     in_the_background_it_leaves_the_terminal_alone,
     typed_commands_are_found_again,
     every_command_is_completed,
+    names_are_completed,
     pasted_commands_are_asked_about_first,
     a_dumb_terminal_gets_plain_lines,
     a_terminal_that_takes_nothing_holds_up_nobody,
@@ -233,6 +234,18 @@ fn every_command_is_completed(driver: Driver) {
     assert_eq!(found, wanted);
     terminal.press("\x15/ro\t\r");
     terminal.wait_for("-- lobby: 0 here");
+}
+
+fn names_are_completed(driver: Driver) {
+    let (mut terminal, address) = edited(driver, &["--echo", "0"]);
+    let mut clients = ["bob", "Ann", "anton"].map(|name| Client::named(&address, name));
+    terminal.press("/say A\tand b\tgo\r");
+    clients[0].wait_for("-- Ann and bob go");
+    // The key behind the Tab finds the name complete.
+    terminal.press("/kick an\t\t\r");
+    clients[0].wait_for("-- anton left (kicked)");
+    terminal.press("/who\r");
+    terminal.wait_for("Ann (");
 }
 
 fn pasted_commands_are_asked_about_first(driver: Driver) {

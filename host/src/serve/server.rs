@@ -217,7 +217,7 @@ impl<'a, P: Poller> Server<'a, P> {
                     }
                 }
                 Target::ConsoleInput => {
-                    self.operator.iter_mut().for_each(|operator| operator.read(&mut self.base));
+                    self.operator.iter_mut().for_each(|operator| operator.read(&mut self.base, &self.links));
                 }
                 Target::ConsoleWaker => self.wake_operator(Clock::now()),
                 Target::Signals => self.take_signals(),
@@ -255,7 +255,7 @@ impl<'a, P: Poller> Server<'a, P> {
     }
 
     fn wake_operator(&mut self, now: Clock) {
-        self.operator.iter_mut().for_each(|operator| operator.wake(&mut self.base, now));
+        self.operator.iter_mut().for_each(|operator| operator.wake(&mut self.base, &self.links, now));
     }
 
     fn take_signals(&mut self) {

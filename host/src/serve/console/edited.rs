@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use parlour_core::Source;
 
-use super::streams::{Console, ENOUGH, Typed};
+use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{LineSplitter, Log, LogLines, neutral};
 use crate::serve::watched::Watched;
 use crate::terminal::{self, Input, Prompt, SignalKeys, Span};
@@ -42,19 +42,19 @@ impl Edited {
     }
 
     /// Takes what was typed.
-    fn take_inputs(&mut self, now: Instant) -> io::Result<Typed> {
+    fn take_inputs(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
         let mut typed = Typed::default();
         while let Some(input) = self.prompt.next_input(now)? {
-            act(&mut self.prompt, input, &mut typed.commands);
+            act(&mut self.prompt, input, &mut typed.commands, names);
         }
         Ok(typed)
     }
 
     /// Acts on signals and time, and takes what was typed.
-    fn take_signals(&mut self, now: Instant) -> io::Result<Typed> {
+    fn take_signals(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
         self.prompt.read_signals()?;
         self.prompt.tick(now)?;
-        self.take_inputs(now)
+        self.take_inputs(now, names)
     }
 
     fn show_log(&mut self) {
@@ -69,13 +69,13 @@ impl Edited {
     /// Goes on without the terminal.
     fn lose(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.broken, true) {
-            tracing::warn!("the terminal: {error}");
+            tracing::warn!("the terminal is gone, and the console with it: {error}");
         }
     }
 }
 
 /// Does what the operator wants; the hub is to get `commands`.
-fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>) {
+fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'_>) {
     let mut command = |prompt: &mut Prompt, line: &str| {
         prompt.line(None, vec![Span::new("", &neutral(&format!("> {line}")))]);
         commands.extend(line.bytes().chain([b'\n']));
@@ -99,7 +99,7 @@ fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>) {
         Input::Answered(true) => command(prompt, "/shutdown"),
         Input::Answered(false) => notice(prompt, "the server goes on"),
         Input::PasteRefused => notice(prompt, "not sent"),
-        Input::Tab => complete(prompt),
+        Input::Tab => complete(prompt, names),
         Input::NotUtf8 => notice(
             prompt,
             "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
@@ -113,11 +113,19 @@ fn notice(prompt: &mut Prompt, text: &str) {
     prompt.line(None, vec![Span::new("", &format!("-- {text}"))]);
 }
 
-/// Completes the command that the line begins with.
-fn complete(prompt: &mut Prompt) {
-    let begins = |command: &&&str| command.starts_with(&prompt.before_cursor().to_lowercase());
-    let words = COMMANDS.iter().filter(begins).map(|command| format!("{command} ")).collect();
-    prompt.complete(0, words);
+/// Completes the word before the cursor: the command, or the name of a client.
+fn complete(prompt: &mut Prompt, names: Names<'_>) {
+    let before = prompt.before_cursor();
+    let start = before.rfind(' ').map_or(0, |space| space + 1);
+    let word = before[start..].to_lowercase();
+    let begins = |candidate: &str| candidate.to_lowercase().starts_with(&word);
+    let words = match before.split(' ').next() {
+        Some(_) if start == 0 => COMMANDS.map(str::to_owned).into(),
+        Some("/kick" | "/say") if !word.is_empty() => names(),
+        _ => Vec::new(),
+    };
+    let words = words.iter().filter(|candidate| begins(candidate)).map(|found| format!("{found} ")).collect();
+    prompt.complete(start, words);
 }
 
 impl Console for Edited {
@@ -133,17 +141,17 @@ impl Console for Edited {
         self.prompt.deadline()
     }
 
-    fn wake(&mut self, now: Instant) -> Typed {
+    fn wake(&mut self, now: Instant, names: Names<'_>) -> Typed {
         self.show_log();
-        self.take_signals(now).unwrap_or_else(|error| {
+        self.take_signals(now, names).unwrap_or_else(|error| {
             self.lose(&error);
             Typed { is_end: true, ..Typed::default() }
         })
     }
 
-    fn read(&mut self) -> io::Result<Typed> {
+    fn read(&mut self, names: Names<'_>) -> io::Result<Typed> {
         if self.prompt.read_keys()? {
-            self.take_inputs(Instant::now())
+            self.take_inputs(Instant::now(), names)
         } else {
             Ok(Typed { is_end: true, ..Typed::default() })
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parlour_core::Source;
 
-use super::streams::{Console, ENOUGH, Typed};
+use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{Neutral, PIECE, Pump, write_all};
 use crate::serve::watched::Watched;
 
@@ -63,11 +63,11 @@ impl Console for Plain {
         None
     }
 
-    fn wake(&mut self, _: Instant) -> Typed {
+    fn wake(&mut self, _: Instant, _: Names<'_>) -> Typed {
         Typed::default()
     }
 
-    fn read(&mut self) -> io::Result<Typed> {
+    fn read(&mut self, _: Names<'_>) -> io::Result<Typed> {
         let Some(input) = &mut self.input else { return Ok(Typed::default()) };
         let mut commands = vec![0; READ_SIZE];
         let len = retry(|| input.read(&mut commands))?;

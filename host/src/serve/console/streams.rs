@@ -19,6 +19,9 @@ pub(crate) struct Typed {
     pub(crate) is_end: bool,
 }
 
+/// What the clients are called now, for a console that completes their names.
+pub(crate) type Names<'a> = &'a dyn Fn() -> Vec<String>;
+
 /// Standard input, if its commands are wanted, and standard output.
 pub(crate) trait Console: fmt::Debug {
     /// Where commands come from, until the input ends; and whether they may come now.
@@ -31,13 +34,13 @@ pub(crate) trait Console: fmt::Debug {
     fn deadline(&self) -> Option<Instant>;
 
     /// Does what wakers and time ask for.
-    fn wake(&mut self, now: Instant) -> Typed;
+    fn wake(&mut self, now: Instant, names: Names<'_>) -> Typed;
 
     /// Reads the input, which is ready.
     ///
     /// # Errors
     /// Those of read(2), such as `EIO` when the terminal belongs to another process.
-    fn read(&mut self) -> io::Result<Typed>;
+    fn read(&mut self, names: Names<'_>) -> io::Result<Typed>;
 
     /// Listens no more.
     fn close_input(&mut self);

@@ -7,6 +7,7 @@ use parlour_core::{Close, ConnId, Event, ListenerId};
 
 use super::base::{Base, Target};
 use super::leftover::Leftover;
+use super::links::Links;
 use crate::poll::Poller;
 use crate::serve::console::{Console, Typed};
 
@@ -60,16 +61,16 @@ impl Operator {
     }
 
     /// Does what the console has to do besides reading and writing.
-    pub(super) fn wake<P: Poller>(&mut self, base: &mut Base<'_, P>, now: Clock) {
+    pub(super) fn wake<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links, now: Clock) {
         // While the process is stopped the console lets go of standard output.
         base.unwatch(self.console.output_fd());
-        let typed = self.console.wake(now);
+        let typed = self.console.wake(now, &|| links.names(base));
         self.take(base, &typed);
     }
 
     /// Reads what there is on standard input.
-    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>) {
-        let typed = self.console.read().unwrap_or_else(|error| {
+    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links) {
+        let typed = self.console.read(&|| links.names(base)).unwrap_or_else(|error| {
             tracing::info!("standard input: {error}");
             Typed { is_end: true, ..Typed::default() }
         });
