@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         .with_writer(Arc::clone(&log))
         .with_ansi(has_colours())
         .log_internal_errors(false)
+        .with_target(false)
         .init();
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");

@@ -22,7 +22,10 @@ use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, Winsize
 use rustix::thread::CpuSet;
 use rustix::{net, process, pty, stdio, thread};
 
-pub use libc::{POLLIN, POLLOUT, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, pollfd};
+pub use libc::{
+    POLLIN, POLLOUT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2,
+    pollfd,
+};
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

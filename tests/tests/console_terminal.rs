@@ -95,7 +95,7 @@ fn what_is_being_typed_survives_the_log(driver: Driver) {
     // What is logged at the end is not lost with the console.
     terminal.signal(sys::SIGTERM);
     assert_eq!(terminal.wait_for_exit().code(), Some(0));
-    terminal.wait_for("INFO parlour::serve::server: shutting down");
+    terminal.wait_for("INFO shutting down");
 }
 
 fn control_d_asks_before_it_ends_the_server(driver: Driver) {

@@ -203,7 +203,7 @@ fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(driver: Drive
     alice.catch_up();
     let mut log = Lines::read_from("the log", server.stderr.take().expect("a pipe"));
     let notice = log.wait_for("a notice", |line| line.contains("lines of the log are lost"));
-    let count = notice.split_once(" WARN parlour: ").expect("as other lines").1;
+    let count = notice.split_once(" WARN ").expect("as other lines").1;
     let lost: usize = count.split(' ').next().and_then(|count| count.parse().ok()).expect("a number");
     assert!((1..2 * MANY).contains(&lost), "{notice:?}");
     // Now that it is read, it is whole again, and its last line is not lost.

@@ -138,7 +138,7 @@ impl LogLines {
 
 fn notice(lost: u64) -> String {
     let now = humantime::format_rfc3339_micros(SystemTime::now());
-    format!("{now}  WARN parlour: {lost} lines of the log are lost, because they were not taken in time\n")
+    format!("{now}  WARN {lost} lines of the log are lost, because they were not taken in time\n")
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
         drop(log);
         let text = rest.join().expect("the text");
         let count = |text: &str| text.lines().filter(|line| line.starts_with("line ")).count();
-        let notices = text.lines().filter_map(|line| line.split_once(" WARN parlour: "));
+        let notices = text.lines().filter_map(|line| line.split_once(" WARN "));
         let number = |text: &str| text.split(' ').next().and_then(|lost| lost.parse::<usize>().ok());
         let lost: usize = notices.map(|(_, text)| number(text).expect("a number")).sum();
         assert!(lost > 0);

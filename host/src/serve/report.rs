@@ -5,7 +5,6 @@
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Cause, Refusal};
-use tracing::field::display;
 
 use super::peer::Peer;
 
@@ -62,9 +61,8 @@ impl Report {
                 Cause::Shutdown => "server is shutting down",
                 cause => cause.reason(),
             };
-            let name = shown(name).map(display);
-            let words = shown(given);
-            tracing::info!(%peer, name, reason, words, "disconnected");
+            let reason = if given.is_empty() { reason.to_owned() } else { format!("{reason}: {given}") };
+            tracing::info!(%peer, name = shown(name).map(display), reason, "disconnected");
         } else {
             self.sums.disconnected += 1;
         }

@@ -32,7 +32,7 @@ pub(super) struct Link {
     /// The socket took less than there was; the poller tells when it takes more.
     pub(super) is_full: bool,
     /// The sending side is closed.
-    is_shut: bool,
+    pub(super) is_shut: bool,
     /// Sending failed: what is to be sent is dropped, and once what the peer had
     /// sent before is read, the connection has failed.
     pub(super) broken: Option<Cause>,
@@ -111,9 +111,8 @@ impl Link {
 
     /// Closes the sending side. A peer that is gone already shows when it is read.
     pub(super) fn shut(&mut self) {
-        if !std::mem::replace(&mut self.is_shut, true) {
-            let _ = self.socket.shutdown(Shutdown::Write);
-        }
+        self.is_shut = true;
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// With a linger time of 0 closing resets the connection (socket(7)).

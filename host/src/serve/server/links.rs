@@ -131,7 +131,11 @@ impl Links {
         let Some(link) = self.link(id) else { return };
         match interest.close {
             Close::No => {}
-            Close::Write => link.shut(),
+            Close::Write if link.is_shut => {}
+            Close::Write => {
+                link.shut();
+                report_end(base, link, Cause::Left);
+            }
             Close::Full => return self.close(base, id),
             Close::Abort => {
                 link.reset_when_closed();
@@ -245,11 +249,18 @@ impl Links {
     /// Closes the socket. If the hub did not end the connection, it has ended for this cause.
     fn let_go<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
         let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
-        let (cause, given) = base.hub.ending(id).unwrap_or((cause, ""));
-        base.report.disconnected(link.peer, base.hub.name(id), cause, given);
+        if !link.is_shut {
+            report_end(base, &link, cause);
+        }
         self.left_over -= link.leftover.size();
         self.unread -= usize::from(!link.is_read);
         self.has_closed = true;
         base.unwatch(link.fd());
     }
+}
+
+/// Reports that a connection has ended: why, the hub says, or it is for this cause.
+fn report_end<P: Poller>(base: &mut Base<'_, P>, link: &Link, cause: Cause) {
+    let (cause, given) = base.hub.ending(link.id).unwrap_or((cause, ""));
+    base.report.disconnected(link.peer, base.hub.name(link.id), cause, given);
 }
