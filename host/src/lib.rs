@@ -17,4 +17,4 @@ mod sys;
 mod terminal;
 pub mod units;
 
-pub use self::address::Address;
+pub use self::address::{Address, NoAddress};

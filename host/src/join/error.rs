@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::address::Address;
+use crate::address::{Address, NoAddress};
 
 /// The exit code for a command line that makes no sense, as clap has it.
 const USAGE: u8 = 2;
@@ -13,8 +13,7 @@ const USAGE: u8 = 2;
 /// Why the client cannot begin, or go on.
 #[derive(Debug)]
 pub(super) enum JoinError {
-    /// The command line names no address; with the reason.
-    Address(String),
+    Address(NoAddress),
     Connect(Address, io::Error),
     /// Standard input or output, or waiting for them.
     Streams(io::Error),
@@ -42,7 +41,7 @@ impl fmt::Display for JoinError {
 impl Error for JoinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Address(_) => None,
+            Self::Address(error) => Some(error),
             Self::Connect(_, error) | Self::Streams(error) => Some(error),
         }
     }

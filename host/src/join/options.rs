@@ -1,6 +1,6 @@
 //! What `join` can be told.
 
-use crate::address::Address;
+use crate::address::{Address, NoAddress};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,7 +47,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 
 impl JoinOptions {
     /// The two words of `HOST PORT` are those that nc(1) takes.
-    pub(super) fn address(&self) -> Result<Address, String> {
+    pub(super) fn address(&self) -> Result<Address, NoAddress> {
         match &self.port {
             Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address).parse(),
             Some(port) => format!("{}:{port}", self.address).parse(),
