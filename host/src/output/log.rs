@@ -21,8 +21,14 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 pub struct Log {
     pump: Pump,
     lost: Arc<AtomicU64>,
-    /// Where lines go instead of standard error.
-    diverted: Mutex<Option<Socket>>,
+    diverted: Mutex<Option<Diverted>>,
+}
+
+/// Where lines go instead of standard error, and how many of them were lost there.
+#[derive(Debug)]
+struct Diverted {
+    near: Socket,
+    lost: Arc<AtomicU64>,
 }
 
 impl Log {
@@ -61,21 +67,32 @@ impl Log {
     pub(crate) fn divert(&self) -> io::Result<LogLines> {
         let (near, far) = pair()?;
         far.set_nonblocking(true)?;
-        *self.diverted.lock().unwrap_or_else(PoisonError::into_inner) = Some(near);
-        Ok(LogLines { far, lost: Arc::clone(&self.lost) })
+        let lost = Arc::new(AtomicU64::new(0));
+        let diverted = Diverted { near, lost: Arc::clone(&lost) };
+        *self.diverted.lock().unwrap_or_else(PoisonError::into_inner) = Some(diverted);
+        Ok(LogLines { far, lost })
     }
 
-    /// Hands a line over, all of it or nothing.
-    fn send(&self, line: &[u8]) -> io::Result<()> {
-        let mut diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(near) = &*diverted {
+    /// Hands a line over, or counts it.
+    fn send(&self, line: &[u8]) {
+        let mut place = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Diverted { near, lost }) = &*place {
             match near.send(line) {
+                Ok(_) => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
                 // Nobody reads there any more.
-                Err(error) if error.kind() != ErrorKind::WouldBlock => *diverted = None,
-                result => return result.map(drop),
+                Err(_) => {
+                    self.lost.fetch_add(lost.load(Ordering::Relaxed), Ordering::Relaxed);
+                    *place = None;
+                }
             }
         }
-        self.pump.send(line)
+        if self.pump.send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Waits a moment for the last lines to be taken.
@@ -86,9 +103,7 @@ impl Log {
 
 impl Write for &Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.send(line).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.send(line);
         Ok(line.len())
     }
 
