@@ -1,4 +1,4 @@
-//! What one client is counted by: where it comes from, and how fast it sends lines. A build
+//! What the limits count for one client: its address, and how fast it sends lines. A build
 //! without the feature `large` has `unbounded.rs` in place of this file.
 
 use core::net::IpAddr;

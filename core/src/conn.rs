@@ -1,5 +1,5 @@
-//! One slot of the connection table: what the hub knows of a connection. Plain
-//! state; what it means is decided in `exchange` and the protocols.
+//! One slot of the connection table: what the hub knows about a connection. Plain state;
+//! `exchange` and the protocols decide what it means.
 
 use crate::account::Account;
 use crate::event::{Cause, ConnId, Instant, ListenerId};

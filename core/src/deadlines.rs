@@ -1,10 +1,9 @@
-//! The connections' deadlines, the earliest first: a binary heap that stands in the
-//! connections themselves, so that there is always room.
+//! The connections' deadlines, the earliest first. The binary heap is kept in the connections
+//! themselves, so there is always room.
 //!
-//! A connection has at most one place in it, for the first of its deadlines or for
-//! something earlier: who puts a deadline off, as every sign of life does, leaves the
-//! heap as it is. Whoever takes a connection out does what is due, and arms it for what
-//! is still to come.
+//! A connection has at most one place in it, for its first deadline or for an earlier time. Every
+//! sign of life puts a deadline off, and this leaves the heap as it is. The caller that takes a
+//! connection out does what is due, and arms the connection for its next deadline.
 
 use crate::conn::{Conn, NONE, Node, Slot};
 use crate::event::Instant;

@@ -1,5 +1,5 @@
-//! The vocabulary between core and driver: ids, time, what goes in and what
-//! comes out. Plain values only; nothing here knows the hub's state.
+//! The vocabulary between core and driver: ids, time, events and their answers. Plain values
+//! only; nothing here knows the hub's state.
 
 use core::net::IpAddr;
 
@@ -9,7 +9,7 @@ use core::net::IpAddr;
 pub struct Instant(u64);
 
 impl Instant {
-    /// Later than everything: the deadline of what has none.
+    /// Later than everything: "no deadline".
     pub(crate) const NEVER: Instant = Instant(u64::MAX);
     /// The clock's zero.
     pub(crate) const ZERO: Instant = Instant(0);
@@ -24,12 +24,12 @@ impl Instant {
         self.0
     }
 
-    /// Milliseconds from `earlier` to this instant, 0 if it is not earlier.
+    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is not earlier.
     pub const fn millis_since(self, earlier: Instant) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The milliseconds, of which only the low bits are kept.
+    /// The low bits of the milliseconds.
     pub(crate) const fn wrapping_millis(self) -> u32 {
         self.0 as u32
     }
@@ -39,9 +39,9 @@ impl Instant {
     }
 }
 
-/// Names one connection for as long as it lives. A slot is used again under
-/// another generation, so the id of a connection that is gone names nothing:
-/// events that bear it are ignored.
+/// Names one connection for as long as it lives. When its slot is used again, the
+/// generation changes. So the id of a connection that is gone names nothing, and the hub
+/// ignores events with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnId {
@@ -50,9 +50,9 @@ pub struct ConnId {
 }
 
 impl ConnId {
-    /// The connection's place in the table, below [`crate::Limits::conns`]: no two
-    /// connections have the same one at the same time, so a driver may use it
-    /// as the index of its own table.
+    /// The connection's place in the table, below [`crate::Limits::conns`]. No two
+    /// connections have the same place at the same time, so a driver may use it as the index of
+    /// its own table.
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
@@ -63,31 +63,29 @@ impl ConnId {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ListenerId(pub u8);
 
-/// What the driver tells the hub. A list of events is a trace: recorded, it
-/// can be replayed; generated, it is a test.
+/// What the driver tells the hub. A list of events is a trace. A recorded trace can be replayed,
+/// and a generated one is a test.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A peer connected to a listener. Its address is given where it has one.
-    /// Answered by [`Outcome::Opened`] or [`Outcome::Refused`].
+    /// A peer connected to a listener. The address is `None` if it has none.
+    /// The answer is [`Outcome::Opened`] or [`Outcome::Refused`].
     Accepted(ListenerId, Option<IpAddr>),
-    /// Bytes arrived. Answered by [`Outcome::Taken`]: the driver keeps the rest
-    /// and offers it again, before anything newer, once the connection's read
-    /// interest is back.
+    /// Bytes arrived. The answer is [`Outcome::Taken`]. The driver keeps the rest, and
+    /// offers it again before anything newer when the connection has read interest again.
     Received(ConnId, &'a [u8]),
-    /// The transport took this many bytes from the front of what
-    /// [`crate::Hub::transmit`] lent. It has to be the next event after that
-    /// loan: others may change what goes out next.
+    /// The transport took this many bytes from the front of what [`crate::Hub::transmit`]
+    /// lent. This must be the next event after the loan, because others may change what goes out
+    /// next.
     Sent(ConnId, usize),
-    /// The peer sends no more, and all it sent was taken.
+    /// The peer will send no more, and the hub has taken everything that it sent.
     PeerClosed(ConnId),
-    /// The connection broke; the driver has let go of it.
+    /// The connection broke, and the driver has forgotten it.
     Failed(ConnId, Cause),
-    /// The driver has closed the connection because [`Interest::close`] asked
-    /// for it, and has let go of it.
+    /// The driver has closed the connection, as [`Interest::close`] asked, and has forgotten it.
     Closed(ConnId),
     /// A deadline may have passed.
     Tick,
-    /// The hub is to end: tell everyone, flush, close.
+    /// The hub must end: it tells everyone, flushes, and closes all connections.
     Shutdown,
 }
 
@@ -95,23 +93,22 @@ pub enum Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Cause {
-    /// The peer ended it, or asked to.
+    /// The peer closed it, or sent `/quit`.
     Left,
     /// The transport was reset.
     Reset,
-    /// Nothing was heard from the peer for too long.
+    /// The peer sent nothing for too long.
     TimedOut,
-    /// The peer made others wait for longer than its grace.
+    /// The peer held up a room for longer than the room has patience.
     Lagged,
-    /// The operator ended it.
+    /// The operator disconnected it.
     Kicked,
     /// The hub ends.
     Shutdown,
 }
 
 impl Cause {
-    /// The cause as the others read it behind `left`; empty where there is
-    /// nothing to say.
+    /// The cause as the others read it after `left`; empty if there is nothing to say.
     pub const fn reason(self) -> &'static str {
         match self {
             Cause::Left | Cause::Shutdown => "",
@@ -123,13 +120,13 @@ impl Cause {
     }
 }
 
-/// Why a newcomer was not let in.
+/// Why the hub refused a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Refusal {
     /// Every slot is taken.
     Full,
-    /// The peer's address has as many connections as one may have.
+    /// The peer's address already has [`crate::Config::per_peer`] connections.
     PerPeer,
     /// The hub is ending.
     ShuttingDown,
@@ -139,27 +136,27 @@ pub enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
-    /// Done; the event has no answer.
+    /// The event has no answer.
     Done,
-    /// A newcomer is in.
+    /// The new connection is in the table.
     Opened(ConnId),
-    /// A newcomer is not in: the driver sends [`crate::Hub::refusal_text`] if it
-    /// can, and closes.
+    /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
+    /// and closes the connection.
     Refused(Refusal),
-    /// So many bytes were taken.
+    /// The hub took this many bytes.
     Taken(usize),
 }
 
 impl Outcome {
-    /// How many bytes [`Event::Received`] took.
+    /// How many bytes the hub took from [`Event::Received`].
     pub fn taken(self) -> usize {
         if let Outcome::Taken(n) = self { n } else { 0 }
     }
 
-    /// What became of [`Event::Accepted`].
+    /// The answer to [`Event::Accepted`].
     ///
     /// # Errors
-    /// The refusal.
+    /// The connection was refused.
     pub fn opened(self) -> Result<ConnId, Refusal> {
         match self {
             Outcome::Opened(conn) => Ok(conn),
@@ -173,31 +170,31 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Interest {
-    /// As many bytes as it makes sense to offer at once; 0: it takes none now.
+    /// How many bytes to offer at once. If it is 0, the hub takes none now.
     pub read: usize,
-    /// It has bytes to send.
+    /// Whether there are bytes to send.
     pub write: bool,
-    /// Whether to close it.
+    /// Whether, and how, to close the connection.
     pub close: Close,
 }
 
 impl Interest {
-    /// That of an id that names nothing: the driver closes what it still holds.
+    /// The interest of an id that names nothing: the driver closes what it still has.
     pub(crate) const GONE: Interest = Interest { read: 0, write: false, close: Close::Abort };
 }
 
-/// Whether, and how, a connection is to be closed.
+/// Whether, and how, the driver must close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Close {
-    /// It stays.
+    /// Keep it open.
     No,
-    /// All is sent: close the sending side (a TCP FIN), and go on reading until
-    /// the peer closes too. Closing both at once with input unread would
-    /// reset the connection and could take the last lines from the peer.
+    /// Everything is sent. Close the sending side (a TCP FIN), and go on reading until the peer
+    /// closes too. To close both sides with unread input would reset the connection, and the peer
+    /// might lose the last lines.
     Write,
     /// Close it.
     Full,
-    /// Reset it: what was not sent is of no use any more.
+    /// Reset it. Bytes that were not sent are lost.
     Abort,
 }

@@ -1,10 +1,9 @@
-//! The exchange: connection table, rooms and memberships, and what can be done
-//! with them: say something in rooms, tell one connection, join, leave, close.
-//! It knows no protocol; the protocols are built on it.
+//! The exchange: the tables of connections, rooms and memberships, and the operations on them: say
+//! something in rooms, tell one connection, join, leave, close. It knows no protocol; the protocols
+//! are built on it.
 //!
-//! This file has the table, what is told to one connection, and the lists of work;
-//! the files below it have the rest: names and how they are found, rooms, lag, who comes and
-//! goes, rates, ends.
+//! This file has the table, messages to one connection, and the lists of work. The files below it
+//! have the rest: names and how to find them, rooms, lag, notices of comings and goings, rates, ends.
 
 mod bounds;
 mod comings;
@@ -34,24 +33,24 @@ pub(crate) type Name = heapless::Vec<u8, NAME_BYTES>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Stats {
-    /// Connections that were let in.
+    /// Connections that were accepted.
     pub accepted: u64,
-    /// Newcomers that were not.
+    /// Connections that were refused.
     pub refused: u64,
-    /// Connections that were closed, or moved on, because others had waited for them.
+    /// Connections that held up a room for too long, and were disconnected or had to jump ahead.
     pub lagged: u64,
     /// Names that were given up for others.
     pub renamed: u64,
     /// Records that were appended to rooms.
     pub records: u64,
-    /// Bytes that were taken from connections.
+    /// Bytes that the hub took from connections.
     pub received_bytes: u64,
-    /// Bytes that transports took.
+    /// Bytes that transports took from the hub.
     pub sent_bytes: u64,
-    /// Bytes that a room's log had to keep at most, as found whenever one
-    /// seemed to have no place.
+    /// The most bytes that a room's log had to keep. The hub looks only when a log seems to be
+    /// full.
     pub log_most: u32,
-    /// Bytes that a private queue held at most.
+    /// The most bytes that a private queue held.
     pub queue_most: u32,
 }
 

@@ -1,5 +1,5 @@
-//! The hub: events in; interest, bytes to send, deadlines and changes out.
-//! It calls the protocols. What is done because time has passed stands in `due`.
+//! The hub: events go in; interest, bytes to send, deadlines and changes come out.
+//! It calls the protocols. `due` does what has to be done because time has passed.
 
 mod due;
 
@@ -15,11 +15,11 @@ use crate::room::{Member, Membership, Room, RoomIndex};
 use crate::text::Text;
 use crate::transmit::{GapText, Transmit};
 
-/// How long a connection whose sending side is closed is given to close its own.
+/// How long a peer may take to close its side after the hub has closed the sending side.
 const LINGER_MS: u64 = 1_000;
 
-/// The memory of a hub. What the slices hold at first does not matter; they
-/// must be at least as long as [`Limits`] says.
+/// The memory of a hub. The slices must be at least as long as [`Limits`] says. Their first
+/// contents do not matter.
 #[derive(Debug)]
 pub struct Storage<'a> {
     /// [`Limits::conns`] of [`Conn::EMPTY`].
@@ -38,10 +38,9 @@ pub struct Storage<'a> {
 
 /// The state machine; see the [crate's documentation](crate).
 ///
-/// Methods are of three kinds. [`Hub::handle`] takes what happened.
-/// [`Hub::next_changed`], [`Hub::transmit`] and [`Hub::next_deadline`] tell what
-/// is to be done; they are asked after each turn of events. [`Hub::watch`] is a
-/// command; the rest are getters.
+/// There are four kinds of methods. [`Hub::handle`] takes an event. [`Hub::next_changed`],
+/// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
+/// events. [`Hub::watch`] is a command. The rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
     /// The notice of a gap that [`Hub::transmit`] lends.
@@ -58,10 +57,10 @@ impl core::fmt::Debug for Hub<'_> {
 }
 
 impl<'a> Hub<'a> {
-    /// A hub of these sizes in this memory.
+    /// Makes a hub with these limits in this memory.
     ///
     /// # Errors
-    /// Limits that contradict each other, or storage that is too short for them.
+    /// The limits contradict each other, or the storage is too short for them.
     pub fn new(config: Config<'a>, limits: Limits, storage: Storage<'a>) -> Result<Self, LimitsError> {
         limits.check()?;
         if let Some(listener) = config.listeners.iter().find(|listener| !listener.protocol.is_built_in()) {
@@ -102,10 +101,10 @@ impl<'a> Hub<'a> {
         Ok(Self { x, gap_text: GapText::new() })
     }
 
-    /// Tells the hub what happened at `now`, which is taken to be no earlier
-    /// than the time before. What a call costs is bounded, whatever the event: long work is done
-    /// in pieces, for which [`Hub::next_deadline`] asks at once. Any event is safe in any state: one that bears the
-    /// id of a connection that is gone is ignored, and its bytes count as taken.
+    /// Tells the hub what happened at `now`. If `now` is earlier than in the call before, the hub
+    /// uses that time. The cost of a call is bounded, whatever the event: the hub does long work in
+    /// pieces, and [`Hub::next_deadline`] asks for the next one at once. Every event is allowed in every
+    /// state. The hub ignores the id of a connection that is gone, and takes the bytes that come with it.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Outcome {
         self.x.now = now.max(self.x.now);
         let outcome = match event {
@@ -145,7 +144,7 @@ impl<'a> Hub<'a> {
         outcome
     }
 
-    /// What a connection wants now; that of a connection that is gone is to be closed.
+    /// What the hub wants of a connection now. If the connection is gone, the driver must close it.
     pub fn interest(&self, conn: ConnId) -> Interest {
         match self.x.find(conn) {
             Some(slot) => self.x.interest(slot, self.behaviour(slot).appetite(&self.x, slot)),
@@ -153,7 +152,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Lends the bytes that go out to a connection next.
+    /// Lends the bytes to send to a connection next.
     pub fn transmit(&mut self, conn: ConnId) -> Transmit<'_, 'a> {
         let slot = self.x.find(conn);
         if let Some(slot) = slot {
@@ -169,23 +168,22 @@ impl<'a> Hub<'a> {
         Transmit::new(&self.x, slot, &self.gap_text)
     }
 
-    /// The next connection whose interest, or whose bytes to send, may have
-    /// changed since it was last named here; `None` when all were named. A
-    /// connection that is not named needs no look at all. That everything was sent, as
-    /// the driver has just told, does not name it: whoever tells that looks at its
-    /// interest anyway.
+    /// The next connection whose interest or bytes to send may have changed since this method
+    /// last named it; `None` when all were named. The driver need not look at the others. A
+    /// connection is not named because everything was sent: the driver reported that itself, and
+    /// looks at the interest anyway.
     pub fn next_changed(&mut self) -> Option<ConnId> {
         self.x.next_changed()
     }
 
-    /// When the hub wants a [`Event::Tick`], if nothing else happens before. It
-    /// may be earlier than there is something to do, and never later.
+    /// When the hub needs an [`Event::Tick`], if nothing else happens before. This may be
+    /// too early, and is never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.x.deadline()
     }
 
-    /// Lets a connection to a console listener read along in the lobby and in
-    /// the rooms of the relays, as far as it has places for memberships.
+    /// Lets a connection to a console listener watch the lobby and the rooms of the relays, as far
+    /// as [`Limits::rooms_per_conn`] allows.
     pub fn watch(&mut self, conn: ConnId) {
         if let Some(slot) = self.x.find(conn) {
             for room in 0..self.x.rooms.len() {
@@ -197,7 +195,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// The words for a newcomer that was refused; empty where the protocol has none.
+    /// The text for a connection that was refused; empty if the protocol has none.
     pub fn refusal_text(&self, listener: ListenerId, refusal: Refusal) -> &'static str {
         self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
@@ -220,17 +218,25 @@ impl<'a> Hub<'a> {
         Some((conn.cause, core::str::from_utf8(reason).unwrap_or_default()))
     }
 
+    /// How many messages a connection has missed and was not told of yet, and a number that tells this
+    /// gap from its others; `None` if it has missed none. [`Stats::lagged`] tells whether anybody's has
+    /// changed.
+    pub fn missed(&self, conn: ConnId) -> Option<(u32, u64)> {
+        let gap = self.x.conn(self.x.find(conn)?).gap;
+        gap.open.then_some((gap.missed, gap.seq))
+    }
+
     /// The sizes that it was given.
     pub fn limits(&self) -> &Limits {
         &self.x.limits
     }
 
-    /// Connections in the table, those that are closing included.
+    /// Connections in the table, including those that are closing.
     pub fn count(&self) -> usize {
         self.x.count()
     }
 
-    /// Whether the hub is ending: it lets nobody in any more. It has ended when
+    /// Whether the hub is shutting down. Then it accepts no connection, and it has ended when
     /// [`Hub::count`] is 0.
     pub fn is_shutting_down(&self) -> bool {
         self.x.shutting_down

@@ -1,6 +1,6 @@
-//! The hub of parlour as a state machine: many connections, rooms, and what one
-//! says reaches the others. No I/O, no clock, no allocation, no `unsafe`: a *driver*
-//! tells it what happened and does what it asks for. The same core runs under
+//! The hub of parlour as a state machine: many connections share rooms, and what one
+//! client says reaches the others. No I/O, no clock, no allocation, no `unsafe`. A *driver*
+//! tells the hub what happened, and does what the hub asks for. The same core runs under
 //! select(2) on a server, under smoltcp on a microcontroller, and in a simulator.
 //!
 //! # The picture
@@ -15,59 +15,57 @@
 //!                          (here the log is held)             nothing waits for them
 //! ```
 //!
-//! **A broadcast is one append**, whatever the number of listeners. What waits for
-//! a connection is what lies between its cursor and the end of the log: one piece
-//! of memory, or two where the ring wraps, sent by one vectored write however
-//! many messages it holds. Beside the bytes stands an index of *records*. With it
-//! a cursor jumps over the connection's own records; and with the sequence numbers
-//! that all rooms share, cursors in several rooms are merged into one order. A record
-//! that stands in several rooms under one number, because one event concerns them
-//! all, goes out once.
+//! **A broadcast is one append**, whatever the number of receivers. Everything after a
+//! connection's cursor still has to be sent to it. That is one piece of memory, or two
+//! where the ring wraps. One vectored write sends it, however many messages it holds.
+//! Beside the bytes is an index of *records*. With the index, a cursor jumps over the
+//! connection's own records. All rooms share one series of sequence numbers, which merges
+//! a connection's cursors in several rooms into one order. If one event concerns several
+//! rooms, its record has the same number in each of them, and a connection gets it once.
 //!
 //! **A private queue** for each connection holds what is for it alone: replies,
-//! direct messages, echoed bytes. Each entry bears the sequence number at which
-//! it was made and goes out in that place among the records.
+//! direct messages, echoed bytes. Each entry has the sequence number at which it was made,
+//! and goes out in that place among the records.
 //!
-//! **The log is finite**, and nothing in it is overwritten that somebody still has
-//! to read. A room that has no place for the longest line is closed: what its members say waits,
-//! TCP slows the senders down, and nothing is lost.
+//! **The log is finite**, and the hub overwrites nothing that a member still has to read.
+//! If a room has no space for the longest line, it is closed: its members' lines wait, TCP
+//! slows the senders down, and nothing is lost.
 //!
-//! **A room has patience**, at most the grace. It is used up while the room is closed, and comes
-//! back sixteen times slower while it is open. When it is used up, the members that hold the log are
-//! disconnected or, where a gap does no harm, moved on to what is current and told how much they
-//! missed ([`OnLag`]), until there is place. A wait of at most 200 ms that ends because they have
-//! read is free, if all that wait have their turn then: so a receiver that is slower than the
-//! senders, but steady, sets the pace.
-//! It is the room that is patient, not each member, so nobody gets more of it by reading a
-//! byte, by coming back, or by bringing others.
+//! **A room has patience**, at most the grace period. A closed room uses it up. While the room
+//! is open, the patience comes back sixteen times slower. When it is used up, the members that
+//! hold the log are disconnected. Where a gap does no harm, they may jump ahead instead, and are
+//! told how much they missed ([`OnLag`]). A wait of at most 200 ms costs no patience, if it ends
+//! because they have read, and if all waiting members then get their turn. So a receiver that is
+//! slow but steady sets the pace.
+//! The room has the patience, not each member. So a client does not get more of it by reading a
+//! byte, by connecting again, or by bringing others.
 //!
-//! **Turns are fair.** While its room is closed a member may hand in one line more; it
-//! is said when the room opens, in the order in which they came. So nobody speaks twice
-//! before another has spoken once.
+//! **Turns are fair.** While a room is closed, each member may hand in one more line. When the
+//! room opens, it gets these lines in the order in which they arrived. So no member speaks twice
+//! before the others have spoken once.
 //!
-//! **Work is bounded.** No call of [`Hub::handle`] does something for more than some hundred
-//! connections, whatever the event: what is left is done by the next ones, for which
-//! [`Hub::next_deadline`] asks at once. [`Hub::next_changed`] lets the members of busy rooms, and
-//! connections with something of their own, take turns; so a driver may stop in the midst of it and
-//! see who else is ready.
+//! **Work is bounded.** One call of [`Hub::handle`] works for a few hundred connections at most,
+//! whatever the event. The next calls do the rest, and [`Hub::next_deadline`] asks for them at
+//! once. In [`Hub::next_changed`], the members of busy rooms take turns with connections that have
+//! something of their own. So a driver may stop in the middle and see which others are ready.
 //!
-//! **Followers that are no sockets**, such as an operator's console, are connections
-//! too: to a listener of [`Protocol::Console`], unseen by the others, with a cursor
-//! in each room that they watch and under the same rules of lag.
+//! **Followers without a socket**, such as an operator's console, are connections too. Their
+//! listener has [`Protocol::Console`], and the others do not see them. They have a cursor in
+//! each room that they watch, and the same rules of lag apply.
 //!
-//! **Memory** is what [`Storage`] was given at the start, as large as [`Limits`]
-//! say: for 100,000 connections or for 8.
+//! **Memory** comes from [`Storage`] at the start. [`Limits`] says how much: for 100,000
+//! connections or for 8.
 //!
 //! # The driver's part
 //!
-//! Bytes, readiness and time go in by [`Hub::handle`]; after a turn of events the
-//! driver asks what has changed and does it. Everything is level-triggered, peek and
-//! commit: [`Event::Received`] answers how many bytes were taken, and the driver
-//! keeps the others (in its socket, if that can be); [`Hub::transmit`] lends
-//! bytes, and [`Event::Sent`] says how many of them went. No event is wrong in any
-//! state: the id of a connection that is gone is ignored.
+//! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of events the
+//! driver asks what has changed, and acts on it. Everything is level-triggered, peek and
+//! commit. [`Event::Received`] answers how many bytes the hub took, and the driver keeps the
+//! others (in its socket, if possible). [`Hub::transmit`] lends bytes, and [`Event::Sent`] says
+//! how many of them were sent. Every event is allowed in every state: the hub ignores the id of
+//! a connection that is gone.
 //!
-//! A whole driver, for a network of one peer that has typed its lines already:
+//! A whole driver, for a network of one peer that has already typed its lines:
 //!
 //! ```
 //! use parlour_core::*;
@@ -119,37 +117,37 @@
 //! assert_eq!(hub.stats().accepted, 1);
 //! ```
 //!
-//! The driver of smoltcp hands a socket's receive buffer to `Received` and dequeues
-//! what was taken; the driver of select(2) reads into one buffer for all and keeps
-//! leftovers. A connection without read interest is not read, and the interest says
-//! how much it makes sense to offer.
-//! A simulator makes the events up, and so do the fuzzer and the replay of a trace.
+//! The driver of smoltcp hands a socket's receive buffer to `Received` and dequeues the
+//! bytes that the hub took. The driver of select(2) reads into one buffer for all connections,
+//! and keeps leftovers. A driver does not read from a connection without read interest. The
+//! interest also says how many bytes to offer.
+//! A simulator makes up the events. So do the fuzzer and the replay of a trace.
 //!
 //! # The rooms of this house
 //!
-//! From the ground up; each imports only from below.
+//! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
 //! event, name, limits  the vocabulary: ids, time, events, rules for names, sizes, choices
-//! text                 bounded text, and what of it may be shown
-//! account, notices     what one client, and one address, may do
+//! text                 bounded text, and which characters may be shown
+//! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted               a table in an order
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! conn, room           the two tables, connections and rooms, with the memberships that tie them
 //! waiting              whose line waits for a room
 //! worklist             which connections and rooms have something to do
-//! deadlines            which connections will have, and when
-//! exchange, transmit   what can be done with all that; what goes out next
+//! deadlines            when each connection will have something to do
+//! exchange, transmit   the operations on all that; what goes out next
 //! protocol/*           what the bytes of a listener mean
 //! hub                  events in; interest, bytes, deadlines out
 //! ```
 //!
-//! A small board leaves out the feature `large`. Then `unbounded` stands in place of `account`: no
-//! client and no address is limited. And `exchange/scan` stands in place of `exchange/index`: a name
-//! is found by a look at each connection.
+//! A small board leaves out the feature `large`. Then `unbounded` replaces `account`, and no
+//! client and no address has a limit. `exchange/scan` replaces `exchange/index`: to find a name,
+//! the hub looks at each connection.
 //!
-//! A new protocol is a file in `protocol/`, a line in its table and one in
+//! A new protocol needs a file in `protocol/`, a line in the table there, and one in
 //! [`Protocol`].
 #![no_std]
 #![forbid(unsafe_code)]

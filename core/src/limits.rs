@@ -1,5 +1,4 @@
-//! Every limit and every choice of a hub, how the limits relate, and the memory
-//! that follows from them.
+//! All limits and choices of a hub, how the limits relate, and the memory that they need.
 
 use core::net::IpAddr;
 
@@ -44,14 +43,14 @@ pub(crate) const ENTRY_HEADER: usize = 12;
 pub struct Limits {
     /// Connections at once.
     pub conns: usize,
-    /// Rooms at once, the lobby and one for each relay listener among them.
+    /// Rooms at once, including the lobby and one for each relay listener.
     pub rooms: usize,
-    /// Rooms that one connection can be in, those included that it has left
-    /// without having received all that was said before: at least 2, to change rooms.
+    /// Rooms for each connection, including those that it has left without receiving everything
+    /// that was said there before. At least 2, to change rooms.
     pub rooms_per_conn: usize,
-    /// Bytes in a name: [`NAME_BYTES`], or fewer where memory is dear.
+    /// Bytes in a name: [`NAME_BYTES`], or fewer to save memory.
     pub name: usize,
-    /// Bytes in a line, its ending not counted.
+    /// Bytes in a line without its ending.
     pub line: usize,
     /// Bytes of a connection's private queue: replies, direct messages, echo.
     pub queue: usize,
@@ -61,13 +60,13 @@ pub struct Limits {
     pub records: usize,
 }
 
-/// What is wrong with a hub's limits or storage.
+/// Why a hub cannot have these limits or this storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LimitsError {
     /// A limit is 0, or more than the hub can count.
     OutOfRange(&'static str),
-    /// [`Limits::log`] or [`Limits::records`] is no power of two.
+    /// [`Limits::log`] or [`Limits::records`] is not a power of two.
     NotPowerOfTwo(&'static str),
     /// A log must hold at least four of the longest lines.
     LogTooSmall {
@@ -79,15 +78,15 @@ pub enum LimitsError {
         /// The smallest queue that these limits allow, in bytes.
         least: usize,
     },
-    /// A listener's protocol was not built in.
+    /// This build does not have the protocol of a listener.
     NotBuiltIn(Protocol),
-    /// A [`Bound`] is to be kept, and they were not built in.
+    /// There is a [`Bound`], and this build cannot keep bounds: it lacks the feature `large`.
     NoBounds,
-    /// A relay listener shares the room of one that has none of its own.
+    /// A relay listener shares the room of a listener that has no room of its own.
     NoSuchRelay,
     /// There are fewer rooms than the lobby and the relay listeners need.
     TooFewRooms,
-    /// A slice of the storage is shorter than the limits need.
+    /// This slice of the storage is too short for the limits.
     Storage(&'static str),
 }
 
@@ -122,22 +121,22 @@ impl Limits {
         self.line + 2 * self.name + RENDERING
     }
 
-    /// The places to give in [`crate::Storage::order`].
+    /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
         if cfg!(feature = "large") { 3 * self.conns + 2 * self.rooms } else { 0 }
     }
 
-    /// The memberships to give in [`crate::Storage::members`].
+    /// How many memberships [`crate::Storage::members`] needs.
     pub const fn members(&self) -> usize {
         self.conns * self.rooms_per_conn
     }
 
-    /// The records to give in [`crate::Storage::records`].
+    /// How many records [`crate::Storage::records`] needs.
     pub const fn all_records(&self) -> usize {
         self.rooms * self.records
     }
 
-    /// The bytes to give in [`crate::Storage::bytes`].
+    /// How many bytes [`crate::Storage::bytes`] needs.
     pub const fn bytes(&self) -> usize {
         self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.longest()
     }
@@ -157,10 +156,10 @@ impl Limits {
         self.line + 2
     }
 
-    /// Whether the limits can be kept.
+    /// Checks whether a hub can have these limits.
     ///
     /// # Errors
-    /// The first rule that they break.
+    /// The first rule that the limits break.
     pub const fn check(&self) -> Result<(), LimitsError> {
         const fn outside(value: usize, most: usize) -> bool {
             value == 0 || value > most
@@ -210,17 +209,17 @@ impl Limits {
 pub enum Protocol {
     /// Every byte goes back to its sender.
     Echo,
-    /// Every byte goes to all others of the same listener.
+    /// Every byte goes to all other clients of the same listener.
     Relay,
-    /// Rooms, names, messages line by line.
+    /// Rooms, names, and messages line by line.
     Chat,
-    /// The operator: commands in; replies, and what is said in the rooms, out. A
-    /// follower that is no socket is a connection to a listener of this kind.
+    /// The operator sends commands, and gets the replies and what is said in the rooms. A
+    /// follower without a socket is a connection to a listener of this kind.
     Console,
 }
 
 impl Protocol {
-    /// Whether it was built in; see the features of this crate.
+    /// Whether this build has the protocol; see the features of this crate.
     pub const fn is_built_in(self) -> bool {
         match self {
             Protocol::Echo | Protocol::Chat => true,
@@ -230,23 +229,23 @@ impl Protocol {
     }
 }
 
-/// What a listener speaks, and how it treats its clients.
+/// The protocol of a listener, and how it treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
-    /// What its bytes mean.
+    /// The meaning of its bytes.
     pub protocol: Protocol,
-    /// What becomes of a connection that holds up a room when the room's patience ends.
+    /// What happens to a connection that still holds up a room when the room's patience ends.
     pub on_lag: OnLag,
-    /// Lines that one chat or relay client may send in a second; `None`: any number.
-    /// Above it, its input is not read for a while.
+    /// How many lines a second a chat or relay client may send; `None`: any number. If a client
+    /// sends more, the hub does not read from it for a while.
     pub rate: Option<Bound>,
-    /// How its clients take part in a relay; of no meaning for other protocols.
+    /// How its clients take part in a relay. Other protocols ignore it.
     pub relay: RelayRules,
 }
 
 impl Listener {
-    /// One that disconnects clients that lag, and takes lines at any rate.
+    /// A listener that disconnects clients that lag, and takes lines at any rate.
     pub const fn new(protocol: Protocol) -> Self {
         Self { protocol, on_lag: OnLag::Disconnect, rate: None, relay: RelayRules::DEFAULT }
     }
@@ -258,71 +257,71 @@ impl Listener {
 pub struct RelayRules {
     /// Whether they send, receive, or both.
     pub direction: Direction,
-    /// How long the end of an unfinished line is waited for, in ms, before what is there
-    /// of it goes out. `None`: for ever, so that only lines go out; one that is longer than
-    /// [`Limits::line`] goes out in pieces, and one that breaks off is ended.
+    /// How long the hub waits for the end of an unfinished line, in ms. Then it passes on the
+    /// part that it has. `None`: forever, and only whole lines go out. A line that is longer than
+    /// [`Limits::line`] still goes out in pieces, and the hub ends a line that breaks off.
     pub unfinished_ms: Option<u32>,
-    /// The relay listener in whose room they are; `None`: a room of their own.
+    /// The relay listener whose room they share; `None`: they have a room of their own.
     pub shares: Option<ListenerId>,
 }
 
 impl RelayRules {
-    /// Both directions, 200 ms, a room of their own.
+    /// Both directions, 200 ms, and a room of their own.
     pub const DEFAULT: Self = Self { direction: Direction::Both, unfinished_ms: Some(200), shares: None };
 }
 
-/// Which way the bytes of a relay's clients go.
+/// In which direction the bytes of a relay's clients go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Direction {
-    /// What a client sends goes to the others, and it gets what they send. A client that has sent
-    /// nothing may end its input, and goes on receiving.
+    /// A client sends to the others and receives from them. If it has sent nothing, it may end
+    /// its input and still receives.
     Both,
-    /// In only: it feeds the relay, and is sent nothing.
+    /// A client only sends. The hub sends it nothing.
     In,
-    /// Out only: it receives; what it sends is passed over, and it may end its input.
+    /// A client only receives. The hub ignores what it sends, and it may end its input.
     Out,
 }
 
-/// What becomes of a connection that holds up a room when the room's patience ends.
+/// What happens to a connection that still holds up a room when the room's patience ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum OnLag {
-    /// It is closed.
+    /// It is disconnected.
     Disconnect,
-    /// It goes on with what is current, and is told how many messages it
-    /// missed. A protocol in which a gap does harm (relay) disconnects all the same.
+    /// It jumps ahead, and is told how many messages it missed. A protocol in which a gap does
+    /// harm (relay) disconnects it instead.
     Skip,
-    /// The room of a relay waits for it, however long: for those who trust their
-    /// clients. Any other protocol disconnects.
+    /// The room of a relay waits for it, however long. Use it only if you trust your clients.
+    /// Other protocols disconnect.
     Wait,
 }
 
-/// A bound on what one client, or one address, may do.
+/// A limit for one client or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Bound {
-    /// So much, and no more.
+    /// How much is allowed.
     pub most: u32,
-    /// It does not hold for connections from this machine: those of a loopback address, and
-    /// those that have none.
+    /// Whether connections from this machine have no limit: those from a loopback address, and
+    /// those without an address.
     pub spares_local: bool,
 }
 
 impl Bound {
-    /// One that holds for everybody.
+    /// A limit that applies to everybody.
     pub const fn for_all(most: u32) -> Self {
         Self { most, spares_local: false }
     }
 
-    /// How much it allows a peer; `None`: any number.
+    /// How much a peer is allowed; `None`: any number.
     pub fn of(self, peer: Option<IpAddr>) -> Option<u32> {
         let is_local = peer.is_none_or(|peer| peer.is_loopback());
         (!self.spares_local || !is_local).then_some(self.most)
     }
 
-    /// The part of an address that one user has: all of an IPv4 address, and of an IPv6 address the
-    /// first 64 bits. What is bounded for an address is counted for this part.
+    /// The part of an address that belongs to one user: all of an IPv4 address, and the first 64 bits of
+    /// an IPv6 address. Limits for an address count by this part.
     pub fn network(address: IpAddr) -> u64 {
         match address {
             IpAddr::V4(address) => u64::from(address.to_bits()),
@@ -341,26 +340,26 @@ pub struct Config<'a> {
     pub labels: &'a [&'a str],
     /// What names may be, and which look alike.
     pub names: NameRules,
-    /// Lines, parted by LF, that a newcomer to a chat is greeted with; empty for none.
+    /// Lines that greet a new chat client, separated by LF; empty for none.
     pub greeting: &'a str,
-    /// Messages of a room that are told to those who come into it; at the most as many as its
-    /// log still has.
+    /// How many of the last messages a client gets when it comes into a room. It gets no more than
+    /// the room's log still has.
     pub history: u32,
-    /// How long a room waits at once at the most for those that do not read, in ms.
+    /// How long a room waits at once for members that do not read, at most, in ms.
     pub grace_ms: u32,
-    /// After how long without input a connection is closed, in ms; `None`: never.
+    /// How long a connection may send nothing before it is closed, in ms; `None`: forever.
     pub idle_ms: Option<u32>,
     /// Connections from one address, or from one IPv6 network of 64 bits; `None`: any number.
     pub per_peer: Option<Bound>,
-    /// How long what is queued is flushed when the hub closes a connection, in ms.
+    /// How long the hub sends what is queued when it closes a connection, in ms.
     pub flush_ms: u32,
-    /// Where positions and sequence numbers start. They wrap around, so any
-    /// value will do; tests start close to the end.
+    /// Where positions and sequence numbers start. They wrap around, so any value works. Tests
+    /// start close to the end.
     pub origin: u64,
 }
 
 impl Config<'_> {
-    /// The defaults, for these listeners.
+    /// The defaults for these listeners.
     pub const fn new(listeners: &[Listener]) -> Config<'_> {
         Config {
             listeners,

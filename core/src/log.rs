@@ -1,11 +1,11 @@
-//! One room's broadcast log: a bounded ring of bytes with absolute positions,
-//! and beside it a ring of records that says where each message starts.
+//! One room's broadcast log: a bounded ring of bytes with absolute positions, and beside it a ring
+//! of records that says where each message starts.
 //!
-//! Positions, record numbers and sequence numbers wrap around; of two that are both
-//! in use, [`before`] tells the earlier. Positions and numbers that are in use lie no
-//! further apart than the log is long, so 32 bits are enough for them. Sequence numbers
-//! are compared over any distance, and have 64. The log does not
-//! know who reads it: its room says by [`Log::set_hold`] what may be overwritten.
+//! Positions, record numbers and sequence numbers wrap around. [`before`] says which of two is
+//! earlier, if both are in use. Positions and record numbers in use are never further apart than
+//! the log is long, so 32 bits are enough for them. Sequence numbers are compared over any
+//! distance, and have 64 bits. The log does not know its readers: the room says with
+//! [`Log::set_hold`] what may be overwritten.
 
 use crate::text::no_memory;
 

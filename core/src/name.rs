@@ -1,12 +1,12 @@
-//! What a name may be, and which names look alike: rules that a driver may give, because those for all
-//! scripts need tables that not every machine has room for.
+//! Which names are allowed, and which look alike. A driver may give rules of its own: the rules for all
+//! scripts need tables, and not every machine has room for them.
 
-/// Characters in a name.
+/// Characters in a name at most.
 pub const NAME_CHARS: usize = 24;
-/// Bytes in a name at the most, four to a character.
+/// Bytes in a name at most: four for each character.
 pub const NAME_BYTES: usize = 4 * NAME_CHARS;
 
-/// What a name looks like, in numbers: names that have one in common look alike, and nobody gets
+/// What a name looks like, as two numbers. Two names that share a number look alike. The hub refuses
 /// the second one.
 pub type Looks = [u64; 2];
 
@@ -20,37 +20,37 @@ pub(crate) const NO_LOOKS: Kept = [0; 2];
 #[cfg(not(feature = "large"))]
 pub(crate) const NO_LOOKS: Kept = ();
 
-/// Why a name cannot be had, whoever else is there.
+/// Why a name is not allowed, even if nobody else has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum BadName {
-    /// It is too long, or holds what no name may hold.
+    /// It is too long, or has a character that is not allowed in names.
     Characters,
-    /// It could be read as the server's own word.
+    /// It could be taken for one of the server's own words.
     Reserved,
 }
 
 /// The rules for the names of clients and rooms.
 #[derive(Clone, Copy, Debug)]
 pub struct NameRules {
-    /// Spells a name in the one way in which it is kept: puts its UTF-8 into the array, and returns how
-    /// many bytes that are. Names that are equal but for case are the same name; without the feature `large`
-    /// but for the case of ASCII letters.
+    /// Brings a name into the one spelling that the hub keeps. Writes it into the array as UTF-8, and
+    /// returns the number of bytes. Names that differ only in case are the same name. Without the feature
+    /// `large`, this is true for ASCII letters only.
     ///
     /// # Errors
-    /// Why it is no name.
+    /// The name is not allowed.
     pub spell: fn(&str, &mut [u8; NAME_BYTES]) -> Result<usize, BadName>,
-    /// What a name that was spelled looks like. The same name has to look the same. Not asked in a build
-    /// without the feature `large`.
+    /// What a name in this spelling looks like. The same name must look the same. A build without the
+    /// feature `large` does not call it.
     pub looks: fn(&str) -> Looks,
 }
 
-/// Words that the server begins its lines with, or calls itself.
+/// Words that begin lines of the server, or that it calls itself.
 pub const RESERVED: [&str; 5] = ["server", "parlour", "others", "nobody", "you"];
 
 impl NameRules {
-    /// Letters and digits of any script, `-` and `_`, but no marks (as Devanagari, Thai, and decomposed
-    /// letters have them). Only the same names look alike.
+    /// Letters and digits of any script, `-` and `_`, but no marks (as in Devanagari, Thai, and
+    /// decomposed letters). Names look alike only if they are the same.
     pub const PLAIN: Self = Self { spell, looks };
 }
 

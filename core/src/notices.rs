@@ -1,7 +1,6 @@
-//! How often the comings and goings of one address are told one by one. It remembers a
-//! few addresses that came or went lately; when there are more, a new one takes the place
-//! of the least busy and is held to what that one had used up, so that many addresses
-//! together are bounded too.
+//! How often a room is told of the comings and goings of one address one by one. This file remembers
+//! a few addresses that came or went lately. If there are more, a new one replaces the least
+//! busy one and inherits what that one had used up. So many addresses together have a limit too.
 
 use crate::event::Instant;
 

@@ -1,13 +1,12 @@
 //! The patience of a room: how long its members still wait for those that do not read.
-//! Plain arithmetic on a clock that it is told; it knows no members.
+//! Plain arithmetic on the times that it is given; it knows no members.
 //!
-//! A room that is closed uses up its patience, as fast as time passes; a room that is open
-//! gets it back, sixteen times slower, until it has all of it again. So whatever clients do,
-//! the members of a room wait no longer at once than the grace, and in the long run for less
-//! than a tenth of the time, short waits not counted. A wait that ends soon because somebody read
-//! is free, if then all that wait have their turn: a receiver that is slower than the senders,
-//! but steady, sets the pace, as with a pipe. And where no patience is left, those that have just taken something have a moment
-//! to take more.
+//! A closed room uses up its patience as fast as time passes. An open room gets it back, sixteen
+//! times slower, until it has all of it again. So whatever clients do, the members of a room never
+//! wait longer than the grace period at once, and in the long run less than a tenth of the time.
+//! Short waits do not count. A wait costs nothing if it ends soon because somebody read, and if all
+//! waiting members then get their turn: a receiver that is slow but steady sets the pace, as in a
+//! pipe. When no patience is left, members that have just taken something get a moment to take more.
 
 use crate::event::Instant;
 

@@ -1,11 +1,9 @@
-//! Private queues: what is for one connection alone. Each entry bears the
-//! sequence number at which it was made, so that it goes out in that place
-//! among the records of the rooms.
+//! Private queues: bytes for one connection alone. Each entry has the sequence number at which it
+//! was made, and goes out in that place among the records of the rooms.
 //!
-//! Entries stand one after the other in a buffer, and are moved to its front when its
-//! end is reached: `sequence number, length, bytes` each. Most queues hold
-//! nothing most of the time, and such a queue has no buffer: it borrows one for its
-//! first entry and gives it back behind the last.
+//! The entries follow each other in a buffer, each as `sequence number, length, bytes`. At the end of
+//! the buffer they are moved to its front. Most queues are empty most of the time. An empty queue
+//! has no buffer: it borrows one for its first entry, and gives it back after the last.
 
 use crate::limits::ENTRY_HEADER as HEADER;
 

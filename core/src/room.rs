@@ -1,5 +1,5 @@
-//! A room: its name, its log, and the list of its memberships; and what one
-//! membership is. Which member may hold back the log is decided here.
+//! A room with its name, its log and the list of its memberships, and one membership. This file
+//! decides which members hold the log.
 
 use crate::conn::{Link, NONE, Slot};
 use crate::event::{ConnId, Instant, ListenerId};

@@ -1,7 +1,6 @@
-//! Indices of things, kept in an order of theirs, so that one is found in a time that
-//! grows with the logarithm of their number: connections by name and by address,
-//! rooms by name. To come and to go moves those behind; that is one `memmove`, which no choice
-//! of names can make worse.
+//! Sorted lists of indices: connections by name and by address, rooms by name. The time to find one
+//! grows with the logarithm of their number. To insert or remove one moves those after it. This is
+//! one `memmove`, and no choice of names can make it worse.
 
 /// It knows nothing of the things: the order is given with each call.
 #[derive(Debug)]

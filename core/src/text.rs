@@ -1,5 +1,5 @@
-//! Text: a bounded buffer for it, what may stand in it, and the search for
-//! the ends of lines. Knows nothing of connections or rooms.
+//! Text: a bounded buffer, the characters that may be shown, and the search for line endings. Knows
+//! nothing of connections or rooms.
 
 /// A place for nothing, for storage that was not given out yet.
 pub(crate) const fn no_memory<'a, T>() -> &'a mut [T] {

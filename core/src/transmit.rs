@@ -1,11 +1,9 @@
-//! What goes out to a connection next, and in which order. One walk decides
-//! it, both when bytes are lent and when those that were sent are committed,
-//! so that the two cannot differ.
+//! What goes out to a connection next, and in which order. One walk decides it, both when the hub
+//! lends bytes and when it commits those that were sent. So the two cannot differ.
 //!
-//! The sources are the private queue, the notice of a gap, and one cursor for
-//! each room. They are merged by sequence number. A run of a room's records goes
-//! out as one piece up to the next record of the connection's own, or to where
-//! another source comes in between.
+//! The sources are the private queue, the notice of a gap, and one cursor for each room. The walk
+//! merges them by sequence number. Records of a room go out in one piece, up to the next record of
+//! the connection's own, or to the next record of another source.
 
 use crate::conn::{Conn, Gap, Slot};
 use crate::event::ListenerId;
@@ -193,10 +191,10 @@ impl Walk {
     }
 }
 
-/// The bytes that go out to a connection next, in order: slices of the rooms'
-/// logs and of its private queue, for one vectored write.
+/// The bytes to send to a connection next, in order: slices of the rooms' logs and of its
+/// private queue, for one vectored write.
 ///
-/// However much of their front was sent is told by [`crate::Event::Sent`].
+/// [`crate::Event::Sent`] then tells the hub how many of them were sent.
 pub struct Transmit<'h, 'a> {
     x: &'h Exchange<'a>,
     slot: Option<Slot>,

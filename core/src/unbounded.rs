@@ -1,4 +1,4 @@
-//! In place of `account.rs` in a build without the feature `large`: nothing is counted.
+//! Replaces `account.rs` in a build without the feature `large`: nothing is counted.
 
 use core::net::IpAddr;
 

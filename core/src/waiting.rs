@@ -1,6 +1,6 @@
-//! Those whose line waits for a room: one that came earlier speaks earlier, and each
-//! has one line only, so that nobody speaks twice before another has spoken once. The links
-//! stand in the connections themselves, so that there is always room.
+//! The members whose line waits for a room. They speak in the order in which the lines came, and
+//! each has one line only. So no member speaks twice before the others have spoken once. The links
+//! are kept in the connections themselves, so there is always room.
 
 use crate::conn::{Conn, NONE, Slot, Turn};
 

@@ -1,6 +1,6 @@
-//! Connections or rooms with something to do, in the order in which it came up: each
-//! at most once, in links that stand in the connections and rooms themselves, so that
-//! there is always room and a turn costs what has changed.
+//! Connections or rooms with something to do, in the order in which it came up, each at most once.
+//! The links are kept in the connections and rooms themselves, so there is always room. The cost of a
+//! turn depends only on how many have changed.
 
 use crate::conn::{Conn, Link, NONE};
 use crate::room::Room;

@@ -5,6 +5,92 @@
 
 use crate::lines::Next;
 
+/// One client, which sends bytes and gets lines.
+pub trait Talk {
+    /// Sends bytes as they are.
+    fn send(&mut self, bytes: &[u8]);
+
+    /// What comes next, as bytes, if it comes before a test runs out of patience.
+    fn next(&mut self) -> Next;
+
+    /// Who it is, for the words of a failure.
+    fn who(&self) -> String;
+
+    /// Sends a line.
+    fn say(&mut self, text: &str) {
+        self.send(format!("{text}\n").as_bytes());
+    }
+
+    /// The next line without its CR LF (rule 1), which must be UTF-8 (rule 2).
+    fn line(&mut self) -> String {
+        match self.next() {
+            Next::Line(line) => line_text(&line),
+            other => panic!("{}: {other:?} instead of a line", self.who()),
+        }
+    }
+
+    /// The next line must be `text`.
+    fn expect_line(&mut self, text: &str) {
+        let line = self.line();
+        assert!(line == text, "{} saw {line:?} instead of {text:?}", self.who());
+    }
+
+    /// The next line must satisfy `wanted`; it is returned.
+    fn expect_matching(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String
+    where
+        Self: Sized,
+    {
+        let line = self.line();
+        assert!(wanted(&line), "{} saw {line:?} instead of {what}", self.who());
+        line
+    }
+
+    /// Takes lines until one is `text`; says which came before.
+    fn wait_for(&mut self, text: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            match self.next() {
+                Next::Line(line) if line_text(&line) == text => return before,
+                Next::Line(line) => before.push(line_text(&line)),
+                other => panic!("{} waited for {text:?}: {other:?} after {before:#?}", self.who()),
+            }
+        }
+    }
+
+    /// Takes all that was meant for this client by now: up to the answer to a `/ping` of its own, which
+    /// comes after all that the hub took in before.
+    fn catch_up(&mut self) -> Vec<String> {
+        self.say("/ping");
+        self.wait_for("-- pong")
+    }
+
+    /// Nothing may wait for this client, and all that it sent was taken in.
+    fn expect_nothing(&mut self) {
+        let seen = self.catch_up();
+        assert!(seen.is_empty(), "{} saw {seen:#?} instead of nothing", self.who());
+    }
+
+    /// The hub must have closed the connection, with nothing before.
+    fn expect_close(&mut self) {
+        let next = self.next();
+        assert!(next == Next::Closed, "{}: {next:?} instead of a close", self.who());
+    }
+
+    /// Reads how it is welcomed; says the name that it is given.
+    fn is_welcomed(&mut self) -> String {
+        let welcome = self.line();
+        assert!(welcome.starts_with("-- welcome to parlour, "), "{} saw {welcome:?} first", self.who());
+        self.catch_up();
+        welcomed_name(&welcome)
+    }
+
+    /// Takes `name` in place of the one that it was `given`.
+    fn takes_name(&mut self, given: &str, name: &str) {
+        self.say(&format!("/nick {name}"));
+        self.expect_line(&format!("-- {given} is now {name}"));
+    }
+}
+
 /// A client, numbered from 0 in the order of connecting.
 pub type ClientId = usize;
 
@@ -24,20 +110,22 @@ pub trait Chat {
         String::new()
     }
 
+    /// One of the clients.
+    fn one(&mut self, client: ClientId) -> One<'_, Self> {
+        One { chat: self, client }
+    }
+
     /// Connects a client and reads how it is welcomed; says its name as well.
     fn enter(&mut self) -> (ClientId, String) {
         let client = self.newcomer();
-        let welcome =
-            self.sees_where(client, "a welcome", |line| line.starts_with("-- welcome to parlour, "));
-        self.until_pong(client);
-        (client, welcomed_name(&welcome))
+        let name = self.one(client).is_welcomed();
+        (client, name)
     }
 
     /// Lets a client enter and take `name`.
     fn person(&mut self, name: &str) -> ClientId {
         let (client, given) = self.enter();
-        self.says(client, &format!("/nick {name}"));
-        self.sees(client, &format!("-- {given} is now {name}"));
+        self.one(client).takes_name(&given, name);
         client
     }
 
@@ -51,55 +139,60 @@ pub trait Chat {
         clients
     }
 
-    /// Sends a line.
+    /// See [`Talk::say`].
     fn says(&mut self, client: ClientId, text: &str) {
-        self.sends(client, format!("{text}\n").as_bytes());
+        self.one(client).say(text);
     }
 
-    /// The next line without its CR LF (rule 1), which must be UTF-8 (rule 2).
+    /// See [`Talk::line`].
     fn line(&mut self, client: ClientId) -> String {
-        match self.next(client) {
-            Next::Line(line) => line_text(&line),
-            other => panic!("client {client}: {other:?} instead of a line{}", self.when()),
-        }
+        self.one(client).line()
     }
 
-    /// The next line of `client` must be `text`.
+    /// See [`Talk::expect_line`].
     fn sees(&mut self, client: ClientId, text: &str) {
-        let line = self.line(client);
-        assert!(line == text, "client {client} saw {line:?} instead of {text:?}{}", self.when());
+        self.one(client).expect_line(text);
     }
 
-    /// The next line of `client` must satisfy `wanted`; it is returned.
+    /// See [`Talk::expect_matching`].
     fn sees_where(&mut self, client: ClientId, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let line = self.line(client);
-        assert!(wanted(&line), "client {client} saw {line:?} instead of {what}{}", self.when());
-        line
+        self.one(client).expect_matching(what, wanted)
     }
 
-    /// What waits for `client`, up to the answer to a `/ping` of its own, which
-    /// comes after all that the hub took in before.
+    /// See [`Talk::catch_up`].
     fn until_pong(&mut self, client: ClientId) -> Vec<String> {
-        self.says(client, "/ping");
-        let mut before = Vec::new();
-        loop {
-            match self.line(client) {
-                line if line == "-- pong" => return before,
-                line => before.push(line),
-            }
-        }
+        self.one(client).catch_up()
     }
 
-    /// Nothing waits for `client`, and all that it sent was taken in.
+    /// See [`Talk::expect_nothing`].
     fn sees_nothing(&mut self, client: ClientId) {
-        let seen = self.until_pong(client);
-        assert!(seen.is_empty(), "client {client} saw {seen:#?} instead of nothing{}", self.when());
+        self.one(client).expect_nothing();
     }
 
-    /// The hub closes the connection of `client`, with nothing before.
+    /// See [`Talk::expect_close`].
     fn sees_close(&mut self, client: ClientId) {
-        let next = self.next(client);
-        assert!(next == Next::Closed, "client {client}: {next:?} instead of a close{}", self.when());
+        self.one(client).expect_close();
+    }
+}
+
+/// One of the clients of a chat.
+#[derive(Debug)]
+pub struct One<'c, C: ?Sized> {
+    chat: &'c mut C,
+    client: ClientId,
+}
+
+impl<C: Chat + ?Sized> Talk for One<'_, C> {
+    fn send(&mut self, bytes: &[u8]) {
+        self.chat.sends(self.client, bytes);
+    }
+
+    fn next(&mut self) -> Next {
+        self.chat.next(self.client)
+    }
+
+    fn who(&self) -> String {
+        format!("client {}{}", self.client, self.chat.when())
     }
 }
 
@@ -112,7 +205,7 @@ pub fn line_text(line: &[u8]) -> String {
 
 /// The name that a newcomer is given in the line that welcomes it.
 #[must_use]
-pub fn welcomed_name(welcome: &str) -> String {
+fn welcomed_name(welcome: &str) -> String {
     let name =
         welcome.split_once("you are ").and_then(|(_, rest)| rest.split_once(';')).map(|(name, _)| name);
     name.unwrap_or_else(|| panic!("no name in {welcome:?}")).to_string()

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::chat::{line_text, welcomed_name};
+use crate::chat::Talk;
 use crate::lines::{LineBuffer, Next, PATIENCE};
 use crate::sys;
 
@@ -143,7 +143,7 @@ impl Client {
     #[must_use]
     pub fn enter_with(address: &str, options: Options) -> Self {
         let mut client = Self::connect_with(address, options);
-        client.read_welcome();
+        client.name = client.is_welcomed();
         client
     }
 
@@ -151,16 +151,10 @@ impl Client {
     #[must_use]
     pub fn named(address: &str, name: &str) -> Self {
         let mut client = Self::enter(address);
-        client.say(&format!("/nick {name}"));
-        client.expect_line(&format!("-- {} is now {name}", client.name));
+        let given = std::mem::take(&mut client.name);
+        client.takes_name(&given, name);
         client.name = name.to_string();
         client
-    }
-
-    fn read_welcome(&mut self) {
-        let welcome = self.expect_matching("a welcome", |line| line.starts_with("-- welcome to parlour, "));
-        self.name = welcomed_name(&welcome);
-        self.catch_up();
     }
 
     /// The name that the server gave or took.
@@ -169,19 +163,9 @@ impl Client {
         &self.name
     }
 
-    /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: &[u8]) {
-        self.try_send(bytes).unwrap_or_else(|error| panic!("{}: sending: {error}", self.name));
-    }
-
     /// Sends bytes as they are, which may fail.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
-    }
-
-    /// Sends a line.
-    pub fn say(&mut self, text: &str) {
-        self.send(format!("{text}\n").as_bytes());
     }
 
     /// Sends `bytes` again and again for as long as the server takes them: until a
@@ -251,45 +235,6 @@ impl Client {
         false
     }
 
-    /// The next line without its CR LF, which must be there.
-    pub fn line(&mut self) -> String {
-        match self.next_within(PATIENCE) {
-            Next::Line(line) => line_text(&line),
-            other => panic!("{}: no line but {other:?}", self.name),
-        }
-    }
-
-    /// The next line must be `text`.
-    pub fn expect_line(&mut self, text: &str) {
-        let line = self.line();
-        assert_eq!(line, text, "what {} saw", self.name);
-    }
-
-    /// The next line must satisfy `wanted`; it is returned.
-    pub fn expect_matching(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let line = self.line();
-        assert!(wanted(&line), "{}: expected {what}, saw {line:?}", self.name);
-        line
-    }
-
-    /// Takes lines until one is `text`; says which came before.
-    pub fn wait_for(&mut self, text: &str) -> Vec<String> {
-        let mut before = Vec::new();
-        loop {
-            match self.next_within(PATIENCE) {
-                Next::Line(line) if line_text(&line) == text => return before,
-                Next::Line(line) => before.push(line_text(&line)),
-                other => panic!("{}: waited for {text:?}: {other:?} after {before:#?}", self.name),
-            }
-        }
-    }
-
-    /// Takes everything that was meant for this client by now; chat only.
-    pub fn catch_up(&mut self) -> Vec<String> {
-        self.say("/ping");
-        self.wait_for("-- pong")
-    }
-
     /// Who is in this client's room; chat only.
     pub fn names_here(&mut self) -> Vec<String> {
         self.say("/who");
@@ -299,22 +244,10 @@ impl Client {
         lists.flat_map(|(_, names)| names.split(", ")).map(str::to_string).collect()
     }
 
-    /// Nothing may wait for this client; chat only.
-    pub fn expect_nothing(&mut self) {
-        let seen = self.catch_up();
-        assert!(seen.is_empty(), "{} saw {seen:#?}", self.name);
-    }
-
     /// Nothing may come for `silence`.
     pub fn expect_silence(&mut self, silence: Duration) {
         let next = self.next_within(silence);
         assert_eq!(next, Next::Nothing, "what {} saw", self.name);
-    }
-
-    /// The server must have closed, with nothing before.
-    pub fn expect_close(&mut self) {
-        let next = self.next_within(PATIENCE);
-        assert_eq!(next, Next::Closed, "what {} saw", self.name);
     }
 
     /// Everything up to the close.
@@ -347,5 +280,19 @@ impl Client {
     #[must_use]
     pub fn into_stream(self) -> Stream {
         self.stream
+    }
+}
+
+impl Talk for Client {
+    fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).unwrap_or_else(|error| panic!("{}: sending: {error}", self.name));
+    }
+
+    fn next(&mut self) -> Next {
+        self.next_within(PATIENCE)
+    }
+
+    fn who(&self) -> String {
+        if self.name.is_empty() { "a client".into() } else { self.name.clone() }
     }
 }

@@ -1,7 +1,7 @@
 //! The chat protocol's rules as scripts that run against any driver: what a driver
 //! must offer, the stage on which a script plays, and the run of all of them.
 //!
-//! Knows the rules of README.md; knows no sockets, threads or clocks: a driver
+//! Knows the rules of docs/protocol.md; knows no sockets, threads or clocks: a driver
 //! decides how time passes. What a script asks of time is said with
 //! [`Stage::advance`] only, and that nothing came is shown by a `/ping` whose
 //! answer comes next, so that no script waits to see nothing.
@@ -138,7 +138,7 @@ pub trait Driver {
 pub struct Script {
     /// Which behaviour it shows.
     pub name: &'static str,
-    /// The rules of README.md that it holds the hub to.
+    /// The rules of docs/protocol.md that it holds the hub to.
     pub rules: &'static [u8],
     /// How many clients it has at a time at most.
     pub clients: usize,

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::chat::Talk;
 use crate::client::Client;
 use crate::server::{Server, binary};
 use crate::terminal::Terminal;

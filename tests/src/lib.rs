@@ -12,8 +12,11 @@ pub mod imports;
 pub mod joined;
 pub mod lines;
 pub mod model;
+pub mod outbox;
 #[cfg(feature = "programs")]
 pub mod over_tcp;
+#[cfg(feature = "programs")]
+pub mod picture;
 #[cfg(feature = "programs")]
 pub mod programs;
 pub mod seeds;

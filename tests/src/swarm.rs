@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Options, Stream};
 use crate::lines::{LineBuffer, Next, PATIENCE};
+use crate::outbox::Outbox;
 use crate::sys::{self, POLLIN, POLLOUT, pollfd};
 
 /// The most that one client reads in a turn.
@@ -17,9 +18,8 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 struct Member {
     stream: Option<Stream>,
-    unsent: Vec<u8>,
-    sent: usize,
-    ends: bool,
+    outbox: Outbox,
+    has_ended: bool,
     reads: bool,
     closed: bool,
     received: LineBuffer,
@@ -43,9 +43,8 @@ impl Swarm {
         stream.set_nonblocking(true).expect("a socket");
         self.members.push(Member {
             stream: Some(stream),
-            unsent: Vec::new(),
-            sent: 0,
-            ends: false,
+            outbox: Outbox::default(),
+            has_ended: false,
             reads: true,
             closed: false,
             received: LineBuffer::default(),
@@ -67,19 +66,18 @@ impl Swarm {
 
     /// Queues bytes to be sent by `client`.
     pub fn send(&mut self, client: usize, bytes: &[u8]) {
-        self.members[client].unsent.extend_from_slice(bytes);
+        self.members[client].outbox.extend(bytes);
     }
 
     /// How many queued bytes `client` has not yet sent.
     #[must_use]
     pub fn unsent(&self, client: usize) -> usize {
-        let member = &self.members[client];
-        member.unsent.len() - member.sent
+        self.members[client].outbox.len()
     }
 
     /// Ends the sending direction of `client` once what is queued was sent.
     pub fn half_close(&mut self, client: usize) {
-        self.members[client].ends = true;
+        self.members[client].outbox.end();
     }
 
     /// Closes `client` by a reset.
@@ -117,7 +115,7 @@ impl Swarm {
         let mut numbers = Vec::with_capacity(self.members.len());
         for (number, member) in self.members.iter().enumerate() {
             let Some(stream) = member.stream.as_ref().filter(|_| !member.closed) else { continue };
-            let sends = member.sent < member.unsent.len() || member.ends;
+            let sends = !member.outbox.is_empty() || member.is_to_end();
             let events = if member.reads { POLLIN } else { 0 } | if sends { POLLOUT } else { 0 };
             // The kernel reports a broken connection even to those that ask for nothing.
             if events != 0 {
@@ -182,22 +180,32 @@ impl Member {
         }
     }
 
+    /// Whether all was sent, and the server is to be told that nothing more comes.
+    fn is_to_end(&self) -> bool {
+        self.outbox.is_at_end() && !self.has_ended
+    }
+
     fn write(&mut self) {
         let Some(stream) = &mut self.stream else { return };
-        while self.sent < self.unsent.len() {
-            match stream.write(&self.unsent[self.sent..]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+        while !self.outbox.is_empty() {
+            let mut is_full = false;
+            self.outbox.flush(|bytes| match stream.write(bytes) {
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    is_full = true;
+                    0
+                }
                 // What the server said before it closed is still to be read.
-                Err(_) => self.sent = self.unsent.len(),
+                Err(_) => bytes.len(),
+            });
+            if is_full {
+                return;
             }
         }
-        self.unsent.clear();
-        self.sent = 0;
-        if self.ends {
-            self.ends = false;
+        if self.is_to_end() {
+            self.has_ended = true;
             // The server may have closed first.
-            let _ = stream.half_close();
+            let _ = self.stream.as_ref().map(Stream::half_close);
         }
     }
 

@@ -318,7 +318,7 @@ impl<'a, D: Device> Wire<'a, D> {
 
     /// Ends the sending direction of a client once all is sent.
     pub fn half_close(&mut self, client: ClientId) {
-        self.clients[client].is_finishing = true;
+        self.clients[client].outbox.end();
     }
 
     /// Breaks the connection of a client.

@@ -1,4 +1,4 @@
-//! The emulated boards: the rules of README.md, and what a board is more likely than a
+//! The emulated boards: the rules of docs/protocol.md, and what a board is more likely than a
 //! server to get wrong. Each test starts a board of its own.
 
 use std::io::{Read, Write};

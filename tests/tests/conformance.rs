@@ -1,4 +1,4 @@
-//! The rules of README.md, held against the real program over TCP.
+//! The rules of docs/protocol.md, held against the real program over TCP.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -59,18 +59,16 @@ fn the_binary_keeps_all_rules(driver: server::Driver) {
     assert_eq!(report.failed(), 0, "see the report above");
 }
 
-/// The numbers of the rules in README.md.
-fn rules_of_the_readme() -> BTreeSet<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = std::fs::read_to_string(path).expect("README.md");
-    let (_, rules) = readme.split_once("\n## The rules of the chat protocol\n").expect("the rules");
-    let rules = rules.split("\n## ").next().expect("a section");
+/// The numbers of the rules in docs/protocol.md.
+fn rules_that_are_written() -> BTreeSet<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+    let rules = std::fs::read_to_string(path).expect("docs/protocol.md");
     rules.lines().filter_map(|line| line.split_once(". ")?.0.parse().ok()).collect()
 }
 
 #[test]
 fn each_rule_has_a_script_and_each_script_a_rule() {
-    let rules = rules_of_the_readme();
+    let rules = rules_that_are_written();
     assert!(rules.iter().copied().eq(1..=rules.len() as u8), "numbered without gaps: {rules:?}");
     let scripts = scripts();
     let covered: BTreeSet<u8> = scripts.iter().flat_map(|script| script.rules).copied().collect();

@@ -1,4 +1,4 @@
-//! The rules of README.md, held against the core in the simulator.
+//! The rules of docs/protocol.md, held against the core in the simulator.
 
 use parlour_core::{Limits, ListenerId, NAME_BYTES};
 use parlour_tests::chat::ClientId;
@@ -81,7 +81,7 @@ impl Driver for InSimulator<'_> {
     }
 
     fn half_close(&mut self, client: ClientId) {
-        self.peers[client].finish();
+        self.peers[client].outbox.end();
         self.run();
     }
 

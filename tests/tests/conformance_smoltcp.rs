@@ -1,4 +1,4 @@
-//! The rules of README.md, held against the driver of smoltcp: on a network where
+//! The rules of docs/protocol.md, held against the driver of smoltcp: on a network where
 //! nothing goes wrong, on one where much does, and with the sizes of the smallest board.
 
 use parlour_firmware::board::named;

@@ -5,6 +5,7 @@ use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::lines::PATIENCE;
 use parlour_tests::programs::Program;

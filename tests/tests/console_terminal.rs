@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::server::{Driver, Server, binary, wait_for_exit};
 use parlour_tests::terminal::Terminal;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::{Driver, Server};

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::chat::line_text;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::programs::Program;
 use parlour_tests::server::Driver;

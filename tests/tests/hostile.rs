@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options, Stream};
 use parlour_tests::server::{Driver, Server};
 use parlour_tests::swarm::Swarm;
@@ -41,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A victim that says a line, and the next one when the witness has heard that one,
 /// in a room with clients that flood it.
-struct Talk {
+struct Speech {
     swarm: Swarm,
     server: Server,
     /// Has the socket of the witness.
@@ -62,7 +63,7 @@ struct Talk {
     rest: Vec<u8>,
 }
 
-impl Talk {
+impl Speech {
     /// The least time between two lines of the victim.
     const PACE: Duration = Duration::from_millis(20);
 
@@ -154,7 +155,7 @@ impl Talk {
 /// Lets `attack` go on with its work after each turn, while a victim talks, and
 /// checks that the room is silent for little longer than one grace and a tenth of
 /// the time.
-fn besiege(mut talk: Talk, mut attack: impl FnMut(&mut Talk)) {
+fn besiege(mut talk: Speech, mut attack: impl FnMut(&mut Speech)) {
     /// A quarter of what comes through where nobody attacks.
     const LEAST_LINES: usize = 100;
     let flood = format!("{}\n", "y".repeat(1000)).repeat(64);
@@ -199,7 +200,7 @@ impl Parked {
 }
 
 fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(driver: Driver) {
-    let talk = Talk::start(driver, &["--grace", "1s"], 1);
+    let talk = Speech::start(driver, &["--grace", "1s"], 1);
     let mut parked = Parked::new(talk.server.chat(), b"");
     besiege(talk, |_| parked.come_back());
     assert!(parked.cut > 0, "who never reads is cut");
@@ -210,7 +211,7 @@ fn one_who_reads_just_in_time_does_not_silence_the_room(driver: Driver) {
     const SELDOM: Duration = Duration::from_millis(880);
     /// Enough to read all that there is.
     const A_MOMENT: Duration = Duration::from_millis(50);
-    let mut talk = Talk::start(driver, &["--grace", "1s"], 1);
+    let mut talk = Speech::start(driver, &["--grace", "1s"], 1);
     let address = talk.server.chat().to_string();
     let mut slow = talk.swarm.connect(&address, SMALL);
     let mut wakes = Instant::now() + SELDOM;
@@ -227,7 +228,7 @@ fn one_who_reads_just_in_time_does_not_silence_the_room(driver: Driver) {
 }
 
 fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(driver: Driver) {
-    let talk = Talk::start(driver, &["--grace", "1s"], 0);
+    let talk = Speech::start(driver, &["--grace", "1s"], 0);
     let address = talk.server.chat().to_string();
     // The answers are more than the kernel holds for it.
     let mut parked = Parked::new(&address, &b"/help\n".repeat(10_000));
@@ -265,7 +266,7 @@ fn drown(driver: Driver, length: usize) {
     let line = format!("{}\n", "x".repeat(length));
     let chunk = line.repeat((64 << 10) / line.len());
     for flooders in [1, 10] {
-        let mut talk = Talk::start(driver, &[], flooders);
+        let mut talk = Speech::start(driver, &[], flooders);
         let start = Instant::now();
         while start.elapsed() < FLOOD {
             talk.flood(chunk.as_bytes());

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::server::{Driver, Ended, Server, binary};
 use parlour_tests::{sys, with_each_driver};

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::joined::{join, joined};
 use parlour_tests::server::{Server, binary, wait_for_exit};

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::server::{Driver, Server};
 use parlour_tests::with_each_driver;

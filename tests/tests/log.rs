@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::lines::Lines;
 use parlour_tests::server::{Driver, Server, binary};
@@ -16,6 +17,7 @@ use parlour_tests::{sys, with_each_driver};
 with_each_driver! {
     each_arrival_name_and_end_has_a_line_with_the_clients_address,
     each_refusal_has_a_line_with_its_reason,
+    each_lag_has_a_line,
     a_flood_of_clients_is_told_in_a_sum,
     what_is_watched_names_its_room_and_who_shows_addresses,
 }
@@ -89,6 +91,25 @@ fn each_refusal_has_a_line_with_its_reason(driver: Driver) {
         let line = told(&mut server.stderr, "a refusal", &["refused"]);
         assert!(line.contains(&format!("refused peer={source}:")), "{line}");
         assert!(line.ends_with(&format!("listener={} reason=\"{reason}\"", server.chat())), "{line}");
+    }
+}
+
+fn each_lag_has_a_line(driver: Driver) {
+    for (policy, parts) in [
+        ("disconnect", ["disconnected", "reason=\"too slow\""]),
+        ("skip", ["too slow, skips messages", "missed="]),
+    ] {
+        let mut server =
+            driver.chatting(&["--on-lag", policy, "--grace", "100ms", "--log-size", "16k", "--rate", "off"]);
+        let (deaf, peer) = client(server.chat());
+        let mut talker = Client::enter(server.chat());
+        // More than the kernel takes for the one that does not read.
+        for _ in 0..20_000 {
+            talker.say(&"x".repeat(1000));
+        }
+        let line = told(&mut server.stderr, "a lag", &parts);
+        assert!(line.contains(&format!("peer={peer} name=guest-1 ")), "{line}");
+        drop(deaf);
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Lines, PATIENCE};
 use parlour_tests::programs::Program;

@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::programs::{Program, found};
 use parlour_tests::server::Server;

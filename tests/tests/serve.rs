@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::server::{Driver, Ended, Server, binary, wait_for_exit};
 use parlour_tests::{sys, with_each_driver};

@@ -1,5 +1,5 @@
-//! A hub's memory from the heap, for those who have one: the core itself never
-//! allocates, and borrows all that it needs from its driver.
+//! The memory of a hub, from the heap. The core itself never allocates: it borrows all of its
+//! memory from its driver.
 //!
 //! ```
 //! use parlour_core::{Config, Hub, Limits, Listener, Protocol};
@@ -17,7 +17,7 @@
 
 use parlour_core::{Conn, Limits, Member, Room, Storage};
 
-/// Everything that a hub of some limits needs.
+/// All the memory of a hub.
 #[derive(Debug)]
 pub struct Memory<'a> {
     conns: Vec<Conn<'a>>,
@@ -29,8 +29,8 @@ pub struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    /// Allocates it. Bytes and records are zeroed by the system when they are first
-    /// touched: those that nobody uses cost nothing.
+    /// Allocates the memory of a hub with these limits. The system provides the pages of bytes and
+    /// records when they are first used, so unused ones cost nothing.
     pub fn new(limits: &Limits) -> Self {
         fn filled<T>(count: usize, empty: impl FnMut() -> T) -> Vec<T> {
             std::iter::repeat_with(empty).take(count).collect()
@@ -45,7 +45,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Lends it to a hub.
+    /// Lends the memory to a hub.
     pub fn storage(&'a mut self) -> Storage<'a> {
         Storage {
             conns: &mut self.conns,

@@ -1,4 +1,4 @@
-//! What one client may do: lines in a second. How it is counted is in [`crate::account`].
+//! How many lines a second one client may send. [`crate::account`] counts them.
 
 use super::Exchange;
 use crate::conn::Slot;

@@ -1,5 +1,5 @@
-//! What rooms are told of those who come and go: each by a notice of its own, as long as there are
-//! few of an address, and the others in a sum.
+//! What rooms are told when clients come and go. A few clients of an address are announced one by
+//! one, and more of them only as a sum.
 
 use super::Exchange;
 use crate::conn::Slot;

@@ -1,20 +1,19 @@
-//! Finding connections by name and by address, and rooms by name, in a time that grows with the
-//! logarithm of their number. A build without the feature `large` has `scan.rs` in place of
-//! this file.
+//! Finds connections by name and by address, and rooms by name. The time grows with the logarithm
+//! of their number. A build without the feature `large` has `scan.rs` in place of this file.
 
 use super::Exchange;
 use crate::conn::{NONE, Slot};
 use crate::limits::{Bound, Limits};
+use crate::name::Looks;
 use crate::room::RoomIndex;
 use crate::sorted::Sorted;
 
 /// Who is where in which order.
 pub(crate) struct Index<'a> {
-    /// Connections that have a name, by both numbers of its looks; connections that have an
-    /// address; and rooms that have a name.
-    names: Sorted<'a>,
+    names: ByLooks<'a>,
+    /// Connections that have an address.
     addresses: Sorted<'a>,
-    rooms: Sorted<'a>,
+    rooms: ByLooks<'a>,
 }
 
 impl<'a> Index<'a> {
@@ -23,8 +22,44 @@ impl<'a> Index<'a> {
         let (names, rest) = order.split_at_mut(2 * limits.conns);
         let (addresses, rooms) = rest.split_at_mut(limits.conns);
         let [names, addresses, rooms] = [names, addresses, rooms].map(Sorted::new);
-        Self { names, addresses, rooms }
+        Self { names: ByLooks(names), addresses, rooms: ByLooks(rooms) }
     }
+}
+
+/// Things that have a name, by both numbers of its looks. It does not keep the looks: `looks_of`
+/// says those of a thing.
+struct ByLooks<'a>(Sorted<'a>);
+
+impl ByLooks<'_> {
+    /// Those that have a number in common with these looks.
+    fn alike(&self, looks: Looks, looks_of: impl Fn(u32) -> Looks + Copy) -> impl Iterator<Item = u32> {
+        looks.into_iter().flat_map(move |look| {
+            let first = self.place(look, looks_of);
+            let entries = (first..).map_while(|place| self.0.get(place));
+            entries.take_while(move |entry| look_of(*entry, looks_of) == look).map(|entry| entry >> 1)
+        })
+    }
+
+    fn enter(&mut self, thing: u32, looks_of: impl Fn(u32) -> Looks + Copy) {
+        for (which, look) in (0..).zip(looks_of(thing)) {
+            self.0.insert(self.place(look, looks_of), thing << 1 | which);
+        }
+    }
+
+    fn remove(&mut self, thing: u32, looks_of: impl Fn(u32) -> Looks + Copy) {
+        for (which, look) in (0..).zip(looks_of(thing)) {
+            self.0.remove(self.place(look, looks_of), thing << 1 | which);
+        }
+    }
+
+    fn place(&self, look: u64, looks_of: impl Fn(u32) -> Looks + Copy) -> usize {
+        self.0.place(|entry| look_of(entry, looks_of) < look)
+    }
+}
+
+/// An entry is a thing, and which number of its looks.
+fn look_of(entry: u32, looks_of: impl Fn(u32) -> Looks) -> u64 {
+    looks_of(entry >> 1)[(entry & 1) as usize]
 }
 
 impl Exchange<'_> {
@@ -32,8 +67,7 @@ impl Exchange<'_> {
 
     /// Who bears a name, which is spelled as names are kept, without regard to case.
     pub(crate) fn bearer(&self, name: &str) -> Option<Slot> {
-        let is_it = |slot: &Slot| is_same(self.conn(*slot).name.as_bytes(), name);
-        self.alike(name).find(is_it)
+        self.alike(name).find(|slot| is_same(self.conn(*slot).name.as_bytes(), name))
     }
 
     /// Somebody else than this connection whose name looks like this one.
@@ -41,46 +75,26 @@ impl Exchange<'_> {
         self.alike(name).find(|other| *other != slot)
     }
 
-    /// Those whose names have a number in common with this one.
     fn alike(&self, name: &str) -> impl Iterator<Item = Slot> {
-        let looks = (self.config.names.looks)(name);
-        looks.into_iter().flat_map(move |look| {
-            let first = self.name_place(look);
-            let entries = (first..).map_while(|place| self.index.names.get(place));
-            entries.take_while(move |entry| self.name_look(*entry) == look).map(|entry| entry >> 1)
-        })
-    }
-
-    fn name_look(&self, entry: u32) -> u64 {
-        self.conn(entry >> 1).looks[(entry & 1) as usize]
-    }
-
-    fn name_place(&self, look: u64) -> usize {
-        self.index.names.place(|entry| self.name_look(entry) < look)
+        self.index.names.alike((self.config.names.looks)(name), |slot| self.conn(slot).looks)
     }
 
     /// Enters a connection under the name that it is about to get.
     pub(super) fn enter_name(&mut self, slot: Slot, name: &str) {
-        let looks = (self.config.names.looks)(name);
-        self.conn_mut(slot).looks = looks;
-        for (which, look) in (0..).zip(looks) {
-            self.index.names.insert(self.name_place(look), slot << 1 | which);
-        }
+        self.conn_mut(slot).looks = (self.config.names.looks)(name);
+        self.index.names.enter(slot, |slot| self.conns[slot as usize].looks);
     }
 
     /// Removes a connection that has a name.
     pub(super) fn remove_name(&mut self, slot: Slot) {
-        for (which, look) in (0..).zip(self.conn(slot).looks) {
-            self.index.names.remove(self.name_place(look), slot << 1 | which);
-        }
+        self.index.names.remove(slot, |slot| self.conns[slot as usize].looks);
     }
 
     // --- Rooms by name ---
 
     /// The room of a name, which is spelled as names are kept, without regard to case.
     pub(super) fn room_called(&self, name: &str) -> Option<RoomIndex> {
-        let is_it = |room: &RoomIndex| is_same(self.rooms[*room as usize].name.as_bytes(), name);
-        self.rooms_alike(name).find(is_it)
+        self.rooms_alike(name).find(|room| is_same(self.rooms[*room as usize].name.as_bytes(), name))
     }
 
     /// A room whose name looks like this one.
@@ -89,36 +103,18 @@ impl Exchange<'_> {
     }
 
     fn rooms_alike(&self, name: &str) -> impl Iterator<Item = RoomIndex> {
-        let looks = (self.config.names.looks)(name);
-        looks.into_iter().flat_map(move |look| {
-            let first = self.room_place(look);
-            let entries = (first..).map_while(|place| self.index.rooms.get(place));
-            entries.take_while(move |entry| self.room_look(*entry) == look).map(|entry| entry >> 1)
-        })
-    }
-
-    fn room_look(&self, entry: u32) -> u64 {
-        self.rooms[(entry >> 1) as usize].looks[(entry & 1) as usize]
-    }
-
-    fn room_place(&self, look: u64) -> usize {
-        self.index.rooms.place(|entry| self.room_look(entry) < look)
+        self.index.rooms.alike((self.config.names.looks)(name), |room| self.rooms[room as usize].looks)
     }
 
     /// Enters a room under the name that it is about to get.
     pub(super) fn enter_room(&mut self, room: RoomIndex, name: &str) {
-        let looks = (self.config.names.looks)(name);
-        self.rooms[room as usize].looks = looks;
-        for (which, look) in (0..).zip(looks) {
-            self.index.rooms.insert(self.room_place(look), room << 1 | which);
-        }
+        self.rooms[room as usize].looks = (self.config.names.looks)(name);
+        self.index.rooms.enter(room, |room| self.rooms[room as usize].looks);
     }
 
     /// Removes a room that has a name.
     pub(super) fn remove_room(&mut self, room: RoomIndex) {
-        for (which, look) in (0..).zip(self.rooms[room as usize].looks) {
-            self.index.rooms.remove(self.room_place(look), room << 1 | which);
-        }
+        self.index.rooms.remove(room, |room| self.rooms[room as usize].looks);
     }
 
     // --- Connections by address ---

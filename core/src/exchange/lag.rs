@@ -1,11 +1,11 @@
 //! Lag: when a room is closed, for how long, and what it means to skip.
 //!
-//! A room that has no place left for the longest line is *closed*: what its members say
-//! waits, and with it their input. It waits for those whose cursors hold the log as long
-//! as it has patience; see [`crate::patience`].
+//! A room without space for the longest line is *closed*: the lines of its members wait, and with
+//! them their input. The room waits for the members whose cursors hold the log, as long as it has
+//! patience; see [`crate::patience`].
 //!
-//! To find from where on the log is held costs a look at each member. It is done when the room
-//! seems to have no place, and once in a turn while it is closed, however many have moved.
+//! To find the hold of the log, the hub looks at each member. It does so when the room seems to be
+//! full, and once a turn while it is closed, however many members have moved.
 
 use super::Exchange;
 use crate::event::Instant;

@@ -1,5 +1,5 @@
-//! In place of `index.rs` in a build without the feature `large`: where there are a few dozen
-//! connections, to look at each is as fast, and takes less code and memory.
+//! Replaces `index.rs` in a build without the feature `large`. With a few dozen connections, looking
+//! at each one is as fast, and takes less code and memory.
 
 use core::marker::PhantomData;
 

@@ -1,5 +1,5 @@
-//! What is done because time has passed: deadlines of connections, rooms that are closed, and the
-//! end. All of it in pieces, so that no call takes long.
+//! Work that is due because time has passed: deadlines of connections, closed rooms, and the shutdown.
+//! It is done in pieces, so no call takes long.
 
 use super::Hub;
 use crate::conn::{Conn, Listing, NONE, Slot, State};

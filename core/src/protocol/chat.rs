@@ -1,4 +1,4 @@
-//! Chat: rooms and names, line by line. The rules are numbered in the README.
+//! Chat: rooms and names, line by line. The rules have numbers in docs/protocol.md.
 
 use crate::conn::{Arrival, Listing, NONE, Slot, State};
 use crate::event::{Cause, Instant, Refusal};

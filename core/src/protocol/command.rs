@@ -1,4 +1,4 @@
-//! Commands: a table with a line for each, from which the help is made too.
+//! Commands: a table with a line for each. The help is made from it too.
 
 use crate::conn::{Listing, Slot};
 use crate::exchange::Exchange;

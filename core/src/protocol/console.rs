@@ -1,5 +1,5 @@
-//! The console: the operator's commands in; replies, and what is said in the
-//! rooms that it watches, out. Nobody in the rooms sees it.
+//! The console: the operator's commands go in. Replies come out, and so does what is said in the rooms
+//! that it watches. Nobody in the rooms sees it.
 
 use crate::conn::{Listing, Slot, State};
 use crate::event::Cause;

@@ -1,6 +1,6 @@
-//! What is no chat: clients of other protocols, and scanners, that have come to the wrong port.
-//! Their first bytes give them away. They are answered in their own words where one line is
-//! enough, and closed; nothing of what they send is said.
+//! Clients of other protocols, and scanners, that have come to the wrong port. Their first bytes give
+//! them away. They get one line, in their own protocol if that has one, and are disconnected. Nothing
+//! that they send is passed on.
 
 /// A request line longer than this is known by its start.
 pub(crate) const STARTS: usize = 16;

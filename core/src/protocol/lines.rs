@@ -1,5 +1,4 @@
-//! From bytes to lines that are fit to be shown, for the protocols that read
-//! line by line.
+//! Makes lines that are safe to show from bytes, for the protocols that read line by line.
 
 use crate::conn::{NONE, Slot, State};
 use crate::event::Cause;

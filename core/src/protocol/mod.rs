@@ -1,5 +1,5 @@
-//! What the bytes of a listener mean: one file for each protocol. A protocol
-//! acts on the exchange; the hub calls it through [`Behaviour`].
+//! The protocols, one file for each: what the bytes of a listener mean. A protocol
+//! acts on the exchange, and the hub calls it through [`Behaviour`].
 
 mod chat;
 mod command;

@@ -1,8 +1,8 @@
-//! Relay: the bytes of one client go verbatim to all others in its room.
+//! Relay: the bytes of one client go unchanged to all others in its room.
 //!
-//! What is passed on are whole lines, so that no other client's bytes come in
-//! between; an unfinished line only when it is too long or takes too long. If its author is gone
-//! before the line has ended, whoever speaks next begins a new line.
+//! They go out in whole lines, so the bytes of other clients do not come in between. An unfinished
+//! line goes out only if it is too long or takes too long. If its author disconnects before the line
+//! has ended, the next client begins a new line.
 
 use crate::conn::{NONE, Slot, State};
 use crate::event::{Cause, Instant};

@@ -22,6 +22,27 @@ fn close_room(scene: &mut Scene<'_>, talker: ConnId, near: ConnId, line: &str) {
 }
 
 #[test]
+fn one_that_skips_is_known_to_have_missed_messages_until_it_was_told() {
+    unusual(
+        |_, listeners| listeners[usize::from(CHAT)].on_lag = OnLag::Skip,
+        |mut scene| {
+            let (talker, deaf) = (scene.guest(), scene.guest());
+            scene.receive(talker);
+            assert_eq!((scene.hub.missed(deaf), scene.hub.stats().lagged), (None, 0));
+            scene.fill_room(talker);
+            scene.at(GRACE_MS);
+            let (missed, gap) = scene.hub.missed(deaf).expect("a gap");
+            assert_eq!(scene.hub.stats().lagged, 1);
+            assert!(scene.receive(deaf).contains(&format!("-- you missed {missed} messages\r\n")));
+            assert_eq!(scene.hub.missed(deaf), None);
+            scene.fill_room(talker);
+            scene.at(3 * GRACE_MS);
+            assert_ne!(scene.hub.missed(deaf).expect("another gap").1, gap);
+        },
+    );
+}
+
+#[test]
 fn one_that_is_nearly_up_to_date_is_not_cut_together_with_one_that_is_far_behind() {
     // Where the log has no bytes left, and where its index has no records left.
     for line in [format!("{}\n", "x".repeat(100)), "x\n".to_owned()] {

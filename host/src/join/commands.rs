@@ -2,7 +2,7 @@
 
 use super::protocol::{first_word, is_quit};
 
-/// The commands of the server (README, rules 13 to 20) and those of the client, to be completed.
+/// The commands of the server (docs/protocol.md, rules 13 to 20) and those of the client, to be completed.
 pub(super) const NAMES: [&str; 16] = [
     "/help",
     "/ignore",

@@ -1,4 +1,4 @@
-//! Whether what a script sends asks the server to close the connection: by `/quit` (README, rule 19)
+//! Whether what a script sends asks the server to close the connection: by `/quit` (docs/protocol.md, rule 19)
 //! or by byte 4 at the start of a line (rule 4). It takes lines apart as the server does.
 
 use super::protocol::is_quit;

@@ -2,8 +2,7 @@
 //! a terminal (`session`) and the plain pipe for scripts and for terminals that know no escape
 //! sequences (`pipe`).
 //!
-//! The client knows the chat protocol's lines (README, "The rules of the chat protocol") and nothing
-//! of the hub.
+//! The client knows the chat protocol's lines (docs/protocol.md) and nothing of the hub.
 
 mod chat;
 mod commands;

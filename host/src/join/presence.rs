@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::protocol::{Kind, first_word, welcomed};
 
-/// The room in which everyone begins (README, rule 9).
+/// The room in which everyone begins (docs/protocol.md, rule 9).
 const LOBBY: &str = "lobby";
 
 /// The pauses between requests for a name that is taken double from the first to the longest.

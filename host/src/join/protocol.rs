@@ -1,6 +1,6 @@
-//! The lines of the chat protocol: what kind of line each one is (README, rule 7),
-//! what the server tells with it, and how one's own look. It knows no descriptor and
-//! no colours.
+//! The lines of the chat protocol: what kind of line each one is (docs/protocol.md,
+//! rule 7), what the server tells with it, and how one's own look. It knows no
+//! descriptor and no colours.
 
 /// The kinds of line that the server sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -85,7 +85,7 @@ impl Roster {
 
     /// Whether the line is said by someone who is ignored.
     pub(super) fn is_ignored(&self, line: &str) -> bool {
-        // What was said before one came (README, rule 9).
+        // What was said before one came (docs/protocol.md, rule 9).
         match Kind::of(line.strip_prefix("-- earlier: ").unwrap_or(line)) {
             Kind::Message { name, .. } | Kind::Action { name, .. } | Kind::Direct { name, .. } => {
                 self.ignored.contains(&name.to_lowercase())

@@ -17,6 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Sums {
     connected: u32,
     renamed: u32,
+    skipped: u32,
     disconnected: u32,
     refused: u32,
 }
@@ -50,6 +51,15 @@ impl Report {
             tracing::info!(%peer, %name, "renamed");
         } else {
             self.sums.renamed += 1;
+        }
+    }
+
+    /// It lagged, and goes on with what is said now.
+    pub(super) fn skipped(&mut self, peer: Peer, name: &str, missed: u32) {
+        if self.has_place() {
+            tracing::info!(%peer, name = shown(name).map(display), missed, "too slow, skips messages");
+        } else {
+            self.sums.skipped += 1;
         }
     }
 
@@ -119,11 +129,12 @@ impl Report {
             return;
         }
         (self.lines, self.ends_at) = (LINES, now + SECOND);
-        let Sums { connected, renamed, disconnected, refused } = std::mem::take(&mut self.sums);
-        if connected + renamed + disconnected + refused > 0 {
+        if self.sums != Sums::default() {
+            let Sums { connected, renamed, skipped, disconnected, refused } = std::mem::take(&mut self.sums);
             tracing::info!(
                 connected,
                 renamed,
+                skipped,
                 disconnected,
                 refused,
                 "more than {LINES} lines a second: others"

@@ -21,7 +21,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Event, Hub, ListenerId};
+use parlour_core::{Event, Hub, ListenerId, Stats};
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
@@ -69,8 +69,8 @@ pub(crate) struct Server<'a, P> {
     signals: UnixStream,
     /// Signals that came.
     signal_count: usize,
-    /// Names that were changed, when all that had changed was looked at last.
-    renamed: u64,
+    /// What the hub had done when all that had changed was looked at last.
+    seen: Stats,
     /// With which descriptors the next turn begins to read and to write.
     read_first: Option<RawFd>,
     write_first: Option<RawFd>,
@@ -97,7 +97,7 @@ impl<'a, P: Poller> Server<'a, P> {
             operator,
             signals,
             signal_count: 0,
-            renamed: 0,
+            seen: Stats::default(),
             read_first: None,
             write_first: None,
             turn_ends: Clock::now() + TURN,
@@ -239,8 +239,12 @@ impl<'a, P: Poller> Server<'a, P> {
             match &mut self.operator {
                 Some(operator) if operator.is(id) => operator.service(&mut self.base),
                 _ => {
-                    if self.base.hub.stats().renamed != self.renamed {
+                    let stats = self.base.hub.stats();
+                    if stats.renamed != self.seen.renamed {
                         self.links.report_name(&mut self.base, id);
+                    }
+                    if stats.lagged != self.seen.lagged {
+                        self.links.report_skip(&mut self.base, id);
                     }
                     self.links.service(&mut self.base, id);
                 }
@@ -250,7 +254,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             count += 1;
         }
-        self.renamed = self.base.hub.stats().renamed;
+        self.seen = self.base.hub.stats();
         true
     }
 

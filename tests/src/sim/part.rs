@@ -1,7 +1,7 @@
 //! What a simulated client plays: it writes what can be verified, and verifies
 //! what it reads against the ledger of what everybody wrote.
 
-use std::collections::VecDeque;
+use crate::outbox::Outbox;
 
 /// What was written by whom, as all parts know.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Ledger {
 /// A part; its methods panic where the hub broke a rule.
 pub(super) trait Part {
     /// Writes something, unless it has to wait for an answer.
-    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut VecDeque<u8>);
+    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox);
     /// Takes from the front of what was received what it can verify by now.
     fn read(&mut self, ledger: &mut Ledger, received: &mut Vec<u8>);
     /// Whether it has written all that it wants to, and waits for nothing.

@@ -1,24 +1,22 @@
 //! The client's end of a simulated connection: what it still has to send, what
 //! it received, and whether it reads.
 
-use std::collections::VecDeque;
-
 use parlour_core::ListenerId;
 
 use super::net::Read;
 use super::world::{SocketId, World};
+use crate::outbox::Outbox;
 
 /// A client's end.
 #[derive(Debug)]
 pub struct Peer {
     socket: SocketId,
     /// What is still to be sent.
-    pub outbox: VecDeque<u8>,
+    pub outbox: Outbox,
     /// What was received and not looked at yet.
     pub inbox: Vec<u8>,
     /// Whether it reads.
     pub reads: bool,
-    is_finishing: bool,
     end: Option<Read>,
 }
 
@@ -26,29 +24,12 @@ impl Peer {
     /// Connects to a listener, over pipes of these capacities.
     pub fn connect(world: &mut World<'_>, listener: ListenerId, up: usize, down: usize) -> Self {
         let socket = world.connect(listener, up, down);
-        Self {
-            socket,
-            outbox: VecDeque::new(),
-            inbox: Vec::new(),
-            reads: true,
-            is_finishing: false,
-            end: None,
-        }
+        Self { socket, outbox: Outbox::default(), inbox: Vec::new(), reads: true, end: None }
     }
 
     /// Its connection.
     pub fn socket(&self) -> SocketId {
         self.socket
-    }
-
-    /// Ends the sending direction once all was sent.
-    pub fn finish(&mut self) {
-        self.is_finishing = true;
-    }
-
-    /// Whether the sending direction is to end, or has.
-    pub fn is_finishing(&self) -> bool {
-        self.is_finishing
     }
 
     /// Breaks the connection; nothing more comes.
@@ -70,9 +51,8 @@ impl Peer {
 
     /// Sends what fits; says whether anything did.
     pub fn send(&mut self, world: &mut World<'_>) -> bool {
-        let sent = world.send(self.socket, self.outbox.make_contiguous());
-        self.outbox.drain(..sent);
-        if self.outbox.is_empty() && self.is_finishing {
+        let sent = self.outbox.flush(|bytes| world.send(self.socket, bytes));
+        if self.outbox.is_at_end() {
             world.finish(self.socket);
         }
         sent > 0

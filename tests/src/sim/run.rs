@@ -48,7 +48,7 @@ impl Actor {
     }
 
     fn has_left_in_order(&self) -> bool {
-        let is_closed_behind_all = |peer: &Peer| peer.is_finishing() && peer.was_closed_in_order();
+        let is_closed_behind_all = |peer: &Peer| peer.outbox.is_ending() && peer.was_closed_in_order();
         !self.was_refused && self.peer.as_ref().is_some_and(is_closed_behind_all)
     }
 }
@@ -175,10 +175,10 @@ impl Run<'_> {
             !matches!(actor.guest.reading, Reading::Stalled { from, to } if (from..to).contains(&now));
         peer.receive(world, if self.plan.weather.is_choppy { rng.usize(1..2_000) } else { usize::MAX });
         actor.part.read(&mut self.ledger, &mut peer.inbox);
-        if peer.outbox.is_empty() && !peer.is_finishing() {
+        if peer.outbox.is_empty() && !peer.outbox.is_ending() {
             if actor.guest.leaving == Leaving::WhenDone && actor.part.is_done() {
                 peer.outbox.extend(actor.part.farewell().bytes());
-                peer.finish();
+                peer.outbox.end();
             } else {
                 actor.part.write(rng, &mut self.ledger, &mut peer.outbox);
             }
@@ -196,7 +196,8 @@ impl Run<'_> {
         };
         let is_idle = actor.part.is_done() || actor.part.is_waiting();
         let writes_on = !peer.outbox.is_empty() || !is_idle;
-        let leaves = actor.guest.leaving == Leaving::WhenDone && actor.part.is_done() && !peer.is_finishing();
+        let leaves =
+            actor.guest.leaving == Leaving::WhenDone && actor.part.is_done() && !peer.outbox.is_ending();
         let arrival = self.world.arrival_at(peer.socket()).filter(|_| peer.reads);
         let next = match arrival {
             _ if writes_on || leaves => now + pause,
@@ -230,7 +231,7 @@ impl Run<'_> {
             // Who takes a little at a time sets the pace for all, and others may have the next turn.
             let waits = if is_any_slow { 0 } else { ms_since(self.world.waiting_since(peer.socket())) };
             assert!(waits <= patience_ms, "{who:?} waits for {waits} ms");
-            let may_end = peer.is_finishing() || actor.was_refused || actor.was_reset;
+            let may_end = peer.outbox.is_ending() || actor.was_refused || actor.was_reset;
             assert!(!peer.is_closed() || may_end || config.idle_ms.is_some(), "{who:?} is cut");
         }
     }
@@ -303,7 +304,7 @@ impl Run<'_> {
         for actor in &mut self.actors {
             if let Some(peer) = actor.peer.as_mut().filter(|peer| !peer.is_closed()) {
                 peer.outbox.extend(actor.part.farewell().bytes());
-                peer.finish();
+                peer.outbox.end();
                 actor.next_at = self.world.now();
             }
         }

@@ -114,8 +114,7 @@ impl Attacker {
             Habit::Talks(line) => {
                 while peer.receive(world, usize::MAX) {}
                 if peer.outbox.is_empty() && now.is_multiple_of(LINE_MS) {
-                    peer.outbox.resize(line - 1, b'x');
-                    peer.outbox.push_back(b'\n');
+                    peer.outbox.extend(std::iter::repeat_n(b'x', line - 1).chain([b'\n']));
                 }
                 peer.send(world);
             }
@@ -205,7 +204,7 @@ impl Member {
     }
 }
 
-/// What an attacker may know of the room's patience: README, rule 21.
+/// What an attacker may know of the room's patience: docs/protocol.md, rule 21.
 #[derive(Debug)]
 struct Shadow {
     /// In sixteenths of a ms.

@@ -1,9 +1,8 @@
 //! Clients of echo and relay listeners: they send bytes that are known at every
 //! place, and compare what comes.
 
-use std::collections::VecDeque;
-
 use super::part::{Ledger, Part, scramble};
+use crate::outbox::Outbox;
 
 /// A client of an echo listener.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ impl Shouter {
 }
 
 impl Part for Shouter {
-    fn write(&mut self, rng: &mut fastrand::Rng, _: &mut Ledger, out: &mut VecDeque<u8>) {
+    fn write(&mut self, rng: &mut fastrand::Rng, _: &mut Ledger, out: &mut Outbox) {
         if self.left_to_do > 0 {
             self.left_to_do -= 1;
             let end = self.sent + rng.u32(1..200);
@@ -114,12 +113,12 @@ impl Relayer {
 }
 
 impl Part for Relayer {
-    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut VecDeque<u8>) {
+    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox) {
         for _ in 0..self.left_to_do.min(rng.u32(1..5)).min(u32::from(ledger.has_begun) * 8) {
             self.left_to_do -= 1;
             let number = ledger.relayed[self.id];
             out.extend(self.text(self.id, number));
-            out.push_back(b'\n');
+            out.extend([b'\n']);
             ledger.relayed[self.id] += 1;
         }
     }

@@ -1,9 +1,10 @@
 //! A client of the chat: it says numbered messages, changes rooms and names, and
 //! knows of each line it gets whether it may come, and whether one is missing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use super::part::{Ledger, Part, scramble};
+use crate::outbox::Outbox;
 
 /// What a talker knows of another one's messages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +90,7 @@ impl Talker {
         }
     }
 
-    fn say(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut VecDeque<u8>) {
+    fn say(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox) {
         let stay = ledger.said[self.id].len() as u32 - 1;
         let said = &mut ledger.said[self.id][stay as usize];
         let text = text(self.id, stay, *said, &self.room, self.line_limit - 4);
@@ -99,7 +100,7 @@ impl Talker {
         out.extend(format!("{verb}{text}{ending}").bytes());
     }
 
-    fn command(&mut self, rng: &mut fastrand::Rng, ledger: &Ledger, out: &mut VecDeque<u8>) {
+    fn command(&mut self, rng: &mut fastrand::Rng, ledger: &Ledger, out: &mut Outbox) {
         let moves = !self.is_static;
         let command = match rng.u8(..7) {
             0 => format!(
@@ -260,7 +261,7 @@ impl Talker {
 }
 
 impl Part for Talker {
-    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut VecDeque<u8>) {
+    fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox) {
         if self.is_fenced {
             return;
         }

@@ -1,12 +1,11 @@
 //! A client's end of a connection: an ordinary smoltcp socket, what is still to be
 //! sent by it, and what it received.
 
-use std::collections::VecDeque;
-
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{self, State};
 
 use crate::lines::{LineBuffer, Next};
+use crate::outbox::Outbox;
 
 /// A client.
 #[derive(Debug)]
@@ -14,10 +13,8 @@ pub(super) struct Client {
     /// Its socket, for as long as that is of use.
     pub(super) socket: Option<SocketHandle>,
     pub(super) port: u16,
-    pub(super) outbox: VecDeque<u8>,
+    pub(super) outbox: Outbox,
     pub(super) reads: bool,
-    /// Its sending direction ends once all is sent.
-    pub(super) is_finishing: bool,
     /// It closes when the server does.
     pub(super) closes: bool,
     received: LineBuffer,
@@ -30,9 +27,8 @@ impl Client {
         Self {
             socket: Some(socket),
             port,
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             reads: true,
-            is_finishing: false,
             closes: true,
             received: LineBuffer::default(),
             has_ended: false,
@@ -41,10 +37,9 @@ impl Client {
 
     /// Does what can be done; says whether anything could.
     pub(super) fn step(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
-        let sent = socket.send_slice(self.outbox.make_contiguous()).unwrap_or(0);
-        self.outbox.drain(..sent);
+        let sent = self.outbox.flush(|bytes| socket.send_slice(bytes).unwrap_or(0));
         let mut has_moved = sent > 0;
-        if self.is_finishing && self.outbox.is_empty() && socket.may_send() {
+        if self.outbox.is_at_end() && socket.may_send() {
             socket.close();
             has_moved = true;
         }

@@ -26,6 +26,8 @@ pub(super) struct Link {
     pub(super) leftover: Leftover,
     /// What tells a name from others, as it was reported last.
     name_hash: u32,
+    /// What tells what it has missed from what it had, as it was reported last.
+    gap: u32,
     /// The poller tells when there is something to read. While it does not, nothing tells that
     /// the peer has gone.
     pub(super) is_read: bool,
@@ -56,6 +58,7 @@ impl Link {
             peer,
             leftover: Leftover::default(),
             name_hash: hash(name),
+            gap: 0,
             is_read: true,
             is_full: false,
             is_shut: false,
@@ -71,6 +74,13 @@ impl Link {
     pub(super) fn is_renamed(&mut self, name: &str) -> bool {
         let hash = hash(name);
         std::mem::replace(&mut self.name_hash, hash) != hash
+    }
+
+    /// Whether it has missed something since the last call.
+    pub(super) fn has_skipped(&mut self, (missed, gap): (u32, u64)) -> bool {
+        // A gap that grows is as good as another one.
+        let now = (gap as u32).wrapping_mul(31).wrapping_add(missed);
+        std::mem::replace(&mut self.gap, now) != now
     }
 
     /// Reads what there is; `None` if there is nothing now.

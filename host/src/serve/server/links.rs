@@ -161,6 +161,16 @@ impl Links {
         }
     }
 
+    /// Reports that a connection has lagged and skipped messages, if it has since the last call.
+    pub(super) fn report_skip<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        if let Some(link) = self.link(id)
+            && let Some(missed) = base.hub.missed(id)
+            && link.has_skipped(missed)
+        {
+            base.report.skipped(link.peer, base.hub.name(id), missed.0);
+        }
+    }
+
     /// One more is read, or one more is not.
     fn count_unread(&mut self, is_read: bool) {
         if is_read {

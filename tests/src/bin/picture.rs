@@ -1,0 +1,5 @@
+//! Draws `docs/join.svg`: `cargo run -p parlour-tests --bin picture > docs/join.svg`.
+
+fn main() {
+    print!("{}", parlour_tests::picture::draw());
+}

@@ -1,0 +1,20 @@
+//! The picture of `parlour join` in README.md: a real session on a real server, and its screen
+//! drawn as SVG.
+//!
+//! ```text
+//! session  who says what, and what alice's terminal shows then
+//! svg      a terminal's screen as a drawing
+//! ```
+//!
+//! Nothing in it depends on the time, the port or the machine, so the same program draws the same
+//! picture every time.
+
+mod session;
+mod svg;
+
+/// Plays the session, and draws what its screen shows at the end.
+#[must_use]
+pub fn draw() -> String {
+    let (alice, _server) = session::play();
+    alice.look(|screen| svg::draw(screen, session::TITLE))
+}
