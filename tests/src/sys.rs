@@ -185,8 +185,13 @@ pub fn open_pty(rows: u16, columns: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let screen = pty::openpt(flags)?;
     pty::unlockpt(&screen)?;
     let program = pty::ioctl_tiocgptpeer(&screen, flags)?;
-    tcsetwinsize(&program, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
+    resize_terminal(&program, rows, columns)?;
     Ok((screen, program))
+}
+
+/// Gives the terminal `fd` a size, of which its programs are told.
+pub fn resize_terminal(fd: &impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
+    Ok(tcsetwinsize(fd, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
 }
 
 /// Lets `command`, whose standard input is a pseudo-terminal, start as the leader

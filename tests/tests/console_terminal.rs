@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZeroU16;
 use std::process::{Command, Stdio};
 
 use parlour_tests::chat::Talk;
@@ -16,6 +17,7 @@ with_each_driver! {
     a_terminal_commands_without_the_option,
     what_is_being_typed_survives_what_is_told,
     what_is_being_typed_survives_the_log,
+    lines_fit_a_terminal_that_has_become_narrower,
     control_d_asks_before_it_ends_the_server,
     every_way_out_leaves_the_terminal_as_it_was,
     a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was,
@@ -97,6 +99,24 @@ fn what_is_being_typed_survives_the_log(driver: Driver) {
     terminal.signal(sys::SIGTERM);
     assert_eq!(terminal.wait_for_exit().code(), Some(0));
     terminal.wait_for("INFO shutting down");
+}
+
+fn lines_fit_a_terminal_that_has_become_narrower(driver: Driver) {
+    let (mut terminal, address) = edited(driver, &["--watch"]);
+    let mut alice = Client::named(&address, "alice");
+    terminal.press("/say half a");
+    terminal.wait_until("what was typed", |terminal| terminal.cursor_row() == "> /say half a");
+    terminal.resize(NonZeroU16::new(40).expect("columns"));
+    // Any thread of the server may be told first, so that a line can come before it is known.
+    let is_broken = (0..100).any(|number| {
+        alice.say(&format!("words and words and words and words and number {number}"));
+        terminal.wait_for(&format!("number {number}"));
+        terminal.text().lines().any(|row| row == format!("    words and words and number {number}"))
+    });
+    assert!(is_broken, "lines are broken between words:\n{}", terminal.text());
+    terminal.wait_until("what was typed", |terminal| terminal.cursor_row() == "> /say half a");
+    terminal.press(" line\r");
+    alice.expect_line("-- half a line");
 }
 
 fn control_d_asks_before_it_ends_the_server(driver: Driver) {
