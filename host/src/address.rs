@@ -1,5 +1,6 @@
 //! The addresses that a server of any kind listens on, as they are written on the command line.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
@@ -37,24 +38,40 @@ impl Address {
 }
 
 impl FromStr for Address {
-    type Err = String;
+    type Err = NoAddress;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err("`unix:` wants a path".into())
-            } else {
-                Ok(Address::Unix(path.into()))
-            };
+            return if path.is_empty() { Err(NoAddress::Path) } else { Ok(Address::Unix(path.into())) };
         }
         let with_host = if text.contains(':') { text.to_owned() } else { format!("127.0.0.1:{text}") };
         let (host, port) = with_host.rsplit_once(':').unwrap_or_default();
         if host.is_empty() || port.parse::<u16>().is_err() {
-            return Err("an address is PORT, HOST:PORT, [::]:PORT or unix:PATH".into());
+            return Err(NoAddress::Form);
         }
         Ok(Address::Tcp(with_host))
     }
 }
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAddress {
+    /// It has none of the forms of an address.
+    Form,
+    /// It is a socket file's without a path.
+    Path,
+}
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoAddress::Form => "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH",
+            NoAddress::Path => "`unix:` wants a path",
+        })
+    }
+}
+
+impl Error for NoAddress {}
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

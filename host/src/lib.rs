@@ -2,8 +2,8 @@
 //! terminal client for it.
 //!
 //! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
-//! `poll`. `output` has what goes to the standard streams; `units` reads sizes and durations;
-//! `sys` is the only place with `unsafe`.
+//! `poll`, and `terminal` is where their users type. `output` has what goes to the standard streams,
+//! `units` reads sizes and durations; `sys` is the only place with `unsafe`.
 
 mod address;
 pub mod join;
@@ -12,6 +12,7 @@ pub mod output;
 mod poll;
 pub mod serve;
 mod sys;
+mod terminal;
 pub mod units;
 
-pub use self::address::Address;
+pub use self::address::{Address, NoAddress};

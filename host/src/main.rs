@@ -42,7 +42,7 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::Options),
     /// Chat from this terminal
-    Join(parlour::join::Options),
+    Join(parlour::join::JoinOptions),
     /// The load generator was a command once. Its name still leads to where it is now
     #[command(hide = true, disable_help_flag = true)]
     Bench {
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Arc::clone(&log))
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(has_colours())
         .log_internal_errors(false)
         .with_target(false)
         .init();
@@ -79,8 +79,8 @@ fn main() -> ExitCode {
         tracing::warn!("{complaint}");
     }
     let code = match cli.command {
-        None => parlour::serve::run(&cli.serve),
-        Some(Command::Serve(options)) => parlour::serve::run(&options),
+        None => parlour::serve::run(&cli.serve, &log),
+        Some(Command::Serve(options)) => parlour::serve::run(&options, &log),
         Some(Command::Join(options)) => parlour::join::run(&options),
         Some(Command::Bench { .. }) => {
             complain(BENCH);
@@ -89,6 +89,14 @@ fn main() -> ExitCode {
     };
     log.finish();
     code
+}
+
+/// Whether the log is read on a terminal with colours; see no-color.org.
+fn has_colours() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal()
+        && !is_set("NO_COLOR")
+        && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Which lines the log has: those that `RUST_LOG` asks for, or those from `info` on. With it what is

@@ -12,15 +12,11 @@ use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, c_ulong, c_void};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Turns the `-1` of a system call into the error that it left in errno.
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// Turns the `-1` of a call that counts bytes into errno's error.
-fn check_len(result: isize) -> io::Result<usize> {
-    usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 const WORD_BITS: usize = c_ulong::BITS as usize;
@@ -146,12 +142,6 @@ pub(crate) fn epoll_wait(
     Ok(count as usize)
 }
 
-/// read(2) into `buffer`. 0 is the end of the input.
-pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the pointer and the length are those of one slice.
-    check_len(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len()) })
-}
-
 /// Takes over a socket that listens and that this process was started with, and closes it on exec.
 /// Such a descriptor is named once, and before the process opens a socket that listens itself.
 ///
@@ -219,12 +209,6 @@ pub(crate) fn stop() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends `signal` to all of this process's job: to its process group.
-pub(crate) fn signal_job(signal: c_int) -> io::Result<()> {
-    // SAFETY: no memory is involved.
-    check(unsafe { libc::kill(0, signal) }).map(drop)
-}
-
 /// The hour and the minute now, in the time zone of the environment.
 pub(crate) fn local_time() -> (u8, u8) {
     // SAFETY: the call may be given no place for its result.
@@ -239,11 +223,8 @@ pub(crate) fn local_time() -> (u8, u8) {
 /// Lets the process have as many descriptors as it may, and says how many
 /// that are: the hard limit `RLIMIT_NOFILE` of getrlimit(2).
 pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the kernel writes one rlimit, and `limit` outlives the call.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: the kernel reads one rlimit.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
-    Ok(limit.rlim_max)
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
 }

@@ -7,12 +7,19 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use libc::{c_int, rlimit, socklen_t};
+use libc::c_int;
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::pty::OpenptFlags;
+use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::{net, process, pty, stdio};
 
 pub use libc::{
     POLLIN, POLLOUT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2,
@@ -26,22 +33,16 @@ fn check(result: c_int) -> io::Result<c_int> {
 /// Raises this process' soft limit of descriptors to the hard one, which is
 /// returned.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
-    let mut limit = rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a live rlimit that the call fills.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: `limit` is a live rlimit that the call only reads.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
-    Ok(limit.rlim_max)
+    let mut limit = process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    process::setrlimit(Resource::Nofile, limit)?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
 /// Lets `command` start with at most `count` descriptors, soft and hard.
 pub fn limit_descriptors(command: &mut Command, count: u64) {
-    let limit = rlimit { rlim_cur: count, rlim_max: count };
-    let apply = move || {
-        // SAFETY: `limit` is a live rlimit that the call only reads.
-        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
-    };
+    let limit = Rlimit { current: Some(count), maximum: Some(count) };
+    let apply = move || Ok(process::setrlimit(Resource::Nofile, limit)?);
     // SAFETY: between fork and exec the closure makes one async-signal-safe call
     // and allocates nothing.
     unsafe { command.pre_exec(apply) };
@@ -71,11 +72,8 @@ pub fn give_own_network(command: &mut Command) {
 pub fn hand_over(command: &mut Command, given: &[&dyn AsFd]) -> io::Result<()> {
     let mut copies = Vec::new();
     for fd in given {
-        let fd = fd.as_fd().as_raw_fd();
-        // SAFETY: no memory is involved. The copy's number is none of those that are to be.
-        let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 100) })?;
-        // SAFETY: the descriptor was just opened and nothing else owns it.
-        copies.push(unsafe { OwnedFd::from_raw_fd(copy) });
+        // The copy's number is none of those that are to be.
+        copies.push(fcntl_dupfd_cloexec(fd, 100)?);
     }
     let apply = move || {
         for (number, copy) in (3..).zip(&copies) {
@@ -91,16 +89,11 @@ pub fn hand_over(command: &mut Command, given: &[&dyn AsFd]) -> io::Result<()> {
 }
 
 /// Sets the soft limit of descriptors of the running process `pid`, a child of
-/// this one.
+/// this one, whose hard limit is the same.
 pub fn set_descriptor_limit_of(pid: u32, count: u64) -> io::Result<()> {
-    let pid = libc::pid_t::try_from(pid).expect("a process id");
-    let mut limit = rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the new limit may be null; `limit` is a live rlimit that the call fills.
-    check(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) })?;
-    limit.rlim_cur = count;
-    // SAFETY: `limit` is a live rlimit that the call only reads; the old limit may be null.
-    check(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) })?;
-    Ok(())
+    let maximum = process::getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: Some(count), maximum };
+    Ok(process::prlimit(Some(of(pid)), Resource::Nofile, limit).map(drop)?)
 }
 
 /// Hides the descriptors of this process from all others that are not root's.
@@ -112,10 +105,12 @@ pub fn hide_descriptors() -> io::Result<()> {
 /// Sends `signal` to the process `pid`, which the caller started and has not yet
 /// waited for.
 pub fn signal(pid: u32, signal: c_int) -> io::Result<()> {
-    let pid = libc::pid_t::try_from(pid).expect("a process id");
-    // SAFETY: no memory is involved.
-    check(unsafe { libc::kill(pid, signal) })?;
-    Ok(())
+    let signal = Signal::from_named_raw(signal).expect("a signal");
+    Ok(process::kill_process(of(pid), signal)?)
+}
+
+fn of(pid: u32) -> Pid {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
 /// Waits until one of `fds` is ready, at most for `timeout`; says how many are.
@@ -130,48 +125,24 @@ pub fn poll(fds: &mut [pollfd], timeout: Duration) -> io::Result<usize> {
     }
 }
 
-fn set_option<T>(socket: &impl AsFd, name: c_int, value: &T) -> io::Result<()> {
-    let fd = socket.as_fd().as_raw_fd();
-    let size = size_of::<T>() as socklen_t;
-    let value = std::ptr::from_ref(value).cast();
-    // SAFETY: the pointer and the size are those of a live value.
-    check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, value, size) })?;
-    Ok(())
-}
-
 /// Makes the close of `socket` a reset: what was not yet sent is thrown away.
 pub fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
-    set_option(socket, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
+    Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 
 /// Whether calls on what `fd` leads to return at once, for all who share it.
 pub fn is_nonblocking(fd: &impl AsFd) -> io::Result<bool> {
-    // SAFETY: no memory is involved.
-    let flags = check(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFL) })?;
-    Ok(flags & libc::O_NONBLOCK != 0)
+    Ok(fcntl_getfl(fd)?.contains(OFlags::NONBLOCK))
 }
 
 /// Lets the socket `listener` listen no more, whoever shares it.
 pub fn shut_down(listener: &impl AsFd) -> io::Result<()> {
-    // SAFETY: no memory is involved.
-    check(unsafe { libc::shutdown(listener.as_fd().as_raw_fd(), libc::SHUT_RDWR) }).map(drop)
+    Ok(net::shutdown(listener, Shutdown::Both)?)
 }
 
 /// Sends a byte as urgent data.
 pub fn send_urgent(socket: &impl AsFd, byte: u8) -> io::Result<()> {
-    let fd = socket.as_fd().as_raw_fd();
-    // SAFETY: the pointer and the size are those of a live byte.
-    let sent = unsafe { libc::send(fd, (&raw const byte).cast(), 1, libc::MSG_OOB) };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn socket_address(address: SocketAddrV4) -> libc::sockaddr_in {
-    libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: address.port().to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
-        sin_zero: [0; 8],
-    }
+    Ok(net::send(socket, &[byte], SendFlags::OOB).map(drop)?)
 }
 
 /// Connects to `address`, from the address `source` if given, with a receive
@@ -182,61 +153,39 @@ pub fn connect(
     source: Option<Ipv4Addr>,
     receive_buffer: Option<usize>,
 ) -> io::Result<TcpStream> {
-    // SAFETY: no memory is involved.
-    let fd = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
-    // SAFETY: the descriptor was just opened and nothing else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     if let Some(bytes) = receive_buffer {
-        set_option(&socket, libc::SO_RCVBUF, &(bytes as c_int))?;
+        sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
     }
-    let size = size_of::<libc::sockaddr_in>() as socklen_t;
     if let Some(source) = source {
-        let from = socket_address(SocketAddrV4::new(source, 0));
-        // SAFETY: the pointer and the size are those of a live sockaddr_in.
-        check(unsafe { libc::bind(fd, (&raw const from).cast(), size) })?;
+        net::bind(&socket, &SocketAddrV4::new(source, 0))?;
     }
-    let to = socket_address(address);
-    // SAFETY: the pointer and the size are those of a live sockaddr_in.
-    check(unsafe { libc::connect(fd, (&raw const to).cast(), size) })?;
+    net::connect(&socket, &address)?;
     Ok(TcpStream::from(socket))
 }
 
 /// Opens a pseudo-terminal of the given size: the side of the screen and the
 /// side of the program.
 pub fn open_pty(rows: u16, columns: u16) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (mut screen, mut program): (RawFd, RawFd) = (-1, -1);
-    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: both descriptors and the size are live; the name and the modes may be null.
-    let result = unsafe {
-        libc::openpty(
-            &raw mut screen,
-            &raw mut program,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            &raw const size as *mut libc::winsize,
-        )
-    };
-    check(result)?;
-    for fd in [screen, program] {
-        // SAFETY: the descriptor was just opened; F_SETFD involves no memory.
-        check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
-    }
-    // SAFETY: the descriptor was just opened and nothing else owns it.
-    let screen = unsafe { OwnedFd::from_raw_fd(screen) };
-    // SAFETY: the descriptor was just opened and nothing else owns it.
-    let program = unsafe { OwnedFd::from_raw_fd(program) };
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let screen = pty::openpt(flags)?;
+    pty::unlockpt(&screen)?;
+    let program = pty::ioctl_tiocgptpeer(&screen, flags)?;
+    resize_terminal(&program, rows, columns)?;
     Ok((screen, program))
+}
+
+/// Gives the terminal `fd` a size, of which its programs are told.
+pub fn resize_terminal(fd: &impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
+    Ok(tcsetwinsize(fd, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
 }
 
 /// Lets `command`, whose standard input is a pseudo-terminal, start as the leader
 /// of a session on it, so that its Ctrl-C and its `/dev/tty` are its own.
 pub fn lead_session(command: &mut Command) {
     let apply = || {
-        // SAFETY: no memory is involved.
-        check(unsafe { libc::setsid() })?;
-        // SAFETY: the request takes an integer and no memory.
-        check(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
-        Ok(())
+        process::setsid()?;
+        Ok(process::ioctl_tiocsctty(stdio::stdin())?)
     };
     // SAFETY: between fork and exec the closure makes two async-signal-safe calls
     // and allocates nothing.
@@ -244,35 +193,31 @@ pub fn lead_session(command: &mut Command) {
 }
 
 /// The modes of a terminal, to be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modes {
-    input: libc::tcflag_t,
-    output: libc::tcflag_t,
-    control: libc::tcflag_t,
-    local: libc::tcflag_t,
-    characters: [libc::cc_t; libc::NCCS],
+    input: InputModes,
+    output: OutputModes,
+    control: ControlModes,
+    local: LocalModes,
+    characters: String,
 }
 
 impl Modes {
     /// Whether the terminal gathers lines, as shells leave it to.
     #[must_use]
     pub fn is_canonical(&self) -> bool {
-        self.local & libc::ICANON != 0
+        self.local.contains(LocalModes::ICANON)
     }
 }
 
 /// The present modes of the terminal `fd`.
 pub fn terminal_modes(fd: &impl AsFd) -> io::Result<Modes> {
-    let mut modes = std::mem::MaybeUninit::<libc::termios>::uninit();
-    // SAFETY: the call fills the termios that the pointer leads to.
-    check(unsafe { libc::tcgetattr(fd.as_fd().as_raw_fd(), modes.as_mut_ptr()) })?;
-    // SAFETY: the call above succeeded, so that the termios is filled.
-    let modes = unsafe { modes.assume_init() };
+    let modes = tcgetattr(fd)?;
     Ok(Modes {
-        input: modes.c_iflag,
-        output: modes.c_oflag,
-        control: modes.c_cflag,
-        local: modes.c_lflag,
-        characters: modes.c_cc,
+        input: modes.input_modes,
+        output: modes.output_modes,
+        control: modes.control_modes,
+        local: modes.local_modes,
+        characters: format!("{:?}", modes.special_codes),
     })
 }

@@ -86,6 +86,12 @@ impl Terminal {
         self.keyboard.write_all(keys).expect("a terminal");
     }
 
+    /// Makes the terminal so many columns wide.
+    pub fn resize(&mut self, columns: NonZeroU16) {
+        self.screen.lock().expect("a screen").screen_mut().set_size(ROWS, columns);
+        sys::resize_terminal(&self.line, ROWS.get(), columns.get()).expect("a terminal");
+    }
+
     /// Looks at the screen.
     pub fn look<T>(&self, at: impl FnOnce(&vt100::Screen) -> T) -> T {
         at(self.screen.lock().expect("a screen").screen())

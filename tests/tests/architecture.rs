@@ -32,15 +32,16 @@ const CORE: [&str; 21] = [
 ];
 
 /// The host: a module and those that it may import.
-const HOST: [(&str, &[&str]); 9] = [
+const HOST: [(&str, &[&str]); 10] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
     ("units", &[]),
     ("output", &[]),
     ("poll", &["sys"]),
-    ("serve", &["address", "names", "output", "poll", "sys", "units"]),
-    ("join", &["address", "output", "poll", "sys"]),
+    ("terminal", &["output", "poll", "sys"]),
+    ("serve", &["address", "names", "output", "poll", "sys", "terminal", "units"]),
+    ("join", &["address", "output", "poll", "sys", "terminal"]),
     ("main", &["output", "serve", "join"]),
 ];
 

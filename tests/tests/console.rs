@@ -10,7 +10,6 @@ use parlour_tests::client::Client;
 use parlour_tests::lines::PATIENCE;
 use parlour_tests::programs::Program;
 use parlour_tests::server::{Driver, Server, binary};
-use parlour_tests::terminal::Terminal;
 use parlour_tests::with_each_driver;
 
 with_each_driver! {
@@ -20,7 +19,6 @@ with_each_driver! {
     the_operator_ends_the_server,
     a_last_command_without_an_ending_counts,
     without_the_option_a_pipe_commands_nothing,
-    a_terminal_commands_without_the_option,
     the_watch_shows_what_is_said,
     the_watch_shows_every_line_in_order,
     commands_come_from_a_file_as_well,
@@ -114,29 +112,6 @@ fn without_the_option_a_pipe_commands_nothing(driver: Driver) {
     server.type_line("/shutdown");
     alice.expect_nothing();
     server.stop();
-}
-
-fn a_terminal_commands_without_the_option(driver: Driver) {
-    let mut terminal = Terminal::start(driver.command(&["--chat", "0"]));
-    let listening = "listening chat 127.0.0.1:";
-    terminal.wait_for(listening);
-    // The port is known once the line is complete.
-    terminal.wait_until("a whole line", |terminal| !terminal.cursor_row().contains(listening));
-    let text = terminal.text();
-    let port =
-        text.split_once(listening).and_then(|(_, rest)| rest.split_whitespace().next()).expect("a port");
-    let mut alice = Client::enter(&format!("127.0.0.1:{port}"));
-    terminal.press("/say from the keyboard\r");
-    alice.expect_line("-- from the keyboard");
-    // End of file on a terminal.
-    terminal.press("\x04");
-    std::thread::sleep(Duration::from_millis(200));
-    alice.expect_nothing();
-    // The interrupt of the terminal.
-    terminal.press("\x03");
-    alice.expect_line("-- server is shutting down");
-    assert_eq!(terminal.wait_for_exit().code(), Some(0));
-    terminal.expect_restored();
 }
 
 fn the_watch_shows_what_is_said(driver: Driver) {

@@ -51,6 +51,8 @@ fn the_line_is_edited_with_the_usual_keys() {
         ("abd\x1b[Dc\r", "abcd"),
         // F1 on the console of Linux.
         ("\x1b[[Ahelp\r", "help"),
+        // What a terminal answers when it is asked for its colours and its name.
+        ("\x1b]11;rgb:0000/0000/0000\x07a\x1bP>|XTerm(379)\x1b\\b\r", "ab"),
         ("world\x01hello \x05!\r", "hello world!"),
         ("all of this\x15gone\r", "gone"),
         ("one two\x17three\r", "one three"),
@@ -117,6 +119,28 @@ fn while_it_is_stopped_the_terminal_is_as_it_was() {
     terminal.wait_until("what was typed", |terminal| terminal.cursor_row().ends_with("> half a"));
     terminal.press(" line\r");
     bob.expect_line("<guest-1> half a line");
+}
+
+#[test]
+fn in_the_background_it_leaves_the_terminal_alone() {
+    let server = Server::chatting(&[]);
+    let mut bob = Client::named(server.chat(), "bob");
+    let mut command = Command::new("sh");
+    let script = r#""$0" join "$1" & read line; echo "read $line"; fg"#;
+    command.args(["-m", "-c", script]).arg(binary()).arg(server.port());
+    let mut terminal = Terminal::start(command);
+    bob.expect_line("-- guest-1 joined");
+    bob.say("hello");
+    terminal.wait_for("<bob> hello");
+    assert!(!terminal.is_changed());
+    terminal.press("for the shell\r");
+    terminal.wait_for("read for the shell");
+    terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
+    terminal.press("from the foreground\r");
+    bob.expect_line("<guest-1> from the foreground");
+    terminal.press("\x03");
+    assert_eq!(terminal.wait_for_exit().code(), Some(0));
+    terminal.expect_restored();
 }
 
 #[test]

@@ -266,3 +266,15 @@ fn quitting_in_pieces_is_quitting() {
     bob.wait_for("-- guest-1 left: good night");
     assert_eq!(client.wait().code(), Some(0), "{:?}", client.stderr.seen());
 }
+
+#[test]
+fn a_script_that_leaves_in_any_way_has_not_lost_its_connection() {
+    let server = Server::chatting(&[]);
+    for farewell in ["/quit\r", "\u{feff}/quit\n", "\x04"] {
+        let mut client = Program::start_command(join(&[server.port()]));
+        client.stdout.wait_for_line("-- here: guest-1");
+        client.send(farewell);
+        // Its input has not ended.
+        assert_eq!(client.wait().code(), Some(0), "{farewell:?}: {:?}", client.stderr.seen());
+    }
+}

@@ -1,6 +1,6 @@
 //! What a typed line asks the client for, and the words of IRC put in this server's.
 
-use super::lines::{first_word, is_quit};
+use super::protocol::{first_word, is_quit};
 
 /// The commands of the server (docs/protocol.md, rules 13 to 20) and those of the client, to be completed.
 pub(super) const NAMES: [&str; 16] = [

@@ -3,6 +3,7 @@
 //! out by select(2).
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::error::reason;
 use crate::poll::{Poller, Select};
 use crate::sys;
 
@@ -18,12 +20,6 @@ use crate::sys;
 pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
 /// How much is read at once.
 const INBOX_BYTES: usize = 16 * 1024;
-
-/// What the system says is wrong, without the error's number.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
-}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -41,6 +37,15 @@ impl fmt::Display for Lost {
                 f.write_str("closed by the server")
             }
             Self::Broken(error) => f.write_str(&reason(error)),
+        }
+    }
+}
+
+impl Error for Lost {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Closed => None,
+            Self::Broken(error) => Some(error),
         }
     }
 }
@@ -161,3 +166,11 @@ impl Connection {
 /// Too much is queued for the server.
 #[derive(Debug)]
 pub(super) struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server does not take what was sent before")
+    }
+}
+
+impl Error for Full {}

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use super::connection::Lost;
-use super::lines::Kind;
+use super::protocol::Kind;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Cut {

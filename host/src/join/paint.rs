@@ -1,7 +1,7 @@
 //! How a line looks: which of its pieces have which colour.
 
-use super::lines::{Kind, in_name};
-use super::wrap::Span;
+use super::protocol::{Kind, in_name};
+use crate::terminal::Span;
 
 /// The colours of names, as SGR parameters, where a terminal has 256 of them:
 /// neither too dark for a dark ground nor too bright for a light one.

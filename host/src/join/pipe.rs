@@ -8,14 +8,15 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::Options;
+use rustix::io::Errno;
+
 use super::connection::{Connection, Lost};
 use super::cut::Cut;
-use super::lines::{Lines, is_quit};
+use super::farewell::Farewell;
+use super::options::JoinOptions;
 use super::presence::Presence;
-use crate::output::complain;
+use crate::output::{LineSplitter, complain};
 use crate::poll::{Poller, Select};
-use crate::sys;
 
 /// With so much to be written to the output, the server is read no further.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -32,7 +33,7 @@ const NAME_TIME: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the client between standard input and output.
-pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<ExitCode> {
+pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Result<ExitCode> {
     let mut presence = Presence::new(options.nick.clone());
     // Nothing was sent yet, so there is room.
     let _ = connection.push(presence.connected().as_bytes());
@@ -41,15 +42,14 @@ pub(super) fn run(options: &Options, mut connection: Connection) -> io::Result<E
         output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         text: Text::new(io::stdout().is_terminal()),
         unwritten: Vec::new(),
-        heard: Lines::default(),
+        heard: LineSplitter::default(),
         presence,
         name_until: options.nick.as_ref().map(|_| Instant::now() + NAME_TIME),
         refused: None,
         cut: None,
         input_ended: false,
         said_end: false,
-        typed: Lines::default(),
-        has_quit: false,
+        farewell: Farewell::default(),
         output_closed: false,
         lost: None,
         active: Instant::now(),
@@ -67,7 +67,7 @@ struct Pipe {
     text: Text,
     unwritten: Vec<u8>,
     /// The server's lines, in however many pieces they come.
-    heard: Lines,
+    heard: LineSplitter,
     presence: Presence,
     /// Until when the name may be answered for; before it is, nothing is said.
     name_until: Option<Instant>,
@@ -77,9 +77,7 @@ struct Pipe {
     input_ended: bool,
     /// The server was told that the input ended.
     said_end: bool,
-    /// The input as lines, in however many pieces it comes.
-    typed: Lines,
-    has_quit: bool,
+    farewell: Farewell,
     /// Nobody reads the output any more.
     output_closed: bool,
     lost: Option<Lost>,
@@ -127,19 +125,18 @@ impl Pipe {
 
     fn read_input(&mut self) -> io::Result<()> {
         let mut buffer = [0; INPUT_BYTES];
-        match sys::read(io::stdin().as_fd(), &mut buffer) {
+        match rustix::io::read(io::stdin(), &mut buffer) {
             Ok(0) => {
                 self.input_ended = true;
-                self.has_quit |= self.typed.rest().is_some_and(|line| is_quit(&line));
+                self.farewell.finish();
             }
             Ok(len) => {
-                self.typed.push(&buffer[..len]);
-                self.has_quit |= self.typed.by_ref().any(|line| is_quit(&line));
+                self.farewell.push(&buffer[..len]);
                 // It is only read while there is room.
                 let _ = self.connection.push(&buffer[..len]);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -199,7 +196,7 @@ impl Pipe {
         }
         // The end of the input counts as one byte until the server has it.
         let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
-        if is_taken || self.has_quit || self.output_closed {
+        if is_taken || self.farewell.has_come() || self.output_closed {
             return ExitCode::SUCCESS;
         }
         complain(format_args!("connection lost: {lost}"));
@@ -214,12 +211,12 @@ enum Text {
     /// which is held back until it is known what follows.
     Plain(bool),
     /// A terminal shows it.
-    Neutral(Lines),
+    Neutral(LineSplitter),
 }
 
 impl Text {
     fn new(is_terminal: bool) -> Self {
-        if is_terminal { Self::Neutral(Lines::default()) } else { Self::Plain(false) }
+        if is_terminal { Self::Neutral(LineSplitter::default()) } else { Self::Plain(false) }
     }
 
     fn convert(&mut self, bytes: &[u8], out: &mut Vec<u8>) {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::lines::{Kind, first_word, welcomed};
+use super::protocol::{Kind, first_word, welcomed};
 
 /// The room in which everyone begins (docs/protocol.md, rule 9).
 const LOBBY: &str = "lobby";

@@ -2,7 +2,7 @@
 //! the sender of the last direct message.
 
 use super::commands;
-use super::lines::Kind;
+use super::protocol::Kind;
 
 /// How many people and rooms are remembered.
 const MOST: usize = 1000;

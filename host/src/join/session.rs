@@ -1,85 +1,57 @@
-//! The client on a terminal: one loop over keys, socket, signals and time. What
-//! keys bring about `typing` knows, and what the server does `hearing`; how lines
-//! are edited, drawn and sent the files beside it know.
-
-mod hearing;
-mod typing;
+//! The client on a terminal: one loop over keys, socket, signals and time, and what becomes of what
+//! is typed. What the server says `chat` knows, and how lines are edited and drawn the terminal does.
 
 use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::Options;
-use super::cut::Cut;
-use super::editor::Editor;
-use super::keys::Keys;
-use super::lines::Lines;
-use super::link::Link;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use super::chat::Chat;
+use super::commands::Typed;
+use super::display::Display;
+use super::options::JoinOptions;
 use super::paint::Colours;
-use super::presence::Presence;
-use super::roster::Roster;
-use super::screen::Screen;
-use super::silence::Silence;
-use super::terminal::{Signal, Terminal};
+use super::protocol::is_quit;
+use super::uplink::Uplink;
 use crate::address::Address;
 use crate::poll::{Poller, Select};
-use crate::sys;
+use crate::terminal::{Input, Prompt, SignalKeys, Woken};
 
-/// How long the rest of an escape sequence may take.
-const ESCAPE_TIME: Duration = Duration::from_millis(100);
+/// The signals that end the client.
+const END_SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 /// How long leaving waits for the server.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
-/// How much typing is read at once.
-const TYPED_BYTES: usize = 4096;
-
-const PROMPT: &str = "> ";
 
 /// Runs the client on the terminal until its user leaves.
-pub(super) fn run(options: &Options, address: &Address, link: Link) -> io::Result<ExitCode> {
-    let mut terminal = Terminal::enter()?;
-    let mut session = Session {
-        options,
-        address,
-        link,
-        lines: Lines::default(),
-        keys: Keys::default(),
-        editor: Editor::default(),
-        screen: Screen::new(Colours::of_environment(), terminal.columns()),
-        roster: Roster::default(),
-        completion: None,
-        question: None,
-        escape_until: None,
-        presence: Presence::new(options.nick.clone()),
-        silence: Silence::default(),
-        has_been_lost: false,
-        cut: None,
-        line_limit: None,
-        slow_at: None,
-        end: None,
-    };
+pub(super) fn run(options: &JoinOptions, address: Address, uplink: Uplink) -> io::Result<ExitCode> {
+    let prompt = Prompt::enter(SignalKeys::Typed, &END_SIGNALS)?;
+    let mut display = Display::new(prompt, Colours::of_environment(), options.times);
     if let Some(locale) = foreign_locale() {
-        session.screen.notice(&format!(
+        display.notice(&format!(
             "the locale {locale} is not UTF-8, and the chat is: other letters than A to Z may look wrong"
         ));
     }
-    session.connected(Instant::now());
+    let chat = Chat::new(options, address, uplink, &mut display);
+    let mut session = Session { chat, display, end: None };
     let end = loop {
-        terminal.write(session.draw().as_bytes())?;
+        session.display.prompt.draw()?;
         if let Some(end) = session.end {
             break end;
         }
-        session.wait(&mut terminal)?;
+        session.wait()?;
     };
-    session.screen.erase();
-    terminal.write(session.screen.take().as_bytes())?;
-    drop(terminal);
+    let Session { chat, mut display, .. } = session;
+    display.prompt.erase()?;
+    drop(display);
+    let cut = chat.cut();
     if matches!(end, End::Left)
-        && let Some(connection) = session.link.into_connection()
+        && let Some(connection) = chat.into_connection()
     {
         connection.finish(LEAVE_TIME)?;
     }
-    Ok(match (end, session.cut) {
+    Ok(match (end, cut) {
         (End::Left | End::Lost, Some(cut)) => cut.exit_code(),
         (End::Left, None) => ExitCode::SUCCESS,
         (End::Lost, None) => ExitCode::FAILURE,
@@ -98,122 +70,125 @@ enum End {
 
 #[derive(Debug)]
 struct Session<'a> {
-    options: &'a Options,
-    address: &'a Address,
-    link: Link,
-    lines: Lines,
-    keys: Keys,
-    editor: Editor,
-    screen: Screen,
-    roster: Roster,
-    completion: Option<typing::Completion>,
-    /// A paste that waits for an answer, as lines.
-    question: Option<Vec<String>>,
-    presence: Presence,
-    silence: Silence,
-    /// The connection broke, and another was not welcomed yet.
-    has_been_lost: bool,
-    /// Why the server is about to end the connection, or has ended it.
-    cut: Option<Cut>,
-    /// How many bytes a line may have, as far as the server has said.
-    line_limit: Option<usize>,
-    /// When the server was last not read, because of the terminal or a stop.
-    slow_at: Option<Instant>,
-    /// When half an escape sequence is given up.
-    escape_until: Option<Instant>,
+    chat: Chat<'a>,
+    display: Display,
     end: Option<End>,
 }
 
 impl Session<'_> {
     /// Waits until something happens, and does what it asks for.
-    fn wait(&mut self, terminal: &mut Terminal) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
+        let prompt = &self.display.prompt;
+        let is_behind = prompt.is_behind();
+        let (keys, signals) = (prompt.keys_fd(), prompt.signal_fd());
         let mut select = Select::default();
-        select.watch(terminal.fd(), true, false);
-        select.watch(terminal.signal_fd(), true, false);
-        select.watch(terminal.output_fd(), false, terminal.is_behind());
-        let interest = self.link.interest();
+        select.watch(keys, prompt.has_keys(), false);
+        select.watch(signals, true, false);
+        select.watch(prompt.output_fd(), false, is_behind);
+        let interest = self.chat.interest();
         if let Some((fd, read, write)) = interest {
             // The server is read no faster than the terminal shows it.
-            select.watch(fd, read && !terminal.is_behind(), write);
+            select.watch(fd, read && !is_behind, write);
         }
-        let deadlines =
-            [self.link.deadline(), self.escape_until, self.presence.deadline(), self.silence.deadline()];
-        let deadline = deadlines.into_iter().flatten().min();
-        if terminal.is_behind() {
-            self.slow_at = Some(Instant::now());
+        let deadline = [self.chat.deadline(), prompt.deadline()].into_iter().flatten().min();
+        if is_behind {
+            self.chat.was_slow();
         }
         select.wait(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))?;
 
         let is_ready = |fd: RawFd| select.readable().chain(select.writable()).any(|ready| ready == fd);
-        if is_ready(terminal.signal_fd()) {
-            self.read_signals(terminal)?;
+        if is_ready(signals) {
+            match self.display.prompt.read_signals()? {
+                Some(Woken::Resumed) => self.chat.was_slow(),
+                Some(Woken::End(number)) => self.end = Some(End::Signalled(number)),
+                None => {}
+            }
         }
-        if is_ready(terminal.fd()) {
-            self.read_keys(terminal)?;
+        if is_ready(keys) && !self.display.prompt.read_keys()? {
+            self.end = Some(End::Left);
         }
         let now = Instant::now();
-        if self.options.times {
-            self.screen.tell_time(sys::local_time());
-        }
-        if self.escape_until.take_if(|until| now >= *until).is_some()
-            && let Some(key) = self.keys.give_up()
-        {
-            self.press(key)?;
-        }
-        let is_link_ready = interest.is_some_and(|(fd, ..)| is_ready(fd));
-        let change = self.link.step(is_link_ready, now);
-        self.take_change(change, now);
-        self.ask(now);
-        Ok(())
-    }
-
-    /// The bytes that bring the terminal up to date.
-    fn draw(&mut self) -> String {
-        if let Some(lines) = &self.question {
-            self.screen.prompt(&format!("send {} lines? [y/N] ", lines.len()), "", 0);
-        } else {
-            let searching = self.editor.searched().map(|pattern| format!("search {pattern:?}{PROMPT}"));
-            let label = searching.as_deref().unwrap_or(PROMPT);
-            self.screen.prompt(label, self.editor.text(), self.editor.cursor());
-        }
-        self.screen.take()
-    }
-
-    fn read_signals(&mut self, terminal: &mut Terminal) -> io::Result<()> {
-        match terminal.signal() {
-            Some(Signal::Resized) => self.screen.resize(terminal.columns()),
-            Some(Signal::Stop) => {
-                self.screen.erase();
-                terminal.write(self.screen.take().as_bytes())?;
-                terminal.stop()?;
-                self.slow_at = Some(Instant::now());
-                self.screen.begin(terminal.columns());
-            }
-            Some(Signal::Continued) => {
-                terminal.take_over()?;
-                self.slow_at = Some(Instant::now());
-                self.screen.begin(terminal.columns());
-            }
-            Some(Signal::End(number)) => self.end = Some(End::Signalled(number)),
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn read_keys(&mut self, terminal: &Terminal) -> io::Result<()> {
-        let mut buffer = [0; TYPED_BYTES];
-        let Some(len) = terminal.read(&mut buffer)? else {
-            self.end = Some(End::Left);
-            return Ok(());
-        };
-        self.keys.push(&buffer[..len]);
+        self.display.prompt.tick(now)?;
         while self.end.is_none()
-            && let Some(key) = self.keys.next()
+            && let Some(input) = self.display.prompt.next_input(now)?
         {
-            self.press(key)?;
+            self.act(input);
         }
-        self.escape_until = self.keys.is_waiting().then(|| Instant::now() + ESCAPE_TIME);
+        let is_lost = self.chat.step(interest.is_some_and(|(fd, ..)| is_ready(fd)), &mut self.display, now);
+        if is_lost && self.end.is_none() {
+            self.end = Some(End::Lost);
+        }
         Ok(())
+    }
+
+    /// Does what the user wants.
+    fn act(&mut self, input: Input) {
+        match input {
+            Input::Interrupt | Input::End => self.end = Some(End::Left),
+            Input::Entered => self.enter(),
+            Input::Tab => {
+                let prompt = &mut self.display.prompt;
+                let (start, words) = self.chat.roster.completions(prompt.before_cursor());
+                prompt.complete(start, words);
+            }
+            Input::NotUtf8 => self.display.notice(
+                "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+            ),
+            Input::Pasted { lines, typed, cursor } => {
+                if self.chat.send_lines(&lines, &mut self.display) {
+                    lines.iter().for_each(|line| self.display.prompt.remember(line));
+                    self.display.prompt.replace(&typed, cursor);
+                    if lines.iter().any(|line| is_quit(line)) {
+                        self.end = Some(End::Left);
+                    }
+                }
+            }
+            Input::PasteRefused => self.display.notice("not sent"),
+            // The client asks nothing else.
+            Input::Answered(_) => {}
+        }
+    }
+
+    fn enter(&mut self) {
+        let line = self.display.prompt.text().to_owned();
+        let typed = Typed::of(&line);
+        let is_parked = typed != Typed::Quit && self.chat.connect_again(&mut self.display);
+        if !is_parked && !line.is_empty() && self.obey(typed) {
+            self.display.prompt.accept();
+        }
+    }
+
+    /// Does what a typed line asks for. Returns whether the line is done with.
+    fn obey(&mut self, typed: Typed<'_>) -> bool {
+        let Self { chat, display, .. } = self;
+        match typed {
+            Typed::Send(line) => return chat.send_lines(&[line], display),
+            Typed::Quit => {
+                chat.send_last(display.prompt.text());
+                self.end = Some(End::Left);
+            }
+            Typed::Ignore(None) if chat.roster.ignored().is_empty() => display.notice("you ignore nobody"),
+            Typed::Ignore(None) => {
+                display.notice(&format!("you ignore: {}", chat.roster.ignored().join(", ")));
+            }
+            Typed::Ignore(Some(name)) => {
+                chat.roster.ignore(name);
+                display.notice(&format!("you ignore {name}, until you leave or /unignore {name}"));
+            }
+            Typed::Unignore(name) if chat.roster.unignore(name) => {
+                display.notice(&format!("you ignore {name} no longer"));
+            }
+            Typed::Unignore(name) => display.notice(&format!("you did not ignore {name}")),
+            Typed::Reply(text) => match chat.roster.correspondent() {
+                Some(name) => return chat.send_lines(&[format!("/msg {name} {text}")], display),
+                None => {
+                    display.notice("not sent: nobody has sent you a direct message");
+                    return false;
+                }
+            },
+            Typed::Lacks(what) => display.notice(what),
+        }
+        true
     }
 }
 

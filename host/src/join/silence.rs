@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::lines::first_word;
+use super::protocol::first_word;
 
 /// How long after a line is sent the server is asked whether it is there, if it says nothing.
 const ASK_AFTER: Duration = Duration::from_secs(3);

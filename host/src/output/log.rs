@@ -1,14 +1,17 @@
-//! The log, on standard error. Nothing waits for who reads it: lines for which there is no place
-//! are lost, and their number is told as soon as lines are taken again.
+//! The log, on standard error, or among the lines of a console on the same terminal. Nothing waits
+//! for its reader: lines for which there is no place are lost, and their number is told as soon as
+//! lines are taken again.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::pump::{Pump, write_all};
+use socket2::Socket;
+
+use super::pump::{PIECE, Pump, pair, write_all};
 
 /// How long the end of the process waits for the last lines to be taken.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -17,6 +20,14 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Log {
     pump: Pump,
+    lost: Arc<AtomicU64>,
+    diverted: Mutex<Option<Diverted>>,
+}
+
+/// Where lines go instead of standard error, and how many of them were lost there.
+#[derive(Debug)]
+struct Diverted {
+    near: Socket,
     lost: Arc<AtomicU64>,
 }
 
@@ -45,7 +56,43 @@ impl Log {
             }
             true
         })?;
-        Ok(Self { pump, lost })
+        Ok(Self { pump, lost, diverted: Mutex::default() })
+    }
+
+    /// Lets its lines be read from what this returns, for as long as that lives, instead of writing
+    /// them to standard error.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub(crate) fn divert(&self) -> io::Result<LogLines> {
+        let (near, far) = pair()?;
+        far.set_nonblocking(true)?;
+        let lost = Arc::new(AtomicU64::new(0));
+        let diverted = Diverted { near, lost: Arc::clone(&lost) };
+        *self.diverted.lock().unwrap_or_else(PoisonError::into_inner) = Some(diverted);
+        Ok(LogLines { far, lost })
+    }
+
+    /// Hands a line over, or counts it.
+    fn send(&self, line: &[u8]) {
+        let mut place = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Diverted { near, lost }) = &*place {
+            match near.send(line) {
+                Ok(_) => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                // Nobody reads there any more.
+                Err(_) => {
+                    self.lost.fetch_add(lost.load(Ordering::Relaxed), Ordering::Relaxed);
+                    *place = None;
+                }
+            }
+        }
+        if self.pump.send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Waits a moment for the last lines to be taken.
@@ -56,14 +103,51 @@ impl Log {
 
 impl Write for &Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.pump.send(line).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.send(line);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The lines of a log that do not go to standard error.
+#[derive(Debug)]
+pub(crate) struct LogLines {
+    far: Socket,
+    lost: Arc<AtomicU64>,
+}
+
+impl LogLines {
+    /// Readable when there are lines.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.far.as_raw_fd()
+    }
+
+    /// The lines that there are, each with its end.
+    pub(crate) fn take(&mut self) -> String {
+        let mut lines = String::new();
+        self.read(|line| lines += &String::from_utf8_lossy(line));
+        let count = self.lost.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            lines += &notice(count);
+        }
+        lines
+    }
+
+    /// Loses the lines that there are.
+    pub(crate) fn lose(&mut self) {
+        let mut count = 0;
+        self.read(|_| count += 1);
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn read(&mut self, mut take: impl FnMut(&[u8])) {
+        let mut line = vec![0; PIECE];
+        while let Ok(len @ 1..) = self.far.read(&mut line) {
+            take(&line[..len]);
+        }
     }
 }
 
@@ -101,5 +185,39 @@ mod tests {
         let lost: usize = notices.map(|(_, text)| number(text).expect("a number")).sum();
         assert!(lost > 0);
         assert_eq!(lost + count(&text), LINES, "each line was written or counted");
+    }
+
+    #[test]
+    fn diverted_lines_go_to_their_reader_while_there_is_one() {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer))).expect("a log");
+        let say = |line: &str| (&log).write_all(line.as_bytes()).expect("never an error");
+        say("before\n");
+        let mut lines = log.divert().expect("a reader");
+        say("one\n");
+        say("two\n");
+        assert_eq!(lines.take(), "one\ntwo\n");
+        assert_eq!(lines.take(), "");
+        let sent = 10_000;
+        (0..sent).for_each(|_| say("line\n"));
+        let text = lines.take();
+        let (taken, notice) = (text.matches("line\n").count(), text.lines().next_back());
+        let expected = format!(" {} lines of the log are lost", sent - taken);
+        assert!(
+            taken < sent && notice.is_some_and(|notice| notice.contains(&expected)),
+            "{taken} {notice:?}"
+        );
+        say("unseen\n");
+        lines.lose();
+        say("last\n");
+        let text = lines.take();
+        assert!(text.starts_with("last\n") && text.contains(" 1 lines of the log are lost"), "{text}");
+        drop(lines);
+        say("after\n");
+        log.finish();
+        drop(log);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("text");
+        assert_eq!(text, "before\nafter\n");
     }
 }

@@ -30,9 +30,7 @@ impl Pump {
     /// # Errors
     /// There are no descriptors or threads left.
     pub(crate) fn start(mut take: impl FnMut(&[u8]) -> bool + Send + 'static) -> io::Result<Self> {
-        let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
-        near.set_nonblocking(true)?;
-        near.set_send_buffer_size(HELD)?;
+        let (near, far) = pair()?;
         let work = move || {
             let mut piece = vec![0; PIECE];
             loop {
@@ -74,6 +72,14 @@ impl Pump {
         // The end comes when the thread lets go of its socket.
         let _ = (&self.near).read(&mut [0]);
     }
+}
+
+/// Two ends for pieces. The first one never blocks, and takes only so many pieces ahead.
+pub(super) fn pair() -> io::Result<(Socket, Socket)> {
+    let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+    near.set_nonblocking(true)?;
+    near.set_send_buffer_size(HELD)?;
+    Ok((near, far))
 }
 
 /// Writes all of `bytes`, also where another process that shares the descriptor has made it

@@ -22,7 +22,6 @@ use std::process::ExitCode;
 use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, OnLag, Protocol};
 use parlour_memory::Memory;
 
-use self::console::Console;
 use self::error::StartError;
 use self::gate::Gate;
 use self::inherited::Inherited;
@@ -34,7 +33,7 @@ use self::report::Report;
 use self::server::{Parts, Server};
 use self::watched::Watched;
 use crate::address::Address;
-use crate::output::complain;
+use crate::output::{Log, complain};
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
@@ -42,11 +41,11 @@ use crate::sys;
 const MOST_LISTENERS: usize = 250;
 
 /// Serves until a signal, or the operator, ends it. Exit code 2: it could not start.
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &Options, log: &Log) -> ExitCode {
     let served = match options.poller {
-        PollerKind::Select => serve(options, Select::default()),
+        PollerKind::Select => serve(options, log, Select::default()),
         PollerKind::Epoll => match Epoll::new() {
-            Ok(epoll) => serve(options, epoll),
+            Ok(epoll) => serve(options, log, epoll),
             Err(error) => Err(StartError::System("epoll", error)),
         },
     };
@@ -59,7 +58,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
+fn serve(options: &Options, log: &Log, poller: impl Poller) -> Result<(), StartError> {
     let (mut speakers, places): (Vec<_>, Vec<_>) = options.services().into_iter().unzip();
     check_places(&places)?;
     raise_descriptor_limit(options.descriptors(places.len()))?;
@@ -77,12 +76,13 @@ fn serve(options: &Options, poller: impl Poller) -> Result<(), StartError> {
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
-    let signals = signals::catch().map_err(|error| StartError::System("signals", error))?;
+    let signals = signals::catch(console::is_edited(reads_commands))
+        .map_err(|error| StartError::System("signals", error))?;
     let listeners = listen(&places)?;
     let names = names(&places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     announce(&speakers, &places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = if has_console {
-        let console = Console::new(reads_commands, Watched::new(names.clone()));
+        let console = console::open(reads_commands, Watched::new(names.clone()), log);
         Some(console.map_err(|error| StartError::System("standard streams", error))?)
     } else {
         None

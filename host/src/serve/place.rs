@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use parlour_core::LABEL_BYTES;
 
-use crate::address::Address;
+use crate::address::{Address, NoAddress};
 
 /// The place of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl Place {
         mut more: impl FnMut(&str, &str) -> Result<bool, String>,
     ) -> Result<Self, String> {
         let mut parts = text.split(',');
-        let address = parts.next().unwrap_or_default().parse()?;
+        let address =
+            parts.next().unwrap_or_default().parse().map_err(|error: NoAddress| error.to_string())?;
         let mut place = Self { address, name: None, mode: None };
         for option in parts {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));

@@ -53,7 +53,7 @@ pub(crate) struct Parts {
     pub(crate) gate: Gate<Newcomer>,
     pub(crate) report: Report,
     /// With the hub's listener for it.
-    pub(crate) console: Option<(Console, ListenerId)>,
+    pub(crate) console: Option<(Box<dyn Console>, ListenerId)>,
     /// Whether the console shows what is said.
     pub(crate) watch: bool,
     /// Gets a byte for each signal that is to end the server.
@@ -118,7 +118,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             let is_settled = self.settle();
             if self.base.hub.is_shutting_down() && (self.signal_count > 1 || self.has_ended()) {
-                self.operator.iter().for_each(Operator::finish);
+                self.operator.iter_mut().for_each(Operator::finish);
                 return Ok(());
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
@@ -129,6 +129,9 @@ impl<'a, P: Poller> Server<'a, P> {
             let now = self.base.read_clock();
             self.base.handle(Event::Tick);
             self.write_ready();
+            if self.operator.as_ref().and_then(Operator::deadline).is_some_and(|at| at <= now) {
+                self.wake_operator(now);
+            }
             self.door.let_in(&mut self.base, &mut self.links, now);
             self.links.sweep(&mut self.base, now);
             self.base.report.tell_sums(now);
@@ -141,6 +144,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.door.next_at(&self.links),
             self.links.sweep_at(),
             self.base.report.next_at(),
+            self.operator.as_ref().and_then(Operator::deadline),
         ];
         let clocks = clocks.into_iter().flatten();
         let clocks = clocks.map(|until| until.saturating_duration_since(Clock::now()));
@@ -182,7 +186,11 @@ impl<'a, P: Poller> Server<'a, P> {
                 Target::ConsoleOutput => {
                     self.operator.iter_mut().for_each(|operator| operator.flush(&mut self.base));
                 }
-                Target::Nothing | Target::Signals | Target::ConsoleInput | Target::Listener(_) => {}
+                Target::Nothing
+                | Target::Signals
+                | Target::ConsoleInput
+                | Target::ConsoleWaker
+                | Target::Listener(_) => {}
             }
         }
     }
@@ -209,8 +217,9 @@ impl<'a, P: Poller> Server<'a, P> {
                     }
                 }
                 Target::ConsoleInput => {
-                    self.operator.iter_mut().for_each(|operator| operator.read(&mut self.base));
+                    self.operator.iter_mut().for_each(|operator| operator.read(&mut self.base, &self.links));
                 }
+                Target::ConsoleWaker => self.wake_operator(Clock::now()),
                 Target::Signals => self.take_signals(),
                 Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
             }
@@ -247,6 +256,10 @@ impl<'a, P: Poller> Server<'a, P> {
         }
         self.seen = self.base.hub.stats();
         true
+    }
+
+    fn wake_operator(&mut self, now: Clock) {
+        self.operator.iter_mut().for_each(|operator| operator.wake(&mut self.base, &self.links, now));
     }
 
     fn take_signals(&mut self) {

@@ -15,6 +15,7 @@ pub(super) enum Target {
     Nothing,
     Signals,
     ConsoleInput,
+    ConsoleWaker,
     ConsoleOutput,
     Listener(usize),
     Conn(ConnId),

@@ -17,6 +17,11 @@ impl Leftover {
         Self { bytes: bytes.into(), taken: 0 }
     }
 
+    /// Adds what came behind it.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        *self = Self::new(&[self.rest(), bytes].concat());
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rest().is_empty()
     }

@@ -65,6 +65,14 @@ impl Links {
         self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
     }
 
+    /// What the clients are called that have names, in order.
+    pub(super) fn names<P: Poller>(&self, base: &Base<'_, P>) -> Vec<String> {
+        let names = self.links.iter().flatten().map(|link| base.hub.name(link.id).to_owned());
+        let mut names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Notes that a socket takes bytes again.
     pub(super) fn note_writable(&mut self, id: ConnId) {
         if let Some(link) = self.link(id) {

@@ -1,17 +1,20 @@
 //! The operator: a connection of the hub whose ends are standard input and output
 //! instead of a socket. When to read, write and close the hub decides, as ever.
 
+use std::time::Instant as Clock;
+
 use parlour_core::{Close, ConnId, Event, ListenerId};
 
 use super::base::{Base, Target};
 use super::leftover::Leftover;
+use super::links::Links;
 use crate::poll::Poller;
-use crate::serve::console::Console;
+use crate::serve::console::{Console, Typed};
 
 /// The console, and the connection that it is to the hub.
 #[derive(Debug)]
 pub(super) struct Operator {
-    console: Console,
+    console: Box<dyn Console>,
     /// `None` once the hub has closed it; what waits for standard output may still go there.
     id: Option<ConnId>,
     leftover: Leftover,
@@ -22,13 +25,16 @@ impl Operator {
     /// place.
     pub(super) fn open<P: Poller>(
         base: &mut Base<'_, P>,
-        console: Console,
+        console: Box<dyn Console>,
         listener: ListenerId,
         watch: bool,
     ) -> Option<Self> {
         let id = base.handle(Event::Accepted(listener, None)).opened().ok()?;
         if watch {
             base.hub.watch(id);
+        }
+        for fd in console.wakers() {
+            base.watch(fd, Target::ConsoleWaker, true, false);
         }
         let mut operator = Self { console, id: Some(id), leftover: Leftover::default() };
         operator.service(base);
@@ -45,30 +51,46 @@ impl Operator {
     }
 
     /// Waits a moment for standard output to take what it was handed.
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&mut self) {
         self.console.finish();
     }
 
+    /// When the console has something to do.
+    pub(super) fn deadline(&self) -> Option<Clock> {
+        self.console.deadline()
+    }
+
+    /// Does what the console has to do besides reading and writing.
+    pub(super) fn wake<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links, now: Clock) {
+        // While the process is stopped the console lets go of standard output.
+        base.unwatch(self.console.output_fd());
+        let typed = self.console.wake(now, &|| links.names(base));
+        self.take(base, &typed);
+    }
+
     /// Reads what there is on standard input.
-    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>) {
-        let Some(id) = self.id else { return };
-        let mut buffer = [0; 4096];
-        match self.console.read(&mut buffer) {
-            Ok(count) if count > 0 => {
-                let taken = base.handle(Event::Received(id, &buffer[..count])).taken();
-                self.leftover = Leftover::new(&buffer[taken..count]);
-            }
-            result => {
-                if let Err(error) = result {
-                    tracing::info!("standard input: {error}");
-                }
-                if let Some(fd) = self.console.input_fd() {
+    pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links) {
+        let typed = self.console.read(&|| links.names(base)).unwrap_or_else(|error| {
+            tracing::info!("standard input: {error}");
+            Typed { is_end: true, ..Typed::default() }
+        });
+        self.take(base, &typed);
+    }
+
+    /// Gives the hub what was typed, and brings the console up to date.
+    fn take<P: Poller>(&mut self, base: &mut Base<'_, P>, typed: &Typed) {
+        if let Some(id) = self.id {
+            self.leftover.extend(&typed.commands);
+            if typed.is_end {
+                if let Some((fd, _)) = self.console.input() {
                     base.unwatch(fd);
                 }
                 self.console.close_input();
                 base.handle(Event::PeerClosed(id));
             }
+            self.service(base);
         }
+        self.flush(base);
     }
 
     /// Brings its connection to where the hub wants it.
@@ -83,8 +105,8 @@ impl Operator {
             self.id = None;
         }
         let read = self.id.is_some() && interest.read > 0 && self.leftover.is_empty();
-        if let Some(fd) = self.console.input_fd() {
-            base.watch(fd, Target::ConsoleInput, read, false);
+        if let Some((fd, may_come)) = self.console.input() {
+            base.watch(fd, Target::ConsoleInput, read && may_come, false);
         }
     }
 

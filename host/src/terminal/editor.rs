@@ -1,5 +1,5 @@
 //! The line being typed, and those typed before it. It owns what the editing
-//! keys do; it knows neither terminal nor socket.
+//! keys do; it knows no terminal.
 
 use std::collections::VecDeque;
 
@@ -84,8 +84,7 @@ impl Editor {
         }
     }
 
-    /// Types `text`. Control characters but tab are left out: the line is one
-    /// line, and the server would remove the others anyway (rule 3).
+    /// Types `text`. Control characters but tab are left out: the line is one line.
     pub(super) fn insert(&mut self, text: &str) {
         let clean: String = text.chars().filter(|&c| c == '\t' || !c.is_control()).collect();
         self.text.insert_str(self.cursor, &clean);
@@ -215,7 +214,7 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::{Editor, HISTORY_LINES};
-    use crate::join::keys::Key;
+    use crate::terminal::keys::Key;
 
     /// Types `text`, in which `|` marks the cursor, presses `keys` and compares.
     #[track_caller]

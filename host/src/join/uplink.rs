@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const GOOD_TIME: Duration = Duration::from_secs(10);
 
 /// Looks the host up and connects to its first address that answers. Waits.
-/// Returns also all the addresses, for a [`Link`].
+/// Returns also all the addresses, for a [`Uplink`].
 pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr>)> {
     let addresses = address.resolve()?;
     let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
@@ -38,7 +38,7 @@ pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr
 /// again. The loop watches what `interest` says until `deadline`, then calls
 /// `step`.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Uplink {
     /// Found once, at the start: looking a name up can block.
     addresses: Vec<SockAddr>,
     state: State,
@@ -61,7 +61,7 @@ enum State {
     Parked,
 }
 
-/// What a step of the link brought.
+/// What a step of the way brought.
 #[derive(Debug)]
 pub(super) enum Change {
     None,
@@ -73,7 +73,7 @@ pub(super) enum Change {
     Connected,
 }
 
-impl Link {
+impl Uplink {
     pub(super) fn new(connection: Connection, addresses: Vec<SockAddr>) -> Self {
         Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
     }

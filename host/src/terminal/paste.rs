@@ -1,11 +1,9 @@
-//! A paste put into the typed line: which lines it makes. It knows neither
-//! editor nor socket.
+//! A paste put into the typed line: which lines it makes. It knows no editor.
 
 /// What a typed line and a paste at its cursor come to.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Paste {
-    /// The lines that are complete, but for empty ones, which mean nothing to
-    /// the server (rule 5).
+    /// The lines that are complete, but for empty ones, which mean nothing.
     pub(super) lines: Vec<String>,
     /// What follows the last line end, which goes on being typed.
     pub(super) typed: String,
@@ -39,7 +37,7 @@ impl Paste {
     }
 }
 
-/// `text` without the control characters that the server would remove (rule 3).
+/// `text` without control characters, but for tabs and line ends.
 fn clean(text: &str) -> String {
     text.chars().filter(|&c| matches!(c, '\t' | '\n') || !c.is_control()).collect()
 }

@@ -2,8 +2,7 @@
 //! the escape sequences of xterm and its kin, bracketed pastes.
 //!
 //! It knows no descriptor and never waits: bytes go in as they arrive, and half
-//! a sequence stays until its rest comes. (crossterm's own event source blocks
-//! in read(2) there, which would hold up the socket.)
+//! a sequence stays until its rest comes.
 
 /// One key, or a paste.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,6 +112,7 @@ fn parse(bytes: &[u8]) -> Parsed {
         [0x1b, b'[', b'['] => Parsed::Incomplete,
         [0x1b, b'[', b'[', b'A'..=b'E', ..] => Parsed::Nothing(4),
         [0x1b, b'[' | b'O', ..] => parse_sequence(bytes),
+        [0x1b, b']' | b'P' | b'X' | b'^' | b'_', ..] => parse_string(bytes),
         [0x1b, 0x1b, ..] => Parsed::Key(Key::Escape, 1),
         [0x1b, ref rest @ ..] => match parse(rest) {
             Parsed::Key(Key::Char(c), len) => Parsed::Key(alt(c), 1 + len),
@@ -167,6 +167,21 @@ fn parse_sequence(bytes: &[u8]) -> Parsed {
         _ => return Parsed::Nothing(2 + len),
     };
     found(key, 3 + len)
+}
+
+/// `ESC ]` (OSC), `ESC P` (DCS), `ESC X`, `ESC ^` or `ESC _`, a text, and `ESC \` (ECMA-48, section
+/// 5.6); xterm ends an OSC by BEL as well. Terminals answer questions so. No such text is a key.
+fn parse_string(bytes: &[u8]) -> Parsed {
+    let Some(len) = bytes[2..].iter().position(u8::is_ascii_control).map(|len| 2 + len) else {
+        return Parsed::Incomplete;
+    };
+    match bytes[len..] {
+        [0x1b] => Parsed::Incomplete,
+        [0x1b, b'\\', ..] => Parsed::Nothing(len + 2),
+        [0x07, ..] => Parsed::Nothing(len + 1),
+        // Something else begins before the text has ended.
+        _ => Parsed::Nothing(len),
+    }
 }
 
 fn found(key: Option<Key>, len: usize) -> Parsed {
@@ -258,9 +273,24 @@ mod tests {
     }
 
     #[test]
+    fn answers_of_the_terminal_type_nothing() {
+        // A colour (OSC 11), a name (XTVERSION), a capability (XTGETTCAP), a graphics answer (APC).
+        for answer in [
+            "]11;rgb:0000/0000/0000\x07",
+            "]11;rgb:0000/0000/0000\x1b\\",
+            "P>|XTerm(379)\x1b\\",
+            "P1+r544e=787465726d\x1b\\",
+            "_Gi=1;OK\x1b\\",
+        ] {
+            check(format!("a\x1b{answer}b").as_bytes(), &[Key::Char('a'), Key::Char('b')]);
+        }
+    }
+
+    #[test]
     fn what_begins_within_a_sequence_is_not_lost_with_it() {
         check(b"\x1b[1;\x1b[A\x1bO\x1b[B", &[Key::Up, Key::Down]);
         check("\x1b[1\r\x1bOé".as_bytes(), &[Key::Enter, Key::Char('é')]);
+        check(b"\x1b]11;rgb\r\x1bPx\x1b[A", &[Key::Enter, Key::Up]);
     }
 
     #[test]

@@ -9,13 +9,13 @@ const TAB: usize = 8;
 
 /// A piece of a line, with its SGR parameters; none for plain text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Span {
-    pub(super) sgr: String,
-    pub(super) text: String,
+pub(crate) struct Span {
+    pub(crate) sgr: String,
+    pub(crate) text: String,
 }
 
 impl Span {
-    pub(super) fn new(sgr: &str, text: &str) -> Self {
+    pub(crate) fn new(sgr: &str, text: &str) -> Self {
         Self { sgr: sgr.to_owned(), text: text.to_owned() }
     }
 }

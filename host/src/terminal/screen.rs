@@ -1,11 +1,9 @@
-//! What bytes make the terminal show the chat: lines above, and below them the
-//! line being typed, drawn again whenever something came above it. It writes
-//! nothing itself: `take` gives the bytes.
+//! What bytes make the terminal show lines, and below them the line being typed, drawn again
+//! whenever something came above it. It writes nothing itself: `take` gives the bytes.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::paint::Colours;
 use super::wrap::{Span, rows};
 use crate::output::neutral;
 
@@ -19,10 +17,7 @@ const INDENT: usize = 4;
 /// together, `prompt` draws the typed line; then `take`.
 #[derive(Debug)]
 pub(super) struct Screen {
-    colours: Colours,
     columns: usize,
-    /// What stands before each line.
-    time: Option<String>,
     out: String,
     /// The typed line as it was drawn last; empty when it is not on the screen.
     drawn: String,
@@ -31,35 +26,32 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(colours: Colours, columns: usize) -> Self {
-        Self {
-            colours,
-            time: None,
-            columns: columns.max(LEAST_COLUMNS),
-            out: String::new(),
-            drawn: String::new(),
-            cursor: 0,
+    pub(super) fn new(columns: usize) -> Self {
+        Self { columns: columns.max(LEAST_COLUMNS), out: String::new(), drawn: String::new(), cursor: 0 }
+    }
+
+    /// A line, which is harmless already. Its rows behind the first one leave free what stands below
+    /// the `margin`, and a bit more.
+    pub(super) fn line(&mut self, margin: Option<Span>, line: Vec<Span>) {
+        self.make_room();
+        let indent = INDENT + margin.as_ref().map_or(0, |margin| margin.text.len());
+        let spans: Vec<_> = margin.into_iter().chain(line).collect();
+        for row in rows(&spans, self.columns, indent.min(self.columns / 4)) {
+            self.out += &row;
+            self.out += "\r\n";
         }
     }
 
-    /// From now on it is so many hours and minutes, which stand before each line.
-    pub(super) fn tell_time(&mut self, (hour, minute): (u8, u8)) {
-        self.time = Some(format!("{hour:02}:{minute:02} "));
-    }
-
-    /// A line from the server, already `neutral`, for the user whose name is `nick`.
-    pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
-        self.rows(self.colours.paint(line, nick));
-    }
-
-    /// A line that oneself sent.
-    pub(super) fn own(&mut self, line: &str) {
-        self.rows(self.colours.own(&neutral(line)));
-    }
-
-    /// What the client itself has to say.
-    pub(super) fn notice(&mut self, text: &str) {
-        self.line(&neutral(&format!("-- {text}")), None);
+    /// Lines that the terminal takes as they are, with their colours.
+    pub(super) fn finished(&mut self, lines: &str) {
+        if lines.is_empty() {
+            return;
+        }
+        self.make_room();
+        for line in lines.lines() {
+            self.out += line;
+            self.out += "\r\n";
+        }
     }
 
     pub(super) fn bell(&mut self) {
@@ -112,21 +104,19 @@ impl Screen {
         self.drawn.clear();
     }
 
+    /// How many bytes there are for the terminal.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// The bytes for the terminal.
     pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.out)
     }
 
-    fn rows(&mut self, mut spans: Vec<Span>) {
+    fn make_room(&mut self) {
         if !self.drawn.is_empty() {
             self.erase();
-        }
-        let time = self.time.as_deref().unwrap_or_default();
-        spans.insert(0, self.colours.time(time));
-        let indent = INDENT + time.len();
-        for row in rows(&spans, self.columns, indent.min(self.columns / 4)) {
-            self.out += &row;
-            self.out += "\r\n";
         }
     }
 }
@@ -170,8 +160,12 @@ fn cell(grapheme: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Screen, window};
-    use crate::join::paint::Colours;
+    use super::{Screen, Span, window};
+
+    /// A line without colours.
+    fn plain(text: &str) -> Vec<Span> {
+        vec![Span::new("", text)]
+    }
 
     #[test]
     fn a_text_that_fits_is_shown_whole() {
@@ -218,10 +212,10 @@ mod tests {
 
     #[test]
     fn the_typed_line_is_drawn_again_below_what_came() {
-        let mut screen = Screen::new(Colours::None, 80);
+        let mut screen = Screen::new(80);
         screen.prompt("> ", "hel", 3);
         assert_eq!(screen.take(), "\r> hel\x1b[K\x1b[6G");
-        screen.line("<bob> hi", None);
+        screen.line(None, plain("<bob> hi"));
         screen.prompt("> ", "hel", 3);
         assert_eq!(screen.take(), "\r\x1b[J<bob> hi\r\n\r> hel\x1b[K\x1b[6G");
     }
@@ -229,8 +223,8 @@ mod tests {
     #[test]
     fn a_long_line_takes_rows_that_are_indented() {
         for (columns, indent) in [(20, 4), (8, 2), (4, 1), (1, 1)] {
-            let mut screen = Screen::new(Colours::None, columns);
-            screen.line(&format!("<a>{}<bob> I resign", " ".repeat(columns)), None);
+            let mut screen = Screen::new(columns);
+            screen.line(None, plain(&format!("<a>{}<bob> I resign", " ".repeat(columns))));
             let out = screen.take();
             let mut rows = out.lines();
             assert!(rows.next().is_some_and(|row| row.starts_with("<a>")), "{out}");
@@ -239,11 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn the_time_stands_before_a_line_and_nothing_below_it() {
-        let mut screen = Screen::new(Colours::None, 44);
-        screen.tell_time((9, 5));
-        screen.line("<bob> hi", None);
-        screen.own(&format!("<me> {}", "long ".repeat(8)));
+    fn nothing_stands_below_a_margin() {
+        let mut screen = Screen::new(44);
+        let margin = || Some(Span::new("", "09:05 "));
+        screen.line(margin(), plain("<bob> hi"));
+        screen.line(margin(), plain(&format!("<me> {}", "long ".repeat(8))));
         let long = "long ".repeat(6);
         assert_eq!(
             screen.take(),
@@ -252,8 +246,19 @@ mod tests {
     }
 
     #[test]
+    fn finished_lines_stand_above_the_typed_one() {
+        let mut screen = Screen::new(8);
+        screen.prompt("> ", "hel", 3);
+        screen.take();
+        screen.finished("\x1b[2mlonger than the row\x1b[0m\nnext\n");
+        screen.prompt("> ", "hel", 3);
+        let expected = "\r\x1b[J\x1b[2mlonger than the row\x1b[0m\r\nnext\r\n\r> hel\x1b[K\x1b[6G";
+        assert_eq!(screen.take(), expected);
+    }
+
+    #[test]
     fn nothing_is_drawn_when_nothing_changed() {
-        let mut screen = Screen::new(Colours::Few, 80);
+        let mut screen = Screen::new(80);
         screen.prompt("> ", "hel", 3);
         screen.take();
         screen.prompt("> ", "hel", 3);
@@ -262,19 +267,10 @@ mod tests {
 
     #[test]
     fn a_narrower_terminal_has_wrapped_the_typed_line() {
-        let mut screen = Screen::new(Colours::Few, 20);
+        let mut screen = Screen::new(20);
         screen.prompt("> ", "0123456789abcd", 14);
         screen.take();
         screen.resize(10);
         assert_eq!(screen.take(), "\x1b[1A\r\x1b[J");
-    }
-
-    #[test]
-    fn without_colour_there_are_no_attributes() {
-        let mut screen = Screen::new(Colours::None, 80);
-        screen.line("<bob> hi", None);
-        screen.own("<me> hi");
-        screen.notice("connection lost");
-        assert_eq!(screen.take(), "<bob> hi\r\n<me> hi\r\n-- connection lost\r\n");
     }
 }

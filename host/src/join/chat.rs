@@ -1,0 +1,297 @@
+//! The conversation with the server: what is said to it and when, what it tells, and that it falls
+//! silent, is lost and comes back. It knows no keys.
+
+use std::error::Error;
+use std::fmt;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Full};
+use super::cut::Cut;
+use super::display::Display;
+use super::error::reason;
+use super::options::JoinOptions;
+use super::presence::Presence;
+use super::protocol::{Kind, own_line, told_limit};
+use super::roster::Roster;
+use super::silence::{Due, Silence};
+use super::uplink::{Change, Uplink};
+use crate::address::Address;
+use crate::output::LineSplitter;
+
+/// A reset within this time after the server was not read is put down to that.
+const SLOW_TIME: Duration = Duration::from_secs(10);
+
+/// Why a line was not sent.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    Down,
+    Full(Full),
+    NotThere(String),
+    /// So many bytes are too many.
+    TooLong(usize),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("there is no connection"),
+            Self::Full(full) => full.fmt(f),
+            Self::NotThere(why) => f.write_str(why),
+            Self::TooLong(excess) => write!(f, "the line is too long by {excess} bytes"),
+        }
+    }
+}
+
+impl Error for NotSent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Full(full) => Some(full),
+            Self::Down | Self::NotThere(_) | Self::TooLong(_) => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Chat<'a> {
+    options: &'a JoinOptions,
+    address: Address,
+    uplink: Uplink,
+    splitter: LineSplitter,
+    pub(super) roster: Roster,
+    presence: Presence,
+    silence: Silence,
+    /// The connection broke, and another was not welcomed yet.
+    has_been_lost: bool,
+    /// Why the server is about to end the connection, or has ended it.
+    cut: Option<Cut>,
+    /// How many bytes a line may have, as far as the server has said.
+    line_limit: Option<usize>,
+    /// When the server was last not read, because of the terminal or a stop.
+    slow_at: Option<Instant>,
+}
+
+impl<'a> Chat<'a> {
+    /// The conversation over a connection that was just made.
+    pub(super) fn new(
+        options: &'a JoinOptions,
+        address: Address,
+        uplink: Uplink,
+        display: &mut Display,
+    ) -> Self {
+        let mut chat = Self {
+            options,
+            address,
+            uplink,
+            splitter: LineSplitter::default(),
+            roster: Roster::default(),
+            presence: Presence::new(options.nick.clone()),
+            silence: Silence::default(),
+            has_been_lost: false,
+            cut: None,
+            line_limit: None,
+            slow_at: None,
+        };
+        chat.connected(display, Instant::now());
+        chat
+    }
+
+    /// What to wait for: a descriptor, whether to read it, whether to write it.
+    pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
+        self.uplink.interest()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.uplink.deadline(), self.presence.deadline(), self.silence.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The server was not read for a while.
+    pub(super) fn was_slow(&mut self) {
+        self.slow_at = Some(Instant::now());
+    }
+
+    /// Why the server ended the connection, or is about to.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.cut
+    }
+
+    /// The connection, if it stands, when nothing more will be said.
+    pub(super) fn into_connection(self) -> Option<Connection> {
+        self.uplink.into_connection()
+    }
+
+    /// Connects again, if that was left to the user. Returns whether it was.
+    pub(super) fn connect_again(&mut self, display: &mut Display) -> bool {
+        let was_parked = self.uplink.is_parked();
+        if was_parked {
+            self.uplink.unpark(Instant::now());
+            display.notice(&format!("connecting to {}", self.address));
+        }
+        was_parked
+    }
+
+    /// Goes on: the descriptor is `ready`, or the deadline has come, or neither. Returns whether the
+    /// connection is lost for good.
+    pub(super) fn step(&mut self, ready: bool, display: &mut Display, now: Instant) -> bool {
+        let change = self.uplink.step(ready, now);
+        let is_over = self.take_change(change, display, now);
+        self.ask(display, now);
+        is_over
+    }
+
+    // --- What is said ---
+
+    /// Sends all of `lines`, or says why none was sent. Returns whether it did.
+    pub(super) fn send_lines(&mut self, lines: &[String], display: &mut Display) -> bool {
+        let bytes: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let obstacle = lines.iter().find_map(|line| self.obstacle(line));
+        if let Err(cause) = obstacle.map_or_else(|| self.send(bytes.as_bytes()), Err) {
+            display.notice(&format!("not sent: {cause}"));
+            return false;
+        }
+        let now = Instant::now();
+        for line in lines {
+            if let Some(own) = own_line(line, self.presence.nick()) {
+                display.own(&own);
+            }
+            self.presence.sent(line);
+            // Another kind of server owes no answer, and would take a question for something said.
+            if self.presence.is_known() {
+                self.silence.sent(line, now);
+            }
+        }
+        true
+    }
+
+    /// Sends `line` whatever stands in its way, as far as it can be sent.
+    pub(super) fn send_last(&mut self, line: &str) {
+        // Whether it can be sent or not, the user leaves.
+        let _ = self.send(format!("{line}\n").as_bytes());
+    }
+
+    /// Why `line` must not be sent now.
+    fn obstacle(&mut self, line: &str) -> Option<NotSent> {
+        self.uplink.connection()?;
+        let excess = line.len().saturating_sub(self.line_limit.unwrap_or(usize::MAX));
+        let too_long = (excess > 0).then_some(NotSent::TooLong(excess));
+        too_long.or_else(|| self.presence.obstacle(line).map(NotSent::NotThere))
+    }
+
+    /// Asks the server what it is time to ask for.
+    fn ask(&mut self, display: &mut Display, now: Instant) {
+        if let Some(request) = self.presence.request(now) {
+            self.say(&request, display);
+        }
+        match self.silence.due(now) {
+            Some(Due::Ping) => self.say("/ping\n", display),
+            Some(Due::Tell) => display.notice("the server does not answer"),
+            None => {}
+        }
+    }
+
+    /// Sends what the client says for itself.
+    fn say(&mut self, commands: &str, display: &mut Display) {
+        if let Err(cause) = self.send(commands.as_bytes()) {
+            display.notice(&format!("not sent: {cause}"));
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
+        let connection = self.uplink.connection().ok_or(NotSent::Down)?;
+        connection.push(bytes).map_err(NotSent::Full)?;
+        connection.flush();
+        Ok(())
+    }
+
+    // --- What is heard ---
+
+    fn take_change(&mut self, change: Change, display: &mut Display, now: Instant) -> bool {
+        match change {
+            Change::None => {}
+            Change::Received(bytes) => self.receive(&bytes, display, now),
+            Change::Connected => self.connected(display, now),
+            Change::Lost(lost, pause) => {
+                let rest = self.splitter.rest();
+                rest.iter().for_each(|line| self.hear(line, display, now));
+                self.silence.lost();
+                self.has_been_lost = true;
+                let was_slow = self.slow_at.is_some_and(|at| now - at < SLOW_TIME);
+                self.cut = self.cut.or(Cut::suspected(&lost, was_slow));
+                if self.options.no_retry {
+                    display.notice(&format!("connection lost: {lost}"));
+                    return true;
+                }
+                if let Some(cut) = self.cut {
+                    self.uplink.park();
+                    display.notice(&format!("{cut}; Enter connects again, Ctrl-C leaves"));
+                } else {
+                    display.notice(&format!("connection lost: {lost}; {}", again(pause)));
+                }
+            }
+            Change::Failed(error, pause) => {
+                display.notice(&format!("unable to connect: {}; {}", reason(&error), again(pause)));
+            }
+        }
+        false
+    }
+
+    fn connected(&mut self, display: &mut Display, now: Instant) {
+        self.cut = None;
+        self.line_limit = None;
+        self.silence.connected(now);
+        let commands = self.presence.connected();
+        self.say(&commands, display);
+    }
+
+    fn receive(&mut self, bytes: &[u8], display: &mut Display, now: Instant) {
+        if self.silence.broken() {
+            display.notice("the server answers again");
+        }
+        self.splitter.push(bytes);
+        while let Some(line) = self.splitter.next() {
+            self.hear(&line, display, now);
+        }
+    }
+
+    fn hear(&mut self, line: &str, display: &mut Display, now: Instant) {
+        if self.silence.is_answer(line) || self.roster.is_ignored(line) {
+            return;
+        }
+        self.roster.heard(line);
+        self.cut = Cut::announced(line);
+        if let Kind::Server(text) = Kind::of(line)
+            && let Some(limit) = told_limit(text)
+        {
+            self.take_back(limit, display);
+        }
+        let heard = self.presence.heard(line, now);
+        if heard.is_welcome && std::mem::take(&mut self.has_been_lost) {
+            display.notice(&format!("connected to {} again", self.address));
+        }
+        let nick = self.presence.nick();
+        if !heard.is_hidden {
+            display.line(line, nick);
+        }
+        if let Some(notice) = heard.notice {
+            display.notice(&notice);
+        }
+        if !self.options.no_bell && Kind::of(line).calls(nick) {
+            display.prompt.bell();
+        }
+    }
+
+    /// Lines may have no more than `limit` bytes: one that had goes back to be edited.
+    fn take_back(&mut self, limit: usize, display: &mut Display) {
+        self.line_limit = Some(limit);
+        let prompt = &mut display.prompt;
+        let long = prompt.last_that(|line| line.len() > limit).map(str::to_owned);
+        if let Some(line) = long.filter(|_| prompt.text().is_empty()) {
+            prompt.replace(&line, line.len());
+        }
+    }
+}
+
+fn again(pause: Duration) -> String {
+    format!("trying again in {} s", pause.as_secs())
+}

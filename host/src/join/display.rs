@@ -1,0 +1,45 @@
+//! What the user sees: the lines of the chat in their colours, with the time if it is wanted, and
+//! what the client itself has to say. It owns the prompt below them.
+
+use super::paint::Colours;
+use crate::output::neutral;
+use crate::sys;
+use crate::terminal::{Prompt, Span};
+
+/// The prompt and the lines above it.
+#[derive(Debug)]
+pub(super) struct Display {
+    pub(super) prompt: Prompt,
+    colours: Colours,
+    /// The time stands before each line.
+    has_times: bool,
+}
+
+impl Display {
+    pub(super) fn new(prompt: Prompt, colours: Colours, has_times: bool) -> Self {
+        Self { prompt, colours, has_times }
+    }
+
+    /// A line from the server, already `neutral`, for the user whose name is `nick`.
+    pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
+        self.show(self.colours.paint(line, nick));
+    }
+
+    /// A line that oneself sent.
+    pub(super) fn own(&mut self, line: &str) {
+        self.show(self.colours.own(&neutral(line)));
+    }
+
+    /// What the client itself has to say.
+    pub(super) fn notice(&mut self, text: &str) {
+        self.line(&neutral(&format!("-- {text}")), None);
+    }
+
+    fn show(&mut self, line: Vec<Span>) {
+        let time = self.has_times.then(|| {
+            let (hour, minute) = sys::local_time();
+            self.colours.time(&format!("{hour:02}:{minute:02} "))
+        });
+        self.prompt.line(time, line);
+    }
+}

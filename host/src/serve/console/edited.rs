@@ -1,0 +1,207 @@
+//! The console on a terminal: commands are typed on a line of their own, below what the hub and the
+//! log tell. It ends the server only when it is told to.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Instant;
+
+use parlour_core::Source;
+
+use super::streams::{Console, ENOUGH, Names, Typed};
+use crate::output::{LineSplitter, Log, LogLines, neutral};
+use crate::serve::watched::Watched;
+use crate::terminal::{self, Input, Prompt, SignalKeys, Span};
+
+/// The commands of the console's protocol, to be completed.
+const COMMANDS: [&str; 9] =
+    ["/help", "/kick", "/rooms", "/say", "/shutdown", "/stats", "/unwatch", "/watch", "/who"];
+
+/// The terminal with a line that is typed.
+#[derive(Debug)]
+pub(super) struct Edited {
+    prompt: Prompt,
+    watched: Watched,
+    /// What the hub tells, in lines.
+    splitter: LineSplitter,
+    /// The log, where it goes to the same terminal.
+    log: Option<LogLines>,
+    listens: bool,
+    /// The terminal is gone.
+    broken: bool,
+}
+
+impl Edited {
+    /// # Errors
+    /// There are no descriptors or threads left.
+    pub(super) fn new(watched: Watched, log: &Log) -> io::Result<Self> {
+        // The signals that end the server are its driver's.
+        let prompt = Prompt::enter(SignalKeys::Signal, &[])?;
+        let log = if terminal::shows_errors() { Some(log.divert()?) } else { None };
+        let splitter = LineSplitter::default();
+        Ok(Self { prompt, watched, splitter, log, listens: true, broken: false })
+    }
+
+    /// Takes what was typed.
+    fn take_inputs(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
+        let mut typed = Typed::default();
+        while let Some(input) = self.prompt.next_input(now)? {
+            act(&mut self.prompt, input, &mut typed.commands, names);
+        }
+        Ok(typed)
+    }
+
+    /// Acts on signals and time, and takes what was typed.
+    fn take_signals(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
+        self.prompt.read_signals()?;
+        self.prompt.tick(now)?;
+        self.take_inputs(now, names)
+    }
+
+    fn show_log(&mut self) {
+        let takes_more = self.has_place() && !self.broken;
+        match &mut self.log {
+            Some(log) if takes_more => self.prompt.finished(&log.take()),
+            Some(log) => log.lose(),
+            None => {}
+        }
+    }
+
+    /// Goes on without the terminal.
+    fn lose(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.broken, true) {
+            tracing::warn!("the terminal is gone, and the console with it: {error}");
+        }
+    }
+}
+
+/// Does what the operator wants; the hub is to get `commands`.
+fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'_>) {
+    let mut command = |prompt: &mut Prompt, line: &str| {
+        prompt.line(None, vec![Span::new("", &neutral(&format!("> {line}")))]);
+        commands.extend(line.bytes().chain([b'\n']));
+    };
+    match input {
+        Input::Entered => {
+            let line = prompt.text().to_owned();
+            if !line.trim().is_empty() {
+                command(prompt, &line);
+                prompt.accept();
+            }
+        }
+        Input::Pasted { lines, typed, cursor } => {
+            for line in &lines {
+                command(prompt, line);
+                prompt.remember(line);
+            }
+            prompt.replace(&typed, cursor);
+        }
+        Input::End => prompt.ask("Shut the server down?"),
+        Input::Answered(true) => command(prompt, "/shutdown"),
+        Input::Answered(false) => notice(prompt, "the server goes on"),
+        Input::PasteRefused => notice(prompt, "not sent"),
+        Input::Tab => complete(prompt, names),
+        Input::NotUtf8 => notice(
+            prompt,
+            "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+        ),
+        // Ctrl-C is a signal here.
+        Input::Interrupt => {}
+    }
+}
+
+fn notice(prompt: &mut Prompt, text: &str) {
+    prompt.line(None, vec![Span::new("", &format!("-- {text}"))]);
+}
+
+/// Completes the word before the cursor: the command, or the name of a client.
+fn complete(prompt: &mut Prompt, names: Names<'_>) {
+    let before = prompt.before_cursor();
+    let start = before.rfind(' ').map_or(0, |space| space + 1);
+    let word = before[start..].to_lowercase();
+    let begins = |candidate: &str| candidate.to_lowercase().starts_with(&word);
+    let words = match before.split(' ').next() {
+        Some(_) if start == 0 => COMMANDS.map(str::to_owned).into(),
+        Some("/kick" | "/say") if !word.is_empty() => names(),
+        _ => Vec::new(),
+    };
+    let words = words.iter().filter(|candidate| begins(candidate)).map(|found| format!("{found} ")).collect();
+    prompt.complete(start, words);
+}
+
+impl Console for Edited {
+    fn input(&self) -> Option<(RawFd, bool)> {
+        self.listens.then(|| (self.prompt.keys_fd(), self.prompt.has_keys()))
+    }
+
+    fn wakers(&self) -> Vec<RawFd> {
+        [self.prompt.signal_fd()].into_iter().chain(self.log.as_ref().map(LogLines::fd)).collect()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.prompt.deadline()
+    }
+
+    fn wake(&mut self, now: Instant, names: Names<'_>) -> Typed {
+        self.show_log();
+        self.take_signals(now, names).unwrap_or_else(|error| {
+            self.lose(&error);
+            Typed { is_end: true, ..Typed::default() }
+        })
+    }
+
+    fn read(&mut self, names: Names<'_>) -> io::Result<Typed> {
+        if self.prompt.read_keys()? {
+            self.take_inputs(Instant::now(), names)
+        } else {
+            Ok(Typed { is_end: true, ..Typed::default() })
+        }
+    }
+
+    fn close_input(&mut self) {
+        self.listens = false;
+    }
+
+    fn has_place(&self) -> bool {
+        self.prompt.pending() < ENOUGH
+    }
+
+    fn push(&mut self, source: Source<'_>, bytes: &[u8]) {
+        if self.broken {
+            return;
+        }
+        let mut lines = Vec::new();
+        self.watched.push(source, bytes, &mut lines);
+        self.splitter.push(&lines);
+        for line in &mut self.splitter {
+            self.prompt.line(None, vec![Span::new("", &line)]);
+        }
+    }
+
+    fn output_fd(&self) -> RawFd {
+        self.prompt.output_fd()
+    }
+
+    fn is_pending(&self) -> bool {
+        !self.broken && self.prompt.pending() > 0
+    }
+
+    fn flush(&mut self) {
+        if !self.broken
+            && let Err(error) = self.prompt.draw()
+        {
+            self.lose(&error);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.show_log();
+        if let Some(line) = self.splitter.rest() {
+            self.prompt.line(None, vec![Span::new("", &line)]);
+        }
+        // From now on it goes to standard error.
+        self.log = None;
+        if let Err(error) = self.prompt.erase() {
+            self.lose(&error);
+        }
+    }
+}
