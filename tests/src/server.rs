@@ -26,15 +26,15 @@ pub fn binary() -> &'static Path {
 
 /// What the server waits with.
 #[derive(Clone, Copy, Debug)]
-pub enum Driver {
-    /// `--driver select`
+pub enum Poller {
+    /// `--poller select`
     Select,
-    /// `--driver epoll`
+    /// `--poller epoll`
     Epoll,
 }
 
-impl Driver {
-    /// As [`Server::command`], with this driver.
+impl Poller {
+    /// As [`Server::command`], with this poller.
     #[must_use]
     pub fn command(self, args: &[&str]) -> Command {
         let name = match self {
@@ -44,28 +44,28 @@ impl Driver {
         Server::command(&[&["--poller", name], args].concat())
     }
 
-    /// As [`Server::start`], with this driver.
+    /// As [`Server::start`], with this poller.
     #[must_use]
     pub fn start(self, args: &[&str]) -> Server {
         Server::launch(self.command(args))
     }
 
-    /// As [`Server::chatting`], with this driver.
+    /// As [`Server::chatting`], with this poller.
     #[must_use]
     pub fn chatting(self, args: &[&str]) -> Server {
         self.start(&[&["--chat", "0"], args].concat())
     }
 }
 
-/// Makes a test with each [`Driver`] of each of these functions.
+/// Makes a test with each [`Poller`] of each of these functions.
 #[macro_export]
-macro_rules! with_each_driver {
+macro_rules! with_each_poller {
     ($($script:ident,)*) => {
         mod select {
-            $(#[test] fn $script() { super::$script($crate::server::Driver::Select); })*
+            $(#[test] fn $script() { super::$script($crate::server::Poller::Select); })*
         }
         mod epoll {
-            $(#[test] fn $script() { super::$script($crate::server::Driver::Epoll); })*
+            $(#[test] fn $script() { super::$script($crate::server::Poller::Epoll); })*
         }
     };
 }

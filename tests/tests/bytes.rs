@@ -5,11 +5,11 @@ use std::time::Duration;
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Driver;
+use parlour_tests::server::Poller;
 use parlour_tests::swarm::Swarm;
-use parlour_tests::with_each_driver;
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     an_echo_gives_every_byte_back,
     an_echo_gives_everything_back_after_a_half_close,
     an_echo_keeps_its_clients_apart,
@@ -27,8 +27,8 @@ fn noise(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| random.u8(..)).collect()
 }
 
-fn an_echo_gives_every_byte_back(driver: Driver) {
-    let server = driver.start(&["--echo", "0"]);
+fn an_echo_gives_every_byte_back(poller: Poller) {
+    let server = poller.start(&["--echo", "0"]);
     let mut client = Client::connect(server.address("echo"));
     client.send(b"\x00");
     assert_eq!(client.read_exactly(1), b"\x00");
@@ -39,8 +39,8 @@ fn an_echo_gives_every_byte_back(driver: Driver) {
     assert_eq!(client.read_exactly(sent.len()), sent);
 }
 
-fn an_echo_gives_everything_back_after_a_half_close(driver: Driver) {
-    let server = driver.start(&["--echo", "0"]);
+fn an_echo_gives_everything_back_after_a_half_close(poller: Poller) {
+    let server = poller.start(&["--echo", "0"]);
     let sent = noise(2, 200_000);
     let mut client = Client::connect(server.address("echo"));
     client.send(&sent);
@@ -51,8 +51,8 @@ fn an_echo_gives_everything_back_after_a_half_close(driver: Driver) {
     silent.expect_close();
 }
 
-fn an_echo_keeps_its_clients_apart(driver: Driver) {
-    let server = driver.start(&["--echo", "0", "--echo", "0"]);
+fn an_echo_keeps_its_clients_apart(poller: Poller) {
+    let server = poller.start(&["--echo", "0", "--echo", "0"]);
     let addresses = [0, 1].map(|number| server.listening()[number].1.clone());
     let mut clients: Vec<Client> = (0..20).map(|number| Client::connect(&addresses[number % 2])).collect();
     for round in 0..10 {
@@ -66,9 +66,9 @@ fn an_echo_keeps_its_clients_apart(driver: Driver) {
     }
 }
 
-fn an_echo_stops_reading_a_peer_that_does_not_read(driver: Driver) {
+fn an_echo_stops_reading_a_peer_that_does_not_read(poller: Poller) {
     const MOST: usize = 64 << 20;
-    let server = driver.start(&["--echo", "0"]);
+    let server = poller.start(&["--echo", "0"]);
     let mut swarm = Swarm::default();
     let stalled = swarm.connect(server.address("echo"), Options { receive_buffer: Some(4096), source: None });
     swarm.set_reading(stalled, false);
@@ -104,8 +104,8 @@ fn an_echo_stops_reading_a_peer_that_does_not_read(driver: Driver) {
     assert!(server.memory_peak_kib() < 32 << 10, "{} KiB", server.memory_peak_kib());
 }
 
-fn a_relay_passes_bytes_on_as_they_are(driver: Driver) {
-    let server = driver.start(&["--relay", "0"]);
+fn a_relay_passes_bytes_on_as_they_are(poller: Poller) {
+    let server = poller.start(&["--relay", "0"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers: Vec<Client> = (0..3).map(|_| Client::connect(server.address("relay"))).collect();
     settle(&mut sender, &mut receivers);
@@ -140,8 +140,8 @@ fn settle(sender: &mut Client, receivers: &mut [Client]) {
     }
 }
 
-fn a_relay_sends_an_unfinished_line_after_a_while(driver: Driver) {
-    let server = driver.start(&["--relay", "0"]);
+fn a_relay_sends_an_unfinished_line_after_a_while(poller: Poller) {
+    let server = poller.start(&["--relay", "0"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers = [Client::connect(server.address("relay"))];
     settle(&mut sender, &mut receivers);
@@ -153,8 +153,8 @@ fn a_relay_sends_an_unfinished_line_after_a_while(driver: Driver) {
     assert_eq!(receiver.read_exactly(11), b"\xff\x00no ending");
 }
 
-fn a_relay_sends_a_line_beyond_the_limit_in_pieces(driver: Driver) {
-    let server = driver.start(&["--relay", "0", "--line-limit", "100"]);
+fn a_relay_sends_a_line_beyond_the_limit_in_pieces(poller: Poller) {
+    let server = poller.start(&["--relay", "0", "--line-limit", "100"]);
     let mut sender = Client::connect(server.address("relay"));
     let mut receivers = [Client::connect(server.address("relay"))];
     settle(&mut sender, &mut receivers);
@@ -164,13 +164,13 @@ fn a_relay_sends_a_line_beyond_the_limit_in_pieces(driver: Driver) {
     assert!(receiver.read_exactly(sent.len()) == sent);
 }
 
-fn a_relay_cuts_no_line_by_another(driver: Driver) {
+fn a_relay_cuts_no_line_by_another(poller: Poller) {
     const SENDERS: usize = 8;
     const LINES: usize = 2_000;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = driver.start(&["--relay", "0"]);
+    let server = poller.start(&["--relay", "0"]);
     let mut swarm = Swarm::default();
     let listener = swarm.connect(server.address("relay"), Options::default());
     let senders: Vec<usize> =
@@ -205,8 +205,8 @@ fn a_relay_cuts_no_line_by_another(driver: Driver) {
     }
 }
 
-fn relays_do_not_hear_each_other(driver: Driver) {
-    let server = driver.start(&["--relay", "0", "--relay", "0"]);
+fn relays_do_not_hear_each_other(poller: Poller) {
+    let server = poller.start(&["--relay", "0", "--relay", "0"]);
     let [first, second] = [0, 1].map(|number| server.listening()[number].1.clone());
     let mut sender = Client::connect(&first);
     let mut receivers = [Client::connect(&first)];

@@ -6,15 +6,15 @@ use std::path::Path;
 use parlour_tests::conformance::{Declared, play_all, scripts};
 use parlour_tests::over_tcp::{Hub, OverTcp};
 use parlour_tests::server::{self, Server};
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     the_binary_keeps_all_rules,
 }
 
 /// The binary.
 struct Binary {
-    driver: server::Driver,
+    poller: server::Poller,
     server: Option<Server>,
 }
 
@@ -26,9 +26,9 @@ impl Binary {
 
 impl Hub for Binary {
     fn name(&self) -> &str {
-        match self.driver {
-            server::Driver::Select => "parlour serve over TCP by select",
-            server::Driver::Epoll => "parlour serve over TCP by epoll",
+        match self.poller {
+            server::Poller::Select => "parlour serve over TCP by select",
+            server::Poller::Epoll => "parlour serve over TCP by epoll",
         }
     }
 
@@ -41,7 +41,7 @@ impl Hub for Binary {
     }
 
     fn start(&mut self, args: &[&str]) {
-        self.server = Some(self.driver.chatting(args));
+        self.server = Some(self.poller.chatting(args));
     }
 
     fn chat(&self) -> String {
@@ -53,8 +53,8 @@ impl Hub for Binary {
     }
 }
 
-fn the_binary_keeps_all_rules(driver: server::Driver) {
-    let report = play_all(4, || OverTcp::new(Binary { driver, server: None }));
+fn the_binary_keeps_all_rules(poller: server::Poller) {
+    let report = play_all(4, || OverTcp::new(Binary { poller, server: None }));
     assert_eq!(report.impossible(), 0, "the binary can do everything");
     assert_eq!(report.failed(), 0, "see the report above");
 }

@@ -9,10 +9,10 @@ use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::lines::PATIENCE;
 use parlour_tests::programs::Program;
-use parlour_tests::server::{Driver, Server, binary};
-use parlour_tests::with_each_driver;
+use parlour_tests::server::{Poller, Server, binary};
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     the_operator_speaks_to_all,
     the_operator_kicks,
     the_operator_asks_who_is_where,
@@ -26,14 +26,14 @@ with_each_driver! {
 }
 
 /// A server with a console on a pipe.
-fn with_console(driver: Driver) -> Server {
-    let mut command = driver.command(&["--chat", "0", "--console"]);
+fn with_console(poller: Poller) -> Server {
+    let mut command = poller.command(&["--chat", "0", "--console"]);
     command.stdin(Stdio::piped());
     Server::launch(command)
 }
 
-fn the_operator_speaks_to_all(driver: Driver) {
-    let mut server = with_console(driver);
+fn the_operator_speaks_to_all(poller: Poller) {
+    let mut server = with_console(poller);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");
@@ -45,8 +45,8 @@ fn the_operator_speaks_to_all(driver: Driver) {
     server.stop();
 }
 
-fn the_operator_kicks(driver: Driver) {
-    let mut server = with_console(driver);
+fn the_operator_kicks(poller: Poller) {
+    let mut server = with_console(poller);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     alice.catch_up();
@@ -65,8 +65,8 @@ fn the_operator_kicks(driver: Driver) {
     server.stop();
 }
 
-fn the_operator_asks_who_is_where(driver: Driver) {
-    let mut server = with_console(driver);
+fn the_operator_asks_who_is_where(poller: Poller) {
+    let mut server = with_console(poller);
     let _alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");
@@ -84,8 +84,8 @@ fn the_operator_asks_who_is_where(driver: Driver) {
     server.stop();
 }
 
-fn the_operator_ends_the_server(driver: Driver) {
-    let mut server = with_console(driver);
+fn the_operator_ends_the_server(poller: Poller) {
+    let mut server = with_console(poller);
     let mut alice = Client::enter(server.chat());
     server.type_line("/shutdown");
     alice.expect_line("-- server is shutting down");
@@ -93,8 +93,8 @@ fn the_operator_ends_the_server(driver: Driver) {
     assert_eq!(server.wait().code(), Some(0));
 }
 
-fn a_last_command_without_an_ending_counts(driver: Driver) {
-    let mut server = with_console(driver);
+fn a_last_command_without_an_ending_counts(poller: Poller) {
+    let mut server = with_console(poller);
     let mut alice = Client::enter(server.chat());
     server.type_bytes(b"/say hello\n/say good");
     alice.expect_line("-- hello");
@@ -104,8 +104,8 @@ fn a_last_command_without_an_ending_counts(driver: Driver) {
     server.stop();
 }
 
-fn without_the_option_a_pipe_commands_nothing(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0"]);
+fn without_the_option_a_pipe_commands_nothing(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0"]);
     command.stdin(Stdio::piped());
     let mut server = Server::launch(command);
     let mut alice = Client::enter(server.chat());
@@ -114,8 +114,8 @@ fn without_the_option_a_pipe_commands_nothing(driver: Driver) {
     server.stop();
 }
 
-fn the_watch_shows_what_is_said(driver: Driver) {
-    let mut server = driver.chatting(&["--watch"]);
+fn the_watch_shows_what_is_said(poller: Poller) {
+    let mut server = poller.chatting(&["--watch"]);
     let mut alice = Client::named(server.chat(), "alice");
     alice.say("watch this");
     alice.say("/me dances");
@@ -129,9 +129,9 @@ fn the_watch_shows_what_is_said(driver: Driver) {
     assert!(!secret, "direct messages are between two");
 }
 
-fn the_watch_shows_every_line_in_order(driver: Driver) {
+fn the_watch_shows_every_line_in_order(poller: Poller) {
     const LINES: usize = 20_000;
-    let mut server = driver.chatting(&["--watch"]);
+    let mut server = poller.chatting(&["--watch"]);
     let mut alice = Client::named(server.chat(), "alice");
     for number in 0..LINES {
         alice.say(&format!("line {number}"));
@@ -143,7 +143,7 @@ fn the_watch_shows_every_line_in_order(driver: Driver) {
     }
 }
 
-fn commands_come_from_a_file_as_well(driver: Driver) {
+fn commands_come_from_a_file_as_well(poller: Poller) {
     const TIMES: usize = 2_000;
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(&b"/nonsense\n".repeat(TIMES)).expect("room");
@@ -151,7 +151,7 @@ fn commands_come_from_a_file_as_well(driver: Driver) {
     file.rewind().expect("a file");
     let nothing = File::open("/dev/null").expect("the null device");
     for (input, answers) in [(file, TIMES), (nothing, 0)] {
-        let mut command = driver.command(&["--chat", "0", "--console"]);
+        let mut command = poller.command(&["--chat", "0", "--console"]);
         command.stdin(input);
         let mut server = Server::launch(command);
         for _ in 0..answers {
@@ -170,13 +170,13 @@ fn commands_come_from_a_file_as_well(driver: Driver) {
     }
 }
 
-fn the_watch_goes_into_a_file_as_well(driver: Driver) {
+fn the_watch_goes_into_a_file_as_well(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let (socket, log) = (directory.path().join("chat.sock"), directory.path().join("log"));
     let address = format!("unix:{}", socket.display());
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" > \"$0\""]).arg(&log).arg(binary());
-    command.args(driver.command(&["--chat", &address, "--watch", "--console"]).get_args());
+    command.args(poller.command(&["--chat", &address, "--watch", "--console"]).get_args());
     let mut server = Program::start_command(command);
     let text = || fs::read_to_string(&log).unwrap_or_default();
     let wait_for = |wanted: &str| {

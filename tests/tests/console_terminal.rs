@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::{Driver, Server, binary, wait_for_exit};
+use parlour_tests::server::{Poller, Server, binary, wait_for_exit};
 use parlour_tests::terminal::Terminal;
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     a_terminal_commands_without_the_option,
     what_is_being_typed_survives_what_is_told,
     what_is_being_typed_survives_the_log,
@@ -43,15 +43,15 @@ fn address(terminal: &Terminal) -> String {
 }
 
 /// A server in a terminal, which edits a line there by now, and where it listens.
-fn edited(driver: Driver, args: &[&str]) -> (Terminal, String) {
-    let terminal = Terminal::start(driver.command(&[&["--chat", "0"], args].concat()));
+fn edited(poller: Poller, args: &[&str]) -> (Terminal, String) {
+    let terminal = Terminal::start(poller.command(&[&["--chat", "0"], args].concat()));
     let address = address(&terminal);
     terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
     (terminal, address)
 }
 
-fn a_terminal_commands_without_the_option(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &[]);
+fn a_terminal_commands_without_the_option(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &[]);
     let mut alice = Client::named(&address, "alice");
     terminal.press("/sya from the keyboadr\x7f\x7frd\x01\x1b[C\x1b[C\x04\x1b[Cy\r");
     alice.expect_line("-- from the keyboard");
@@ -60,8 +60,8 @@ fn a_terminal_commands_without_the_option(driver: Driver) {
     assert!(terminal.text().contains("> /who"), "commands stay on the screen:\n{}", terminal.text());
 }
 
-fn what_is_being_typed_survives_what_is_told(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &["--watch"]);
+fn what_is_being_typed_survives_what_is_told(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &["--watch"]);
     let mut alice = Client::named(&address, "alice");
     terminal.press("/say half a");
     terminal.wait_until("what was typed", |terminal| terminal.cursor_row() == "> /say half a");
@@ -76,8 +76,8 @@ fn what_is_being_typed_survives_what_is_told(driver: Driver) {
     alice.expect_line("-- half a line");
 }
 
-fn what_is_being_typed_survives_the_log(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0"]);
+fn what_is_being_typed_survives_the_log(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0"]);
     command.env("RUST_LOG", "debug");
     let mut terminal = Terminal::start(command);
     let address = address(&terminal);
@@ -101,8 +101,8 @@ fn what_is_being_typed_survives_the_log(driver: Driver) {
     terminal.wait_for("INFO shutting down");
 }
 
-fn lines_fit_a_terminal_that_has_become_narrower(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &["--watch"]);
+fn lines_fit_a_terminal_that_has_become_narrower(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &["--watch"]);
     let mut alice = Client::named(&address, "alice");
     terminal.press("/say half a");
     terminal.wait_until("what was typed", |terminal| terminal.cursor_row() == "> /say half a");
@@ -119,8 +119,8 @@ fn lines_fit_a_terminal_that_has_become_narrower(driver: Driver) {
     alice.expect_line("-- half a line");
 }
 
-fn control_d_asks_before_it_ends_the_server(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &[]);
+fn control_d_asks_before_it_ends_the_server(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &[]);
     let mut alice = Client::named(&address, "alice");
     let question = "Shut the server down? [y/N]";
     for refusal in ["n", "\x04", "\r", "\x1b"] {
@@ -142,7 +142,7 @@ fn control_d_asks_before_it_ends_the_server(driver: Driver) {
     terminal.expect_restored();
 }
 
-fn every_way_out_leaves_the_terminal_as_it_was(driver: Driver) {
+fn every_way_out_leaves_the_terminal_as_it_was(poller: Poller) {
     type End = fn(&mut Terminal);
     let ends: [(&str, End); 5] = [
         ("/shutdown", |terminal| terminal.press("/shutdown\r")),
@@ -152,7 +152,7 @@ fn every_way_out_leaves_the_terminal_as_it_was(driver: Driver) {
         ("SIGHUP", |terminal| terminal.signal(sys::SIGHUP)),
     ];
     for (what, end) in ends {
-        let (mut terminal, address) = edited(driver, &[]);
+        let (mut terminal, address) = edited(poller, &[]);
         let mut alice = Client::named(&address, "alice");
         assert!(terminal.is_raw());
         end(&mut terminal);
@@ -163,8 +163,8 @@ fn every_way_out_leaves_the_terminal_as_it_was(driver: Driver) {
     }
 }
 
-fn a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &["--grace", "1h"]);
+fn a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &["--grace", "1h"]);
     // It would wait some seconds for a client that does not read.
     let small = Options { receive_buffer: Some(4096), source: None };
     let _stalled = Client::enter_with(&address, small);
@@ -179,14 +179,14 @@ fn a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(driver: 
 
 /// Starts `script` in a shell with jobs, which leaves the modes of its terminal alone; `"$@"` is a
 /// server with a chat listener.
-fn in_shell(driver: Driver, script: &str) -> Terminal {
+fn in_shell(poller: Poller, script: &str) -> Terminal {
     let mut command = Command::new("sh");
-    command.args(["-m", "-c", script, "sh"]).arg(binary()).args(driver.command(&["--chat", "0"]).get_args());
+    command.args(["-m", "-c", script, "sh"]).arg(binary()).args(poller.command(&["--chat", "0"]).get_args());
     Terminal::start(command)
 }
 
-fn while_it_is_stopped_the_terminal_is_as_it_was(driver: Driver) {
-    let mut terminal = in_shell(driver, r#""$@"; echo stopped; read line; echo "read $line"; fg"#);
+fn while_it_is_stopped_the_terminal_is_as_it_was(poller: Poller) {
+    let mut terminal = in_shell(poller, r#""$@"; echo stopped; read line; echo "read $line"; fg"#);
     let address = address(&terminal);
     terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
     let mut alice = Client::named(&address, "alice");
@@ -203,8 +203,8 @@ fn while_it_is_stopped_the_terminal_is_as_it_was(driver: Driver) {
     terminal.expect_restored();
 }
 
-fn in_the_background_it_leaves_the_terminal_alone(driver: Driver) {
-    let mut terminal = in_shell(driver, r#""$@" & read line; echo "read $line"; fg"#);
+fn in_the_background_it_leaves_the_terminal_alone(poller: Poller) {
+    let mut terminal = in_shell(poller, r#""$@" & read line; echo "read $line"; fg"#);
     let address = address(&terminal);
     let mut alice = Client::named(&address, "alice");
     assert!(!terminal.is_changed());
@@ -218,8 +218,8 @@ fn in_the_background_it_leaves_the_terminal_alone(driver: Driver) {
     terminal.expect_restored();
 }
 
-fn typed_commands_are_found_again(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &[]);
+fn typed_commands_are_found_again(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &[]);
     let mut alice = Client::named(&address, "alice");
     terminal.press("/say one\r/say two\r");
     alice.expect_line("-- one");
@@ -233,8 +233,8 @@ fn typed_commands_are_found_again(driver: Driver) {
     alice.expect_line("-- one three");
 }
 
-fn every_command_is_completed(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0", "--console"]);
+fn every_command_is_completed(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0", "--console"]);
     command.stdin(Stdio::piped());
     let mut server = Server::launch(command);
     server.type_line("/help\n/nonsense");
@@ -243,7 +243,7 @@ fn every_command_is_completed(driver: Driver) {
     let wanted: BTreeSet<String> =
         lines.filter_map(|line| Some(format!("/{}", line.split([' ', ':']).next()?))).collect();
     assert!(wanted.iter().any(|name| name == "/shutdown"), "{wanted:?}");
-    let (mut terminal, _) = edited(driver, &[]);
+    let (mut terminal, _) = edited(poller, &[]);
     terminal.press("/");
     let mut found = BTreeSet::new();
     for _ in 0..wanted.len() {
@@ -257,8 +257,8 @@ fn every_command_is_completed(driver: Driver) {
     terminal.wait_for("-- lobby: 0 here");
 }
 
-fn names_are_completed(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &["--echo", "0"]);
+fn names_are_completed(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &["--echo", "0"]);
     let mut clients = ["bob", "Ann", "anton"].map(|name| Client::named(&address, name));
     terminal.press("/say A\tand b\tgo\r");
     clients[0].wait_for("-- Ann and bob go");
@@ -269,8 +269,8 @@ fn names_are_completed(driver: Driver) {
     terminal.wait_for("Ann (");
 }
 
-fn pasted_commands_are_asked_about_first(driver: Driver) {
-    let (mut terminal, address) = edited(driver, &[]);
+fn pasted_commands_are_asked_about_first(poller: Poller) {
+    let (mut terminal, address) = edited(poller, &[]);
     let mut alice = Client::named(&address, "alice");
     terminal.press("\x1b[200~/say one\r/say two\r\x1b[201~");
     terminal.wait_until("the question", |terminal| terminal.cursor_row() == "send 2 lines? [y/N]");
@@ -286,8 +286,8 @@ fn pasted_commands_are_asked_about_first(driver: Driver) {
     }
 }
 
-fn a_dumb_terminal_gets_plain_lines(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0"]);
+fn a_dumb_terminal_gets_plain_lines(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0"]);
     command.env("NO_COLOR", "1");
     let mut terminal = Terminal::start_as("dumb", command);
     let address = address(&terminal);
@@ -305,13 +305,13 @@ fn a_dumb_terminal_gets_plain_lines(driver: Driver) {
     terminal.expect_restored();
 }
 
-fn a_terminal_that_takes_nothing_holds_up_nobody(driver: Driver) {
+fn a_terminal_that_takes_nothing_holds_up_nobody(poller: Poller) {
     let (screen, line) = sys::open_pty(24, 80).expect("a pseudo-terminal");
     let modes = sys::terminal_modes(&line).expect("a terminal");
     let directory = tempfile::tempdir().expect("a directory");
     let address = format!("unix:{}", directory.path().join("chat").display());
     let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
-    let mut command = driver.command(&["--chat", &address, "--watch"]);
+    let mut command = poller.command(&["--chat", &address, "--watch"]);
     command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm").env("RUST_LOG", "debug");
     sys::lead_session(&mut command);
     let mut server = command.spawn().expect("the program");

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::{Driver, Server};
+use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
 use parlour_tests::sys;
-use parlour_tests::with_each_driver;
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     a_hundred_clients_who_all_talk_lose_nothing,
     fifteen_hundred_clients_are_served_as_few_are,
     after_any_disorder_nothing_is_left_behind,
@@ -39,13 +39,13 @@ fn crowd(server: &Server, count: usize) -> Swarm {
     swarm
 }
 
-fn a_hundred_clients_who_all_talk_lose_nothing(driver: Driver) {
+fn a_hundred_clients_who_all_talk_lose_nothing(poller: Poller) {
     const CLIENTS: usize = 100;
     const LINES: usize = 150;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = driver.chatting(&[]);
+    let server = poller.chatting(&[]);
     let mut swarm = crowd(&server, CLIENTS);
     let fill = |client: usize, number: usize| "z".repeat((client * 31 + number * 17) % 90);
     let mut texts: Vec<Vec<u8>> = (0..CLIENTS)
@@ -90,11 +90,11 @@ fn a_hundred_clients_who_all_talk_lose_nothing(driver: Driver) {
     server.stop();
 }
 
-fn fifteen_hundred_clients_are_served_as_few_are(driver: Driver) {
+fn fifteen_hundred_clients_are_served_as_few_are(poller: Poller) {
     const CLIENTS: usize = 1_500;
     let limit = sys::raise_descriptor_limit().expect("a limit");
     assert!(limit > 2 * CLIENTS as u64, "this test needs descriptors: a hard limit of {limit} is too low");
-    let server = driver.chatting(&["--max-conns", "1600"]);
+    let server = poller.chatting(&["--max-conns", "1600"]);
     let mut swarm = crowd(&server, CLIENTS);
     assert!(server.descriptors().len() > 1_500, "beyond FD_SETSIZE");
     // It is not told all names.
@@ -153,14 +153,14 @@ fn departures(line: &str) -> usize {
     of_many.and_then(|(_, left)| left.split(' ').next()?.parse().ok()).unwrap_or(1)
 }
 
-fn after_any_disorder_nothing_is_left_behind(driver: Driver) {
+fn after_any_disorder_nothing_is_left_behind(poller: Poller) {
     const TURNS: usize = 3_000;
     const MOST: usize = 60;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for policy in ["disconnect", "skip"] {
-        let server = driver.chatting(&[
+        let server = poller.chatting(&[
             "--on-lag",
             policy,
             "--grace",

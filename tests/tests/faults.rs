@@ -8,11 +8,11 @@ use parlour_tests::chat::Talk;
 use parlour_tests::chat::line_text;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::{Driver, Server};
+use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     without_descriptors_it_waits_until_one_is_free,
     few_descriptors_from_the_start_are_enough_for_few,
     resets_in_the_middle_of_lines_harm_nobody,
@@ -27,10 +27,10 @@ with_each_driver! {
     a_peer_that_vanishes_is_looked_for,
 }
 
-fn without_descriptors_it_waits_until_one_is_free(driver: Driver) {
+fn without_descriptors_it_waits_until_one_is_free(poller: Poller) {
     const SPARE: usize = 5;
     const WAITING: usize = 4;
-    let mut server = driver.chatting(&["--max-conns", "100"]);
+    let mut server = poller.chatting(&["--max-conns", "100"]);
     let mut alice = Client::named(server.chat(), "alice");
     // The limit is one of numbers, and those in use have gaps.
     let used = server.descriptors();
@@ -63,8 +63,8 @@ fn without_descriptors_it_waits_until_one_is_free(driver: Driver) {
     server.stop();
 }
 
-fn few_descriptors_from_the_start_are_enough_for_few(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0", "--max-conns", "20"]);
+fn few_descriptors_from_the_start_are_enough_for_few(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0", "--max-conns", "20"]);
     sys::limit_descriptors(&mut command, 40);
     let server = Server::launch(command);
     for _ in 0..3 {
@@ -88,8 +88,8 @@ fn wait_for_descriptors(server: &Server, most: usize) {
     }
 }
 
-fn resets_in_the_middle_of_lines_harm_nobody(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn resets_in_the_middle_of_lines_harm_nobody(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     alice.catch_up();
@@ -110,8 +110,8 @@ fn resets_in_the_middle_of_lines_harm_nobody(driver: Driver) {
     server.stop();
 }
 
-fn connections_that_end_before_they_are_taken_harm_nobody(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn connections_that_end_before_they_are_taken_harm_nobody(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let descriptors = server.descriptors();
     // Stopped, the server accepts none of them before they are gone.
@@ -127,8 +127,8 @@ fn connections_that_end_before_they_are_taken_harm_nobody(driver: Driver) {
     server.stop();
 }
 
-fn bytes_that_come_one_at_a_time_are_lines_in_the_end(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn bytes_that_come_one_at_a_time_are_lines_in_the_end(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut alice = Client::named(server.chat(), "alice");
     bob.catch_up();
@@ -140,10 +140,10 @@ fn bytes_that_come_one_at_a_time_are_lines_in_the_end(driver: Driver) {
     bob.expect_line("* alice t\u{ff}pes");
 }
 
-fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long(driver: Driver) {
+fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long(poller: Poller) {
     const CHUNK: usize = 1 << 20;
     const CHUNKS: usize = 100;
-    let server = driver.chatting(&[]);
+    let server = poller.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut alice = Client::named(server.chat(), "alice");
     bob.catch_up();
@@ -162,12 +162,12 @@ fn a_hundred_megabytes_without_a_line_feed_are_one_line_too_long(driver: Driver)
     bob.expect_nothing();
 }
 
-fn garbage_reaches_the_others_as_clean_lines(driver: Driver) {
+fn garbage_reaches_the_others_as_clean_lines(poller: Poller) {
     const SENDERS: usize = 4;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let server = driver.chatting(&[]);
+    let server = poller.chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut swarm = Swarm::default();
     for _ in 0..SENDERS {
@@ -211,9 +211,9 @@ fn garbage_reaches_the_others_as_clean_lines(driver: Driver) {
     server.stop();
 }
 
-fn who_asks_and_does_not_read_is_not_read_until_it_does(driver: Driver) {
+fn who_asks_and_does_not_read_is_not_read_until_it_does(poller: Poller) {
     const QUESTIONS: usize = 100_000;
-    let server = driver.chatting(&[]);
+    let server = poller.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut swarm = Swarm::default();
     let stalled = swarm.connect(server.chat(), Options { receive_buffer: Some(4096), source: None });
@@ -242,13 +242,13 @@ fn who_asks_and_does_not_read_is_not_read_until_it_does(driver: Driver) {
     assert!(server.memory_peak_kib() < 32 << 10, "{} KiB", server.memory_peak_kib());
 }
 
-fn who_is_gone_but_not_read_yet_costs_nothing_and_goes_within_a_second(driver: Driver) {
+fn who_is_gone_but_not_read_yet_costs_nothing_and_goes_within_a_second(poller: Poller) {
     const WINDOW: Duration = Duration::from_millis(1_000);
     const LITTLE: Duration = Duration::from_millis(150);
     let directory = tempfile::tempdir().expect("a directory");
     let unix = format!("unix:{}", directory.path().join("chat.sock").display());
     // Who is above the rate is not read for a while.
-    let server = driver.chatting(&["--chat", &unix, "--rate", "1"]);
+    let server = poller.chatting(&["--chat", &unix, "--rate", "1"]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut half = Client::enter(server.chat());
     let mut broken = Client::enter(server.chat());
@@ -274,8 +274,8 @@ fn who_is_gone_but_not_read_yet_costs_nothing_and_goes_within_a_second(driver: D
     half.read_to_close();
 }
 
-fn who_comes_in_the_turn_in_which_another_leaves_is_heard(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn who_comes_in_the_turn_in_which_another_leaves_is_heard(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     for round in 0..5 {
         let former = Client::enter(server.chat());
@@ -296,8 +296,8 @@ fn who_comes_in_the_turn_in_which_another_leaves_is_heard(driver: Driver) {
     server.stop();
 }
 
-fn an_urgent_byte_is_where_it_was_sent(driver: Driver) {
-    let server = driver.start(&["--echo", "0"]);
+fn an_urgent_byte_is_where_it_was_sent(poller: Poller) {
+    let server = poller.start(&["--echo", "0"]);
     let stream = TcpStream::connect(server.address("echo")).expect("a listener");
     for (before, urgent, after) in [("a", b'b', "c\n"), ("d", b'\xf2', "e\n"), ("", b'f', "g\n")] {
         (&stream).write_all(before.as_bytes()).expect("a connection");
@@ -311,8 +311,8 @@ fn an_urgent_byte_is_where_it_was_sent(driver: Driver) {
     }
 }
 
-fn a_peer_that_vanishes_is_looked_for(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn a_peer_that_vanishes_is_looked_for(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut alice = Client::enter(server.chat());
     alice.expect_nothing();
     let port: u16 = server.port().parse().expect("a port");

@@ -5,10 +5,10 @@ use std::time::Duration;
 use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::programs::Program;
-use parlour_tests::server::Driver;
-use parlour_tests::with_each_driver;
+use parlour_tests::server::Poller;
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     sentences_of_several_receivers_come_out_whole,
     a_reader_without_input_reads_on,
     a_reader_is_not_idle,
@@ -38,9 +38,9 @@ fn wait_until_it_reads(reader: &mut Program, feeder: &mut Client) {
 }
 
 /// The example of the README: some send and are sent nothing, others receive.
-fn sentences_of_several_receivers_come_out_whole(driver: Driver) {
+fn sentences_of_several_receivers_come_out_whole(poller: Poller) {
     let args = ["--relay", "127.0.0.1:0,flush=off,in,room=nmea", "--relay", "127.0.0.1:0,out,room=nmea"];
-    let server = driver.start(&args);
+    let server = poller.start(&args);
     let ports: Vec<_> =
         server.listening().iter().map(|(_, address)| address.rsplit(':').next().unwrap()).collect();
     let [into, out] = ports[..] else { panic!("{ports:?}") };
@@ -65,8 +65,8 @@ fn sentences_of_several_receivers_come_out_whole(driver: Driver) {
     reader.wait();
 }
 
-fn a_reader_without_input_reads_on(driver: Driver) {
-    let server = driver.start(&["--relay", "127.0.0.1:0"]);
+fn a_reader_without_input_reads_on(poller: Poller) {
+    let server = poller.start(&["--relay", "127.0.0.1:0"]);
     let mut reader = Program::start(NC.0, NC.1, &["-N", "127.0.0.1", port(server.address("relay"))]);
     reader.end_input();
     let mut writer = Client::connect(server.address("relay"));
@@ -79,8 +79,8 @@ fn a_reader_without_input_reads_on(driver: Driver) {
     reader.wait();
 }
 
-fn a_reader_is_not_idle(driver: Driver) {
-    let server = driver.start(&["--relay", "127.0.0.1:0", "--idle-timeout", "300ms"]);
+fn a_reader_is_not_idle(poller: Poller) {
+    let server = poller.start(&["--relay", "127.0.0.1:0", "--idle-timeout", "300ms"]);
     let mut reader = Client::connect(server.address("relay"));
     let mut writer = Client::connect(server.address("relay"));
     writer.say("first");
@@ -93,8 +93,8 @@ fn a_reader_is_not_idle(driver: Driver) {
     server.stop();
 }
 
-fn a_file_comes_out_as_it_went_in(driver: Driver) {
-    let server = driver.start(&["--relay", "127.0.0.1:0"]);
+fn a_file_comes_out_as_it_went_in(poller: Poller) {
+    let server = poller.start(&["--relay", "127.0.0.1:0"]);
     let mut reader = Client::connect(server.address("relay"));
     let file: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut writer = Client::connect(server.address("relay"));

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options, Stream};
-use parlour_tests::server::{Driver, Server};
+use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
 use parlour_tests::sys::{self, pollfd};
-use parlour_tests::with_each_driver;
+use parlour_tests::with_each_poller;
 use tempfile::TempDir;
 
-with_each_driver! {
+with_each_poller! {
     one_who_never_reads_and_always_comes_back_does_not_silence_the_room,
     one_who_reads_just_in_time_does_not_silence_the_room,
     comings_and_goings_before_one_who_never_reads_do_not_silence_the_room,
@@ -69,10 +69,10 @@ impl Speech {
 
     /// The flooders come first, where that is an advantage. The witness listens on a
     /// Unix socket, for which kernels hold 200 KB, while they hold 4 MB for TCP.
-    fn start(driver: Driver, args: &[&str], flooders: usize) -> Self {
+    fn start(poller: Poller, args: &[&str], flooders: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let local = format!("unix:{}", folder.path().join("chat").display());
-        let server = driver.chatting(&[&["--chat", &local], args].concat());
+        let server = poller.chatting(&[&["--chat", &local], args].concat());
         let mut swarm = Swarm::default();
         for _ in 0..flooders {
             swarm.connect(server.chat(), Options::default());
@@ -199,19 +199,19 @@ impl Parked {
     }
 }
 
-fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(driver: Driver) {
-    let talk = Speech::start(driver, &["--grace", "1s"], 1);
+fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(poller: Poller) {
+    let talk = Speech::start(poller, &["--grace", "1s"], 1);
     let mut parked = Parked::new(talk.server.chat(), b"");
     besiege(talk, |_| parked.come_back());
     assert!(parked.cut > 0, "who never reads is cut");
 }
 
-fn one_who_reads_just_in_time_does_not_silence_the_room(driver: Driver) {
+fn one_who_reads_just_in_time_does_not_silence_the_room(poller: Poller) {
     /// As seldom as may be without being cut.
     const SELDOM: Duration = Duration::from_millis(880);
     /// Enough to read all that there is.
     const A_MOMENT: Duration = Duration::from_millis(50);
-    let mut talk = Speech::start(driver, &["--grace", "1s"], 1);
+    let mut talk = Speech::start(poller, &["--grace", "1s"], 1);
     let address = talk.server.chat().to_string();
     let mut slow = talk.swarm.connect(&address, SMALL);
     let mut wakes = Instant::now() + SELDOM;
@@ -227,8 +227,8 @@ fn one_who_reads_just_in_time_does_not_silence_the_room(driver: Driver) {
     });
 }
 
-fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(driver: Driver) {
-    let talk = Speech::start(driver, &["--grace", "1s"], 0);
+fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(poller: Poller) {
+    let talk = Speech::start(poller, &["--grace", "1s"], 0);
     let address = talk.server.chat().to_string();
     // The answers are more than the kernel holds for it.
     let mut parked = Parked::new(&address, &b"/help\n".repeat(10_000));
@@ -257,7 +257,7 @@ fn visits(address: &str, options: Options, duration: Duration, mut visit: impl F
 }
 
 /// Lets clients that were there first flood a room with lines of `length` bytes.
-fn drown(driver: Driver, length: usize) {
+fn drown(poller: Poller, length: usize) {
     const FLOOD: Duration = Duration::from_secs(2);
     /// What passes between two of them is what counts; this only says that they come.
     const LEAST_LINES: usize = 5;
@@ -266,7 +266,7 @@ fn drown(driver: Driver, length: usize) {
     let line = format!("{}\n", "x".repeat(length));
     let chunk = line.repeat((64 << 10) / line.len());
     for flooders in [1, 10] {
-        let mut talk = Speech::start(driver, &[], flooders);
+        let mut talk = Speech::start(poller, &[], flooders);
         let start = Instant::now();
         while start.elapsed() < FLOOD {
             talk.flood(chunk.as_bytes());
@@ -284,22 +284,22 @@ fn drown(driver: Driver, length: usize) {
     }
 }
 
-fn floods_of_short_lines_do_not_drown_a_word(driver: Driver) {
-    drown(driver, 1);
+fn floods_of_short_lines_do_not_drown_a_word(poller: Poller) {
+    drown(poller, 1);
 }
 
-fn floods_of_long_lines_do_not_drown_a_word(driver: Driver) {
-    drown(driver, 1000);
+fn floods_of_long_lines_do_not_drown_a_word(poller: Poller) {
+    drown(poller, 1000);
 }
 
 /// Clients say much more at once than they may in a long time, and are gone, by `go`:
 /// so must be what they said, and their places are free.
-fn haunt(driver: Driver, go: impl Fn(Client)) {
+fn haunt(poller: Poller, go: impl Fn(Client)) {
     const GHOSTS: usize = 20;
     const MOST_LINES: usize = 5 * GHOSTS;
     /// To say it all would take six hundred times as long.
     const SOON: Duration = Duration::from_secs(4);
-    let server = driver.chatting(&["--rate", "2", "--idle-timeout", "3s", "--max-conns", "21"]);
+    let server = poller.chatting(&["--rate", "2", "--idle-timeout", "3s", "--max-conns", "21"]);
     let mut witness = Client::enter(server.chat());
     let before = server.descriptors().len();
     for _ in 0..GHOSTS {
@@ -324,16 +324,16 @@ fn haunt(driver: Driver, go: impl Fn(Client)) {
     let _newcomer = Client::enter(server.chat());
 }
 
-fn those_who_reset_say_no_more_and_make_room(driver: Driver) {
-    haunt(driver, Client::reset);
+fn those_who_reset_say_no_more_and_make_room(poller: Poller) {
+    haunt(poller, Client::reset);
 }
 
 /// They leave a welcome unread, so that sooner or later their kernel resets as well.
-fn those_who_close_say_no_more_and_make_room(driver: Driver) {
-    haunt(driver, drop);
+fn those_who_close_say_no_more_and_make_room(poller: Poller) {
+    haunt(poller, drop);
 }
 
-fn an_echo_does_not_wait_for_those_who_pour_commands(driver: Driver) {
+fn an_echo_does_not_wait_for_those_who_pour_commands(poller: Poller) {
     const OTHERS: usize = 300;
     const ATTACKERS: usize = 8;
     const POURED: usize = 128 << 10;
@@ -341,7 +341,7 @@ fn an_echo_does_not_wait_for_those_who_pour_commands(driver: Driver) {
     const ENOUGH_TIME: Duration = Duration::from_secs(3);
     /// Some turns of the server of 10 ms each, in which it says nothing else.
     const MOST_ANSWERS: usize = 12_000 * ATTACKERS;
-    let server = driver.start(&["--chat", "0", "--echo", "0"]);
+    let server = poller.start(&["--chat", "0", "--echo", "0"]);
     let mut swarm = Swarm::default();
     let echo = swarm.connect(server.address("echo"), Options::default());
     for _ in 0..OTHERS {
@@ -399,8 +399,8 @@ const UNREST: Duration = Duration::from_secs(2);
 
 /// Lets a client come and go, with a `visit` each time; says what the lobby was told
 /// in the meantime and soon afterwards.
-fn unrest(driver: Driver, visit: impl Fn(&mut Client)) -> Vec<String> {
-    let server = driver.chatting(&["--max-conns-per-ip", "4"]);
+fn unrest(poller: Poller, visit: impl Fn(&mut Client)) -> Vec<String> {
+    let server = poller.chatting(&["--max-conns-per-ip", "4"]);
     let mut witness = Client::enter(server.chat());
     let from = Options { source: Some(Ipv4Addr::new(127, 0, 0, 2)), receive_buffer: None };
     let (mut told, mut count) = (Vec::new(), 0);
@@ -424,14 +424,14 @@ fn notices(seen: &[String]) -> usize {
     seen.iter().filter(|line| line.starts_with("-- ")).count()
 }
 
-fn comings_and_goings_without_a_word_are_hardly_told(driver: Driver) {
-    let told = unrest(driver, |_| {});
+fn comings_and_goings_without_a_word_are_hardly_told(poller: Poller) {
+    let told = unrest(poller, |_| {});
     assert!(told.len() <= 10, "{} lines, with {} notices", told.len(), notices(&told));
 }
 
-fn comings_and_goings_with_a_word_are_told_no_faster_than_one_can_read(driver: Driver) {
+fn comings_and_goings_with_a_word_are_told_no_faster_than_one_can_read(poller: Poller) {
     const MOST_A_SECOND: usize = 50;
-    let told = unrest(driver, |client| {
+    let told = unrest(poller, |client| {
         // It may have been refused.
         if client.try_send(b"hello\n").is_ok() {
             client.half_close();
@@ -444,8 +444,8 @@ fn comings_and_goings_with_a_word_are_told_no_faster_than_one_can_read(driver: D
     assert!(notices < MOST_A_SECOND * UNREST.as_secs() as usize, "{notices} notices in {UNREST:?}");
 }
 
-fn connections_that_are_closed_at_once_are_not_told(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn connections_that_are_closed_at_once_are_not_told(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut witness = Client::enter(server.chat());
     let before = server.descriptors().len();
     for _ in 0..100 {

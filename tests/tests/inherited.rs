@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
-use parlour_tests::server::{Driver, Ended, Server, binary};
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::server::{Ended, Poller, Server, binary};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     what_is_handed_over_is_served_and_left_to_the_next_one,
     one_that_listens_no_more_holds_up_none_of_the_others,
 }
@@ -26,10 +26,10 @@ fn command(args: &[&str], pid: &str, sockets: &[&dyn AsFd]) -> Command {
     command
 }
 
-fn with_driver<'a>(driver: Driver, args: &[&'a str]) -> Vec<&'a str> {
-    let name = match driver {
-        Driver::Select => "select",
-        Driver::Epoll => "epoll",
+fn with_driver<'a>(poller: Poller, args: &[&'a str]) -> Vec<&'a str> {
+    let name = match poller {
+        Poller::Select => "select",
+        Poller::Epoll => "epoll",
     };
     [&["--poller", name], args].concat()
 }
@@ -40,7 +40,7 @@ fn listener() -> (TcpListener, String) {
     (listener, address)
 }
 
-fn what_is_handed_over_is_served_and_left_to_the_next_one(driver: Driver) {
+fn what_is_handed_over_is_served_and_left_to_the_next_one(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let (tcp, address) = listener();
@@ -48,7 +48,7 @@ fn what_is_handed_over_is_served_and_left_to_the_next_one(driver: Driver) {
     let unix_address = format!("unix:{}", path.display());
     let args = ["--chat", &unix_address, "--echo", "0", "--chat", &address];
     let sockets: [&dyn AsFd; 2] = [&tcp, &unix];
-    let server = Server::launch(command(&with_driver(driver, &args), "$$", &sockets));
+    let server = Server::launch(command(&with_driver(poller, &args), "$$", &sockets));
     let listening: Vec<_> = server.listening().iter().map(|(_, address)| address.clone()).collect();
     assert_eq!([&listening[0], &listening[1]], [&unix_address, &address]);
     for address in [&address, &unix_address] {
@@ -62,7 +62,7 @@ fn what_is_handed_over_is_served_and_left_to_the_next_one(driver: Driver) {
     let mut server = server;
     server.wait();
     assert!(path.exists(), "whoever made the file removes it");
-    let next = Server::launch(command(&with_driver(driver, &args), "$$", &sockets));
+    let next = Server::launch(command(&with_driver(poller, &args), "$$", &sockets));
     let welcomes = early.iter_mut().map(Client::line).filter(|line| line.starts_with("-- welcome"));
     let welcomes = welcomes.count();
     next.stop();
@@ -72,10 +72,10 @@ fn what_is_handed_over_is_served_and_left_to_the_next_one(driver: Driver) {
     assert_eq!(welcomes, 2);
 }
 
-fn one_that_listens_no_more_holds_up_none_of_the_others(driver: Driver) {
+fn one_that_listens_no_more_holds_up_none_of_the_others(poller: Poller) {
     let (handed, address) = listener();
     let args = ["--chat", &address, "--chat", "0"];
-    let mut server = Server::launch(command(&with_driver(driver, &args), "$$", &[&handed]));
+    let mut server = Server::launch(command(&with_driver(poller, &args), "$$", &[&handed]));
     let other = server.listening()[1].1.clone();
     let mut alice = Client::enter(&address);
     sys::shut_down(&handed).expect("a listener");

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use parlour_tests::chat::line_text;
 use parlour_tests::client::{Client, Options, Stream};
 use parlour_tests::lines::{Next, PATIENCE};
-use parlour_tests::server::Driver;
+use parlour_tests::server::Poller;
 use parlour_tests::swarm::Swarm;
-use parlour_tests::with_each_driver;
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     a_receiver_that_never_reads_is_cut_and_harms_nobody,
     a_receiver_that_takes_a_little_now_and_then_is_cut_as_well,
     a_receiver_that_is_slow_but_steady_sets_the_pace,
@@ -54,9 +54,9 @@ fn see_flood(swarm: &mut Swarm, listener: usize, lines: usize) -> usize {
     cut
 }
 
-fn a_receiver_that_never_reads_is_cut_and_harms_nobody(driver: Driver) {
+fn a_receiver_that_never_reads_is_cut_and_harms_nobody(poller: Poller) {
     const LINES: usize = 200_000;
-    let server = driver.chatting(&["--grace", "1s"]);
+    let server = poller.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
@@ -70,8 +70,8 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody(driver: Driver) {
 
 /// Lets a talker flood a room with `lines`, in which one takes `piece` bytes at a time and
 /// pauses; says how often somebody was too slow for the others, who see all.
-fn flood_before_a_slow_one(driver: Driver, lines: usize, piece: usize, pause: Duration) -> usize {
-    let server = driver.chatting(&["--grace", "1s"]);
+fn flood_before_a_slow_one(poller: Poller, lines: usize, piece: usize, pause: Duration) -> usize {
+    let server = poller.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
@@ -93,20 +93,20 @@ fn flood_before_a_slow_one(driver: Driver, lines: usize, piece: usize, pause: Du
     cut
 }
 
-fn a_receiver_that_takes_a_little_now_and_then_is_cut_as_well(driver: Driver) {
+fn a_receiver_that_takes_a_little_now_and_then_is_cut_as_well(poller: Poller) {
     // Its socket takes something now and then, but far too seldom.
-    let cut = flood_before_a_slow_one(driver, 200_000, 4096, Duration::from_millis(400));
+    let cut = flood_before_a_slow_one(poller, 200_000, 4096, Duration::from_millis(400));
     assert_eq!(cut, 1, "it is cut, once");
 }
 
-fn a_receiver_that_is_slow_but_steady_sets_the_pace(driver: Driver) {
-    let cut = flood_before_a_slow_one(driver, 50_000, 4096, Duration::from_millis(5));
+fn a_receiver_that_is_slow_but_steady_sets_the_pace(poller: Poller) {
+    let cut = flood_before_a_slow_one(poller, 50_000, 4096, Duration::from_millis(5));
     assert_eq!(cut, 0, "the others wait for it, a moment at a time");
 }
 
-fn a_relay_cuts_who_never_reads(driver: Driver) {
+fn a_relay_cuts_who_never_reads(poller: Poller) {
     const LINES: usize = 150_000;
-    let server = driver.start(&["--relay", "0", "--grace", "1s"]);
+    let server = poller.start(&["--relay", "0", "--grace", "1s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.address("relay"), Options::default()));
     let stalled = swarm.connect(server.address("relay"), SMALL);
@@ -133,9 +133,9 @@ fn a_relay_cuts_who_never_reads(driver: Driver) {
     server.stop();
 }
 
-fn a_relay_without_a_grace_waits_for_who_does_not_read(driver: Driver) {
+fn a_relay_without_a_grace_waits_for_who_does_not_read(poller: Poller) {
     const LINES: usize = 100_000;
-    let server = driver.start(&["--relay", "0,grace=off", "--grace", "100ms"]);
+    let server = poller.start(&["--relay", "0,grace=off", "--grace", "100ms"]);
     let mut swarm = Swarm::default();
     let talker = swarm.connect(server.address("relay"), Options::default());
     let stalled = swarm.connect(server.address("relay"), SMALL);
@@ -162,8 +162,8 @@ fn a_relay_without_a_grace_waits_for_who_does_not_read(driver: Driver) {
     server.stop();
 }
 
-fn the_shutdown_is_told_to_all_even_while_one_stalls(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn the_shutdown_is_told_to_all_even_while_one_stalls(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
@@ -189,9 +189,9 @@ fn the_shutdown_is_told_to_all_even_while_one_stalls(driver: Driver) {
 /// Someone for whom something waits breaks the connection, after having half-closed
 /// it or not: the server must let go of it, and the room go on, long before the
 /// grace is over.
-fn breaks_off(driver: Driver, asks: &[u8], talk: &[u8], half_closes: bool) {
+fn breaks_off(poller: Poller, asks: &[u8], talk: &[u8], half_closes: bool) {
     const A_WHILE: Duration = Duration::from_millis(500);
-    let server = driver.chatting(&["--grace", "600s"]);
+    let server = poller.chatting(&["--grace", "600s"]);
     let mut swarm = Swarm::default();
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
@@ -225,19 +225,19 @@ fn breaks_off(driver: Driver, asks: &[u8], talk: &[u8], half_closes: bool) {
     server.stop();
 }
 
-fn a_client_that_breaks_off_while_answers_wait_is_gone(driver: Driver) {
+fn a_client_that_breaks_off_while_answers_wait_is_gone(poller: Poller) {
     let asks = b"/help\n".repeat(200_000);
-    breaks_off(driver, &asks, b"", false);
-    breaks_off(driver, &asks, b"", true);
+    breaks_off(poller, &asks, b"", false);
+    breaks_off(poller, &asks, b"", true);
 }
 
-fn a_client_that_breaks_off_while_messages_wait_is_gone(driver: Driver) {
-    breaks_off(driver, b"", &flood(100_000), false);
-    breaks_off(driver, b"", &flood(100_000), true);
+fn a_client_that_breaks_off_while_messages_wait_is_gone(poller: Poller) {
+    breaks_off(poller, b"", &flood(100_000), false);
+    breaks_off(poller, b"", &flood(100_000), true);
 }
 
-fn clients_that_ask_and_never_read_the_answers_take_little_memory(driver: Driver) {
-    let server = driver.chatting(&[]);
+fn clients_that_ask_and_never_read_the_answers_take_little_memory(poller: Poller) {
+    let server = poller.chatting(&[]);
     let mut swarm = Swarm::default();
     for _ in 0..300 {
         let client = swarm.connect(server.chat(), Options::default());
@@ -249,10 +249,10 @@ fn clients_that_ask_and_never_read_the_answers_take_little_memory(driver: Driver
     server.stop();
 }
 
-fn waiting_costs_no_processor_time(driver: Driver) {
+fn waiting_costs_no_processor_time(poller: Poller) {
     const WINDOW: Duration = Duration::from_millis(600);
     const LITTLE: Duration = Duration::from_millis(150);
-    let server = driver.start(&["--chat", "0", "--echo", "0", "--relay", "0", "--grace", "60s"]);
+    let server = poller.start(&["--chat", "0", "--echo", "0", "--relay", "0", "--grace", "60s"]);
     let mut swarm = Swarm::default();
     let measure = |what: &str, swarm: &mut Swarm| {
         // Until the kernel's buffers are full and everything waits.
@@ -294,11 +294,11 @@ fn waiting_costs_no_processor_time(driver: Driver) {
     server.stop();
 }
 
-fn a_lagging_client_is_told_exactly_how_many_messages_it_missed(driver: Driver) {
+fn a_lagging_client_is_told_exactly_how_many_messages_it_missed(poller: Poller) {
     const TALKERS: usize = 3;
     const LINES: usize = 25_000;
     const GRACE: Duration = Duration::from_millis(500);
-    let server = driver.chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
+    let server = poller.chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
     let mut swarm = Swarm::default();
     let listener = swarm.connect(server.chat(), Options::default());
     let lagging = swarm.connect(server.chat(), SMALL);

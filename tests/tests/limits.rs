@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::{Driver, Server};
-use parlour_tests::with_each_driver;
+use parlour_tests::server::{Poller, Server};
+use parlour_tests::with_each_poller;
 
-with_each_driver! {
+with_each_poller! {
     only_those_allowed_come_in,
     those_denied_do_not_come_in,
     who_is_denied_is_not_let_in_by_an_allowance,
@@ -33,26 +33,26 @@ fn may_enter(server: &Server, last: u8) -> bool {
     String::from_utf8_lossy(&seen).contains("-- welcome to parlour")
 }
 
-fn only_those_allowed_come_in(driver: Driver) {
-    let server = driver.chatting(&["--allow", "127.0.0.2/32", "--allow", "127.0.0.16/28"]);
+fn only_those_allowed_come_in(poller: Poller) {
+    let server = poller.chatting(&["--allow", "127.0.0.2/32", "--allow", "127.0.0.16/28"]);
     assert_eq!(
         [1, 2, 3, 16, 31, 32].map(|last| may_enter(&server, last)),
         [false, true, false, true, true, false]
     );
 }
 
-fn those_denied_do_not_come_in(driver: Driver) {
-    let server = driver.chatting(&["--deny", "127.0.0.2/32"]);
+fn those_denied_do_not_come_in(poller: Poller) {
+    let server = poller.chatting(&["--deny", "127.0.0.2/32"]);
     assert_eq!([1, 2, 3].map(|last| may_enter(&server, last)), [true, false, true]);
 }
 
-fn who_is_denied_is_not_let_in_by_an_allowance(driver: Driver) {
-    let server = driver.chatting(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.2/32"]);
+fn who_is_denied_is_not_let_in_by_an_allowance(poller: Poller) {
+    let server = poller.chatting(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.2/32"]);
     assert_eq!([1, 2].map(|last| may_enter(&server, last)), [true, false]);
 }
 
-fn one_address_has_no_more_than_its_connections(driver: Driver) {
-    let server = driver.chatting(&["--max-conns-per-ip", "2"]);
+fn one_address_has_no_more_than_its_connections(poller: Poller) {
+    let server = poller.chatting(&["--max-conns-per-ip", "2"]);
     let first = Client::enter_with(server.chat(), from(2));
     let mut second = Client::enter_with(server.chat(), from(2));
     assert!(!may_enter(&server, 2));
@@ -63,9 +63,9 @@ fn one_address_has_no_more_than_its_connections(driver: Driver) {
     let _third = Client::enter_with(server.chat(), from(2));
 }
 
-fn who_comes_by_ipv4_to_a_listener_for_both_counts_as_that(driver: Driver) {
+fn who_comes_by_ipv4_to_a_listener_for_both_counts_as_that(poller: Poller) {
     let server =
-        driver.start(&["--chat", "[::]:0", "--max-conns-per-ip", "1", "--deny", "::ffff:127.0.0.4/128"]);
+        poller.start(&["--chat", "[::]:0", "--max-conns-per-ip", "1", "--deny", "::ffff:127.0.0.4/128"]);
     let address = format!("127.0.0.1:{}", server.port());
     let welcomed = |last: u8| {
         let mut client = Client::connect_with(&address, from(last));
@@ -76,8 +76,8 @@ fn who_comes_by_ipv4_to_a_listener_for_both_counts_as_that(driver: Driver) {
     assert_eq!(inside.map(|client| client.is_some()), [true, true, false, false, true]);
 }
 
-fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(driver: Driver) {
-    let server = driver.chatting(&["--connect-rate", "2"]);
+fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(poller: Poller) {
+    let server = poller.chatting(&["--connect-rate", "2"]);
     let start = Instant::now();
     let mut many: Vec<Client> = (0..5).map(|_| Client::connect_with(server.chat(), from(2))).collect();
     // It is the last to come, and the third to be let in.
@@ -91,10 +91,10 @@ fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(dr
     server.stop();
 }
 
-fn a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so(driver: Driver) {
+fn a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so(poller: Poller) {
     /// One comes in and 64 wait; some more, because one or another may come in meanwhile.
     const OTHERS: usize = 1 + 64 + 10;
-    let server = driver.chatting(&["--connect-rate", "1"]);
+    let server = poller.chatting(&["--connect-rate", "1"]);
     let _others: Vec<Client> = (0..OTHERS).map(|_| Client::connect_with(server.chat(), from(2))).collect();
     let mut newcomer = Client::connect_with(server.chat(), from(2));
     newcomer.expect_line("-- too many connections from your address");
@@ -102,8 +102,8 @@ fn a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so(driver: Driver) {
     server.stop();
 }
 
-fn a_newcomer_too_many_is_told_so_while_the_others_go_on(driver: Driver) {
-    let server = driver.chatting(&["--max-conns", "3"]);
+fn a_newcomer_too_many_is_told_so_while_the_others_go_on(poller: Poller) {
+    let server = poller.chatting(&["--max-conns", "3"]);
     let mut clients: Vec<Client> = (0..3).map(|_| Client::enter(server.chat())).collect();
     for client in &mut clients {
         client.catch_up();
@@ -126,8 +126,8 @@ fn a_newcomer_too_many_is_told_so_while_the_others_go_on(driver: Driver) {
     assert_eq!(Client::enter(server.chat()).name(), "guest-3");
 }
 
-fn who_sends_nothing_for_long_is_timed_out(driver: Driver) {
-    let server = driver.chatting(&["--idle-timeout", "500ms"]);
+fn who_sends_nothing_for_long_is_timed_out(poller: Poller) {
+    let server = poller.chatting(&["--idle-timeout", "500ms"]);
     let mut idle = Client::enter(server.chat());
     let mut lively = Client::enter(server.chat());
     lively.catch_up();
@@ -144,9 +144,9 @@ fn who_sends_nothing_for_long_is_timed_out(driver: Driver) {
     idle.read_to_close();
 }
 
-fn who_is_too_fast_is_slowed_down_and_loses_nothing(driver: Driver) {
+fn who_is_too_fast_is_slowed_down_and_loses_nothing(poller: Poller) {
     const LINES: usize = 60;
-    let server = driver.chatting(&["--rate", "30"]);
+    let server = poller.chatting(&["--rate", "30"]);
     let mut listener = Client::enter(server.chat());
     let mut fast = Client::enter(server.chat());
     let mut other = Client::enter(server.chat());
@@ -172,8 +172,8 @@ fn who_is_too_fast_is_slowed_down_and_loses_nothing(driver: Driver) {
     assert!(!fast.catch_up().iter().any(|line| line.contains("left")), "never punished");
 }
 
-fn rooms_are_no_more_than_allowed(driver: Driver) {
-    let server = driver.chatting(&["--rooms", "2"]);
+fn rooms_are_no_more_than_allowed(poller: Poller) {
+    let server = poller.chatting(&["--rooms", "2"]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut bob = Client::named(server.chat(), "bob");
     bob.say("/join den");

@@ -11,10 +11,10 @@ use std::time::Duration;
 use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
 use parlour_tests::lines::Lines;
-use parlour_tests::server::{Driver, Server, binary};
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::server::{Poller, Server, binary};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     each_arrival_name_and_end_has_a_line_with_the_clients_address,
     each_refusal_has_a_line_with_its_reason,
     each_lag_has_a_line,
@@ -23,8 +23,8 @@ with_each_driver! {
 }
 
 /// A server with a console on a pipe.
-fn with_console(driver: Driver, args: &[&str]) -> Server {
-    let mut command = driver.command(&[&["--console"], args].concat());
+fn with_console(poller: Poller, args: &[&str]) -> Server {
+    let mut command = poller.command(&[&["--console"], args].concat());
     command.stdin(Stdio::piped());
     Server::launch(command)
 }
@@ -48,8 +48,8 @@ fn told(log: &mut Lines, what: &str, parts: &[&str]) -> String {
     line.split_once(" INFO ").unwrap_or_else(|| panic!("{line:?} is no line at info")).1.to_owned()
 }
 
-fn each_arrival_name_and_end_has_a_line_with_the_clients_address(driver: Driver) {
-    let mut server = with_console(driver, &["--chat", "0,name=lan", "--idle-timeout", "1s"]);
+fn each_arrival_name_and_end_has_a_line_with_the_clients_address(poller: Poller) {
+    let mut server = with_console(poller, &["--chat", "0,name=lan", "--idle-timeout", "1s"]);
     let address = server.chat().to_owned();
     let (mut ann, peer) = client(&address);
     let line = told(&mut server.stderr, "an arrival", &["connected", &peer]);
@@ -74,13 +74,13 @@ fn each_arrival_name_and_end_has_a_line_with_the_clients_address(driver: Driver)
     drop((ann, kicked, quiet));
 }
 
-fn each_refusal_has_a_line_with_its_reason(driver: Driver) {
+fn each_refusal_has_a_line_with_its_reason(poller: Poller) {
     for (args, reason) in [
         (["--max-conns", "1"], "server is full"),
         (["--max-conns-per-ip", "1"], "too many connections from its address"),
         (["--deny", "127.0.0.2"], "its address is not allowed"),
     ] {
-        let mut server = driver.chatting(&args);
+        let mut server = poller.chatting(&args);
         let (_first, _) = client(server.chat());
         let source = if args[0] == "--deny" { "127.0.0.2" } else { "127.0.0.1" };
         let options = parlour_tests::client::Options {
@@ -94,13 +94,13 @@ fn each_refusal_has_a_line_with_its_reason(driver: Driver) {
     }
 }
 
-fn each_lag_has_a_line(driver: Driver) {
+fn each_lag_has_a_line(poller: Poller) {
     for (policy, parts) in [
         ("disconnect", ["disconnected", "reason=\"too slow\""]),
         ("skip", ["too slow, skips messages", "missed="]),
     ] {
         let mut server =
-            driver.chatting(&["--on-lag", policy, "--grace", "100ms", "--log-size", "16k", "--rate", "off"]);
+            poller.chatting(&["--on-lag", policy, "--grace", "100ms", "--log-size", "16k", "--rate", "off"]);
         let (deaf, peer) = client(server.chat());
         let mut talker = Client::enter(server.chat());
         // More than the kernel takes for the one that does not read.
@@ -114,9 +114,9 @@ fn each_lag_has_a_line(driver: Driver) {
 }
 
 /// Each comes and goes: more than a hundred lines a second.
-fn a_flood_of_clients_is_told_in_a_sum(driver: Driver) {
+fn a_flood_of_clients_is_told_in_a_sum(poller: Poller) {
     const MANY: usize = 2_000;
-    let mut server = driver.start(&["--echo", "0"]);
+    let mut server = poller.start(&["--echo", "0"]);
     let address = server.address("echo").to_owned();
     for _ in 0..MANY {
         drop(TcpStream::connect(&address).expect("a server"));
@@ -133,9 +133,9 @@ fn a_flood_of_clients_is_told_in_a_sum(driver: Driver) {
     assert!(single < MANY, "{single} lines");
 }
 
-fn what_is_watched_names_its_room_and_who_shows_addresses(driver: Driver) {
+fn what_is_watched_names_its_room_and_who_shows_addresses(poller: Poller) {
     let relays = ["--relay", "0,name=gps", "--relay", "0"];
-    let mut server = with_console(driver, &[&["--chat", "0,name=lan", "--watch"], &relays[..]].concat());
+    let mut server = with_console(poller, &[&["--chat", "0,name=lan", "--watch"], &relays[..]].concat());
     let mut ann = Client::named(server.chat(), "ann");
     ann.say("hi");
     server.stdout.wait_for("a message", |line| line == "[lobby] <ann> hi");

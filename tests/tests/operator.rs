@@ -14,10 +14,10 @@ use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
 use parlour_tests::lines::{Lines, PATIENCE};
 use parlour_tests::programs::Program;
-use parlour_tests::server::{Driver, Server, wait_for_exit};
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::server::{Poller, Server, wait_for_exit};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     newcomers_at_the_end_are_told_or_refused_at_once,
     a_successor_starts_while_the_last_lines_are_sent,
     a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost,
@@ -36,13 +36,13 @@ fn stall(address: &str) -> Client {
     stalled
 }
 
-fn newcomers_at_the_end_are_told_or_refused_at_once(driver: Driver) {
+fn newcomers_at_the_end_are_told_or_refused_at_once(poller: Poller) {
     /// More than come in at once, and more than may wait for their turn.
     const MANY: usize = 150;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let unix = format!("unix:{}", path.display());
-    let mut server = driver.chatting(&["--chat", &unix, "--connect-rate", "10", "--grace", "1h"]);
+    let mut server = poller.chatting(&["--chat", &unix, "--connect-rate", "10", "--grace", "1h"]);
     let stalled = stall(server.chat());
     // Stopped, the server finds them all when it is to end.
     server.signal(sys::SIGSTOP);
@@ -150,17 +150,17 @@ fn a_lock_that_is_a_link_is_not_followed() {
     assert!(!victim.exists());
 }
 
-fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {
+fn a_successor_starts_while_the_last_lines_are_sent(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let unix = format!("unix:{}", directory.path().join("chat.sock").display());
-    let mut server = driver.chatting(&["--chat", &unix, "--grace", "1h"]);
+    let mut server = poller.chatting(&["--chat", &unix, "--grace", "1h"]);
     let address = server.chat().to_owned();
     let stalled = stall(&address);
     let mut witness = Client::connect(&unix);
     witness.expect_matching("a welcome", |line| line.starts_with("-- welcome"));
     server.signal(sys::SIGTERM);
     witness.wait_for("-- server is shutting down");
-    let successor = driver.start(&["--chat", &address, "--chat", &unix]);
+    let successor = poller.start(&["--chat", &address, "--chat", &unix]);
     assert!(server.is_running(), "it still waits for the one that does not read");
     drop(stalled);
     assert_eq!(server.wait().code(), Some(0));
@@ -171,8 +171,8 @@ fn a_successor_starts_while_the_last_lines_are_sent(driver: Driver) {
 }
 
 /// Starts a server that logs every connection, with pipes that nobody reads yet; says where it listens.
-fn logging(driver: Driver, stderr: Stdio, args: &[&str]) -> (Child, String) {
-    let mut command = driver.command(&[&["--chat", "0"], args].concat());
+fn logging(poller: Poller, stderr: Stdio, args: &[&str]) -> (Child, String) {
+    let mut command = poller.command(&[&["--chat", "0"], args].concat());
     command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(stderr);
     let mut server = command.spawn().expect("the program");
     let address = address(server.stdout.as_mut().expect("its standard output"));
@@ -191,10 +191,10 @@ fn address(output: &mut impl Read) -> String {
     line.trim_end().rsplit_once(' ').expect("words").1.to_owned()
 }
 
-fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(driver: Driver) {
+fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(poller: Poller) {
     // Two lines each, of about a hundred bytes: more than a pipe and what stands before it take.
     const MANY: usize = 2_000;
-    let (mut server, address) = logging(driver, Stdio::piped(), &[]);
+    let (mut server, address) = logging(poller, Stdio::piped(), &[]);
     let mut alice = Client::enter(&address);
     for _ in 0..MANY {
         let mut client = Client::connect(&address);
@@ -215,13 +215,13 @@ fn a_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(driver: Drive
     assert!(log.to_end().iter().any(|line| line.contains("shutting down")), "{:?}", log.seen().last());
 }
 
-fn a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order(driver: Driver) {
+fn a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let unix = format!("unix:{}", path.display());
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("a device").into();
     for (what, stderr) in [("closed", Stdio::piped()), ("not read", Stdio::piped()), ("full", full())] {
-        let (mut server, address) = logging(driver, stderr, &["--chat", &unix]);
+        let (mut server, address) = logging(poller, stderr, &["--chat", &unix]);
         let mut alice = Client::enter(&address);
         let log = server.stderr.take();
         if what == "closed" {
@@ -236,7 +236,7 @@ fn a_log_that_cannot_be_written_does_not_keep_it_from_ending_in_order(driver: Dr
     }
 }
 
-fn a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is(driver: Driver) {
+fn a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is(poller: Poller) {
     const LINES: usize = 2_000;
     let (near, far) = UnixStream::pair().expect("sockets");
     let (reader, writer) = io::pipe().expect("a pipe");
@@ -246,7 +246,7 @@ fn a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is(driver: Dri
     for (number, (near, far)) in outputs.into_iter().enumerate() {
         // As where many share it.
         let other = far.try_clone().expect("a descriptor");
-        let mut command = driver.command(&["--chat", "0", "--watch", "--grace", "100ms"]);
+        let mut command = poller.command(&["--chat", "0", "--watch", "--grace", "100ms"]);
         command.stdout(far).stderr(Stdio::null());
         let mut server = command.spawn().expect("the program");
         drop(command);
@@ -265,9 +265,9 @@ fn a_standard_output_that_is_not_read_holds_up_nobody_whatever_it_is(driver: Dri
     }
 }
 
-fn no_pieces_put_together_command_the_operators_terminal(driver: Driver) {
+fn no_pieces_put_together_command_the_operators_terminal(poller: Poller) {
     let (screen, program) = sys::open_pty(24, 80).expect("a pseudo-terminal");
-    let mut command = driver.command(&["--relay", "0", "--watch"]);
+    let mut command = poller.command(&["--relay", "0", "--watch"]);
     command.stdout(program).stderr(Stdio::null());
     let mut server = command.spawn().expect("the program");
     drop(command);

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, Options};
-use parlour_tests::server::{Driver, Ended, Server, binary, wait_for_exit};
-use parlour_tests::{sys, with_each_driver};
+use parlour_tests::server::{Ended, Poller, Server, binary, wait_for_exit};
+use parlour_tests::{sys, with_each_poller};
 
-with_each_driver! {
+with_each_poller! {
     any_number_of_listeners_in_any_notation,
     a_newcomer_sees_what_was_said_before_if_that_is_asked_for,
     a_unix_socket_is_a_listener_and_gone_at_the_end,
@@ -70,8 +70,8 @@ fn without_arguments_it_listens_where_the_manual_says() {
     }
 }
 
-fn a_newcomer_sees_what_was_said_before_if_that_is_asked_for(driver: Driver) {
-    let server = driver.chatting(&["--history", "2"]);
+fn a_newcomer_sees_what_was_said_before_if_that_is_asked_for(poller: Poller) {
+    let server = poller.chatting(&["--history", "2"]);
     let mut bob = Client::named(server.chat(), "bob");
     for text in ["one", "two", "three"] {
         bob.say(text);
@@ -85,8 +85,8 @@ fn a_newcomer_sees_what_was_said_before_if_that_is_asked_for(driver: Driver) {
     server.stop();
 }
 
-fn any_number_of_listeners_in_any_notation(driver: Driver) {
-    let server = driver.start(&[
+fn any_number_of_listeners_in_any_notation(poller: Poller) {
+    let server = poller.start(&[
         "--echo",
         "0",
         "--chat",
@@ -129,11 +129,11 @@ fn all_addresses_of_both_families() {
     drop(Client::enter(&format!("[::1]:{port}")));
 }
 
-fn a_unix_socket_is_a_listener_and_gone_at_the_end(driver: Driver) {
+fn a_unix_socket_is_a_listener_and_gone_at_the_end(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
     let address = format!("unix:{}", path.display());
-    let server = driver.start(&["--chat", &address, "--chat", "0"]);
+    let server = poller.start(&["--chat", &address, "--chat", "0"]);
     assert_eq!(server.chat(), address);
     let mut alice = Client::named(&address, "alice");
     let mut bob = Client::named(&server.listening()[1].1, "bob");
@@ -226,9 +226,9 @@ fn a_soft_limit_of_descriptors_is_raised() {
     server.stop();
 }
 
-fn both_signals_end_it_in_order(driver: Driver) {
+fn both_signals_end_it_in_order(poller: Poller) {
     for signal in [sys::SIGTERM, sys::SIGINT] {
-        let mut server = driver.start(&["--chat", "0", "--echo", "0", "--relay", "0"]);
+        let mut server = poller.start(&["--chat", "0", "--echo", "0", "--relay", "0"]);
         let mut alice = Client::enter(server.chat());
         let mut bob = Client::enter(server.chat());
         let mut echo = Client::connect(server.address("echo"));
@@ -245,10 +245,10 @@ fn both_signals_end_it_in_order(driver: Driver) {
     }
 }
 
-fn a_second_signal_ends_it_at_once(driver: Driver) {
+fn a_second_signal_ends_it_at_once(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
-    let mut server = driver.chatting(&["--chat", &format!("unix:{}", path.display())]);
+    let mut server = poller.chatting(&["--chat", &format!("unix:{}", path.display())]);
     let stalled = fill_a_client_that_does_not_read(&server);
     server.signal(sys::SIGTERM);
     let start = Instant::now();
@@ -261,11 +261,11 @@ fn a_second_signal_ends_it_at_once(driver: Driver) {
     drop(stalled);
 }
 
-fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(driver: Driver) {
+fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(poller: Poller) {
     /// As long again for a machine that is busy.
     const MOST: Duration = Duration::from_secs(2 * 3);
     // Or else the client would be cut for its lag before.
-    let mut server = driver.chatting(&["--grace", "1h"]);
+    let mut server = poller.chatting(&["--grace", "1h"]);
     let stalled = fill_a_client_that_does_not_read(&server);
     let start = Instant::now();
     server.signal(sys::SIGTERM);
@@ -285,9 +285,9 @@ fn fill_a_client_that_does_not_read(server: &Server) -> Client {
     stalled
 }
 
-fn the_end_of_standard_input_does_not_stop_it(driver: Driver) {
+fn the_end_of_standard_input_does_not_stop_it(poller: Poller) {
     for args in [&[][..], &["--console"]] {
-        let mut command = driver.command(&[&["--chat", "0"], args].concat());
+        let mut command = poller.command(&[&["--chat", "0"], args].concat());
         command.stdin(Stdio::piped());
         let mut server = Server::launch(command);
         server.end_input();
@@ -299,8 +299,8 @@ fn the_end_of_standard_input_does_not_stop_it(driver: Driver) {
     }
 }
 
-fn a_closed_standard_output_does_not_stop_it(driver: Driver) {
-    let mut server = driver.chatting(&["--watch"]);
+fn a_closed_standard_output_does_not_stop_it(poller: Poller) {
+    let mut server = poller.chatting(&["--watch"]);
     server.stdout.close();
     let mut alice = Client::enter(server.chat());
     for number in 0..100 {
@@ -310,8 +310,8 @@ fn a_closed_standard_output_does_not_stop_it(driver: Driver) {
     server.stop();
 }
 
-fn a_standard_output_that_nobody_reads_does_not_keep_it_from_ending(driver: Driver) {
-    let mut command = driver.command(&["--chat", "0", "--watch"]);
+fn a_standard_output_that_nobody_reads_does_not_keep_it_from_ending(poller: Poller) {
+    let mut command = poller.command(&["--chat", "0", "--watch"]);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = command.spawn().expect("the program");
     let mut output = BufReader::new(server.stdout.take().expect("its standard output"));

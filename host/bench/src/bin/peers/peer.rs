@@ -28,8 +28,8 @@ pub(crate) enum Service {
 
 /// How a server is started.
 enum Launch {
-    /// This workspace's parlour, with this listener, under this driver.
-    Parlour { listener: &'static str, driver: &'static str },
+    /// This workspace's parlour, with this listener, under this poller.
+    Parlour { listener: &'static str, poller: &'static str },
     /// A reference program of this one.
     Reference(&'static str),
     /// A program that may be installed.
@@ -49,11 +49,11 @@ pub(crate) struct Peer {
     pub(crate) most_connections: u32,
 }
 
-const fn parlour(name: &'static str, service: Service, listener: &'static str, driver: &'static str) -> Peer {
+const fn parlour(name: &'static str, service: Service, listener: &'static str, poller: &'static str) -> Peer {
     Peer {
         name,
         service,
-        launch: Launch::Parlour { listener, driver },
+        launch: Launch::Parlour { listener, poller },
         dialect: raw,
         longest_line: LONGEST_LINE,
         most_connections: ANY,
@@ -184,10 +184,10 @@ impl Peer {
     pub(crate) fn missing(&self) -> Option<String> {
         match self.launch {
             Launch::Reference(_) => None,
-            Launch::Parlour { driver, .. } => match binary() {
+            Launch::Parlour { poller, .. } => match binary() {
                 Err(error) => Some(error),
-                Ok(binary) if driver == "select" || knows_drivers(binary) => None,
-                Ok(_) => Some(format!("this parlour has no --driver {driver}")),
+                Ok(binary) if poller == "select" || knows_pollers(binary) => None,
+                Ok(_) => Some(format!("this parlour has no --poller {poller}")),
             },
             Launch::Installed { program, .. } => {
                 find(program).is_none().then(|| format!("{program} is not installed"))
@@ -239,11 +239,11 @@ impl Peer {
     fn command(&self, port: u16, folder: &Path) -> Result<(PathBuf, Vec<String>), String> {
         let text = port.to_string();
         match self.launch {
-            Launch::Parlour { listener, driver } => {
+            Launch::Parlour { listener, poller } => {
                 let binary = binary()?;
                 let mut args = strings(&["serve", listener, &text, "--max-conns", CONNECTIONS]);
-                if knows_drivers(binary) {
-                    args.extend(strings(&["--poller", driver]));
+                if knows_pollers(binary) {
+                    args.extend(strings(&["--poller", poller]));
                 }
                 Ok((binary.to_owned(), args))
             }
@@ -281,8 +281,8 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
-/// Whether this parlour can be told which driver to use.
-fn knows_drivers(binary: &Path) -> bool {
+/// Whether this parlour can be told which poller to use.
+fn knows_pollers(binary: &Path) -> bool {
     static KNOWS: OnceLock<bool> = OnceLock::new();
     *KNOWS.get_or_init(|| {
         let help = Command::new(binary).args(["serve", "--help"]).output();

@@ -161,7 +161,7 @@ fn latencies(results: &Results) -> Chart {
     }
 }
 
-/// Where there is the other driver, this one would only be another line.
+/// Where there is the other poller, this one would only be another line.
 fn is_superseded(peer: &Peer, results: &Results) -> bool {
     let other = peer.name.replace("select", "epoll");
     other != peer.name && results.versions.contains_key(&other)
