@@ -1,6 +1,8 @@
 //! Every limit and every choice of a hub, how the limits relate, and the memory
 //! that follows from them.
 
+use core::error::Error;
+use core::fmt;
 use core::net::IpAddr;
 
 use crate::event::ListenerId;
@@ -87,6 +89,28 @@ pub enum LimitsError {
     /// A slice of the storage is shorter than the limits need.
     Storage(&'static str),
 }
+
+impl fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange(limit) => write!(f, "the limit `{limit}` is 0 or too high"),
+            Self::NotPowerOfTwo(limit) => write!(f, "the limit `{limit}` is not a power of two"),
+            Self::LogTooSmall { least } => write!(f, "the limit `log` must be at least {least} bytes"),
+            Self::QueueTooSmall { least } => write!(f, "the limit `queue` must be at least {least} bytes"),
+            Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
+            Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
+            Self::NoSuchRelay => f.write_str(
+                "a relay listener shares the room of a listener that has no relay room of its own",
+            ),
+            Self::TooFewRooms => {
+                f.write_str("the limit `rooms` must count the lobby and every relay listener")
+            }
+            Self::Storage(slice) => write!(f, "the storage `{slice}` is too short for the limits"),
+        }
+    }
+}
+
+impl Error for LimitsError {}
 
 impl Limits {
     /// Bytes of the longest record or reply.
