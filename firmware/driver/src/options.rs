@@ -18,7 +18,7 @@ pub struct Service {
 
 /// The sizes and times of a driver's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct SocketOptions {
     /// Bytes of each client's receive buffer.
     pub receive: usize,
     /// Bytes of each client's send buffer.
@@ -34,7 +34,7 @@ pub struct Options {
     pub linger: Duration,
 }
 
-impl Options {
+impl SocketOptions {
     /// A peer that vanished is noticed within a minute.
     pub const fn new(receive: usize, send: usize) -> Self {
         Self {

@@ -11,13 +11,16 @@
 //! many as it serves clients, and behind them a few small ones, which tell those
 //! that find no other that the server is full.
 
+use core::error::Error;
+use core::fmt;
+
 use parlour_core::{Cause, Close, ConnId, Event, Hub, ListenerId, Refusal};
 use smoltcp::iface::{Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration, Instant};
 
-use crate::options::{Options, REFUSAL_BUFFER, Service};
+use crate::options::{REFUSAL_BUFFER, Service, SocketOptions};
 
 /// How long what a peer said before it reset its connection may still be said.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -94,18 +97,29 @@ impl Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shortage {
-    /// There is place for fewer links than [`Options::links`], or the hub has
+    /// There is place for fewer links than [`SocketOptions::links`], or the hub has
     /// more connections than there are links.
     Links,
-    /// The buffers are shorter than [`Options::bytes`].
+    /// The buffers are shorter than [`SocketOptions::bytes`].
     Bytes,
 }
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Links => "there are fewer links than sockets, or fewer sockets than connections of the hub",
+            Self::Bytes => "the buffers are too short for the sockets",
+        })
+    }
+}
+
+impl Error for Shortage {}
 
 /// A hub and its sockets.
 #[derive(Debug)]
 pub struct Driver<'h> {
     hub: Hub<'h>,
-    options: Options,
+    options: SocketOptions,
     links: &'h mut heapless::vec::VecView<Link>,
     /// The link that is heard first in the next turn.
     first: usize,
@@ -121,16 +135,16 @@ impl<'h> Driver<'h> {
     /// What is too small.
     ///
     /// # Panics
-    /// If the set has fewer places than [`Options::links`].
+    /// If the set has fewer places than [`SocketOptions::links`].
     pub fn new<'a>(
         hub: Hub<'h>,
         services: &[Service],
-        options: Options,
+        options: SocketOptions,
         sockets: &mut SocketSet<'a>,
         links: &'h mut heapless::vec::VecView<Link>,
         mut bytes: &'a mut [u8],
     ) -> Result<Self, Shortage> {
-        let count = Options::links(services);
+        let count = SocketOptions::links(services);
         if count > links.capacity() || hub.limits().conns > count {
             return Err(Shortage::Links);
         }

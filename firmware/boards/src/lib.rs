@@ -1,8 +1,6 @@
-//! The table of boards: what each one is, what memory it has, and how large a hub it
-//! runs. Plain numbers, that the build, the program, the runner and the tests share.
-//!
-//! A new board is a row here, a file in `boards/` that has its name, and a
-//! feature in `Cargo.toml` that has its name and lists its crates.
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
 
 /// A board.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +37,11 @@ pub struct Region {
     pub len: usize,
 }
 
-/// How large a hub is. What is not said here follows from it, see `Board::limits`.
+/// How large a hub is. The program works out everything else from these numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Chat clients at once, unless the build is told otherwise.
-    pub clients: usize,
+    /// Chat clients at once (`--max-conns`), unless the build is told otherwise.
+    pub max_conns: usize,
     /// Echo clients at once.
     pub echoes: usize,
     /// Newcomers at once, for each port, that can be told that there is no place.
@@ -111,7 +109,7 @@ pub const BOARDS: &[Board] = &[
         stack: 7 * KB + 424,
         tells_panics: false,
         sizes: Sizes {
-            clients: 32,
+            max_conns: 32,
             echoes: 2,
             refusals: 2,
             rooms: 2,
@@ -138,7 +136,7 @@ pub const BOARDS: &[Board] = &[
         stack: 64 * KB,
         tells_panics: true,
         sizes: Sizes {
-            clients: 64,
+            max_conns: 64,
             echoes: 4,
             refusals: 4,
             rooms: 16,
@@ -164,7 +162,7 @@ pub const BOARDS: &[Board] = &[
         stack: 16 * KB,
         tells_panics: true,
         sizes: Sizes {
-            clients: 32,
+            max_conns: 32,
             echoes: 4,
             refusals: 2,
             rooms: 4,
