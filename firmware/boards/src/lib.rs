@@ -11,18 +11,17 @@ pub struct Board {
     pub about: &'static str,
     /// What Rust calls its processor.
     pub target: &'static str,
-    /// Where the program is, and what is read-only.
+    /// Where the program and its constants are.
     pub flash: Region,
-    /// Where all else is.
+    /// Where the stack and the variables are.
     pub ram: Region,
-    /// Bytes of `ram` that the stack gets. It lies below everything else, so
-    /// that a stack that is too small runs into an address that is not there, and not into
-    /// somebody's variables.
+    /// Bytes of `ram` that the stack gets. The stack is the lowest part of `ram`. If it is too
+    /// small, it overflows into an address that does not exist, not into a variable.
     pub stack: usize,
-    /// Whether a panic tells its place in the source. The texts for that take a tenth of the code,
-    /// where the core library is built from its source; without them a panic is a fault.
+    /// Whether a panic logs its place in the source. That takes a tenth of the code if the core
+    /// library is built from its source. Without it a panic shows as a fault.
     pub tells_panics: bool,
-    /// What is served.
+    /// How large a hub it runs.
     pub sizes: Sizes,
     /// How it is run.
     pub run: Run,
@@ -44,7 +43,7 @@ pub struct Sizes {
     pub max_conns: usize,
     /// Echo clients at once.
     pub echoes: usize,
-    /// Newcomers at once, for each port, that can be told that there is no place.
+    /// Newcomers at once, for each port, that can be told that the server is full.
     pub refusals: usize,
     /// Rooms at once.
     pub rooms: usize,
@@ -90,10 +89,10 @@ pub enum Nic {
     Device(&'static str),
 }
 
-/// The address where nobody gives one, with its network's mask, and the way to
-/// other networks, unless the build is told otherwise.
+/// The address to use if no DHCP server answers, with the bits of its network's mask, unless the
+/// build is told otherwise.
 pub const ADDRESS: &str = "192.168.1.50/24";
-/// See [`ADDRESS`].
+/// The gateway that belongs to [`ADDRESS`].
 pub const GATEWAY: &str = "192.168.1.1";
 
 const KB: usize = 1024;

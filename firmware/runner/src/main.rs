@@ -51,13 +51,13 @@ enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
-    /// Let clippy look at the program of a board
+    /// Check the program of a board with clippy
     Lint(BuildArgs),
     /// List the boards
     Boards,
-    /// Show the log that a program writes, from standard input
+    /// Show a board's log, which is read from standard input
     Logs {
-        /// The program
+        /// The ELF file of the program that writes the log
         elf: PathBuf,
     },
 }
@@ -74,10 +74,10 @@ struct BuildArgs {
     /// Bytes of the stack, a multiple of 8 [default: the board's]
     #[arg(long, value_name = "BYTES", value_parser = stack)]
     stack: Option<usize>,
-    /// The board's address where no DHCP answers, and the bits of its network's mask
+    /// The board's address if no DHCP server answers, and the bits of its network's mask
     #[arg(long, value_name = "A.B.C.D/N", requires = "gateway")]
     address: Option<Ipv4Net>,
-    /// The way from there to other networks
+    /// The gateway of that network
     #[arg(long, value_name = "A.B.C.D", requires = "address")]
     gateway: Option<Ipv4Addr>,
 }
@@ -92,7 +92,7 @@ fn board_names() -> impl TypedValueParser<Value = &'static Board> {
     names.map(|name| parlour_boards::named(&name).expect("one of their names"))
 }
 
-/// How an emulated board is run.
+/// How a board is run.
 #[derive(Debug, Args)]
 struct RunArgs {
     /// Serve chat on this port of 127.0.0.1; 0: any free port [default: 5000]

@@ -140,7 +140,7 @@ pub fn run(board: &Board, emulation: &Emulation, elf: &Path) -> RunError {
 fn announce(forwards: Forwards) {
     let mut output = io::stdout().lock();
     for (name, port) in SERVICES.into_iter().zip(forwards) {
-        // Who does not read it does not want to know.
+        // A closed standard output is no reason to stop.
         let _ = writeln!(output, "{name}: nc {} {port}", Ipv4Addr::LOCALHOST);
     }
     let _ = output.flush();

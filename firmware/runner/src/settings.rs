@@ -20,10 +20,10 @@ pub struct Settings {
     /// Bytes of a room's log; rounded up to a power of two
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     log_size: Option<u32>,
-    /// How long a client that does not read may keep others waiting
+    /// How long a room waits for clients that do not read
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
-    /// What becomes of such a client
+    /// What becomes of these clients then
     #[arg(long, value_name = "POLICY")]
     on_lag: Option<LagPolicy>,
     /// Disconnect clients that send nothing for so long [default: never]
