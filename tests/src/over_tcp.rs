@@ -60,7 +60,7 @@ impl<H: Hub> Driver for OverTcp<H> {
             }
         };
         add("--greeting", settings.greeting.map(str::to_string));
-        add("--max-conns", settings.max_clients.map(|count| count.to_string()));
+        add("--max-conns", settings.max_conns.map(|count| count.to_string()));
         add("--line-limit", settings.line_limit.map(|bytes| bytes.to_string()));
         add("--log-size", settings.log_size.map(|bytes| bytes.to_string()));
         add("--grace", settings.grace_ms.map(|ms| format!("{ms}ms")));
