@@ -1,23 +1,18 @@
 //! Tells the linker where a board's memory is, as the table of boards says, and the
 //! program what was chosen for this build. A build for the host needs nothing of it.
 
-#[path = "src/board.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the build needs a part of it, and has no crate around it")]
-mod board;
-
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use board::{Board, Region};
+use parlour_boards::{ADDRESS, BOARDS, Board, GATEWAY, Region};
 
 /// A memory in which every program fits, to see how large one is that does not.
 const WIDE: usize = 64 << 20;
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/board.rs");
     println!("cargo:rerun-if-env-changed=PARLOUR_MEASURE");
-    let chosen: Vec<&Board> = board::BOARDS.iter().filter(|board| is_chosen(board.name)).collect();
+    let chosen: Vec<&Board> = BOARDS.iter().filter(|board| is_chosen(board.name)).collect();
     match chosen[..] {
         [] => {}
         [board] => {
@@ -41,17 +36,17 @@ fn choice(name: &str, default: &str) -> String {
 }
 
 fn write_choices(board: &Board, folder: &Path) {
-    let clients = choice("PARLOUR_CLIENTS", &board.sizes.clients.to_string());
-    let clients: usize = clients.parse().expect("PARLOUR_CLIENTS is a number");
-    let address = choice("PARLOUR_ADDRESS", board::ADDRESS);
+    let max_conns = choice("PARLOUR_MAX_CONNS", &board.sizes.max_conns.to_string());
+    let max_conns: usize = max_conns.parse().expect("PARLOUR_MAX_CONNS is a number");
+    let address = choice("PARLOUR_ADDRESS", ADDRESS);
     let (address, prefix) = address.split_once('/').expect("PARLOUR_ADDRESS is A.B.C.D/N");
     let address: Ipv4Addr = address.parse().expect("PARLOUR_ADDRESS is A.B.C.D/N");
     let prefix: u8 = prefix.parse().expect("PARLOUR_ADDRESS is A.B.C.D/N");
     assert!(prefix <= 32, "PARLOUR_ADDRESS has a mask of more than 32 bits");
-    let gateway = choice("PARLOUR_GATEWAY", board::GATEWAY);
+    let gateway = choice("PARLOUR_GATEWAY", GATEWAY);
     let gateway: Ipv4Addr = gateway.parse().expect("PARLOUR_GATEWAY is A.B.C.D");
     let choices = format!(
-        "pub(crate) const CLIENTS: usize = {clients};\n\
+        "pub(crate) const MAX_CONNS: usize = {max_conns};\n\
          pub(crate) const ADDRESS: [u8; 4] = {:?};\n\
          pub(crate) const PREFIX: u8 = {prefix};\n\
          pub(crate) const GATEWAY: [u8; 4] = {:?};\n",

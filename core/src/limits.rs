@@ -1,5 +1,7 @@
 //! All limits and choices of a hub, how the limits relate, and the memory that they need.
 
+use core::error::Error;
+use core::fmt;
 use core::net::IpAddr;
 
 use crate::event::ListenerId;
@@ -90,30 +92,27 @@ pub enum LimitsError {
     Storage(&'static str),
 }
 
-impl core::fmt::Display for LimitsError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LimitsError::OutOfRange(limit) => write!(f, "the limit of {limit} is 0, or too high"),
-            LimitsError::NotPowerOfTwo(limit) => write!(f, "the limit of {limit} is no power of two"),
-            LimitsError::LogTooSmall { least } => write!(f, "a log needs at least {least} bytes"),
-            LimitsError::QueueTooSmall { least } => {
-                write!(f, "a queue needs at least {least} bytes, and has 1 GiB at the most")
+            Self::OutOfRange(limit) => write!(f, "the limit `{limit}` is 0 or too high"),
+            Self::NotPowerOfTwo(limit) => write!(f, "the limit `{limit}` is not a power of two"),
+            Self::LogTooSmall { least } => write!(f, "the limit `log` must be at least {least} bytes"),
+            Self::QueueTooSmall { least } => write!(f, "the limit `queue` must be at least {least} bytes"),
+            Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
+            Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
+            Self::NoSuchRelay => f.write_str(
+                "a relay listener shares the room of a listener that has no relay room of its own",
+            ),
+            Self::TooFewRooms => {
+                f.write_str("the limit `rooms` must count the lobby and every relay listener")
             }
-            LimitsError::NotBuiltIn(protocol) => {
-                let feature = if *protocol == Protocol::Console { "console" } else { "relay" };
-                write!(f, "this build lacks the feature `{feature}`")
-            }
-            LimitsError::NoBounds => f.write_str("rates and limits by address need the feature `large`"),
-            LimitsError::NoSuchRelay => f.write_str("a relay shares a room that there is not"),
-            LimitsError::TooFewRooms => {
-                f.write_str("the lobby and each relay take a room, and there are fewer")
-            }
-            LimitsError::Storage(slice) => write!(f, "the storage has too few {slice}"),
+            Self::Storage(slice) => write!(f, "the storage `{slice}` is too short for the limits"),
         }
     }
 }
 
-impl core::error::Error for LimitsError {}
+impl Error for LimitsError {}
 
 impl Limits {
     /// Bytes of the longest record or reply.

@@ -228,3 +228,14 @@ fn storage_that_is_too_short_is_refused() {
     let hub = Hub::new(Config::new(&listeners), LIMITS, storage);
     assert_eq!(hub.err(), Some(LimitsError::Storage("conns")));
 }
+
+#[test]
+fn a_hub_that_cannot_be_says_which_limit_is_wrong() {
+    let words = |limits: Limits| limits.check().unwrap_err().to_string();
+    assert_eq!(words(Limits { rooms: 0, ..LIMITS }), "the limit `rooms` is 0 or too high");
+    assert_eq!(words(Limits { records: 63, ..LIMITS }), "the limit `records` is not a power of two");
+    let LimitsError::LogTooSmall { least } = Limits { log: 8, ..LIMITS }.check().unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(words(Limits { log: 8, ..LIMITS }), format!("the limit `log` must be at least {least} bytes"));
+}

@@ -1,20 +1,61 @@
-//! The hub on microcontrollers: [`Driver`] feeds [`parlour_core`] from the sockets of
-//! a smoltcp `SocketSet`. It runs wherever smoltcp does: on the boards of this
-//! crate's program, in a firmware of one's own, and in tests on the host.
+//! How large the hub of a board is: its limits, services and sockets. All of it follows from
+//! the board's row in the table, and is known when the program is built.
+//!
+//! The program, its runner and the tests share it. It knows no board by name.
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod address;
-pub mod board;
-mod driver;
-mod options;
-pub mod sizes;
+use parlour_boards::Board;
+use parlour_core::{Limits, Listener, OnLag, Protocol};
+use parlour_smoltcp::{Service, SocketOptions};
 
-pub use address::{Address, Addressing};
-pub use driver::{Clock, Driver, Link, Links, Note, Shortage};
-pub use options::{Options, Service};
-pub use parlour_core as core;
+/// Ports of the services, chat and echo.
+pub const PORTS: [u16; 2] = [5000, 7];
 
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// Bytes of the longest greeting.
+pub const GREETING: usize = 96;
+
+/// What an entry of a private queue takes beside its text.
+const ENTRY: usize = 12;
+
+/// The limits of a board's hub for so many chat clients.
+pub const fn limits(board: &Board, max_conns: usize) -> Limits {
+    let sizes = &board.sizes;
+    let limits = Limits {
+        conns: max_conns + sizes.echoes,
+        rooms: sizes.rooms,
+        rooms_per_conn: 2,
+        name: sizes.name,
+        line: sizes.line,
+        queue: 0,
+        log: sizes.log,
+        records: sizes.records,
+    };
+    // As small as may be: what is for one client alone comes in pieces then.
+    let queue = limits.longest() + ENTRY;
+    Limits { queue, ..limits }
+}
+
+/// What a board serves to so many chat clients, and to some of echo.
+pub const fn services(board: &Board, max_conns: usize) -> [Service; 2] {
+    let refusals = board.sizes.refusals;
+    [
+        Service { port: PORTS[0], clients: max_conns, refusals },
+        Service { port: PORTS[1], clients: board.sizes.echoes, refusals },
+    ]
+}
+
+/// The places that the program needs in a socket set: the driver's, and one for DHCP.
+pub const fn sockets(board: &Board, max_conns: usize) -> usize {
+    SocketOptions::links(&services(board, max_conns)) + 1
+}
+
+/// The buffers and times of the driver's sockets.
+pub const fn socket_options(board: &Board) -> SocketOptions {
+    SocketOptions::new(board.sizes.receive, board.sizes.send)
+}
+
+/// The hub's listeners for the services.
+pub const fn listeners(on_lag: OnLag) -> [Listener; 2] {
+    [Listener { on_lag, ..Listener::new(Protocol::Chat) }, Listener::new(Protocol::Echo)]
+}

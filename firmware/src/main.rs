@@ -20,13 +20,13 @@ mod stack;
 
 use defmt::info;
 use parlour_core::{Config, Hub, Limits, Listener};
-use parlour_firmware::{Addressing, Clock, Driver, sizes};
+use parlour_smoltcp::{Addressing, Clock, Driver};
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
-use crate::memory::{BOARD, DriverMemory, Memory};
+use crate::memory::{BOARD, DriverStatics, Statics};
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -48,13 +48,13 @@ pub(crate) trait Machine: Clock {
 
 /// Serves for ever.
 pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Settings) -> ! {
-    let Memory { sockets, interface, driver } = memory::take();
+    let Statics { sockets, interface, driver } = memory::take();
     let mut sockets = SocketSet::new(sockets);
     let fixed = Ipv4Cidr::new(choices::ADDRESS.into(), choices::PREFIX);
     let mut addressing = Addressing::new(&mut sockets, fixed, Some(choices::GATEWAY.into()));
     let driver = make_driver(driver, settings, &mut sockets);
     let interface = make_interface(interface, machine, device);
-    info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, settings.clients, BOARD.sizes.echoes);
+    info!("parlour on {}: {} chat clients, {} of echo", BOARD.name, settings.max_conns, BOARD.sizes.echoes);
 
     let mut report = Report::new(machine.now());
     loop {
@@ -76,20 +76,21 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
 /// not taken for ever.
 #[inline(never)]
 fn make_driver(
-    memory: DriverMemory,
+    statics: DriverStatics,
     settings: &Settings,
     sockets: &mut SocketSet<'static>,
 ) -> &'static mut Driver<'static> {
-    let listeners = memory.listeners.insert(sizes::listeners(settings.on_lag));
-    let greeting = memory.greeting.insert(settings.greeting.clone());
+    let listeners = statics.listeners.insert(parlour_firmware::listeners(settings.on_lag));
+    let greeting = statics.greeting.insert(settings.greeting.clone());
     let config = config(settings, listeners, greeting);
-    let hub = match Hub::new(config, limits(settings), memory.storage) {
+    let hub = match Hub::new(config, limits(settings), statics.storage) {
         Ok(hub) => hub,
         Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
     };
-    let services = BOARD.services(settings.clients);
-    match Driver::new(hub, &services, BOARD.options(), sockets, memory.links, memory.buffers) {
-        Ok(driver) => memory.driver.insert(driver),
+    let services = parlour_firmware::services(BOARD, settings.max_conns);
+    let options = parlour_firmware::socket_options(BOARD);
+    match Driver::new(hub, &services, options, sockets, statics.links, statics.buffers) {
+        Ok(driver) => statics.driver.insert(driver),
         Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
     }
 }
@@ -118,6 +119,6 @@ fn make_interface<M: Machine>(
 
 /// The limits that the memory was made for, or others that were asked for.
 fn limits(settings: &Settings) -> Limits {
-    let limits = BOARD.limits(settings.clients);
+    let limits = parlour_firmware::limits(BOARD, settings.max_conns);
     Limits { line: settings.line.unwrap_or(limits.line), log: settings.log.unwrap_or(limits.log), ..limits }
 }

@@ -4,24 +4,24 @@
 //! What is not zero at first would lie in flash as well; so the tables are empty
 //! vectors that are filled when the program starts.
 
+use parlour_boards::Board;
 use parlour_core::{Conn, Limits, Listener, Member, Room, Storage};
-use parlour_firmware::board::{self, Board};
-use parlour_firmware::sizes::GREETING;
-use parlour_firmware::{Driver, Links, Options};
+use parlour_firmware::{GREETING, limits, services, socket_options, sockets};
+use parlour_smoltcp::{Driver, Links, SocketOptions};
 use smoltcp::iface::{Interface, SocketStorage};
 use static_cell::ConstStaticCell;
 
 use crate::boards;
-use crate::choices::CLIENTS;
+use crate::choices::MAX_CONNS;
 
 /// The board that the program is built for.
-pub(crate) const BOARD: &Board = board::named(boards::NAME).expect("a row in the table of boards");
+pub(crate) const BOARD: &Board = parlour_boards::named(boards::NAME).expect("a row in the table of boards");
 
-const LIMITS: Limits = BOARD.limits(CLIENTS);
+const LIMITS: Limits = limits(BOARD, MAX_CONNS);
 /// The driver's sockets.
-const LINK_COUNT: usize = Options::links(&BOARD.services(CLIENTS));
-const ALL_SOCKETS: usize = BOARD.sockets(CLIENTS);
-const BUFFER_BYTES: usize = BOARD.options().bytes(&BOARD.services(CLIENTS));
+const LINK_COUNT: usize = SocketOptions::links(&services(BOARD, MAX_CONNS));
+const ALL_SOCKETS: usize = sockets(BOARD, MAX_CONNS);
+const BUFFER_BYTES: usize = socket_options(BOARD).bytes(&services(BOARD, MAX_CONNS));
 
 type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 
@@ -40,15 +40,15 @@ static INTERFACE: ConstStaticCell<Option<Interface>> = ConstStaticCell::new(None
 static LISTENERS: ConstStaticCell<Option<[Listener; 2]>> = ConstStaticCell::new(None);
 static GREETING_TEXT: ConstStaticCell<Option<heapless::String<GREETING>>> = ConstStaticCell::new(None);
 
-/// The memory, ready to be used.
-pub(crate) struct Memory {
+/// The statics, ready to be used.
+pub(crate) struct Statics {
     pub(crate) sockets: &'static mut [SocketStorage<'static>],
     pub(crate) interface: &'static mut Option<Interface>,
-    pub(crate) driver: DriverMemory,
+    pub(crate) driver: DriverStatics,
 }
 
 /// What the driver and its hub take.
-pub(crate) struct DriverMemory {
+pub(crate) struct DriverStatics {
     pub(crate) storage: Storage<'static>,
     pub(crate) buffers: &'static mut [u8],
     pub(crate) links: &'static mut Links<LINK_COUNT>,
@@ -58,8 +58,8 @@ pub(crate) struct DriverMemory {
 }
 
 /// Takes all of it; to be called once.
-pub(crate) fn take() -> Memory {
-    let driver = DriverMemory {
+pub(crate) fn take() -> Statics {
+    let driver = DriverStatics {
         storage: Storage {
             conns: fill(&CONNS, || Conn::EMPTY),
             members: fill(&MEMBERS, || Member::EMPTY),
@@ -74,7 +74,7 @@ pub(crate) fn take() -> Memory {
         listeners: LISTENERS.take(),
         greeting: GREETING_TEXT.take(),
     };
-    Memory { sockets: fill(&SOCKETS, || SocketStorage::EMPTY), interface: INTERFACE.take(), driver }
+    Statics { sockets: fill(&SOCKETS, || SocketStorage::EMPTY), interface: INTERFACE.take(), driver }
 }
 
 fn fill<T: Send, const N: usize>(vector: &'static Filled<T, N>, empty: impl Fn() -> T) -> &'static mut [T] {

@@ -4,7 +4,7 @@
 
 use defmt::{info, warn};
 use parlour_core::Hub;
-use parlour_firmware::{Address, Note};
+use parlour_smoltcp::{Address, Note};
 use smoltcp::time::{Duration, Instant};
 
 use crate::stack;

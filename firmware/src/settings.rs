@@ -2,14 +2,14 @@
 //! `grace=300`, on a real one by nothing.
 
 use parlour_core::OnLag;
-use parlour_firmware::sizes::GREETING;
+use parlour_firmware::GREETING;
 
-use crate::choices::CLIENTS;
+use crate::choices::MAX_CONNS;
 
 /// The choices; `None` is the board's or the hub's default.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) clients: usize,
+    pub(crate) max_conns: usize,
     pub(crate) line: Option<usize>,
     pub(crate) log: Option<usize>,
     pub(crate) grace_ms: Option<u32>,
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// All defaults.
     pub(crate) const DEFAULT: Self = Self {
-        clients: CLIENTS,
+        max_conns: MAX_CONNS,
         line: None,
         log: None,
         grace_ms: None,
@@ -37,7 +37,7 @@ impl Settings {
     pub(crate) fn set(&mut self, word: &str) -> Option<()> {
         let (name, value) = word.split_once('=')?;
         match name {
-            "clients" => self.clients = value.parse().ok()?,
+            "max-conns" => self.max_conns = value.parse().ok()?,
             "line" => self.line = Some(value.parse().ok()?),
             "log" => self.log = Some(value.parse().ok()?),
             "grace" => self.grace_ms = Some(value.parse().ok()?),

@@ -11,33 +11,36 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use parlour_bench::Process;
-use parlour_firmware::board::{BOARDS, Run};
+use parlour_boards::{BOARDS, Run};
 
 use crate::lines::PATIENCE;
 use crate::programs::{self, Program};
 
 /// A board that serves; it ends when dropped.
 #[derive(Debug)]
-pub struct Board {
+pub struct RunningBoard {
     program: Program,
-    port: u16,
+    chat: u16,
+    echo: u16,
     monitor: PathBuf,
     _folder: tempfile::TempDir,
 }
 
-impl Board {
+impl RunningBoard {
     /// Starts the board `name` with further arguments, and waits until it serves.
     #[must_use]
     pub fn start(name: &str, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let monitor = folder.path().join("monitor");
         let mut command = Command::new(runner());
-        command.args(["run", name, "--port", "0", "--monitor"]).arg(&monitor).args(args);
+        command.args(["run", name, "--chat", "0", "--monitor"]).arg(&monitor).args(args);
         let mut program = Program::start_command(command);
-        let chat = program.stdout.wait_for("its ports", |line| line.starts_with("chat: "));
-        let port = chat.rsplit(' ').next().and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("no port in {chat:?}"));
-        let mut board = Self { program, port, monitor, _folder: folder };
+        let [chat, echo] = ["chat", "echo"].map(|service| {
+            let line = program.stdout.wait_for("its ports", |line| line.starts_with(service));
+            let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
+            port.unwrap_or_else(|| panic!("no port in {line:?}"))
+        });
+        let mut board = Self { program, chat, echo, monitor, _folder: folder };
         board.wait_for_log("address");
         board.wait_for_echo();
         board
@@ -46,13 +49,13 @@ impl Board {
     /// The address of its chat.
     #[must_use]
     pub fn chat(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.chat)
     }
 
     /// The address of its echo.
     #[must_use]
     pub fn echo(&self) -> String {
-        format!("127.0.0.1:{}", self.port + 1)
+        format!("127.0.0.1:{}", self.echo)
     }
 
     /// The next line of its log that has `words` in it.

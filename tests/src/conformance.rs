@@ -32,8 +32,8 @@ pub enum OnLag {
 pub struct Settings {
     /// The greeting's text; a line feed separates lines.
     pub greeting: Option<&'static str>,
-    /// The most clients at a time.
-    pub max_clients: Option<usize>,
+    /// Chat clients at once.
+    pub max_conns: Option<usize>,
     /// The most bytes of a line.
     pub line_limit: Option<usize>,
     /// The bytes of a room's log.
@@ -50,7 +50,7 @@ impl Settings {
     /// All defaults.
     pub const DEFAULT: Self = Self {
         greeting: None,
-        max_clients: None,
+        max_conns: None,
         line_limit: None,
         log_size: None,
         grace_ms: None,
@@ -64,8 +64,8 @@ impl Settings {
 pub enum Need {
     /// A greeting.
     Greeting,
-    /// `max_clients` as asked for.
-    MaxClients,
+    /// `max_conns` as asked for.
+    MaxConns,
     /// `line_limit` as asked for.
     LineLimit,
     /// `log_size` as asked for.
@@ -93,7 +93,7 @@ pub enum Need {
 /// What a driver declares about itself.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// The most clients at a time.
+    /// Chat clients at once.
     pub clients: usize,
     /// The most rooms.
     pub rooms: usize,

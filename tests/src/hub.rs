@@ -38,7 +38,7 @@ impl Setup {
         let defaults = Config::new(&[]);
         Self {
             limits: Limits {
-                conns: settings.max_clients.unwrap_or(sizes.conns),
+                conns: settings.max_conns.unwrap_or(sizes.conns),
                 line: settings.line_limit.unwrap_or(sizes.line),
                 log: settings.log_size.map_or(sizes.log, usize::next_power_of_two),
                 ..sizes

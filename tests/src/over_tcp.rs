@@ -1,8 +1,8 @@
 //! Hubs that run in processes of their own, as drivers of the conformance suite: the
 //! clients are real ones over TCP, and settings are flags of a command line.
 //!
-//! Knows the flags of `parlour serve` and `cargo firmware run`, which are the same but
-//! for one; knows neither of the two.
+//! Knows the flags of `parlour serve` and `cargo firmware run`, which are the same; knows
+//! neither of the two.
 
 use std::time::Duration;
 
@@ -21,8 +21,6 @@ pub trait Hub {
     fn name(&self) -> &str;
     /// What it can do.
     fn declared(&self) -> Declared;
-    /// The flag that limits the clients.
-    fn clients_flag(&self) -> &'static str;
     /// Starts it with these arguments.
     fn start(&mut self, args: &[&str]);
     /// Where its chat listens, once it was started.
@@ -62,7 +60,7 @@ impl<H: Hub> Driver for OverTcp<H> {
             }
         };
         add("--greeting", settings.greeting.map(str::to_string));
-        add(self.hub.clients_flag(), settings.max_clients.map(|count| count.to_string()));
+        add("--max-conns", settings.max_conns.map(|count| count.to_string()));
         add("--line-limit", settings.line_limit.map(|bytes| bytes.to_string()));
         add("--log-size", settings.log_size.map(|bytes| bytes.to_string()));
         add("--grace", settings.grace_ms.map(|ms| format!("{ms}ms")));

@@ -12,8 +12,8 @@ mod client;
 
 use std::rc::Rc;
 
-use parlour_firmware::core::{Event, Hub};
-use parlour_firmware::{Driver, Links, Note, Options, Service};
+use parlour_smoltcp::core::{Event, Hub};
+use parlour_smoltcp::{Driver, Links, Note, Service, SocketOptions};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, FaultInjector, TxToken};
 use smoltcp::socket::{Socket, tcp};
@@ -44,7 +44,7 @@ pub struct Plan {
     /// The service of each of the hub's listeners.
     pub services: Vec<Service>,
     /// The driver's sockets.
-    pub options: Options,
+    pub options: SocketOptions,
     /// Bytes of a client's buffers, to receive and to send.
     pub client: [usize; 2],
     /// What chance starts from.
@@ -162,7 +162,7 @@ impl<'a, D: Device> Wire<'a, D> {
 
     /// Asks the hub to shut down, which shows in the next turn.
     pub fn shut_down(&mut self) {
-        let now = parlour_firmware::core::Instant::from_millis(self.now.total_millis() as u64);
+        let now = parlour_smoltcp::core::Instant::from_millis(self.now.total_millis() as u64);
         self.driver.hub().handle(now, Event::Shutdown);
     }
 

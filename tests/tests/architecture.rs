@@ -59,26 +59,27 @@ const BENCH: [(&str, &[&str]); 10] = [
     ("bin", &["error", "lines", "measure", "plan", "report"]),
 ];
 
-/// The firmware's library: a module and those that it may import.
-const FIRMWARE: [(&str, &[&str]); 5] = [
-    ("address", &[]),
-    ("board", &[]),
-    ("driver", &["options"]),
-    ("options", &[]),
-    ("sizes", &["board", "options"]),
+/// The driver of smoltcp: a module and those that it may import.
+const DRIVER: [(&str, &[&str]); 3] = [("address", &[]), ("driver", &["options"]), ("options", &[])];
+
+/// The libraries of the firmware from the ground up: a package's folder, its modules, and all
+/// that it may depend on, the optional crates included.
+const FIRMWARE: [(&str, &[&str], &[&str]); 2] = [
+    ("firmware/boards", &[], &[]),
+    ("firmware/driver", &["address", "driver", "options"], &["defmt", "heapless", "parlour-core", "smoltcp"]),
 ];
 
 /// The runner of firmware: a module and those that it may import.
 const RUNNER: [(&str, &[&str]); 9] = [
     ("toolchain", &[]),
-    ("plan", &[]),
+    ("variant", &[]),
     ("image", &[]),
     ("logs", &[]),
     ("run", &[]),
-    ("settings", &["plan"]),
-    ("bill", &["image", "plan"]),
-    ("build", &["bill", "plan", "toolchain"]),
-    ("main", &["build", "logs", "plan", "run", "settings"]),
+    ("settings", &["variant"]),
+    ("bill", &["image", "variant"]),
+    ("build", &["bill", "toolchain", "variant"]),
+    ("main", &["build", "logs", "run", "settings", "variant"]),
 ];
 
 /// The only files and folders with `unsafe`: system calls, and what a board has of its own.
@@ -155,10 +156,10 @@ fn the_core_has_no_std_and_does_no_io() {
 /// The crates that a package cannot be built without.
 fn dependencies(package: &str) -> Vec<String> {
     let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).expect("text");
-    let dependencies = manifest.split("\n[dependencies]\n").nth(1).expect("dependencies");
+    let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
     let dependencies = dependencies.split("\n[").next().unwrap_or_default();
     let names = dependencies.lines().filter_map(|line| line.split(['.', ' ']).next());
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    names.filter(|name| !name.is_empty() && !name.starts_with('#')).map(str::to_owned).collect()
 }
 
 #[test]
@@ -218,25 +219,35 @@ fn the_layers_of_the_runner_point_down() {
 }
 
 #[test]
-fn the_firmwares_library_has_no_std_and_its_driver_knows_no_board() {
-    let text = |name: &str| {
-        fs::read_to_string(root().join(format!("firmware/src/{name}.rs"))).expect("a file of the library")
-    };
-    let root = text("lib");
-    assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
-    let mut modules: Vec<_> = code(&root)
-        .lines()
-        .filter_map(|line| line.trim().strip_suffix(';')?.split_once("mod ").map(|(_, name)| name.to_owned()))
-        .collect();
-    modules.sort();
-    assert_eq!(modules, FIRMWARE.map(|(name, _)| name), "the library's modules");
-    for (name, allowed) in FIRMWARE {
-        let text = text(name);
-        for forbidden in ["std::", "alloc::", "extern crate"] {
-            assert!(!code(&text).contains(forbidden), "{name} has {forbidden}");
+fn the_layers_of_the_driver_point_down() {
+    check_imports("firmware/driver/src", "parlour_smoltcp", &DRIVER);
+}
+
+#[test]
+fn the_libraries_of_the_firmware_have_no_std_and_the_driver_knows_no_board() {
+    for (package, modules, allowed) in FIRMWARE {
+        let folder = format!("{package}/src");
+        let text = fs::read_to_string(root().join(&folder).join("lib.rs")).expect("the root of a library");
+        assert!(text.contains("\n#![no_std]\n") && text.contains("\n#![forbid(unsafe_code)]\n"), "{package}");
+        for (path, text) in sources(&folder) {
+            assert!(path.ends_with("lib.rs") || modules.contains(&module(&path).as_str()), "{path} is new");
+            for forbidden in ["std::", "alloc::", "extern crate"] {
+                assert!(!code(&text).contains(forbidden), "{path} has {forbidden}");
+            }
         }
-        for imported in root_of("firmware/src").imports(&text, "crate", 1) {
-            assert!(allowed.contains(&imported.as_str()), "{name} imports {imported}");
+        assert_eq!(dependencies(package), allowed, "{package}");
+    }
+}
+
+/// A source is compiled once, as a part of its own crate.
+#[test]
+fn no_crate_takes_a_source_of_another() {
+    for folder in ["core", "host", "firmware", "tests/src"] {
+        for (path, text) in sources(folder) {
+            for line in text.lines().filter(|line| line.trim_start().starts_with("#[path")) {
+                // The boards' files are chosen by their names, which have hyphens.
+                assert!(path == "firmware/src/boards/mod.rs" && !line.contains('/'), "{path}: {line}");
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use parlour_firmware::board::{self, BOARDS, Run};
-use parlour_tests::board::Board;
+use parlour_boards::{BOARDS, Board, Run};
+use parlour_tests::board::RunningBoard;
 use parlour_tests::conformance::{Declared, Need, play_all};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::over_tcp::{Hub, OverTcp, SMALL_BUFFER};
@@ -41,14 +41,14 @@ boards! {
     riscv32_virt = "riscv32-virt",
 }
 
-fn row(name: &str) -> &'static board::Board {
-    board::named(name).expect("a row of the table")
+fn row(name: &str) -> &'static Board {
+    parlour_boards::named(name).expect("a row of the table")
 }
 
 /// A board that a script starts.
 struct Scripted {
     name: &'static str,
-    board: Option<Board>,
+    board: Option<RunningBoard>,
 }
 
 impl Hub for Scripted {
@@ -67,15 +67,11 @@ impl Hub for Scripted {
         if sizes.name < parlour_core::NAME_BYTES {
             cannot.push(Need::LongNames);
         }
-        Declared { clients: sizes.clients, rooms: sizes.rooms, line_limit: sizes.line, cannot }
-    }
-
-    fn clients_flag(&self) -> &'static str {
-        "--max-clients"
+        Declared { clients: sizes.max_conns, rooms: sizes.rooms, line_limit: sizes.line, cannot }
     }
 
     fn start(&mut self, args: &[&str]) {
-        self.board = Some(Board::start(self.name, args));
+        self.board = Some(RunningBoard::start(self.name, args));
     }
 
     fn chat(&self) -> String {
@@ -104,7 +100,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn enter(board: &Board, count: usize) -> Self {
+    fn enter(board: &RunningBoard, count: usize) -> Self {
         let mut swarm = Swarm::default();
         let clients: Vec<usize> = (0..count)
             .map(|number| {
@@ -208,8 +204,8 @@ fn carries_all_that_all_say(name: &'static str) {
     const MINUTE: Duration = Duration::from_secs(60);
     const AHEAD: usize = 4;
     const LEAST_UNUSED: usize = 2048;
-    let count = row(name).sizes.clients;
-    let mut board = Board::start(name, &[]);
+    let count = row(name).sizes.max_conns;
+    let mut board = RunningBoard::start(name, &[]);
     let mut crowd = Crowd::enter(&board, count);
     let start = Instant::now();
     while start.elapsed() < MINUTE {
@@ -239,7 +235,7 @@ fn carries_all_that_all_say(name: &'static str) {
 }
 
 fn cuts_a_client_that_never_reads(name: &'static str) {
-    let board = Board::start(name, &["--grace", "500ms"]);
+    let board = RunningBoard::start(name, &["--grace", "500ms"]);
     let mut crowd = Crowd::enter(&board, 4);
     crowd.swarm.set_reading(crowd.clients[3], false);
     crowd.silent.push(3);
@@ -264,8 +260,8 @@ fn cuts_a_client_that_never_reads(name: &'static str) {
 
 fn loses_nothing_while_it_is_held_still(name: &'static str) {
     const STILL: Duration = Duration::from_secs(5);
-    let board = Board::start(name, &[]);
-    let mut crowd = Crowd::enter(&board, row(name).sizes.clients.min(16));
+    let board = RunningBoard::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.max_conns.min(16));
     for round in 0..4 {
         for talker in 0..crowd.clients.len() {
             crowd.say(talker);
@@ -290,7 +286,7 @@ fn loses_nothing_while_it_is_held_still(name: &'static str) {
 
 fn serves_ten_thousand_one_after_another(name: &'static str) {
     const NEWCOMERS: usize = 10_000;
-    let mut board = Board::start(name, &[]);
+    let mut board = RunningBoard::start(name, &[]);
     for number in 0..NEWCOMERS {
         let mut swarm = Swarm::default();
         let client = swarm.connect(&board.chat(), SMALL_BUFFER);
@@ -311,7 +307,7 @@ fn serves_ten_thousand_one_after_another(name: &'static str) {
         }
     }
     // There is place for as many as ever.
-    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.max_conns);
     crowd.say(0);
     crowd.settle();
     assert_no_fault(&mut board);
@@ -319,15 +315,15 @@ fn serves_ten_thousand_one_after_another(name: &'static str) {
 
 fn refuses_one_too_many_in_words(name: &'static str) {
     let sizes = &row(name).sizes;
-    let board = Board::start(name, &[]);
-    let mut crowd = Crowd::enter(&board, sizes.clients);
+    let board = RunningBoard::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, sizes.max_conns);
     for _ in 0..2 * sizes.refusals + 1 {
         let client = crowd.swarm.connect(&board.chat(), SMALL_BUFFER);
         let next = crowd.swarm.next_within(client, PATIENCE);
         assert_eq!(next, Next::Line(b"-- server is full\r\n".to_vec()));
         assert_eq!(crowd.swarm.next_within(client, PATIENCE), Next::Closed);
     }
-    for talker in 0..sizes.clients {
+    for talker in 0..sizes.max_conns {
         crowd.say(talker);
     }
     crowd.settle();
@@ -359,7 +355,7 @@ fn survives_garbage(name: &'static str) {
         b"guest-1",
     ];
     let mut rng = fastrand::Rng::with_seed(parlour_tests::seeds::one(name));
-    let mut board = Board::start(name, &[]);
+    let mut board = RunningBoard::start(name, &[]);
     for round in 0..ROUNDS {
         let address = if round % 4 == 0 { board.echo() } else { board.chat() };
         let mut stream = TcpStream::connect(address).expect("a forwarded port");
@@ -378,13 +374,13 @@ fn survives_garbage(name: &'static str) {
             let _ = stream.read(&mut [0; 4096]);
         }
     }
-    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.max_conns);
     crowd.say(0);
     crowd.settle();
     assert_no_fault(&mut board);
 }
 
-fn assert_no_fault(board: &mut Board) {
+fn assert_no_fault(board: &mut RunningBoard) {
     let fault = board.log().iter().find(|line| line.contains("panic") || line.contains("fault"));
     assert_eq!(fault, None);
 }
@@ -392,8 +388,8 @@ fn assert_no_fault(board: &mut Board) {
 /// As many as there can be say nothing: less than 3 % of a processor of the host.
 fn sleeps_when_idle(name: &'static str) {
     const WHILE: Duration = Duration::from_secs(5);
-    let board = Board::start(name, &[]);
-    let mut crowd = Crowd::enter(&board, row(name).sizes.clients);
+    let board = RunningBoard::start(name, &[]);
+    let mut crowd = Crowd::enter(&board, row(name).sizes.max_conns);
     let before = board.processor_time();
     crowd.swarm.run_for(WHILE);
     let used = board.processor_time() - before;

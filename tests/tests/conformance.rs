@@ -36,10 +36,6 @@ impl Hub for Binary {
         Declared { clients: 1000, rooms: 16, line_limit: 1024, cannot: Vec::new() }
     }
 
-    fn clients_flag(&self) -> &'static str {
-        "--max-conns"
-    }
-
     fn start(&mut self, args: &[&str]) {
         self.server = Some(self.poller.chatting(args));
     }

@@ -1,9 +1,10 @@
 //! The rules of docs/protocol.md, held against the driver of smoltcp: on a network where
 //! nothing goes wrong, on one where much does, and with the sizes of the smallest board.
 
-use parlour_firmware::board::named;
-use parlour_firmware::core::{Limits, NAME_BYTES};
-use parlour_firmware::{Options, Service};
+use parlour_boards::named;
+use parlour_firmware::{limits, socket_options};
+use parlour_smoltcp::core::{Limits, NAME_BYTES};
+use parlour_smoltcp::{Service, SocketOptions};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
 use parlour_tests::hub::Setup;
@@ -32,7 +33,7 @@ const BUFFER: usize = 4 << 10;
 struct Case {
     name: &'static str,
     sizes: Limits,
-    options: Options,
+    options: SocketOptions,
     refusals: usize,
     /// Sockets for clients beyond those that the hub lets in: one whose last
     /// acknowledgement was lost is in use for a while longer than its client is.
@@ -145,7 +146,7 @@ fn bad<'a>(ground: &'a mut Ground<'a>, plan: &Plan) -> Wire<'a, FaultInjector<Ca
 const GOOD: Case = Case {
     name: "the smoltcp driver",
     sizes: SIZES,
-    options: Options::new(BUFFER, BUFFER),
+    options: SocketOptions::new(BUFFER, BUFFER),
     refusals: 2,
     spares: 0,
     cannot: &[],
@@ -161,8 +162,11 @@ fn the_driver_keeps_all_rules() {
 #[test]
 fn the_driver_keeps_all_rules_on_a_bad_network() {
     // Nobody is given up because frames are lost, or because a script lets him wait.
-    let options =
-        Options { timeout: Duration::from_secs(4 * 3600), linger: Duration::from_secs(60), ..GOOD.options };
+    let options = SocketOptions {
+        timeout: Duration::from_secs(4 * 3600),
+        linger: Duration::from_secs(60),
+        ..GOOD.options
+    };
     for seed in Seeds::chosen_few(3).one_by_one("the_driver_keeps_all_rules_on_a_bad_network") {
         let name = "the smoltcp driver on a bad network";
         let case = Case { name, options, spares: 2, slowness: 1000, seed, ..GOOD };
@@ -175,8 +179,8 @@ fn the_driver_keeps_all_rules_with_the_sizes_of_the_smallest_board() {
     let board = named("lm3s6965evb").expect("a board of the table");
     let case = Case {
         name: "the smoltcp driver, as small as on lm3s6965evb",
-        sizes: Limits { conns: board.sizes.clients, ..board.limits(board.sizes.clients) },
-        options: board.options(),
+        sizes: Limits { conns: board.sizes.max_conns, ..limits(board, board.sizes.max_conns) },
+        options: socket_options(board),
         refusals: board.sizes.refusals,
         cannot: &[Need::LogSize, Need::LongNames],
         ..GOOD

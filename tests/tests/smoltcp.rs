@@ -1,8 +1,8 @@
 //! The driver of smoltcp, where it is not enough that the rules are kept: sockets that
 //! are too few, peers that vanish, links that are cut, and what is left behind.
 
-use parlour_firmware::core::{Cause, ListenerId, Refusal};
-use parlour_firmware::{Driver, Links, Note, Options, Shortage};
+use parlour_smoltcp::core::{Cause, ListenerId, Refusal};
+use parlour_smoltcp::{Driver, Links, Note, Shortage, SocketOptions};
 use parlour_tests::chat::Chat;
 use parlour_tests::hub::Memory;
 use parlour_tests::wire::{CHAT, ECHO, Faults, Ground, Plan, Wire};
@@ -91,7 +91,7 @@ fn a_peer_that_vanishes_is_noticed_and_its_place_is_free() {
     wire.unplug(bob);
     let before = wire.now();
     wire.sees(alice, "-- bob left (timed out)");
-    let Options { timeout, keep_alive, .. } = plan.options;
+    let SocketOptions { timeout, keep_alive, .. } = plan.options;
     assert!(wire.now() - before <= timeout + keep_alive, "at {}", wire.now());
     assert!(matches!(wire.take_notes()[..], [Note::Broken(_, Cause::TimedOut)]));
     let carol = wire.person("carol");
@@ -338,7 +338,7 @@ fn memory_that_is_too_small_is_refused() {
     }
     let mut plan = Plan::chat_and_echo(2);
     let bytes = plan.options.bytes(&plan.services);
-    assert_eq!((Options::links(&plan.services), bytes), (8, 4 * (256 + 512) + 4 * 64));
+    assert_eq!((SocketOptions::links(&plan.services), bytes), (8, 4 * (256 + 512) + 4 * 64));
     assert_eq!(make::<8>(&plan, bytes), None);
     assert_eq!(make::<8>(&plan, bytes - 1), Some(Shortage::Bytes));
     assert_eq!(make::<7>(&plan, bytes), Some(Shortage::Links));

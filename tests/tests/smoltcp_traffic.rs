@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use parlour_firmware::board::BOARDS;
-use parlour_firmware::core::{Config, Event, Listener, ListenerId, OnLag, Protocol, Stats};
-use parlour_firmware::sizes::{PORTS, listeners};
+use parlour_boards::BOARDS;
+use parlour_firmware::{PORTS, limits, listeners, services, socket_options};
+use parlour_smoltcp::core::{Config, Event, Listener, ListenerId, OnLag, Protocol, Stats};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
@@ -106,14 +106,14 @@ fn all_talk_at_once_over_a_bad_network_and_nothing_is_lost() {
 #[test]
 fn each_board_serves_as_many_as_it_says() {
     for board in BOARDS {
-        let clients = board.sizes.clients;
+        let clients = board.sizes.max_conns;
         let setup = Setup {
-            limits: board.limits(clients),
+            limits: limits(board, clients),
             listeners: listeners(OnLag::Disconnect).to_vec(),
             config: Config::new(&[]),
         };
-        let services = board.services(clients).to_vec();
-        let plan = Plan { setup, services, options: board.options(), client: [4096; 2], seed: 1 };
+        let services = services(board, clients).to_vec();
+        let plan = Plan { setup, services, options: socket_options(board), client: [4096; 2], seed: 1 };
         let mut ground = Ground::default();
         let mut wire = Wire::new(&mut ground, &plan);
         assert_eq!(PORTS, [CHAT, ECHO]);
@@ -223,7 +223,7 @@ fn a_follower_that_is_no_socket_reads_along() {
     plan.setup.listeners.push(Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) });
     plan.setup.limits.conns += 1;
     let mut wire = Wire::new(&mut ground, &plan);
-    let start = parlour_firmware::core::Instant::from_millis(0);
+    let start = parlour_smoltcp::core::Instant::from_millis(0);
     let hub = wire.hub();
     let console = hub.handle(start, Event::Accepted(ListenerId(2), None)).opened().expect("a place");
     hub.watch(console);

@@ -1,15 +1,17 @@
-//! The bill of memory: what flash and RAM of a board go to in the program of a plan.
+//! The bill of memory: what the flash and RAM of a board go to, in one variant of its program.
 //!
 //! Each large thing of a program is a variable of its own, `firmware/src/memory.rs`;
 //! `ram` says which of them is billed under which name.
 
+use std::error::Error;
 use std::fmt;
 
-use parlour_firmware::Options;
+use parlour_firmware::{limits, services, socket_options, sockets};
+use parlour_smoltcp::SocketOptions;
 use serde_json::{Value, json};
 
 use crate::image::{Image, ImageError};
-use crate::plan::Plan;
+use crate::variant::Variant;
 
 /// Where the program's variables are, and those of network cards among them.
 const CRATE: &str = "parlour_firmware::";
@@ -20,26 +22,26 @@ const NICS: &str = "parlour_firmware::nics::";
 pub struct Bill {
     /// The board's name.
     pub board: &'static str,
-    /// Chat clients.
-    pub clients: usize,
+    /// Chat clients at once.
+    pub max_conns: usize,
     /// Code, constants, first values of variables.
-    pub flash: Memory,
+    pub flash: Usage,
     /// Variables and the stack.
-    pub ram: Memory,
+    pub ram: Usage,
 }
 
-/// What a memory goes to.
+/// What a board's flash or RAM goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub struct Usage {
     /// Bytes that the board has.
     pub len: usize,
     /// What is used.
-    pub lines: Vec<Line>,
+    pub items: Vec<Item>,
 }
 
-/// A line of a bill.
+/// An item of a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Item {
     /// What the bytes are for.
     pub name: &'static str,
     /// How many.
@@ -60,18 +62,27 @@ pub enum BillError {
 impl fmt::Display for BillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BillError::Image(error) => error.fmt(f),
+            BillError::Image(_) => write!(f, "the program cannot be measured"),
             BillError::NoVariable(name) => {
-                write!(f, "the program has no variable {name}, which is to be billed")
+                write!(f, "the program cannot be measured: it has no variable {name}")
             }
         }
     }
 }
 
-impl Memory {
+impl Error for BillError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BillError::Image(error) => Some(error),
+            BillError::NoVariable(_) => None,
+        }
+    }
+}
+
+impl Usage {
     /// Bytes that are used.
     pub fn used(&self) -> usize {
-        self.lines.iter().map(|line| line.bytes).sum()
+        self.items.iter().map(|item| item.bytes).sum()
     }
 
     /// Bytes that are used, though the board does not have them.
@@ -81,39 +92,39 @@ impl Memory {
 
     /// Bytes that a further client takes.
     pub fn each(&self) -> usize {
-        self.lines.iter().filter_map(|line| line.each).sum()
+        self.items.iter().filter_map(|item| item.each).sum()
     }
 
     fn json(&self) -> Value {
-        let line = |line: &Line| json!({ "name": line.name, "bytes": line.bytes, "each": line.each });
+        let item = |item: &Item| json!({ "name": item.name, "bytes": item.bytes, "each": item.each });
         json!({
             "len": self.len,
             "used": self.used(),
             "free": self.len.saturating_sub(self.used()),
             "excess": self.excess(),
             "each": self.each(),
-            "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
+            "items": self.items.iter().map(item).collect::<Vec<_>>(),
         })
     }
 }
 
 impl Bill {
-    /// The bill of a plan's program, an ELF file.
+    /// The bill of a variant, of which this is the ELF file.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn of(plan: &Plan, elf: &[u8]) -> Result<Self, BillError> {
+    pub fn of(variant: &Variant, elf: &[u8]) -> Result<Self, BillError> {
         let image = Image::read(elf).map_err(BillError::Image)?;
         let flash = vec![
-            Line { name: "text", bytes: image.text, each: None },
-            Line { name: "rodata", bytes: image.rodata, each: None },
-            Line { name: "data", bytes: image.initial, each: None },
+            Item { name: "text", bytes: image.text, each: None },
+            Item { name: "rodata", bytes: image.rodata, each: None },
+            Item { name: "data", bytes: image.initial, each: None },
         ];
         Ok(Self {
-            board: plan.board.name,
-            clients: plan.clients,
-            flash: Memory { len: plan.board.flash.len, lines: flash },
-            ram: Memory { len: plan.board.ram.len, lines: ram(plan, &image)? },
+            board: variant.board.name,
+            max_conns: variant.max_conns,
+            flash: Usage { len: variant.board.flash.len, items: flash },
+            ram: Usage { len: variant.board.ram.len, items: ram(variant, &image)? },
         })
     }
 
@@ -126,7 +137,7 @@ impl Bill {
     pub fn json(&self) -> Value {
         json!({
             "board": self.board,
-            "clients": self.clients,
+            "max_conns": self.max_conns,
             "fits": self.fits(),
             "flash": self.flash.json(),
             "ram": self.ram.json(),
@@ -134,17 +145,17 @@ impl Bill {
     }
 }
 
-/// The lines for RAM.
-fn ram(plan: &Plan, image: &Image) -> Result<Vec<Line>, BillError> {
+/// The items for RAM.
+fn ram(variant: &Variant, image: &Image) -> Result<Vec<Item>, BillError> {
     let is = |path: &str, name: &str| path.rsplit("::").next() == Some(name);
     let of = |name: &'static str| {
         let ours = image.variables_of(CRATE).filter(|(path, _)| is(path, name));
         let sizes: Vec<_> = ours.map(|(_, bytes)| bytes).collect();
         if sizes.is_empty() { Err(BillError::NoVariable(name)) } else { Ok(sizes.iter().sum::<usize>()) }
     };
-    let Plan { board, clients, .. } = plan;
-    let (limits, options) = (board.limits(*clients), board.options());
-    let links = Options::links(&board.services(*clients));
+    let &Variant { board, max_conns, .. } = variant;
+    let (limits, options) = (limits(board, max_conns), socket_options(board));
+    let links = SocketOptions::links(&services(board, max_conns));
     // These bytes are the connections' and the rooms'.
     let bytes = of("BYTES")?;
     let queues = limits.conns * limits.conn_bytes();
@@ -155,24 +166,24 @@ fn ram(plan: &Plan, image: &Image) -> Result<Vec<Line>, BillError> {
     let other_nics = image.variables_of(NICS).filter(|(path, _)| !is(path, "FRAMES"));
     let network = of("INTERFACE")? + of("FRAMES")? + other_nics.map(|(_, bytes)| bytes).sum::<usize>();
 
-    let line = |name, bytes, each| Line { name, bytes, each };
-    let mut lines = vec![
-        line("log", bytes - queues + of("RECORDS")?, None),
-        line("table", table, Some(of_conns / limits.conns + of_links / links)),
-        line("queues and lines", queues, Some(limits.conn_bytes())),
-        line("socket slots", slots, Some(slots / board.sockets(*clients))),
-        line("socket buffers", of("SOCKET_BUFFERS")?, Some(options.receive + options.send)),
-        line("network interface and frames", network, None),
+    let item = |name, bytes, each| Item { name, bytes, each };
+    let mut items = vec![
+        item("log", bytes - queues + of("RECORDS")?, None),
+        item("table", table, Some(of_conns / limits.conns + of_links / links)),
+        item("queues and lines", queues, Some(limits.conn_bytes())),
+        item("socket slots", slots, Some(slots / sockets(board, max_conns))),
+        item("socket buffers", of("SOCKET_BUFFERS")?, Some(options.receive + options.send)),
+        item("network interface and frames", network, None),
     ];
-    let named: usize = lines.iter().map(|line| line.bytes).sum();
-    lines.push(line("other statics", image.variables - named, None));
-    lines.push(line("stack", image.stack, None));
-    Ok(lines)
+    let named: usize = items.iter().map(|item| item.bytes).sum();
+    items.push(item("other statics", image.variables - named, None));
+    items.push(item("stack", image.stack, None));
+    Ok(items)
 }
 
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, {} chat clients\n", self.board, self.clients)?;
+        writeln!(f, "{}, {} chat clients\n", self.board, self.max_conns)?;
         writeln!(f, "{:<32}{:>12}", "flash", "bytes")?;
         self.flash.fmt(f)?;
         writeln!(f, "\n{:<32}{:>12}{:>14}", "RAM", "bytes", "each client")?;
@@ -181,11 +192,11 @@ impl fmt::Display for Bill {
     }
 }
 
-impl fmt::Display for Memory {
+impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.lines {
-            let each = line.each.map(|bytes| format!("{:>14}", grouped(bytes))).unwrap_or_default();
-            writeln!(f, "  {:<30}{:>12}{each}", line.name, grouped(line.bytes))?;
+        for item in &self.items {
+            let each = item.each.map(|bytes| format!("{:>14}", grouped(bytes))).unwrap_or_default();
+            writeln!(f, "  {:<30}{:>12}{each}", item.name, grouped(item.bytes))?;
         }
         let (name, bytes) = match self.excess() {
             0 => ("free", self.len - self.used()),
@@ -211,13 +222,13 @@ fn grouped(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use parlour_firmware::board::BOARDS;
+    use parlour_boards::BOARDS;
 
     use super::*;
 
-    /// What the linker could have made of a plan.
-    fn image(plan: &Plan) -> Image {
-        let limits = plan.board.limits(plan.clients);
+    /// What the linker could have made of a variant.
+    fn image(variant: &Variant) -> Image {
+        let limits = limits(variant.board, variant.max_conns);
         let sizes = [
             ("memory::BYTES", limits.bytes()),
             ("memory::RECORDS", 1_000),
@@ -225,7 +236,7 @@ mod tests {
             ("memory::MEMBERS", 20 * limits.conns + 3),
             ("memory::ROOMS", 200),
             ("memory::DRIVER", 300),
-            ("memory::LINKS", 30 * Options::links(&plan.board.services(plan.clients)) + 2),
+            ("memory::LINKS", 30 * SocketOptions::links(&services(variant.board, variant.max_conns)) + 2),
             ("memory::SOCKETS", 4_000),
             ("memory::SOCKET_BUFFERS", 5_000),
             ("memory::INTERFACE", 400),
@@ -239,45 +250,45 @@ mod tests {
         Image { symbols: [image.symbols.clone(), vec![("other::FRAMES".into(), 60)]].concat(), ..image }
     }
 
-    fn bytes(lines: &[Line], name: &str) -> usize {
-        lines.iter().find(|line| line.name == name).expect("a line").bytes
+    fn bytes(items: &[Item], name: &str) -> usize {
+        items.iter().find(|item| item.name == name).expect("an item").bytes
     }
 
     #[test]
     fn every_variable_is_billed_once() {
         for board in BOARDS {
-            let plan = Plan::new(board, None);
-            let image = image(&plan);
-            let lines = ram(&plan, &image).expect("a bill");
-            assert_eq!(lines.iter().map(|line| line.bytes).sum::<usize>(), image.variables + image.stack);
+            let variant = Variant::of(board);
+            let image = image(&variant);
+            let items = ram(&variant, &image).expect("a bill");
+            assert_eq!(items.iter().map(|item| item.bytes).sum::<usize>(), image.variables + image.stack);
             // The crate's own, and what nobody named.
-            assert_eq!(bytes(&lines, "other statics"), 87);
-            assert_eq!(bytes(&lines, "network interface and frames"), 1_650);
-            assert_eq!(lines[1].each, Some(150), "the share of a table that is not quite equal");
+            assert_eq!(bytes(&items, "other statics"), 87);
+            assert_eq!(bytes(&items, "network interface and frames"), 1_650);
+            assert_eq!(items[1].each, Some(150), "the share of a table that is not quite equal");
         }
     }
 
     #[test]
     fn the_bytes_of_the_hub_are_split_between_clients_and_rooms() {
-        let plan = Plan::new(&BOARDS[0], Some(3));
-        let limits = plan.board.limits(3);
-        let lines = ram(&plan, &image(&plan)).expect("a bill");
-        assert_eq!(bytes(&lines, "queues and lines"), limits.conns * limits.conn_bytes());
+        let variant = Variant { max_conns: 3, ..Variant::of(&BOARDS[0]) };
+        let limits = limits(variant.board, 3);
+        let items = ram(&variant, &image(&variant)).expect("a bill");
+        assert_eq!(bytes(&items, "queues and lines"), limits.conns * limits.conn_bytes());
         let rooms = limits.rooms * limits.room_bytes() + limits.longest();
-        assert_eq!(bytes(&lines, "log"), rooms + 1_000);
+        assert_eq!(bytes(&items, "log"), rooms + 1_000);
     }
 
     #[test]
     fn a_variable_that_is_gone_is_missed() {
-        let plan = Plan::new(&BOARDS[0], None);
-        let mut image = image(&plan);
+        let variant = Variant::of(&BOARDS[0]);
+        let mut image = image(&variant);
         image.symbols.retain(|(name, _)| !name.ends_with("::SOCKETS"));
-        assert!(matches!(ram(&plan, &image), Err(BillError::NoVariable("SOCKETS"))));
+        assert!(matches!(ram(&variant, &image), Err(BillError::NoVariable("SOCKETS"))));
     }
 
     #[test]
     fn what_does_not_fit_is_said() {
-        let memory = |len| Memory { len, lines: vec![Line { name: "stack", bytes: 1_234_567, each: None }] };
+        let memory = |len| Usage { len, items: vec![Item { name: "stack", bytes: 1_234_567, each: None }] };
         assert_eq!((memory(1_234_567).excess(), memory(1_234_000).excess()), (0, 567));
         let text = memory(1_234_000).to_string();
         assert!(text.contains("1,234,567") && text.contains("too much") && text.contains(" 567\n"), "{text}");

@@ -1,7 +1,8 @@
-//! Builds the program of a plan, by a cargo of its own in a folder of its own:
+//! Builds a variant of a program, by a cargo of its own in a folder of its own:
 //! another compiler must not touch what was built for the host. Tells how much is too
 //! much when the program does not fit.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::{env, fmt};
 use serde_json::Value;
 
 use crate::bill::{Bill, BillError};
-use crate::plan::Plan;
 use crate::toolchain::{Missing, Purpose, Toolchain};
+use crate::variant::Variant;
 
 const PACKAGE: &str = "parlour-firmware";
 
@@ -32,32 +33,50 @@ pub enum BuildError {
     Linted,
     /// The program cannot be billed.
     Bill(BillError),
-    /// A file or a process.
-    System(String, io::Error),
+    /// A file cannot be read or written.
+    File(PathBuf, io::Error),
+    /// Cargo cannot be run.
+    Cargo(PathBuf, io::Error),
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BuildError::Toolchain(missing) => missing.fmt(f),
+            BuildError::Toolchain(_) => write!(f, "a tool is missing"),
             BuildError::TooLarge(bill) => {
-                write!(f, "{} chat clients do not fit the memory of {}", bill.clients, bill.board)
+                let Bill { max_conns, board, .. } = &**bill;
+                write!(
+                    f,
+                    "{max_conns} chat clients do not fit the memory of {board}; try fewer with --max-conns N"
+                )
             }
-            BuildError::Failed => write!(f, "the program could not be built"),
-            BuildError::Linted => write!(f, "the program could not be linted, or something is wrong with it"),
-            BuildError::Bill(error) => error.fmt(f),
-            BuildError::System(what, error) => write!(f, "{what}: {error}"),
+            BuildError::Failed => write!(f, "the program could not be built; cargo has said why"),
+            BuildError::Linted => write!(f, "clippy failed, or found something wrong with the program"),
+            BuildError::Bill(_) => write!(f, "there is no bill of memory"),
+            BuildError::File(path, _) => write!(f, "cannot read or write {}", path.display()),
+            BuildError::Cargo(path, _) => write!(f, "cannot run {}", path.display()),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BuildError::Toolchain(missing) => Some(missing),
+            BuildError::Bill(error) => Some(error),
+            BuildError::File(_, error) | BuildError::Cargo(_, error) => Some(error),
+            BuildError::TooLarge(_) | BuildError::Failed | BuildError::Linted => None,
         }
     }
 }
 
 /// Builds the program, and says on standard error with which tools. Returns the path of
-/// an ELF file that no build for another plan will change.
+/// an ELF file that no build of another variant will change.
 ///
 /// # Errors
 /// Why there is none.
-pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
-    let toolchain = Toolchain::find(plan.board.target, Purpose::Build).map_err(BuildError::Toolchain)?;
+pub fn build(variant: &Variant) -> Result<PathBuf, BuildError> {
+    let toolchain = Toolchain::find(variant.board.target, Purpose::Build).map_err(BuildError::Toolchain)?;
     eprintln!("firmware: {toolchain}");
     let folder = folder();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
@@ -66,9 +85,9 @@ pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
     let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let _locked = locked.map_err(|error| failed(&lock, error))?;
 
-    match compile(plan, &toolchain, &folder, false)? {
+    match compile(variant, &toolchain, &folder, false)? {
         Compiled::Program(elf) => {
-            let program = folder.join(plan.name() + ".elf");
+            let program = folder.join(variant.name() + ".elf");
             let copy = folder.join("copy");
             // Renamed, because the old one may be running.
             let copied = fs::copy(&elf, &copy).and_then(|_| fs::rename(&copy, &program));
@@ -76,43 +95,42 @@ pub fn build(plan: &Plan) -> Result<PathBuf, BuildError> {
         }
         Compiled::TooLarge => {
             eprintln!("firmware: it does not fit; building it once more to see how large it is");
-            match compile(plan, &toolchain, &folder, true)? {
-                Compiled::Program(elf) => Err(BuildError::TooLarge(Box::new(bill_of(plan, &elf)?))),
+            match compile(variant, &toolchain, &folder, true)? {
+                Compiled::Program(elf) => Err(BuildError::TooLarge(Box::new(bill_of(variant, &elf)?))),
                 Compiled::TooLarge => Err(BuildError::Failed),
             }
         }
     }
 }
 
-/// Lets clippy look at the program of a plan, and at all of the workspace that is in it.
+/// Lets clippy look at the program of a variant, and at all of the workspace that is in it.
 ///
 /// # Errors
 /// Why it could not, or that it has found something.
-pub fn lint(plan: &Plan) -> Result<(), BuildError> {
-    let toolchain = Toolchain::find(plan.board.target, Purpose::Lint).map_err(BuildError::Toolchain)?;
+pub fn lint(variant: &Variant) -> Result<(), BuildError> {
+    let toolchain = Toolchain::find(variant.board.target, Purpose::Lint).map_err(BuildError::Toolchain)?;
     eprintln!("firmware: {toolchain}");
-    let mut command = command("clippy", plan, &toolchain, &folder(), false);
+    let mut command = command("clippy", variant, &toolchain, &folder(), false);
     command.args(["--", "-D", "warnings"]);
-    let status = command.status().map_err(|error| failed(&toolchain.compiler.cargo(), error))?;
+    let status = command.status().map_err(|error| BuildError::Cargo(toolchain.compiler.cargo(), error))?;
     if status.success() { Ok(()) } else { Err(BuildError::Linted) }
 }
 
-/// The program of a plan, and its bill.
+/// The program of a variant, and its bill.
 ///
 /// # Errors
 /// Why there is none.
-pub fn bill(plan: &Plan) -> Result<Bill, BuildError> {
-    bill_of(plan, &build(plan)?)
+pub fn bill(variant: &Variant) -> Result<Bill, BuildError> {
+    bill_of(variant, &build(variant)?)
 }
 
-fn bill_of(plan: &Plan, elf: &Path) -> Result<Bill, BuildError> {
+fn bill_of(variant: &Variant, elf: &Path) -> Result<Bill, BuildError> {
     let bytes = fs::read(elf).map_err(|error| failed(elf, error))?;
-    Bill::of(plan, &bytes).map_err(BuildError::Bill)
+    Bill::of(variant, &bytes).map_err(BuildError::Bill)
 }
 
-/// What went wrong with a file or a program.
 fn failed(path: &Path, error: io::Error) -> BuildError {
-    BuildError::System(path.display().to_string(), error)
+    BuildError::File(path.to_owned(), error)
 }
 
 /// The workspace.
@@ -137,16 +155,16 @@ enum Compiled {
 
 /// Runs cargo. A program that is only measured is linked for a memory without bounds.
 fn compile(
-    plan: &Plan,
+    variant: &Variant,
     toolchain: &Toolchain,
     folder: &Path,
     measures: bool,
 ) -> Result<Compiled, BuildError> {
     let is_terminal = io::stderr().is_terminal();
     let messages = if is_terminal { "json-diagnostic-rendered-ansi" } else { "json" };
-    let mut command = command("build", plan, toolchain, folder, measures);
+    let mut command = command("build", variant, toolchain, folder, measures);
     command.args(["--message-format", messages]).stdout(Stdio::piped());
-    let system = |error| failed(&toolchain.compiler.cargo(), error);
+    let system = |error| BuildError::Cargo(toolchain.compiler.cargo(), error);
     let mut cargo = command.spawn().map_err(system)?;
     let output = BufReader::new(cargo.stdout.take().expect("a pipe"));
     let (mut program, mut is_too_large) = (None, false);
@@ -172,11 +190,11 @@ fn compile(
     }
 }
 
-fn command(verb: &str, plan: &Plan, toolchain: &Toolchain, folder: &Path, measures: bool) -> Command {
-    let mut command = toolchain.cargo(verb, plan.board.tells_panics);
+fn command(verb: &str, variant: &Variant, toolchain: &Toolchain, folder: &Path, measures: bool) -> Command {
+    let mut command = toolchain.cargo(verb, variant.board.tells_panics);
     command
         .args(["--package", PACKAGE, "--bin", PACKAGE, "--profile", "firmware"])
-        .args(["--features", plan.board.name])
+        .args(["--features", variant.board.name])
         .arg("--target-dir")
         .arg(folder)
         .current_dir(root())
@@ -184,9 +202,9 @@ fn command(verb: &str, plan: &Plan, toolchain: &Toolchain, folder: &Path, measur
     for name in ["PARLOUR_ADDRESS", "PARLOUR_GATEWAY", "PARLOUR_MEASURE"] {
         command.env_remove(name);
     }
-    command.env("PARLOUR_CLIENTS", plan.clients.to_string());
-    command.env("PARLOUR_STACK", plan.stack.to_string());
-    if let Some((address, gateway)) = plan.fixed {
+    command.env("PARLOUR_MAX_CONNS", variant.max_conns.to_string());
+    command.env("PARLOUR_STACK", variant.stack.to_string());
+    if let Some((address, gateway)) = variant.fixed {
         command.env("PARLOUR_ADDRESS", address.to_string()).env("PARLOUR_GATEWAY", gateway.to_string());
     }
     if measures {

@@ -1,6 +1,7 @@
 //! What is in a linked program: how large its parts are, and what its variables are
 //! called. Knows ELF; knows neither boards nor what a variable is for.
 
+use std::error::Error;
 use std::fmt;
 
 use object::elf::{PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
@@ -36,8 +37,17 @@ pub enum ImageError {
 impl fmt::Display for ImageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ImageError::Elf(error) => write!(f, "the program cannot be read: {error}"),
-            ImageError::NoStack(symbol) => write!(f, "the program does not define {symbol}"),
+            ImageError::Elf(_) => write!(f, "it is not an ELF file for a 32-bit processor"),
+            ImageError::NoStack(symbol) => write!(f, "it does not define {symbol}"),
+        }
+    }
+}
+
+impl Error for ImageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ImageError::Elf(error) => Some(error),
+            ImageError::NoStack(_) => None,
         }
     }
 }

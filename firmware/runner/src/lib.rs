@@ -2,11 +2,11 @@
 //! an emulator or on the real board, and shows its log.
 //!
 //! What there is to know of a board stands in its row of
-//! [`BOARDS`](parlour_firmware::board::BOARDS); nothing here names one.
+//! [`BOARDS`](parlour_boards::BOARDS); nothing here names one.
 //!
 //! ```text
 //! toolchain    which compiler, and where it has the core library from
-//! plan         what a program is built for
+//! variant      what a program is built for
 //! build        the program, by cargo
 //! image, bill  what is in it; what that takes of flash and RAM
 //! settings     what can be chosen when it runs
@@ -19,10 +19,10 @@ pub mod bill;
 pub mod build;
 pub mod image;
 pub mod logs;
-pub mod plan;
 pub mod run;
 pub mod settings;
 pub mod toolchain;
+pub mod variant;
 
 use std::path::PathBuf;
 

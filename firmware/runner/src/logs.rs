@@ -1,6 +1,7 @@
 //! The log of a running program: defmt frames in, lines of text out. Knows neither
 //! boards nor how they run.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -19,7 +20,17 @@ impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LogError::Program(why) => write!(f, "the program's log cannot be understood: {why}"),
-            LogError::Input(error) => write!(f, "the program's log cannot be read: {error}"),
+            LogError::Input(_) => write!(f, "the program's log cannot be read"),
+        }
+    }
+}
+
+impl Error for LogError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Its decoder gives no error that could be passed on, only words.
+            LogError::Program(_) => None,
+            LogError::Input(error) => Some(error),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The command line of `cargo firmware`.
 
+use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::iter;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,15 +14,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
-use parlour_firmware::board::{self, BOARDS, Board, Run};
+use parlour_boards::{BOARDS, Board, Run};
 use parlour_firmware_runner::build::{self, BuildError};
 use parlour_firmware_runner::logs;
-use parlour_firmware_runner::plan::Plan;
-use parlour_firmware_runner::run::{self, Session};
+use parlour_firmware_runner::run::{self, Emulation, Forwards};
 use parlour_firmware_runner::settings::Settings;
+use parlour_firmware_runner::variant::Variant;
 
-/// The first port, unless another is named.
-const PORT: u16 = 5000;
+/// The port for chat, unless another is named.
+const CHAT: u16 = 5000;
 
 /// The parlour hub on microcontrollers: builds, measures and runs it
 #[derive(Debug, Parser)]
@@ -32,69 +35,72 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build the program of a board; its path is the last line of standard output
-    Build(Target),
+    Build(BuildArgs),
     /// Build the program of a board, and print what flash and RAM go to
     Size {
         #[command(flatten)]
-        target: Target,
-        /// Print it for programs
+        build: BuildArgs,
+        /// Print it as JSON
         #[arg(long)]
         json: bool,
     },
     /// Build the program of a board, run it, and show its log
     Run {
         #[command(flatten)]
-        target: Target,
+        build: BuildArgs,
         #[command(flatten)]
-        emulation: Emulation,
+        run: RunArgs,
     },
-    /// Let clippy look at the program of a board
-    Lint(Target),
+    /// Check the program of a board with clippy
+    Lint(BuildArgs),
     /// List the boards
     Boards,
-    /// Show the log that a program writes, from standard input
+    /// Show a board's log, which is read from standard input
     Logs {
-        /// The program
+        /// The ELF file of the program that writes the log
         elf: PathBuf,
     },
 }
 
 /// What is built.
 #[derive(Debug, Args)]
-struct Target {
+struct BuildArgs {
     /// The board
     #[arg(value_parser = board_names())]
     board: &'static Board,
     /// Chat clients at once [default: the board's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    clients: Option<u16>,
+    max_conns: Option<u16>,
     /// Bytes of the stack, a multiple of 8 [default: the board's]
     #[arg(long, value_name = "BYTES", value_parser = stack)]
     stack: Option<usize>,
-    /// The board's address where no DHCP answers, and the bits of its network's mask
+    /// The board's address if no DHCP server answers, and the bits of its network's mask
     #[arg(long, value_name = "A.B.C.D/N", requires = "gateway")]
     address: Option<Ipv4Net>,
-    /// The way from there to other networks
+    /// The gateway of that network
     #[arg(long, value_name = "A.B.C.D", requires = "address")]
     gateway: Option<Ipv4Addr>,
 }
 
 fn stack(text: &str) -> Result<usize, String> {
-    let bytes: usize = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
-    if bytes >= 512 && bytes.is_multiple_of(8) { Ok(bytes) } else { Err("512 or more, by eights".into()) }
+    let bytes = text.parse().ok().filter(|bytes: &usize| *bytes >= 512 && bytes.is_multiple_of(8));
+    bytes.ok_or_else(|| "it must be a multiple of 8, and at least 512".into())
 }
 
 fn board_names() -> impl TypedValueParser<Value = &'static Board> {
     let names = PossibleValuesParser::new(BOARDS.iter().map(|board| board.name));
-    names.map(|name| board::named(&name).expect("one of their names"))
+    names.map(|name| parlour_boards::named(&name).expect("one of their names"))
 }
 
-/// How an emulated board is run.
+/// How a board is run.
 #[derive(Debug, Args)]
-struct Emulation {
-    /// The port on 127.0.0.1 for chat; echo has the next. 0: any that are free [default: 5000]
+struct RunArgs {
+    /// Serve chat on this port of 127.0.0.1; 0: any free port [default: 5000]
     #[arg(long, value_name = "PORT")]
-    port: Option<u16>,
+    chat: Option<u16>,
+    /// Serve echo on this port of 127.0.0.1; 0: any free port [default: the next after chat's]
+    #[arg(long, value_name = "PORT")]
+    echo: Option<u16>,
     /// Serve the emulator's monitor on a unix socket
     #[arg(long, value_name = "PATH")]
     monitor: Option<PathBuf>,
@@ -102,18 +108,30 @@ struct Emulation {
     settings: Settings,
 }
 
-/// Why there is nothing to show: the words, and the exit code.
-struct Failure(String, u8);
+/// Why there is nothing to show, and the exit code.
+struct Failure {
+    error: Box<dyn Error>,
+    code: u8,
+}
 
 impl Failure {
     /// What was asked for cannot be done.
-    fn usage(error: impl ToString) -> Self {
-        Failure(error.to_string(), 2)
+    fn usage(error: impl Into<Box<dyn Error>>) -> Self {
+        Failure { error: error.into(), code: 2 }
     }
 
     /// It went wrong.
-    fn of(error: impl ToString) -> Self {
-        Failure(error.to_string(), 1)
+    fn of(error: impl Into<Box<dyn Error>>) -> Self {
+        Failure { error: error.into(), code: 1 }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// The error, and after it each one that caused the one before.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)?;
+        iter::successors(self.error.source(), |&error| error.source())
+            .try_for_each(|error| write!(f, ": {error}"))
     }
 }
 
@@ -127,10 +145,10 @@ fn main() -> ExitCode {
         result => result.unwrap_or_else(|error| error.exit()),
     };
     let done = match cli.command {
-        Command::Build(target) => build(&target),
-        Command::Size { target, json } => size(&target, json),
-        Command::Run { target, emulation } => run(&target, &emulation),
-        Command::Lint(target) => target.plan().and_then(|plan| build::lint(&plan).map_err(Failure::of)),
+        Command::Build(args) => build(&args),
+        Command::Size { build, json } => size(&build, json),
+        Command::Run { build, run: args } => run(&build, &args),
+        Command::Lint(args) => lint(&args),
         Command::Boards => {
             list();
             Ok(())
@@ -139,26 +157,42 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(words, code)) => {
-            eprintln!("firmware: {words}");
-            ExitCode::from(code)
+        Err(failure) => {
+            eprintln!("firmware: {failure}");
+            ExitCode::from(failure.code)
         }
     }
 }
 
-impl Target {
-    fn plan(&self) -> Result<Plan, Failure> {
+impl BuildArgs {
+    /// A variant of the board's program for so many chat clients, with what else was asked for.
+    fn variant(&self, max_conns: usize) -> Result<Variant, Failure> {
         let fixed = self.address.zip(self.gateway);
         let stack = self.stack.unwrap_or(self.board.stack);
-        let plan = Plan { fixed, stack, ..Plan::new(self.board, self.clients.map(usize::from)) };
-        plan.check().map_err(Failure::usage)?;
-        Ok(plan)
+        let variant = Variant { max_conns, fixed, stack, ..Variant::of(self.board) };
+        variant.check().map_err(Failure::usage)?;
+        Ok(variant)
+    }
+
+    fn max_conns(&self) -> usize {
+        self.max_conns.map_or(self.board.sizes.max_conns, usize::from)
     }
 }
 
-/// The program of a plan; with the bill, if that is too high.
-fn program(plan: &Plan) -> Result<PathBuf, Failure> {
-    build::build(plan).map_err(|error| {
+impl RunArgs {
+    /// The ports for chat and echo.
+    fn forwards(&self) -> Result<Forwards, Failure> {
+        let chat = self.chat.unwrap_or(CHAT);
+        let next = if chat == 0 { Some(0) } else { chat.checked_add(1) };
+        let none = || format!("there is no port after {chat} for echo; choose one with --echo PORT");
+        let echo = self.echo.or(next).ok_or_else(|| Failure::usage(none()))?;
+        Ok([chat, echo])
+    }
+}
+
+/// The program of a variant; with the bill, if that is too high.
+fn program(variant: &Variant) -> Result<PathBuf, Failure> {
+    build::build(variant).map_err(|error| {
         if let BuildError::TooLarge(bill) = &error {
             eprint!("\n{bill}\n");
         }
@@ -166,17 +200,21 @@ fn program(plan: &Plan) -> Result<PathBuf, Failure> {
     })
 }
 
-fn build(target: &Target) -> Result<(), Failure> {
-    println!("{}", program(&target.plan()?)?.display());
+fn build(args: &BuildArgs) -> Result<(), Failure> {
+    println!("{}", program(&args.variant(args.max_conns())?)?.display());
     Ok(())
 }
 
-fn size(target: &Target, json: bool) -> Result<(), Failure> {
-    let (bill, result) = match build::bill(&target.plan()?) {
+fn lint(args: &BuildArgs) -> Result<(), Failure> {
+    build::lint(&args.variant(args.max_conns())?).map_err(Failure::of)
+}
+
+fn size(args: &BuildArgs, json: bool) -> Result<(), Failure> {
+    let (bill, result) = match build::bill(&args.variant(args.max_conns())?) {
         Ok(bill) => (bill, Ok(())),
         Err(BuildError::TooLarge(bill)) => {
-            let words = BuildError::TooLarge(bill.clone());
-            (*bill, Err(Failure::of(words)))
+            let error = BuildError::TooLarge(bill.clone());
+            (*bill, Err(Failure::of(error)))
         }
         Err(error) => return Err(Failure::of(error)),
     };
@@ -188,33 +226,36 @@ fn size(target: &Target, json: bool) -> Result<(), Failure> {
     result
 }
 
-fn run(target: &Target, emulation: &Emulation) -> Result<(), Failure> {
-    let plan = target.plan()?;
-    let is_emulated = matches!(plan.board.run, Run::Qemu { .. });
-    let words = emulation.settings.words(&plan).map_err(Failure::usage)?;
-    if !is_emulated && (emulation.port.is_some() || emulation.monitor.is_some() || !words.is_empty()) {
+fn run(build: &BuildArgs, args: &RunArgs) -> Result<(), Failure> {
+    let Board { name, sizes, run, .. } = build.board;
+    let is_emulated = matches!(run, Run::Qemu { .. });
+    let max_conns = build.max_conns();
+    // An emulated board can be told to let in fewer than it has memory for: that saves a build.
+    let variant = build.variant(if is_emulated { max_conns.max(sizes.max_conns) } else { max_conns })?;
+    let words = args.settings.words(&variant, max_conns).map_err(Failure::usage)?;
+    let has_places = args.chat.is_some() || args.echo.is_some() || args.monitor.is_some();
+    if !is_emulated && (has_places || !words.is_empty()) {
         return Err(Failure::usage(format!(
-            "{} is no emulated board: it takes no settings",
-            plan.board.name
+            "{name} is not emulated: of the options for a run it takes --max-conns alone"
         )));
     }
-    let port = run::prepare(plan.board, emulation.port.unwrap_or(PORT)).map_err(Failure::of)?;
-    let elf = program(&plan)?;
-    let session = Session { port, monitor: emulation.monitor.clone(), words };
-    Err(Failure::of(run::run(plan.board, &session, &elf)))
+    let forwards = run::prepare(variant.board, args.forwards()?).map_err(Failure::of)?;
+    let elf = program(&variant)?;
+    let emulation = Emulation { forwards, monitor: args.monitor.clone(), words };
+    Err(Failure::of(run::run(variant.board, &emulation, &elf)))
 }
 
 fn list() {
     for board in BOARDS {
         let Board { name, target, sizes, about, .. } = board;
-        println!("{name:<14} {target:<28} {:>3} clients  {about}", sizes.clients);
+        println!("{name:<14} {target:<28} {:>3} clients  {about}", sizes.max_conns);
     }
 }
 
 fn show_log(elf: &Path) -> Result<(), Failure> {
     // Ctrl-C is for the emulator; what it logs at the end is still shown.
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).map_err(Failure::of)?;
-    let program = fs::read(elf).map_err(|error| Failure::of(format!("{}: {error}", elf.display())))?;
+    let program = fs::read(elf).map_err(|error| Failure::of(BuildError::File(elf.to_owned(), error)))?;
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     logs::show(&program, io::stdin().lock(), io::stdout().lock(), colours).map_err(Failure::of)
 }

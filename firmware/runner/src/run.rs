@@ -5,6 +5,7 @@
 //! status is the emulator's. A child process shows the log as long as there is one.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -13,23 +14,22 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use parlour_firmware::board::{Board, Nic, Run};
-use parlour_firmware::sizes::PORTS;
+use parlour_boards::{Board, Nic, Run};
+use parlour_firmware::PORTS;
 
 use crate::installed;
 
 /// What the services of [`PORTS`] are called.
 const SERVICES: [&str; PORTS.len()] = ["chat", "echo"];
 
-/// How often a free port is looked for.
-const ATTEMPTS: usize = 100;
+/// A port of this machine for each of the [`PORTS`].
+pub type Forwards = [u16; PORTS.len()];
 
 /// How an emulated board is to run.
 #[derive(Clone, Debug)]
-pub struct Session {
-    /// The first of the ports on the loopback, one after the other for each service;
-    /// 0: any that are free.
-    pub port: u16,
+pub struct Emulation {
+    /// The ports on the loopback that lead to the board's.
+    pub forwards: Forwards,
     /// A socket for the emulator's monitor.
     pub monitor: Option<PathBuf>,
     /// The settings for the program.
@@ -41,10 +41,10 @@ pub struct Session {
 pub enum RunError {
     /// It is run by a command that is not installed.
     NotInstalled(&'static str),
-    /// A port on the loopback cannot be had.
-    Port(u16, io::Error),
-    /// There is no place for all ports from this one on.
-    TooHigh(u16),
+    /// Another program listens on the port that a service was to have.
+    PortInUse(&'static str, u16),
+    /// A service cannot have its port for another reason.
+    Port(&'static str, u16, io::Error),
     /// A process could not start.
     Start(OsString, io::Error),
 }
@@ -61,11 +61,22 @@ impl fmt::Display for RunError {
             RunError::NotInstalled(command) => {
                 write!(f, "{command} is not installed: apt install qemu-system-arm qemu-system-misc")
             }
-            RunError::Port(port, error) => write!(f, "port {port} of 127.0.0.1: {error}"),
-            RunError::TooHigh(port) => {
-                write!(f, "there are no {} ports from {port} on", PORTS.len())
+            RunError::PortInUse(service, port) => {
+                write!(f, "port {port} is in use by another program; choose one with --{service} PORT")
             }
-            RunError::Start(command, error) => write!(f, "{}: {error}", command.display()),
+            RunError::Port(service, port, _) => {
+                write!(f, "cannot listen on port {port}; choose another one with --{service} PORT")
+            }
+            RunError::Start(command, _) => write!(f, "cannot start {}", command.display()),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RunError::Port(.., error) | RunError::Start(_, error) => Some(error),
+            RunError::NotInstalled(_) | RunError::PortInUse(..) => None,
         }
     }
 }
@@ -78,49 +89,42 @@ pub fn command(board: &Board) -> &'static str {
     }
 }
 
-/// Looks for what can be found missing before there is a program: the board's
-/// command, and for an emulated board the ports. Returns the first of those.
+/// Looks for what can be found missing before there is a program: the board's command, and for
+/// an emulated board the ports. Returns those, with any free port for each 0.
 ///
 /// # Errors
 /// What is missing.
-pub fn prepare(board: &Board, port: u16) -> Result<u16, RunError> {
+pub fn prepare(board: &Board, forwards: Forwards) -> Result<Forwards, RunError> {
     installed(command(board)).ok_or(RunError::NotInstalled(command(board)))?;
-    match (board.run, port) {
-        (Run::Probe { .. }, _) => Ok(port),
-        (Run::Qemu { .. }, 0) => free_ports(),
-        (Run::Qemu { .. }, port) => bind_ports(port).map(|()| port),
+    match board.run {
+        Run::Probe { .. } => Ok(forwards),
+        Run::Qemu { .. } => free_ports(forwards),
     }
 }
 
-/// Whether all ports from this one on can be had.
-fn bind_ports(first: u16) -> Result<(), RunError> {
-    for index in 0..PORTS.len() as u16 {
-        let port = first.checked_add(index).ok_or(RunError::TooHigh(first))?;
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| RunError::Port(port, error))?;
+fn free_ports(mut forwards: Forwards) -> Result<Forwards, RunError> {
+    // All are held until each is known to be free: no two services get the same.
+    let mut listeners = Vec::new();
+    for (port, service) in forwards.iter_mut().zip(SERVICES) {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => RunError::PortInUse(service, *port),
+                _ => RunError::Port(service, *port, error),
+            })?;
+        let address = listener.local_addr().map_err(|error| RunError::Port(service, *port, error))?;
+        *port = address.port();
+        listeners.push(listener);
     }
-    Ok(())
-}
-
-fn free_ports() -> Result<u16, RunError> {
-    let mut result = Err(RunError::TooHigh(0));
-    for _ in 0..ATTEMPTS {
-        let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = any.map_err(|error| RunError::Port(0, error))?.port();
-        result = bind_ports(port).map(|()| port);
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
+    Ok(forwards)
 }
 
 /// Runs the program `elf`, in place of this one. Returns only if that fails.
-pub fn run(board: &Board, session: &Session, elf: &Path) -> RunError {
+pub fn run(board: &Board, emulation: &Emulation, elf: &Path) -> RunError {
     match board.run {
         Run::Qemu { command, args, nic } => {
             let mut emulator = Command::new(command);
-            emulator.args(args).args(qemu_args(nic, session, elf));
-            announce(session.port);
+            emulator.args(args).args(qemu_args(nic, emulation, elf));
+            announce(emulation.forwards);
             emulate(emulator, elf)
         }
         Run::Probe { chip } => {
@@ -133,10 +137,10 @@ pub fn run(board: &Board, session: &Session, elf: &Path) -> RunError {
 }
 
 /// Says how to talk with the board.
-fn announce(port: u16) {
+fn announce(forwards: Forwards) {
     let mut output = io::stdout().lock();
-    for (name, port) in SERVICES.into_iter().zip(port..) {
-        // Who does not read it does not want to know.
+    for (name, port) in SERVICES.into_iter().zip(forwards) {
+        // A closed standard output is no reason to stop.
         let _ = writeln!(output, "{name}: nc {} {port}", Ipv4Addr::LOCALHOST);
     }
     let _ = output.flush();
@@ -162,16 +166,16 @@ fn start_logs(elf: &Path) -> io::Result<Child> {
 }
 
 /// What QEMU is told beside the machine.
-fn qemu_args(nic: Nic, session: &Session, elf: &Path) -> Vec<OsString> {
+fn qemu_args(nic: Nic, emulation: &Emulation, elf: &Path) -> Vec<OsString> {
     let mut network = String::from("user");
-    for (inside, outside) in PORTS.into_iter().zip(session.port..) {
+    for (inside, outside) in PORTS.into_iter().zip(emulation.forwards) {
         network += &format!(",hostfwd=tcp:{}:{outside}-:{inside}", Ipv4Addr::LOCALHOST);
     }
     let mut semihosting = String::from("enable=on,target=native,arg=parlour");
-    for word in &session.words {
+    for word in &emulation.words {
         semihosting += &format!(",arg={}", word.replace(',', ",,"));
     }
-    let monitor = session.monitor.as_ref().map_or_else(
+    let monitor = emulation.monitor.as_ref().map_or_else(
         || "none".to_owned(),
         |path| format!("unix:{},server=on,wait=off", path.display().to_string().replace(',', ",,")),
     );
@@ -192,9 +196,9 @@ mod tests {
     use super::*;
 
     fn args(nic: Nic) -> String {
-        let words = vec!["clients=2".to_owned(), "greeting=a,b".into()];
-        let session = Session { port: 6000, monitor: Some("/tmp/a,b".into()), words };
-        let args = qemu_args(nic, &session, Path::new("program.elf"));
+        let words = vec!["max-conns=2".to_owned(), "greeting=a,b".into()];
+        let emulation = Emulation { forwards: [6000, 6001], monitor: Some("/tmp/a,b".into()), words };
+        let args = qemu_args(nic, &emulation, Path::new("program.elf"));
         args.iter().map(|arg| arg.to_str().expect("text")).collect::<Vec<_>>().join(" ")
     }
 
@@ -204,7 +208,7 @@ mod tests {
         let nic = "-nic user,hostfwd=tcp:127.0.0.1:6000-:5000,hostfwd=tcp:127.0.0.1:6001-:7,model=stellaris ";
         assert!(args.contains(nic) && args.ends_with("-kernel program.elf"), "{args}");
         assert!(args.contains("-monitor unix:/tmp/a,,b,server=on,wait=off "), "{args}");
-        assert!(args.contains(",arg=parlour,arg=clients=2,arg=greeting=a,,b "), "{args}");
+        assert!(args.contains(",arg=parlour,arg=max-conns=2,arg=greeting=a,,b "), "{args}");
     }
 
     #[test]
@@ -219,9 +223,16 @@ mod tests {
     fn a_port_that_is_taken_is_named() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = taken.local_addr().expect("an address").port();
-        assert!(matches!(bind_ports(port), Err(RunError::Port(found, _)) if found == port));
-        assert!(matches!(bind_ports(u16::MAX), Err(RunError::TooHigh(_) | RunError::Port(..))));
-        let free = free_ports().expect("two free ports");
-        assert!(free > 0);
+        let error = free_ports([port, 0]).expect_err("a port that is taken");
+        let words = format!("port {port} is in use by another program; choose one with --chat PORT");
+        assert_eq!(error.to_string(), words);
+        let error = free_ports([0, port]).expect_err("a port that is taken");
+        assert!(error.to_string().ends_with("--echo PORT"), "{error}");
+    }
+
+    #[test]
+    fn any_free_ports_are_two() {
+        let [chat, echo] = free_ports([0, 0]).expect("two free ports");
+        assert!(chat > 0 && echo > 0 && chat != echo, "{chat} {echo}");
     }
 }

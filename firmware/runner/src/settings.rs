@@ -1,31 +1,29 @@
 //! What can be chosen when an emulated board starts: the flags, and the words that
 //! its program is given. Lengths are checked against what the program was built for.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use parlour_core::{Limits, LimitsError};
+use parlour_firmware::{GREETING, limits};
 
-use parlour_firmware::sizes::GREETING;
-
-use crate::plan::Plan;
+use crate::variant::Variant;
 
 /// The flags; they are named and written as those of `parlour serve`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
-    /// Let in fewer chat clients than the program was built for
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_clients: Option<u32>,
     /// Bytes in a line
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(16..))]
     line_limit: Option<u32>,
     /// Bytes of a room's log; rounded up to a power of two
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     log_size: Option<u32>,
-    /// How long a client that does not read may keep others waiting
+    /// How long a room waits for clients that do not read
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
-    /// What becomes of such a client
+    /// What becomes of these clients then
     #[arg(long, value_name = "POLICY")]
     on_lag: Option<LagPolicy>,
     /// Disconnect clients that send nothing for so long [default: never]
@@ -58,45 +56,82 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
         .and_then(|time| if time.is_zero() { Err("that is no time at all".into()) } else { Ok(time) })
 }
 
+/// Why a program cannot be given these settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// The program has memory for no more than this.
+    TooHigh {
+        /// The flag.
+        flag: &'static str,
+        /// What was asked for.
+        wanted: usize,
+        /// The most that is possible.
+        most: usize,
+    },
+    /// The log does not hold enough lines of this length.
+    LogTooSmall {
+        /// The smallest log that does, in bytes.
+        least: usize,
+    },
+    /// No hub has such limits.
+    Limits(LimitsError),
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingsError::TooHigh { flag, wanted, most } => {
+                write!(f, "{flag} takes at most {most} bytes on this board, and {wanted} were asked for")
+            }
+            SettingsError::LogTooSmall { least } => {
+                write!(f, "--log-size must be at least {least} bytes with this --line-limit")
+            }
+            SettingsError::Limits(_) => write!(f, "no hub can have these settings"),
+        }
+    }
+}
+
+impl Error for SettingsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SettingsError::Limits(error) => Some(error),
+            SettingsError::TooHigh { .. } | SettingsError::LogTooSmall { .. } => None,
+        }
+    }
+}
+
 impl Settings {
-    /// The words for the program of a plan; those of defaults are left out.
+    /// The words that tell the program of a variant these settings, and to let in so many chat
+    /// clients. There is no word for a default.
     ///
     /// # Errors
     /// What the program has no memory for, or no hub can keep.
-    pub fn words(&self, plan: &Plan) -> Result<Vec<String>, String> {
-        let built = plan.board.limits(plan.clients);
+    pub fn words(&self, variant: &Variant, max_conns: usize) -> Result<Vec<String>, SettingsError> {
+        let built = limits(variant.board, variant.max_conns);
         let log = self.log_size.map(u32::next_power_of_two);
-        let within = |flag, wanted: Option<u32>, most: usize| match wanted {
-            Some(wanted) if wanted as usize > most => {
-                Err(format!("{flag} can be {most} at the most on this board"))
-            }
+        let within = |flag, wanted: Option<usize>, most: usize| match wanted {
+            Some(wanted) if wanted > most => Err(SettingsError::TooHigh { flag, wanted, most }),
             _ => Ok(()),
         };
-        within("--max-clients", self.max_clients, plan.clients)?;
-        within("--line-limit", self.line_limit, built.line)?;
-        within("--log-size", log, built.log)?;
-        if self.greeting.as_ref().is_some_and(|greeting| greeting.len() > GREETING) {
-            return Err(format!("--greeting can have {GREETING} bytes at the most on a board"));
-        }
+        within("--line-limit", self.line_limit.map(|bytes| bytes as usize), built.line)?;
+        within("--log-size", log.map(|bytes| bytes as usize), built.log)?;
+        within("--greeting", self.greeting.as_ref().map(String::len), GREETING)?;
         let limits = Limits {
             line: self.line_limit.map_or(built.line, |line| line as usize),
             log: log.map_or(built.log, |log| log as usize),
             ..built
         };
-        match limits.check() {
-            Err(LimitsError::LogTooSmall { least }) => {
-                return Err(format!("--log-size must be at least {least} bytes with this --line-limit"));
-            }
-            Err(error) => return Err(format!("no hub can be like that: {error:?}")),
-            Ok(()) => {}
-        }
+        limits.check().map_err(|error| match error {
+            LimitsError::LogTooSmall { least } => SettingsError::LogTooSmall { least },
+            error => SettingsError::Limits(error),
+        })?;
         let ms = |time: Duration| time.as_millis().to_string();
         let lag = self.on_lag.map(|policy| match policy {
             LagPolicy::Disconnect => "disconnect".to_owned(),
             LagPolicy::Skip => "skip".to_owned(),
         });
         let words = [
-            ("clients", self.max_clients.map(|count| count.to_string())),
+            ("max-conns", (max_conns < variant.max_conns).then(|| max_conns.to_string())),
             ("line", self.line_limit.map(|bytes| bytes.to_string())),
             ("log", log.map(|bytes| bytes.to_string())),
             ("grace", self.grace.map(ms)),
@@ -121,7 +156,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use parlour_firmware::board;
 
     use super::*;
 
@@ -132,16 +166,21 @@ mod tests {
     }
 
     fn words(args: &[&str]) -> Result<Vec<String>, String> {
-        let plan = Plan::new(board::named("lm3s6965evb").expect("a row"), Some(8));
+        words_for(8, args)
+    }
+
+    /// The words for a program that was built for eight chat clients.
+    fn words_for(max_conns: usize, args: &[&str]) -> Result<Vec<String>, String> {
+        let variant =
+            Variant { max_conns: 8, ..Variant::of(parlour_boards::named("lm3s6965evb").expect("a row")) };
         let cli = Cli::try_parse_from([&["run"], args].concat()).map_err(|error| error.to_string())?;
-        cli.settings.words(&plan)
+        cli.settings.words(&variant, max_conns).map_err(|error| error.to_string())
     }
 
     #[test]
     fn only_what_was_chosen_is_passed_on() {
         assert_eq!(words(&[]), Ok(vec![]));
         let all = [
-            "--max-clients=2",
             "--line-limit=80",
             "--log-size=1500",
             "--grace=300ms",
@@ -150,7 +189,7 @@ mod tests {
             "--greeting=50% off, naïve",
         ];
         let expected = [
-            "clients=2",
+            "max-conns=2",
             "line=80",
             "log=2048",
             "grace=300",
@@ -158,23 +197,25 @@ mod tests {
             "idle=60000",
             "greeting=50%25%20off%2C%20na%C3%AFve",
         ];
-        assert_eq!(words(&all).expect("good settings"), expected);
+        assert_eq!(words_for(2, &all).expect("good settings"), expected);
     }
 
     #[test]
     fn a_greeting_is_as_long_as_the_board_has_memory_for() {
         assert!(words(&[&format!("--greeting={}", "x".repeat(GREETING))]).is_ok());
         let error = words(&[&format!("--greeting={}", "x".repeat(GREETING + 1))]);
-        assert_eq!(error, Err("--greeting can have 96 bytes at the most on a board".to_owned()));
+        let words = "--greeting takes at most 96 bytes on this board, and 97 were asked for";
+        assert_eq!(error, Err(words.to_owned()));
     }
 
     #[test]
     fn a_board_cannot_be_larger_than_it_was_built() {
-        for (arg, most) in
-            [("--max-clients=9", "8"), ("--line-limit=129", "128"), ("--log-size=2049", "2048")]
-        {
+        for (arg, limit) in [
+            ("--line-limit=129", "at most 128 bytes on this board, and 129"),
+            ("--log-size=2049", "at most 2048 bytes on this board, and 4096"),
+        ] {
             let error = words(&[arg]).expect_err(arg);
-            assert!(error.ends_with(&format!("can be {most} at the most on this board")), "{error}");
+            assert!(error.contains(limit), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! failing that, one that has the source of its own. Knows nothing of parlour.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -117,6 +118,8 @@ pub enum Missing {
     /// A linker for other processors.
     Linker,
 }
+
+impl Error for Missing {}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::read::elf::{ElfFile32, SectionHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol};
-use parlour_firmware::board::{BOARDS, Board};
+use parlour_boards::{BOARDS, Board};
+use parlour_firmware::{limits, socket_options};
 use serde_json::Value;
 
 fn firmware(args: &[&str]) -> Output {
@@ -35,13 +36,13 @@ fn number(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))).expect("not that large")
 }
 
-fn line<'a>(memory: &'a Value, name: &str) -> &'a Value {
-    let lines = memory["lines"].as_array().expect("lines");
-    lines.iter().find(|line| line["name"] == name).unwrap_or_else(|| panic!("no {name} in {memory}"))
+fn item<'a>(usage: &'a Value, name: &str) -> &'a Value {
+    let items = usage["items"].as_array().expect("items");
+    items.iter().find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name} in {usage}"))
 }
 
-fn sum(memory: &Value) -> usize {
-    memory["lines"].as_array().expect("lines").iter().map(|line| number(&line["bytes"])).sum()
+fn sum(usage: &Value) -> usize {
+    usage["items"].as_array().expect("items").iter().map(|item| number(&item["bytes"])).sum()
 }
 
 /// Where the variables of a program begin and end, and where its stack does.
@@ -78,21 +79,21 @@ fn check_bill(board: &Board) {
     let (stack_end, stack_start, first, end) = places(&elf);
     assert_eq!(stack_end, board.ram.origin, "the stack is below all else");
     assert_eq!(stack_start - stack_end, board.stack);
-    assert_eq!(number(&line(ram, "stack")["bytes"]), board.stack);
+    assert_eq!(number(&item(ram, "stack")["bytes"]), board.stack);
     assert!((0..64).contains(&(first - stack_start)), "variables follow the stack");
     let free = board.ram.origin + board.ram.len - end;
     assert_eq!(number(&ram["free"]), free + (first - stack_start), "{ram}");
 
     // The large things have been found.
-    let (limits, options) = (board.limits(board.sizes.clients), board.options());
-    let queues = line(ram, "queues and lines");
+    let (limits, options) = (limits(board, board.sizes.max_conns), socket_options(board));
+    let queues = item(ram, "queues and lines");
     assert_eq!(number(&queues["bytes"]), limits.conns * limits.conn_bytes());
-    assert!(number(&line(ram, "log")["bytes"]) >= limits.rooms * limits.log, "{ram}");
-    let buffers = line(ram, "socket buffers");
+    assert!(number(&item(ram, "log")["bytes"]) >= limits.rooms * limits.log, "{ram}");
+    let buffers = item(ram, "socket buffers");
     assert_eq!(number(&buffers["each"]), options.receive + options.send);
     assert!(number(&buffers["bytes"]) >= limits.conns * (options.receive + options.send), "{ram}");
     for name in ["table", "socket slots", "network interface and frames"] {
-        assert!(number(&line(ram, name)["bytes"]) > 0, "{name} in {ram}");
+        assert!(number(&item(ram, name)["bytes"]) > 0, "{name} in {ram}");
     }
 }
 
@@ -109,7 +110,7 @@ fn every_board_is_built_and_its_bill_adds_up() {
 fn the_program_for_64_kb_keeps_to_its_budget() {
     let output = ended(&["size", "lm3s6965evb", "--json"], 0);
     let bill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert!(number(&line(&bill["flash"], "text")["bytes"]) <= 64 * 1024, "{bill}");
+    assert!(number(&item(&bill["flash"], "text")["bytes"]) <= 64 * 1024, "{bill}");
     assert_eq!(number(&bill["ram"]["len"]), 64 * 1024);
     assert!(number(&bill["ram"]["used"]) <= 64 * 1024, "{bill}");
 }
@@ -119,7 +120,7 @@ fn too_many_clients_fail_with_the_bill_and_leave_other_programs_alone() {
     let before = ended(&["build", "lm3s6965evb"], 0);
     let program = fs::read(last_line(&before)).expect("the program");
 
-    let output = ended(&["size", "lm3s6965evb", "--clients", "60", "--json"], 1);
+    let output = ended(&["size", "lm3s6965evb", "--max-conns", "60", "--json"], 1);
     let bill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(bill["fits"], Value::Bool(false));
     let (used, len) = (number(&bill["ram"]["used"]), number(&bill["ram"]["len"]));
@@ -127,20 +128,23 @@ fn too_many_clients_fail_with_the_bill_and_leave_other_programs_alone() {
     assert_eq!(sum(&bill["ram"]), used);
     assert!(text(&output.stderr).contains("60 chat clients do not fit the memory of lm3s6965evb"));
 
-    let output = ended(&["build", "lm3s6965evb", "--clients", "60"], 1);
+    let output = ended(&["build", "lm3s6965evb", "--max-conns", "60"], 1);
     assert_eq!(text(&output.stdout), "", "there is no program");
     let bill = text(&output.stderr);
     assert!(bill.contains("\nA client takes "), "{bill}");
     for line in ["log", "table", "queues and lines", "socket buffers", "stack", "too much"] {
         assert!(bill.contains(&format!("\n  {line} ")), "{line} in {bill}");
     }
-    assert!(fs::read(last_line(&before)).expect("the program") == program, "another plan's program changed");
+    assert!(
+        fs::read(last_line(&before)).expect("the program") == program,
+        "the program of another variant changed"
+    );
 }
 
 #[test]
 fn what_was_chosen_is_in_the_program_and_in_its_name() {
     let args =
-        ["build", "lm3s6965evb", "--clients", "4", "--address", "10.1.2.3/16", "--gateway", "10.1.0.1"];
+        ["build", "lm3s6965evb", "--max-conns", "4", "--address", "10.1.2.3/16", "--gateway", "10.1.0.1"];
     let output = ended(&args, 0);
     let path = Path::new(last_line(&output));
     let name = path.file_name().expect("a name").to_string_lossy();
@@ -152,7 +156,7 @@ fn what_was_chosen_is_in_the_program_and_in_its_name() {
 #[test]
 fn a_client_takes_what_the_bill_says() {
     let ram = |clients: &str| {
-        let output = ended(&["size", "lm3s6965evb", "--json", "--clients", clients], 0);
+        let output = ended(&["size", "lm3s6965evb", "--json", "--max-conns", clients], 0);
         let bill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         bill["ram"].clone()
     };
@@ -165,24 +169,28 @@ fn a_client_takes_what_the_bill_says() {
 #[test]
 fn what_cannot_be_asked_for_is_said_in_a_line() {
     let board = "lm3s6965evb";
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["size", "lm3s"], "invalid value 'lm3s' for '<BOARD>'"),
         (&["build"], "<BOARD>"),
-        (&["build", board, "--clients", "0"], "'0' for '--clients <N>'"),
-        (&["build", board, "--clients", "many"], "'many' for '--clients <N>'"),
+        (&["build", board, "--max-conns", "0"], "'0' for '--max-conns <N>'"),
+        (&["build", board, "--max-conns", "many"], "'many' for '--max-conns <N>'"),
         (&["build", board, "--address", "10.0.0.2", "--gateway", "10.0.0.1"], "'10.0.0.2' for '--address"),
         (&["build", board, "--address", "10.0.0.2/24"], "--gateway <A.B.C.D>"),
         (&["build", board, "--gateway", "10.0.0.1"], "--address <A.B.C.D/N>"),
-        (&["build", board, "--address", "10.0.0.0/24", "--gateway", "10.0.0.1"], "is no address of a host"),
+        (
+            &["build", board, "--address", "10.0.0.0/24", "--gateway", "10.0.0.1"],
+            "is not the address of a host",
+        ),
         (
             &["build", board, "--address", "10.0.0.2/24", "--gateway", "10.0.1.1"],
-            "is no other host in the network",
+            "is not another host in the network",
         ),
         (&["run", board, "--grace", "soon"], "'soon' for '--grace <DURATION>'"),
-        (&["run", board, "--port", "65536"], "'65536' for '--port <PORT>'"),
-        (&["run", board, "--max-clients", "33"], "--max-clients can be 32 at the most"),
+        (&["run", board, "--chat", "65536"], "'65536' for '--chat <PORT>'"),
+        (&["run", board, "--chat", "65535"], "there is no port after 65535 for echo"),
+        (&["run", board, "--line-limit", "129"], "--line-limit takes at most 128 bytes on this board"),
         (&["run", board, "--log-size", "64"], "--log-size must be at least"),
-        (&["run", "nucleo-f429zi", "--grace", "1s"], "nucleo-f429zi is no emulated board"),
+        (&["run", "nucleo-f429zi", "--grace", "1s"], "nucleo-f429zi is not emulated"),
     ];
     for (args, words) in cases {
         let output = ended(args, 2);
@@ -204,6 +212,22 @@ fn a_command_that_is_not_installed_is_named_before_anything_is_built() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("is not installed: ") && said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn what_went_wrong_is_told_with_its_cause() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("program.elf");
+    let logs = || {
+        let output = ended(&["logs", path.to_str().expect("text")], 1);
+        text(&output.stderr).to_owned()
+    };
+    let file = format!("firmware: cannot read or write {}: No such file", path.display());
+    assert!(logs().starts_with(&file), "{}", logs());
+    fs::write(&path, "no program").expect("a writable folder");
+    let said = logs();
+    assert!(said.starts_with("firmware: the program's log cannot be understood: "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parlour_firmware::board::{BOARDS, Run};
+use parlour_boards::{BOARDS, Run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const BOARD: &str = "lm3s6965evb";
@@ -20,30 +20,31 @@ fn firmware() -> Command {
 }
 
 /// A board that runs; killed when dropped.
-struct Board {
+struct RunningBoard {
     runner: Child,
     /// What it says.
     lines: Receiver<String>,
-    port: u16,
+    ports: [u16; 2],
 }
 
-impl Board {
+impl RunningBoard {
     /// Starts it in a process group of its own, as a shell would, and waits until it has an address.
     fn start(board: &str, args: &[&str]) -> Self {
         // The compiler may take its time, the rest not.
         let built = firmware().args(["build", board]).stdout(Stdio::null()).status();
         assert!(built.expect("the runner starts").success());
         let mut command = firmware();
-        command.args(["run", board, "--port", "0"]).args(args).process_group(0);
+        command.args(["run", board, "--chat", "0"]).args(args).process_group(0);
         let mut runner = command.stdout(Stdio::piped()).spawn().expect("the runner starts");
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(runner.stdout.take().expect("a pipe"));
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut board = Self { runner, lines, port: 0 };
-        let chat = board.line();
-        let port = chat.strip_prefix("chat: nc 127.0.0.1 ").unwrap_or_else(|| panic!("{chat}"));
-        board.port = port.parse().expect("a port");
-        assert_eq!(board.line(), format!("echo: nc 127.0.0.1 {}", board.port + 1));
+        let mut board = Self { runner, lines, ports: [0; 2] };
+        board.ports = ["chat", "echo"].map(|service| {
+            let line = board.line();
+            let port = line.strip_prefix(&format!("{service}: nc 127.0.0.1 "));
+            port.unwrap_or_else(|| panic!("{line}")).parse().expect("a port")
+        });
         board
     }
 
@@ -64,8 +65,9 @@ impl Board {
         }
     }
 
-    fn connect(&self, index: u16) -> BufReader<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port + index)).expect("a forwarded port");
+    fn connect(&self, service: usize) -> BufReader<TcpStream> {
+        let stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[service])).expect("a forwarded port");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         BufReader::new(stream)
     }
@@ -89,14 +91,14 @@ impl Board {
         };
         let end = iter::repeat_with(|| self.lines.recv_timeout(PATIENCE)).find_map(Result::err);
         assert_eq!(end, Some(RecvTimeoutError::Disconnected), "what it had started runs on");
-        for port in [self.port, self.port + 1] {
+        for port in self.ports {
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the emulator is gone, and its port free");
         }
         status
     }
 }
 
-impl Drop for Board {
+impl Drop for RunningBoard {
     fn drop(&mut self) {
         // It may have ended already, which is fine.
         let _ = self.runner.kill();
@@ -113,7 +115,7 @@ fn heard(peer: &mut BufReader<TcpStream>) -> String {
 #[test]
 fn every_emulated_board_serves_and_shows_its_log() {
     for row in BOARDS.iter().filter(|board| matches!(board.run, Run::Qemu { .. })) {
-        let mut board = Board::start(row.name, &["--greeting", "50% off, naïve", "--grace", "2s"]);
+        let mut board = RunningBoard::start(row.name, &["--greeting", "50% off, naïve", "--grace", "2s"]);
         assert!(board.wait_for("parlour on").starts_with("INFO  "));
         board.wait_for("address 10.0.2.15/24");
         let mut alice = board.connect(0);
@@ -129,9 +131,21 @@ fn every_emulated_board_serves_and_shows_its_log() {
 }
 
 #[test]
+fn no_more_are_let_in_than_was_asked_for() {
+    let mut board = RunningBoard::start(BOARD, &["--max-conns", "2"]);
+    board.wait_for("2 chat clients");
+    board.wait_for("address");
+    let mut clients = [0, 1].map(|_| board.connect(0));
+    for client in &mut clients {
+        assert!(heard(client).starts_with("-- welcome to parlour"));
+    }
+    assert_eq!(heard(&mut board.connect(0)), "-- server is full");
+}
+
+#[test]
 fn whatever_ends_the_runner_ends_the_emulator() {
     for (signal, is_group) in [("INT", true), ("TERM", false), ("KILL", false)] {
-        let mut board = Board::start(BOARD, &[]);
+        let mut board = RunningBoard::start(BOARD, &[]);
         board.wait_for("address");
         board.signal(signal, is_group);
         let status = board.ended();
@@ -141,7 +155,7 @@ fn whatever_ends_the_runner_ends_the_emulator() {
 
 #[test]
 fn a_stack_that_is_too_small_ends_the_runner_with_a_log_and_a_status() {
-    let mut board = Board::start(BOARD, &["--stack", "1024"]);
+    let mut board = RunningBoard::start(BOARD, &["--stack", "1024"]);
     assert!(board.wait_for("the stack of 1024 bytes was too small").starts_with("ERROR "));
     assert_eq!(board.ended().code(), Some(1));
 }
@@ -150,18 +164,23 @@ fn a_stack_that_is_too_small_ends_the_runner_with_a_log_and_a_status() {
 fn a_port_that_is_in_use_is_named() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let output = firmware().args(["run", BOARD, "--port", &port]).output().expect("the runner starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("port {port} of 127.0.0.1: ")), "{said}");
-    assert_eq!(said.lines().count(), 1, "nothing was built: {said}");
+    for (args, flag) in [(vec!["--chat", &port], "--chat"), (vec!["--chat", "0", "--echo", &port], "--echo")]
+    {
+        let output = firmware().args(["run", BOARD]).args(args).output().expect("the runner starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        // This line alone: nothing was built.
+        let words =
+            format!("firmware: port {port} is in use by another program; choose one with {flag} PORT\n");
+        assert_eq!(said, words);
+    }
 }
 
 #[test]
 fn the_monitor_holds_the_board_still() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("monitor");
-    let mut board = Board::start(BOARD, &["--monitor", path.to_str().expect("text")]);
+    let mut board = RunningBoard::start(BOARD, &["--monitor", path.to_str().expect("text")]);
     board.wait_for("address");
     let stream = std::os::unix::net::UnixStream::connect(&path).expect("the monitor listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");

@@ -5,7 +5,7 @@
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::{entry, exception};
-use parlour_firmware::Clock;
+use parlour_smoltcp::Clock;
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 

@@ -12,7 +12,7 @@ use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::time::Hertz;
 use embassy_stm32::{Config, bind_interrupts, uid};
 use panic_probe as _;
-use parlour_firmware::Clock;
+use parlour_smoltcp::Clock;
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use static_cell::ConstStaticCell;

@@ -5,7 +5,7 @@
 //! processor's sleep by interrupts that stay pending, and the loop looks what there is.
 #![allow(unsafe_code)]
 
-use parlour_firmware::Clock;
+use parlour_smoltcp::Clock;
 use riscv::register::{mie, mstatus};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;

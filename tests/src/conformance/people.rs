@@ -44,8 +44,8 @@ pub(super) const SCRIPTS: &[Script] = &[
         ..Script::new("an idle client leaves with the reason", &[10], idle)
     },
     Script {
-        needs: &[Need::MaxClients, Need::HalfClose],
-        settings: Settings { max_clients: Some(2), ..Settings::DEFAULT },
+        needs: &[Need::MaxConns, Need::HalfClose],
+        settings: Settings { max_conns: Some(2), ..Settings::DEFAULT },
         ..Script::new("a newcomer too many is told so and closed", &[11], full)
     },
     Script { needs: &[Need::Shutdown], ..Script::new("everyone is told of the shutdown", &[12], shutdown) },

@@ -1,7 +1,7 @@
 //! The network as a chat, and a plan for one.
 
-use parlour_firmware::core::{Config, Limits, Listener, OnLag, Protocol};
-use parlour_firmware::{Options, Service};
+use parlour_smoltcp::core::{Config, Limits, Listener, OnLag, Protocol};
+use parlour_smoltcp::{Service, SocketOptions};
 use smoltcp::phy::Device;
 use smoltcp::time::Duration;
 
@@ -41,7 +41,7 @@ impl Plan {
                 Service { port: CHAT, clients, refusals: 2 },
                 Service { port: ECHO, clients: 2, refusals: 2 },
             ],
-            options: Options::new(256, 512),
+            options: SocketOptions::new(256, 512),
             client: [1024; 2],
             seed: 1,
         }

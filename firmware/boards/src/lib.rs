@@ -1,8 +1,6 @@
-//! The table of boards: what each one is, what memory it has, and how large a hub it
-//! runs. Plain numbers, that the build, the program, the runner and the tests share.
-//!
-//! A new board is a row here, a file in `boards/` that has its name, and a
-//! feature in `Cargo.toml` that has its name and lists its crates.
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
 
 /// A board.
 #[derive(Clone, Copy, Debug)]
@@ -13,18 +11,17 @@ pub struct Board {
     pub about: &'static str,
     /// What Rust calls its processor.
     pub target: &'static str,
-    /// Where the program is, and what is read-only.
+    /// Where the program and its constants are.
     pub flash: Region,
-    /// Where all else is.
+    /// Where the stack and the variables are.
     pub ram: Region,
-    /// Bytes of `ram` that the stack gets. It lies below everything else, so
-    /// that a stack that is too small runs into an address that is not there, and not into
-    /// somebody's variables.
+    /// Bytes of `ram` that the stack gets. The stack is the lowest part of `ram`. If it is too
+    /// small, it overflows into an address that does not exist, not into a variable.
     pub stack: usize,
-    /// Whether a panic tells its place in the source. The texts for that take a tenth of the code,
-    /// where the core library is built from its source; without them a panic is a fault.
+    /// Whether a panic logs its place in the source. That takes a tenth of the code if the core
+    /// library is built from its source. Without it a panic shows as a fault.
     pub tells_panics: bool,
-    /// What is served.
+    /// How large a hub it runs.
     pub sizes: Sizes,
     /// How it is run.
     pub run: Run,
@@ -39,14 +36,14 @@ pub struct Region {
     pub len: usize,
 }
 
-/// How large a hub is. What is not said here follows from it, see `Board::limits`.
+/// How large a hub is. The program works out everything else from these numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Chat clients at once, unless the build is told otherwise.
-    pub clients: usize,
+    /// Chat clients at once (`--max-conns`), unless the build is told otherwise.
+    pub max_conns: usize,
     /// Echo clients at once.
     pub echoes: usize,
-    /// Newcomers at once, for each port, that can be told that there is no place.
+    /// Newcomers at once, for each port, that can be told that the server is full.
     pub refusals: usize,
     /// Rooms at once.
     pub rooms: usize,
@@ -92,10 +89,10 @@ pub enum Nic {
     Device(&'static str),
 }
 
-/// The address where nobody gives one, with its network's mask, and the way to
-/// other networks, unless the build is told otherwise.
+/// The address to use if no DHCP server answers, with the bits of its network's mask, unless the
+/// build is told otherwise.
 pub const ADDRESS: &str = "192.168.1.50/24";
-/// See [`ADDRESS`].
+/// The gateway that belongs to [`ADDRESS`].
 pub const GATEWAY: &str = "192.168.1.1";
 
 const KB: usize = 1024;
@@ -111,7 +108,7 @@ pub const BOARDS: &[Board] = &[
         stack: 7 * KB + 408,
         tells_panics: false,
         sizes: Sizes {
-            clients: 32,
+            max_conns: 32,
             echoes: 2,
             refusals: 2,
             rooms: 2,
@@ -138,7 +135,7 @@ pub const BOARDS: &[Board] = &[
         stack: 64 * KB,
         tells_panics: true,
         sizes: Sizes {
-            clients: 64,
+            max_conns: 64,
             echoes: 4,
             refusals: 4,
             rooms: 16,
@@ -164,7 +161,7 @@ pub const BOARDS: &[Board] = &[
         stack: 16 * KB,
         tells_panics: true,
         sizes: Sizes {
-            clients: 32,
+            max_conns: 32,
             echoes: 4,
             refusals: 2,
             rooms: 4,

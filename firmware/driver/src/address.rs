@@ -1,4 +1,4 @@
-//! The address: asked for by DHCP, and a fixed one where nobody answers.
+//! The address of the interface: from DHCP, or a fixed one if no DHCP server answers.
 
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::dhcpv4;
@@ -8,7 +8,7 @@ use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
 /// How long DHCP has before the fixed address is used.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An address with what belongs to it.
+/// An address, with its network and gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The address and its network's mask.
@@ -34,8 +34,8 @@ impl Addressing {
         Self { dhcp: sockets.add(dhcpv4::Socket::new()), fixed, fixed_at: None }
     }
 
-    /// Sets the interface's address if there is a new one, which is returned. To be
-    /// called after each poll of the interface, and when [`Addressing::deadline`] has come.
+    /// Sets the interface's address if there is a new one, and returns it. Call it after each
+    /// poll of the interface, and at the [`Addressing::deadline`].
     pub fn poll(
         &mut self,
         now: Instant,
@@ -59,7 +59,7 @@ impl Addressing {
         None
     }
 
-    /// When the fixed address is used if nobody has answered by then.
+    /// When the fixed address will be used, unless a DHCP server answers before.
     pub fn deadline(&self) -> Option<Instant> {
         self.fixed_at
     }

@@ -12,29 +12,29 @@ pub struct Service {
     pub port: u16,
     /// Clients at once.
     pub clients: usize,
-    /// Newcomers at once that can be told that there is no place.
+    /// Newcomers at once that can be told that the server is full.
     pub refusals: usize,
 }
 
 /// The sizes and times of a driver's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct SocketOptions {
     /// Bytes of each client's receive buffer.
     pub receive: usize,
     /// Bytes of each client's send buffer.
     pub send: usize,
-    /// After how long a silent peer is asked whether it is still there.
+    /// After this silence the peer is probed.
     pub keep_alive: Duration,
-    /// After how long without a sign of a peer its connection is given up. It has
-    /// to be longer than `keep_alive`. A peer that takes nothing of what waits for it is
-    /// asked less and less often, and given up after two or three times as long.
+    /// After this silence the connection is dropped. It must be longer than `keep_alive`. A
+    /// peer that acknowledges nothing while output waits for it is probed less and less often.
+    /// It is dropped after two or three times as long.
     pub timeout: Duration,
-    /// How long a peer that is not served any more, or never was, may take to
-    /// acknowledge all that it was sent.
+    /// How long a peer may take to acknowledge the rest of its output after its connection was
+    /// closed or refused.
     pub linger: Duration,
 }
 
-impl Options {
+impl SocketOptions {
     /// A peer that vanished is noticed within a minute.
     pub const fn new(receive: usize, send: usize) -> Self {
         Self {

@@ -1,20 +1,21 @@
-//! What a program is built for: the board and what can be chosen of it. All is
-//! checked here, before a compiler starts.
+//! A variant of a board's program: the board, and what was chosen for the build. All choices
+//! are checked here, before a compiler starts.
 
+use std::error::Error;
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use parlour_boards::Board;
 use parlour_core::LimitsError;
-use parlour_firmware::board::Board;
 
 /// What a program is built for.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Variant {
     /// The board.
     pub board: &'static Board,
     /// Chat clients at once.
-    pub clients: usize,
+    pub max_conns: usize,
     /// Bytes of the stack.
     pub stack: usize,
     /// Where no DHCP answers, the board's address with its network's mask, and the
@@ -22,9 +23,9 @@ pub struct Plan {
     pub fixed: Option<(Ipv4Net, Ipv4Addr)>,
 }
 
-/// What is wrong with a plan.
+/// Why a variant cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlanError {
+pub enum VariantError {
     /// No hub has such limits.
     Limits(LimitsError),
     /// No host has this address.
@@ -33,34 +34,45 @@ pub enum PlanError {
     Gateway(Ipv4Addr, Ipv4Net),
 }
 
-impl fmt::Display for PlanError {
+impl fmt::Display for VariantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PlanError::Limits(error) => write!(f, "no hub can be like that: {error:?}"),
-            PlanError::Address(address) => write!(f, "--address {address} is no address of a host"),
-            PlanError::Gateway(gateway, address) => {
-                write!(f, "--gateway {gateway} is no other host in the network of --address {address}")
+            VariantError::Limits(_) => write!(f, "no hub can be of this size"),
+            VariantError::Address(address) => {
+                write!(f, "--address {address} is not the address of a host; choose one inside its network")
+            }
+            VariantError::Gateway(gateway, address) => {
+                write!(f, "--gateway {gateway} is not another host in the network of --address {address}")
             }
         }
     }
 }
 
-impl Plan {
-    /// The board as its row says, for so many chat clients or for its own number.
-    pub fn new(board: &'static Board, clients: Option<usize>) -> Self {
-        Self { board, clients: clients.unwrap_or(board.sizes.clients), stack: board.stack, fixed: None }
+impl Error for VariantError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            VariantError::Limits(error) => Some(error),
+            VariantError::Address(_) | VariantError::Gateway(..) => None,
+        }
+    }
+}
+
+impl Variant {
+    /// The board as its row says.
+    pub fn of(board: &'static Board) -> Self {
+        Self { board, max_conns: board.sizes.max_conns, stack: board.stack, fixed: None }
     }
 
     /// Whether it can be built.
     ///
     /// # Errors
     /// What is wrong.
-    pub fn check(&self) -> Result<(), PlanError> {
-        self.board.limits(self.clients).check().map_err(PlanError::Limits)?;
+    pub fn check(&self) -> Result<(), VariantError> {
+        parlour_firmware::limits(self.board, self.max_conns).check().map_err(VariantError::Limits)?;
         match self.fixed {
-            Some((network, _)) if !is_host(network.addr(), network) => Err(PlanError::Address(network)),
+            Some((network, _)) if !is_host(network.addr(), network) => Err(VariantError::Address(network)),
             Some((network, gateway)) if gateway == network.addr() || !is_host(gateway, network) => {
-                Err(PlanError::Gateway(gateway, network))
+                Err(VariantError::Gateway(gateway, network))
             }
             _ => Ok(()),
         }
@@ -68,7 +80,7 @@ impl Plan {
 
     /// What tells the program from others: part of its file's name.
     pub(crate) fn name(&self) -> String {
-        let mut name = format!("{}-{}", self.board.name, self.clients);
+        let mut name = format!("{}-{}", self.board.name, self.max_conns);
         if self.stack != self.board.stack {
             name += &format!("-stack-{}", self.stack);
         }
@@ -90,13 +102,13 @@ fn is_host(address: Ipv4Addr, network: Ipv4Net) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use parlour_firmware::board::BOARDS;
+    use parlour_boards::BOARDS;
 
     use super::*;
 
-    fn check(address: &str, gateway: &str) -> Result<(), PlanError> {
+    fn check(address: &str, gateway: &str) -> Result<(), VariantError> {
         let fixed = (address.parse().expect("a network"), gateway.parse().expect("an address"));
-        Plan { fixed: Some(fixed), ..Plan::new(&BOARDS[0], None) }.check()
+        Variant { fixed: Some(fixed), ..Variant::of(&BOARDS[0]) }.check()
     }
 
     #[test]
@@ -106,7 +118,7 @@ mod tests {
         for address in ["192.168.7.0/24", "192.168.7.255/24", "0.0.0.0/0", "127.0.0.1/8", "224.0.0.1/4"] {
             assert_eq!(
                 check(address, "192.168.7.1"),
-                Err(PlanError::Address(address.parse().expect("parsed")))
+                Err(VariantError::Address(address.parse().expect("parsed")))
             );
         }
     }
@@ -115,14 +127,14 @@ mod tests {
     fn a_gateway_is_another_host_of_the_same_network() {
         for gateway in ["192.168.8.1", "192.168.7.2", "192.168.7.255"] {
             let error = check("192.168.7.2/24", gateway).expect_err("not a gateway");
-            assert!(matches!(error, PlanError::Gateway(..)), "{error}");
+            assert!(matches!(error, VariantError::Gateway(..)), "{error}");
         }
     }
 
     #[test]
     fn every_row_of_the_table_can_be_built() {
         for board in BOARDS {
-            assert_eq!(Plan::new(board, None).check(), Ok(()), "{}", board.name);
+            assert_eq!(Variant::of(board).check(), Ok(()), "{}", board.name);
         }
     }
 }

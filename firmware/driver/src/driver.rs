@@ -1,15 +1,16 @@
-//! The driver: a hub and the sockets of a smoltcp `SocketSet` in one loop. It moves
-//! bytes and closes what it is asked to close; it decides nothing that the hub can,
-//! and knows no board.
+//! The driver: a hub and the sockets of a smoltcp `SocketSet` in one loop. It moves bytes
+//! and closes connections. The hub makes all decisions. The driver knows no board.
 //!
-//! A turn takes in what the device has received, tells the hub, gives each socket
-//! what the hub has for it, sends, and lets the sockets that are done listen again.
-//! Input stays in the socket's own buffer until the hub takes it, so that TCP slows
-//! down a peer that is not read.
+//! One turn receives frames, tells the hub, fills the sockets with the hub's output, sends
+//! frames, and lets finished sockets listen again. Input stays in the socket's buffer until
+//! the hub takes it. So TCP slows down a peer that the hub does not read.
 //!
-//! smoltcp has no backlog: a newcomer needs a socket that listens. Each service has as
-//! many as it serves clients, and behind them a few small ones, which tell those
-//! that find no other that the server is full.
+//! smoltcp has no backlog: a newcomer needs a socket that listens. Each service has one
+//! socket for each client. After those it has a few small sockets, which tell newcomers that
+//! the server is full.
+
+use core::error::Error;
+use core::fmt;
 
 use parlour_core::{Cause, Close, ConnId, Event, Hub, ListenerId, Refusal};
 use smoltcp::iface::{Interface, PollIngressSingleResult, SocketHandle, SocketSet};
@@ -17,12 +18,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration, Instant};
 
-use crate::options::{Options, REFUSAL_BUFFER, Service};
+use crate::options::{REFUSAL_BUFFER, Service, SocketOptions};
 
-/// How long what a peer said before it reset its connection may still be said.
+/// How long the hub may take to say the last lines of a peer that has reset its connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Frames that are taken in at once at the most, before the hub has a look: as
-/// many newcomers at once may find no socket that listens.
+/// Frames that one turn receives at most before the hub acts on them. So many newcomers at once may
+/// find no socket that listens.
 const FRAMES: usize = 16;
 
 /// Tells the time since a start of its choice.
@@ -37,7 +38,7 @@ impl<F: Fn() -> Instant> Clock for F {
     }
 }
 
-/// What an operator may want to know, as it happens.
+/// An event that an operator may want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Note {
@@ -58,24 +59,24 @@ enum Phase {
     Listening,
     /// It is a connection of the hub's.
     Open(ConnId),
-    /// What was written still goes out, until this instant at the latest.
+    /// Its last output still goes out, until this instant at the latest.
     Leaving(Instant),
 }
 
-/// What a driver knows of one socket.
+/// One socket, as the driver sees it.
 #[derive(Debug)]
 pub struct Link {
     handle: SocketHandle,
     listener: ListenerId,
     port: u16,
-    /// It only tells newcomers that there is no place.
+    /// It only tells newcomers that the server is full.
     refuses: bool,
     phase: Phase,
     /// The socket took less than there was.
     is_full: bool,
     /// The hub knows that the peer sends no more.
     has_ended: bool,
-    /// Why the connection broke; what the peer had sent before is still read.
+    /// Why the connection broke. Its remaining input is still read.
     broken: Option<Cause>,
     /// The link of the connection in the hub's slot whose number is this link's index.
     of_slot: u16,
@@ -90,26 +91,37 @@ impl Link {
     }
 }
 
-/// What is too small for a driver.
+/// The part of its memory that is too small for a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shortage {
-    /// There is place for fewer links than [`Options::links`], or the hub has
+    /// The storage holds fewer links than [`SocketOptions::links`], or the hub has
     /// more connections than there are links.
     Links,
-    /// The buffers are shorter than [`Options::bytes`].
+    /// The buffers are shorter than [`SocketOptions::bytes`].
     Bytes,
 }
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Links => "there are fewer links than sockets, or fewer sockets than connections of the hub",
+            Self::Bytes => "the buffers are too short for the sockets",
+        })
+    }
+}
+
+impl Error for Shortage {}
 
 /// A hub and its sockets.
 #[derive(Debug)]
 pub struct Driver<'h> {
     hub: Hub<'h>,
-    options: Options,
+    options: SocketOptions,
     links: &'h mut heapless::vec::VecView<Link>,
     /// The link that is heard first in the next turn.
     first: usize,
-    /// When the connections that are broken are let go of, whatever they said before.
+    /// When broken connections are dropped, even if their last lines still wait.
     last_words_until: Option<Instant>,
 }
 
@@ -118,19 +130,19 @@ impl<'h> Driver<'h> {
     /// index of a service is its listener's in the hub. `links` is empty.
     ///
     /// # Errors
-    /// What is too small.
+    /// Part of the memory is too small.
     ///
     /// # Panics
-    /// If the set has fewer places than [`Options::links`].
+    /// If the set has fewer places than [`SocketOptions::links`].
     pub fn new<'a>(
         hub: Hub<'h>,
         services: &[Service],
-        options: Options,
+        options: SocketOptions,
         sockets: &mut SocketSet<'a>,
         links: &'h mut heapless::vec::VecView<Link>,
         mut bytes: &'a mut [u8],
     ) -> Result<Self, Shortage> {
-        let count = Options::links(services);
+        let count = SocketOptions::links(services);
         if count > links.capacity() || hub.limits().conns > count {
             return Err(Shortage::Links);
         }
@@ -169,13 +181,13 @@ impl<'h> Driver<'h> {
         Ok(driver)
     }
 
-    /// The hub, to ask and to command. What it is told shows in the next turn.
+    /// The hub, for queries and commands. A command takes effect in the next turn.
     pub fn hub(&mut self) -> &mut Hub<'h> {
         &mut self.hub
     }
 
-    /// Takes a turn, for all sockets of the set. Returns when the next one is due
-    /// if the device receives nothing before; `None`: not until then.
+    /// Takes one turn, for all sockets of the set. Returns when the next turn is due, if the
+    /// device receives nothing before. `None`: the next turn is due when it receives something.
     pub fn poll(
         &mut self,
         interface: &mut Interface,
@@ -194,7 +206,7 @@ impl<'h> Driver<'h> {
             self.reopen(sockets);
         }
         self.serve(now, sockets, note);
-        // One frame for each socket; who has more is due at once.
+        // One frame for each socket. A socket that has more is due at once.
         interface.poll_egress(now, device, sockets);
         let has_lost = self.settle_sockets(now, sockets);
         if frames == FRAMES || has_lost {
@@ -211,7 +223,7 @@ impl<'h> Driver<'h> {
 
     /// Tells the hub what happened at the sockets, and does what it then asks for.
     fn serve(&mut self, now: Instant, sockets: &mut SocketSet<'_>, note: &mut impl FnMut(Note)) {
-        // Those whose room was full by the time it was their turn are heard first.
+        // Start with the link that the last turn could not hear in full.
         let mut next = core::mem::take(&mut self.first);
         for _ in 0..self.links.len() {
             let index = if next < self.links.len() { next } else { 0 };
@@ -230,7 +242,7 @@ impl<'h> Driver<'h> {
                         self.first = index + 1;
                     }
                 }
-                // A peer that cannot get rid of what it says does not close.
+                // A peer that cannot send the rest of its output does not close.
                 Phase::Leaving(_) => {
                     while socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap_or(0) > 0 {}
                 }
@@ -243,7 +255,7 @@ impl<'h> Driver<'h> {
             self.attend(now, index, conn, socket, note);
         }
         self.last_words_until = self.last_words_until.filter(|until| *until > now);
-        // What came at the last moment counts.
+        // Input of this very turn counts before a deadline does.
         self.handle(now, Event::Tick);
         while let Some(conn) = self.hub.next_changed() {
             let index = usize::from(self.links[conn.slot()].of_slot);
@@ -283,7 +295,7 @@ impl<'h> Driver<'h> {
                 note(Note::Connected(conn, listener));
             }
             Err(refusal) => {
-                // Nobody may wait for one who is not let in: what does not fit is lost.
+                // Do not wait for a refused peer: text that does not fit is dropped.
                 let _ = socket.send_slice(self.hub.refusal_text(listener, refusal).as_bytes());
                 socket.close();
                 link.phase = Phase::Leaving(now + self.options.linger);
@@ -310,7 +322,7 @@ impl<'h> Driver<'h> {
             link.broken = Some(Cause::Reset);
             self.last_words_until.get_or_insert(now + LAST_WORDS);
         }
-        // Who broke is looked at again, though the socket says nothing more.
+        // A broken connection needs another look, though its socket stays silent.
         link.is_full |= link.broken.is_some();
         if !socket.may_recv() && link.broken.is_none() && !link.has_ended {
             link.has_ended = true;
@@ -318,7 +330,7 @@ impl<'h> Driver<'h> {
         }
     }
 
-    /// Brings a connection to where the hub wants it.
+    /// Does for a connection what the hub wants: reads, writes, closes.
     fn attend(
         &mut self,
         now: Instant,
@@ -361,7 +373,7 @@ impl<'h> Driver<'h> {
         while self.hub.interest(conn).write {
             let (mut sent, mut is_full) = (0, false);
             for bytes in self.hub.transmit(conn).by_ref() {
-                // To one who is gone it counts as sent: nobody is to wait for him.
+                // Output for a lost peer counts as sent, because no one may wait for that peer.
                 let took = if is_lost { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
                 sent += took;
                 is_full = took < bytes.len();
@@ -381,8 +393,8 @@ impl<'h> Driver<'h> {
         }
     }
 
-    /// Lets the sockets listen again whose peers have just acknowledged the end: the
-    /// next frame may be of somebody who was waiting for such a place.
+    /// Lets sockets listen again if their peers have just acknowledged the end. The next frame
+    /// may come from a newcomer that needs such a socket.
     fn reopen(&mut self, sockets: &mut SocketSet<'_>) {
         for index in 0..self.links.len() {
             if !matches!(self.links[index].phase, Phase::Leaving(_)) {
@@ -443,7 +455,7 @@ impl<'h> Driver<'h> {
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
         socket.set_keep_alive(Some(self.options.keep_alive));
-        // Nobody else can have the place while a handshake is not finished.
+        // An unfinished handshake keeps the socket from all other newcomers.
         socket.set_timeout(Some(self.options.linger));
         // It is closed and the port is not 0.
         let _ = socket.listen(link.port);

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "dhcp")]
+mod address;
+mod driver;
+mod options;
+
+#[cfg(feature = "dhcp")]
+pub use address::{Address, Addressing};
+pub use driver::{Clock, Driver, Link, Links, Note, Shortage};
+pub use options::{Service, SocketOptions};
+pub use parlour_core as core;
