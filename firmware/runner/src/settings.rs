@@ -5,7 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use parlour::serve::LagPolicy;
+use parlour::units::{duration, positive_duration, size_within};
 use parlour_core::{Limits, LimitsError};
 use parlour_firmware::{GREETING, limits};
 
@@ -14,46 +15,24 @@ use crate::variant::Variant;
 /// The flags; they are named and written as those of `parlour serve`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
-    /// Bytes in a line
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(16..))]
+    /// Refuse longer lines
+    #[arg(long, value_name = "SIZE", value_parser = |text: &str| size_within(text, 16..=u32::MAX))]
     line_limit: Option<u32>,
-    /// Bytes of a room's log; rounded up to a power of two
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    /// Memory for the log of each room, rounded up to a power of two
+    #[arg(long, value_name = "SIZE", value_parser = |text: &str| size_within(text, 1..=1 << 30))]
     log_size: Option<u32>,
-    /// How long a room waits for clients that do not read
+    /// Let a room wait this long for a client that does not read
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
-    /// What becomes of these clients then
+    /// Do this with such a client after the grace period
     #[arg(long, value_name = "POLICY")]
     on_lag: Option<LagPolicy>,
-    /// Disconnect clients that send nothing for so long [default: never]
+    /// Disconnect a client that sends nothing for this long [default: never]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     idle_timeout: Option<Duration>,
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT")]
     greeting: Option<String>,
-}
-
-/// The policies of `--on-lag`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LagPolicy {
-    /// Close its connection
-    Disconnect,
-    /// Go on with what is current, and tell it how many messages it missed
-    Skip,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match u32::try_from(duration.as_millis()) {
-        Ok(_) => Ok(duration),
-        Err(_) => Err("that is longer than 49 days".into()),
-    }
-}
-
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text)
-        .and_then(|time| if time.is_zero() { Err("that is no time at all".into()) } else { Ok(time) })
 }
 
 /// Why a program cannot be given these settings.
@@ -182,7 +161,7 @@ mod tests {
         assert_eq!(words(&[]), Ok(vec![]));
         let all = [
             "--line-limit=80",
-            "--log-size=1500",
+            "--log-size=2kB",
             "--grace=300ms",
             "--on-lag=skip",
             "--idle-timeout=1m",

@@ -138,7 +138,7 @@ impl FromStr for Cap {
 
 /// The policies of `--on-lag`.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum LagPolicy {
+pub enum LagPolicy {
     /// Disconnect it
     Disconnect,
     /// Let it go on with what is said now, and tell it how many messages it missed
