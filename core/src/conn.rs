@@ -32,9 +32,9 @@ pub(crate) enum State {
 /// A connection's or a room's place in a list of work: the index of what comes next, or
 /// `NONE`; see [`crate::worklist`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link(pub(crate) u32);
+pub(crate) struct Next(pub(crate) u32);
 
-impl Link {
+impl Next {
     /// It is not in the list. There are never so many connections or rooms.
     pub(crate) const OUT: Self = Self(NONE - 1);
 }
@@ -133,7 +133,7 @@ pub struct Conn<'a> {
     pub(crate) timer: Instant,
 
     /// In the lists of those that changed, and that are woken.
-    pub(crate) links: [Link; 2],
+    pub(crate) next_in: [Next; 2],
     pub(crate) turn: Turn,
     pub(crate) node: Node,
     /// While free: the slot to be used after this one.
@@ -193,7 +193,7 @@ impl<'a> Conn<'a> {
         listing: Listing::None,
         last_seen: Instant::NEVER,
         timer: Instant::NEVER,
-        links: [Link::OUT; 2],
+        next_in: [Next::OUT; 2],
         turn: Turn::NONE,
         node: Node::EMPTY,
         next_free: NONE,

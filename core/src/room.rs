@@ -1,7 +1,7 @@
 //! A room with its name, its log and the list of its memberships, and one membership. This file
 //! decides which members hold the log.
 
-use crate::conn::{Link, NONE, Slot};
+use crate::conn::{NONE, Next, Slot};
 use crate::event::{ConnId, Instant, ListenerId};
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
@@ -59,7 +59,7 @@ pub struct Room<'a> {
 
     /// In the lists of those to which something was appended, those that opened while
     /// somebody waited, and those that have something to do in time.
-    pub(crate) links: [Link; 3],
+    pub(crate) next_in: [Next; 3],
 }
 
 impl<'a> Room<'a> {
@@ -87,7 +87,7 @@ impl<'a> Room<'a> {
         busy_since: Instant::ZERO,
         untold: [0; 2],
         tell_at: Instant::NEVER,
-        links: [Link::OUT; 3],
+        next_in: [Next::OUT; 3],
     };
 
     pub(crate) fn is_free(&self) -> bool {

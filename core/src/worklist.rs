@@ -1,25 +1,25 @@
 //! Connections or rooms with something to do, in the order in which it came up, each at most once.
-//! The links are kept in the connections and rooms themselves, so there is always room. The cost of a
+//! The lists run through the connections and rooms themselves, so there is always room. The cost of a
 //! turn depends only on how many have changed.
 
-use crate::conn::{Conn, Link, NONE};
+use crate::conn::{Conn, NONE, Next};
 use crate::room::Room;
 
 /// What can be in lists of work.
 pub(crate) trait Listed {
-    /// Its link in each of the lists.
-    fn links(&mut self) -> &mut [Link];
+    /// What comes behind it in each of the lists.
+    fn next_in(&mut self) -> &mut [Next];
 }
 
 impl Listed for Conn<'_> {
-    fn links(&mut self) -> &mut [Link] {
-        &mut self.links
+    fn next_in(&mut self) -> &mut [Next] {
+        &mut self.next_in
     }
 }
 
 impl Listed for Room<'_> {
-    fn links(&mut self) -> &mut [Link] {
-        &mut self.links
+    fn next_in(&mut self) -> &mut [Next] {
+        &mut self.next_in
     }
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Worklist {
 }
 
 impl Worklist {
-    /// A list that uses the links of this index.
+    /// The list of this index.
     pub(crate) const fn new(which: usize) -> Self {
         Self { first: NONE, last: NONE, which }
     }
@@ -42,14 +42,14 @@ impl Worklist {
     }
 
     pub(crate) fn push(&mut self, items: &mut [impl Listed], index: u32) {
-        let link = &mut items[index as usize].links()[self.which];
-        if *link != Link::OUT {
+        let next = &mut items[index as usize].next_in()[self.which];
+        if *next != Next::OUT {
             return;
         }
-        *link = Link(NONE);
+        *next = Next(NONE);
         match self.last {
             NONE => self.first = index,
-            last => items[last as usize].links()[self.which] = Link(index),
+            last => items[last as usize].next_in()[self.which] = Next(index),
         }
         self.last = index;
     }
@@ -59,8 +59,8 @@ impl Worklist {
         if index == NONE {
             return None;
         }
-        let link = &mut items[index as usize].links()[self.which];
-        Link(self.first) = core::mem::replace(link, Link::OUT);
+        let next = &mut items[index as usize].next_in()[self.which];
+        Next(self.first) = core::mem::replace(next, Next::OUT);
         if self.first == NONE {
             self.last = NONE;
         }

@@ -57,12 +57,12 @@ impl Setup {
 
 /// Everything that a hub borrows; empty until a hub is made in it.
 #[derive(Debug, Default)]
-pub struct Memory<'a> {
+pub struct HubMemory<'a> {
     listeners: Vec<Listener>,
     storage: Option<parlour_memory::Memory<'a>>,
 }
 
-impl<'a> Memory<'a> {
+impl<'a> HubMemory<'a> {
     /// Makes a hub.
     ///
     /// # Panics

@@ -25,7 +25,7 @@ use self::cable::Line;
 pub use self::chat::{CHAT, ECHO};
 use self::client::Client;
 use crate::chat::ClientId;
-use crate::hub::{Memory, Setup};
+use crate::hub::{HubMemory, Setup};
 
 /// The address of the network's only host at first.
 pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
@@ -38,7 +38,7 @@ const IDLE_TURNS: u32 = 10;
 
 /// What is served, and how.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Layout {
     /// The hub.
     pub setup: Setup,
     /// The service of each of the hub's listeners.
@@ -65,7 +65,7 @@ pub struct Faults {
 /// The memory that a network borrows.
 #[derive(Debug, Default)]
 pub struct Ground<'a> {
-    hub: Memory<'a>,
+    hub: HubMemory<'a>,
     links: Links<LINKS>,
     buffers: Vec<u8>,
 }
@@ -93,7 +93,7 @@ pub struct Wire<'a, D> {
 
 impl<'a> Wire<'a, Cable> {
     /// A network on which nothing goes wrong.
-    pub fn new(ground: &'a mut Ground<'a>, plan: &Plan) -> Self {
+    pub fn new(ground: &'a mut Ground<'a>, plan: &Layout) -> Self {
         let (cable, line) = Cable::new(plan.seed);
         Self::start(ground, plan, cable, line)
     }
@@ -101,7 +101,7 @@ impl<'a> Wire<'a, Cable> {
 
 impl<'a> Wire<'a, FaultInjector<Cable>> {
     /// A network on which things go wrong.
-    pub fn lossy(ground: &'a mut Ground<'a>, plan: &Plan, faults: Faults) -> Self {
+    pub fn lossy(ground: &'a mut Ground<'a>, plan: &Layout, faults: Faults) -> Self {
         let (cable, line) = Cable::new(plan.seed);
         // Its generator stays at 0 for ever when it starts there.
         let device = FaultInjector::new(cable, plan.seed as u32 | 1);
@@ -119,13 +119,13 @@ impl<'a> Wire<'a, FaultInjector<Cable>> {
 }
 
 impl<'a, D: Device> Wire<'a, D> {
-    fn start(ground: &'a mut Ground<'a>, plan: &Plan, mut device: D, line: Rc<Line>) -> Self {
+    fn start(ground: &'a mut Ground<'a>, plan: &Layout, mut device: D, line: Rc<Line>) -> Self {
         let now = Instant::ZERO;
         let mut config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]).into());
         config.random_seed = plan.seed;
         let mut interface = Interface::new(config, &mut device, now);
         interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(ADDRESS, 24)).expect("one address"));
-        let Plan { setup, services, options, client, .. } = plan;
+        let Layout { setup, services, options, client, .. } = plan;
         let Ground { hub, links, buffers } = ground;
         *buffers = vec![0; options.bytes(services)];
         let mut sockets = SocketSet::new(Vec::new());
@@ -182,7 +182,7 @@ impl<'a, D: Device> Wire<'a, D> {
     }
 
     /// Everybody must have gone, and every socket of the driver listen again.
-    pub fn is_at_rest(&mut self, plan: &Plan) {
+    pub fn is_at_rest(&mut self, plan: &Layout) {
         assert_eq!(self.hub().count(), 0, "connections at {}", self.now);
         for Service { port, clients, refusals } in &plan.services {
             assert_eq!(self.listening(*port), clients + refusals, "sockets on port {port} at {}", self.now);

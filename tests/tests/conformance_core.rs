@@ -3,7 +3,7 @@
 use parlour_core::{Limits, ListenerId, NAME_BYTES};
 use parlour_tests::chat::ClientId;
 use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
-use parlour_tests::hub::{Memory, Setup};
+use parlour_tests::hub::{HubMemory, Setup};
 use parlour_tests::lines::Next;
 use parlour_tests::sim::{Peer, Weather, World};
 
@@ -17,13 +17,13 @@ const PIPE: usize = 16 << 10;
 
 /// The core, with clients in virtual time.
 struct InSimulator<'a> {
-    memory: Option<&'a mut Memory<'a>>,
+    memory: Option<&'a mut HubMemory<'a>>,
     world: Option<World<'a>>,
     peers: Vec<Peer>,
 }
 
 impl<'a> InSimulator<'a> {
-    fn new(memory: &'a mut Memory<'a>) -> Self {
+    fn new(memory: &'a mut HubMemory<'a>) -> Self {
         Self { memory: Some(memory), world: None, peers: Vec::new() }
     }
 
@@ -127,7 +127,7 @@ impl Driver for InSimulator<'_> {
 #[test]
 fn the_core_keeps_all_rules() {
     let outcomes = scripts().into_iter().map(|script| {
-        let mut memory = Memory::default();
+        let mut memory = HubMemory::default();
         (script, play(&script, &mut InSimulator::new(&mut memory)))
     });
     let report = Report::new("the core in the simulator", outcomes.collect());

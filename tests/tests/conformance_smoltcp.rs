@@ -10,7 +10,7 @@ use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play,
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
 use parlour_tests::seeds::Seeds;
-use parlour_tests::wire::{Cable, Faults, Ground, Plan, Wire};
+use parlour_tests::wire::{Cable, Faults, Ground, Layout, Wire};
 use smoltcp::phy::{Device, FaultInjector};
 use smoltcp::time::Duration;
 
@@ -50,7 +50,7 @@ struct Case {
 struct OnWire<'a, D> {
     case: Case,
     ground: Option<&'a mut Ground<'a>>,
-    make: fn(&'a mut Ground<'a>, &Plan) -> Wire<'a, D>,
+    make: fn(&'a mut Ground<'a>, &Layout) -> Wire<'a, D>,
     wire: Option<Wire<'a, D>>,
 }
 
@@ -77,7 +77,7 @@ impl<D: Device> Driver for OnWire<'_, D> {
         setup.config.flush_ms *= slowness;
         setup.config.idle_ms = setup.config.idle_ms.map(|ms| ms * slowness);
         let services = vec![Service { port: PORT, clients: setup.limits.conns + spares, refusals }];
-        let plan = Plan { setup, services, options, client: [BUFFER; 2], seed };
+        let plan = Layout { setup, services, options, client: [BUFFER; 2], seed };
         let ground = self.ground.take().expect("a driver is started once");
         self.wire = Some((self.make)(ground, &plan));
     }
@@ -123,7 +123,7 @@ impl<D: Device> Driver for OnWire<'_, D> {
 /// Plays all scripts; says how many were declared impossible.
 fn keeps_all_rules<D: Device>(
     case: Case,
-    make: for<'a> fn(&'a mut Ground<'a>, &Plan) -> Wire<'a, D>,
+    make: for<'a> fn(&'a mut Ground<'a>, &Layout) -> Wire<'a, D>,
 ) -> usize {
     let outcomes = scripts().into_iter().map(|script| {
         let mut ground = Ground::default();
@@ -135,11 +135,11 @@ fn keeps_all_rules<D: Device>(
     report.impossible()
 }
 
-fn good<'a>(ground: &'a mut Ground<'a>, plan: &Plan) -> Wire<'a, Cable> {
+fn good<'a>(ground: &'a mut Ground<'a>, plan: &Layout) -> Wire<'a, Cable> {
     Wire::new(ground, plan)
 }
 
-fn bad<'a>(ground: &'a mut Ground<'a>, plan: &Plan) -> Wire<'a, FaultInjector<Cable>> {
+fn bad<'a>(ground: &'a mut Ground<'a>, plan: &Layout) -> Wire<'a, FaultInjector<Cable>> {
     Wire::lossy(ground, plan, Faults { drop: 2, corrupt: 1, reorder: 2 })
 }
 

@@ -3,9 +3,9 @@
 //! What is random in it follows `parlour_tests::seeds`.
 
 use parlour_core::{Bound, Config, Listener, ListenerId, OnLag, Protocol};
-use parlour_tests::hub::{Memory, Setup};
+use parlour_tests::hub::{HubMemory, Setup};
 use parlour_tests::seeds;
-use parlour_tests::sim::siege::{self, Flood, Habit, Plan, Siege, Toll};
+use parlour_tests::sim::siege::{self, Attack, Flood, Habit, Siege, Toll};
 use parlour_tests::sim::{Peer, READ_SIZE, Weather, World};
 
 const GRACE_MS: u64 = 5_000;
@@ -19,7 +19,7 @@ fn seeded(name: &str) -> fastrand::Rng {
     fastrand::Rng::with_seed(seeds::one(name))
 }
 
-fn begin<'a>(memory: &'a mut Memory<'a>, rng: &mut fastrand::Rng, flood: Flood) -> Siege<'a> {
+fn begin<'a>(memory: &'a mut HubMemory<'a>, rng: &mut fastrand::Rng, flood: Flood) -> Siege<'a> {
     let setup = siege::setup();
     let world = World::new(memory, &setup, Weather::default(), rng.u64(..));
     Siege::new(world, flood, setup.config.grace_ms)
@@ -27,8 +27,8 @@ fn begin<'a>(memory: &'a mut Memory<'a>, rng: &mut fastrand::Rng, flood: Flood) 
 
 /// Lets a room be attacked for three minutes, and checks what the others had to bear.
 #[track_caller]
-fn withstand(name: &str, flood: Flood, plans: impl FnOnce(&mut fastrand::Rng) -> Vec<Plan>) -> Toll {
-    let (mut memory, mut rng) = (Memory::default(), seeded(name));
+fn withstand(name: &str, flood: Flood, plans: impl FnOnce(&mut fastrand::Rng) -> Vec<Attack>) -> Toll {
+    let (mut memory, mut rng) = (HubMemory::default(), seeded(name));
     let mut siege = begin(&mut memory, &mut rng, flood);
     siege.pass(1_000);
     for plan in plans(&mut rng) {
@@ -44,19 +44,19 @@ fn withstand(name: &str, flood: Flood, plans: impl FnOnce(&mut fastrand::Rng) ->
 }
 
 /// `count` of a kind that never read.
-fn deaf(count: usize, plan: impl FnMut(u64) -> Plan) -> Vec<Plan> {
+fn deaf(count: usize, plan: impl FnMut(u64) -> Attack) -> Vec<Attack> {
     (0..count as u64).map(plan).collect()
 }
 
 /// One that reads so many bytes so often, over a pipe that holds little.
-fn taking(bytes: usize, every: u64) -> Plan {
-    Plan::new(Habit::Takes { bytes, every })
+fn taking(bytes: usize, every: u64) -> Attack {
+    Attack::new(Habit::Takes { bytes, every })
 }
 
 #[test]
 fn one_that_never_reads_and_does_not_come_back_costs_the_grace_once() {
     let toll =
-        withstand("never reads", FLOOD, |_| vec![Plan { back_after: None, ..Plan::new(Habit::Never) }]);
+        withstand("never reads", FLOOD, |_| vec![Attack { back_after: None, ..Attack::new(Habit::Never) }]);
     assert_eq!(toll.cuts, [1]);
     assert!(toll.total_ms <= GRACE_MS + 300, "{toll:?}");
 }
@@ -67,10 +67,10 @@ fn those_that_never_read_and_come_back_cost_no_more_than_a_tenth() {
         [("never reads, back at once", 1, 0), ("20, back at once", 20, 0), ("20, back after 1 s", 20, 1_000)]
     {
         let toll = withstand(name, FLOOD, |rng| {
-            deaf(count, |_| Plan {
+            deaf(count, |_| Attack {
                 comes_at: if back_after > 0 { rng.u64(..1_000) } else { 0 },
                 back_after: Some(back_after),
-                ..Plan::new(Habit::Never)
+                ..Attack::new(Habit::Never)
             })
         });
         assert!(toll.cuts.iter().all(|&cuts| cuts > 100), "they do come back: {toll:?}");
@@ -97,7 +97,7 @@ fn those_that_read_seldom_or_little_cost_no_more_than_a_tenth() {
 fn those_that_read_only_when_the_patience_is_about_to_end_cost_no_more_than_a_tenth() {
     for (name, margins) in [("4 kB at the last", 2..=2), ("20, 4 kB at the last", 2..=21)] {
         withstand(name, FLOOD, |_| {
-            margins.map(|margin| Plan::new(Habit::AtTheLast { bytes: 4_096, margin })).collect()
+            margins.map(|margin| Attack::new(Habit::AtTheLast { bytes: 4_096, margin })).collect()
         });
     }
 }
@@ -107,7 +107,7 @@ fn those_that_read_only_when_the_patience_is_about_to_end_cost_no_more_than_a_te
 #[test]
 fn one_that_reads_a_line_now_and_then_where_many_talk_costs_no_more_than_a_tenth() {
     withstand("a line each 195 ms, 50 talk", FLOOD, |_| {
-        let talks = Plan { pipe: 256 << 10, ..Plan::new(Habit::Talks(1_000)) };
+        let talks = Attack { pipe: 256 << 10, ..Attack::new(Habit::Talks(1_000)) };
         [vec![taking(1_100, 195)], vec![talks; 50]].concat()
     });
 }
@@ -115,8 +115,8 @@ fn one_that_reads_a_line_now_and_then_where_many_talk_costs_no_more_than_a_tenth
 #[test]
 fn comings_and_goings_beside_one_that_never_reads_cost_no_more_than_a_tenth() {
     let toll = withstand("comings and goings", FLOOD, |rng| {
-        let mut plans: Vec<Plan> = (0..10).map(|_| Plan::new(Habit::Leaves(rng.u64(1..20)))).collect();
-        plans.push(Plan::new(Habit::Never));
+        let mut plans: Vec<Attack> = (0..10).map(|_| Attack::new(Habit::Leaves(rng.u64(1..20)))).collect();
+        plans.push(Attack::new(Habit::Never));
         plans
     });
     assert!(toll.late_ms <= GRACE_MS + ATTACK_MS / 10, "short waits too: {toll:?}");
@@ -129,23 +129,23 @@ fn those_that_never_read_and_stand_at_different_places_cost_no_more_than_a_tenth
     let flood = Flood { pipe: 1_600, line: 16 };
     for (name, back_after) in [("20, 100 lines apart", None), ("20, 100 lines apart, back", Some(0))] {
         withstand(name, flood, |_| {
-            deaf(20, |number| Plan { comes_at: 10 * number, back_after, ..Plan::new(Habit::Never) })
+            deaf(20, |number| Attack { comes_at: 10 * number, back_after, ..Attack::new(Habit::Never) })
         });
     }
 }
 
 #[test]
 fn a_slow_reader_after_an_hour_of_quiet_has_its_whole_grace() {
-    let (mut memory, mut rng) = (Memory::default(), seeded("slow after an hour"));
+    let (mut memory, mut rng) = (HubMemory::default(), seeded("slow after an hour"));
     let mut siege = begin(&mut memory, &mut rng, FLOOD);
     // Whatever was before.
-    siege.add(Plan::new(Habit::Never));
+    siege.add(Attack::new(Habit::Never));
     siege.pass(20_000);
     siege.relieve();
     siege.flood = None;
     siege.pass(1_000);
     siege.sleep(3_600_000);
-    siege.add(Plan::new(Habit::Never));
+    siege.add(Attack::new(Habit::Never));
     siege.pass(100);
     siege.flood = Some(FLOOD);
     while siege.closed_since().is_none() {
@@ -176,14 +176,14 @@ fn a_slow_but_steady_receiver_sets_the_pace() {
 fn a_slow_but_steady_receiver_is_not_cut_because_another_one_never_reads() {
     let flood = Flood { pipe: 16 << 10, line: 400 };
     let toll = withstand("5 kB each 10 ms, and never reads", flood, |_| {
-        vec![taking(5_000, 10), Plan::new(Habit::Never)]
+        vec![taking(5_000, 10), Attack::new(Habit::Never)]
     });
     assert!(toll.cuts[0] == 0 && toll.cuts[1] > 100, "{toll:?}");
 }
 
 #[test]
 fn a_relay_that_is_to_wait_waits_for_ever() {
-    let (mut memory, mut rng) = (Memory::default(), seeded("relay"));
+    let (mut memory, mut rng) = (HubMemory::default(), seeded("relay"));
     let listener = Listener { on_lag: OnLag::Wait, ..Listener::new(Protocol::Relay) };
     let setup = Setup { listeners: vec![listener], ..siege::setup() };
     let mut world = World::new(&mut memory, &setup, Weather::default(), rng.u64(..));
@@ -221,7 +221,7 @@ type Said = [usize; FLOODERS];
 /// Lets the flooders flood a room, with a quiet one who says a line now and then. Who listens
 /// keeps up, at a pace that leaves the flooders' pipes full.
 fn flood_by_many(name: &str, weather: Weather) {
-    let (mut memory, mut rng) = (Memory::default(), seeded(name));
+    let (mut memory, mut rng) = (HubMemory::default(), seeded(name));
     let mut world = World::new(&mut memory, &siege::setup(), weather, rng.u64(..));
     let mut enter = |name: &str, up, down| {
         let mut peer = Peer::connect(&mut world, ListenerId(0), up, down);
@@ -297,7 +297,7 @@ fn those_who_flood_a_room_take_turns_and_a_quiet_one_is_heard_in_the_next() {
 fn one_that_resets_with_much_left_over_is_gone_within_a_second() {
     let mut rng = seeded("ghost");
     for _ in 0..20 {
-        let mut memory = Memory::default();
+        let mut memory = HubMemory::default();
         let listener = Listener { rate: Some(Bound::for_all(2)), ..Listener::new(Protocol::Chat) };
         let setup = Setup { listeners: vec![listener], config: Config::new(&[]), ..siege::setup() };
         let mut world = World::new(&mut memory, &setup, Weather::default(), rng.u64(..));

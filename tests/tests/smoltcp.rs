@@ -4,8 +4,8 @@
 use parlour_smoltcp::core::{Cause, ListenerId, Refusal};
 use parlour_smoltcp::{Driver, Links, Note, Shortage, SocketOptions};
 use parlour_tests::chat::Chat;
-use parlour_tests::hub::Memory;
-use parlour_tests::wire::{CHAT, ECHO, Faults, Ground, Plan, Wire};
+use parlour_tests::hub::HubMemory;
+use parlour_tests::wire::{CHAT, ECHO, Faults, Ground, Layout, Wire};
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Duration;
@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(3));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob, carol] = wire.people(["alice", "bob", "carol"]);
     for _ in 0..10 {
@@ -51,7 +51,7 @@ fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
 
 #[test]
 fn a_refused_peer_that_does_not_close_holds_no_socket() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     let before = wire.now();
@@ -67,7 +67,7 @@ fn a_refused_peer_that_does_not_close_holds_no_socket() {
 
 #[test]
 fn a_refused_peer_may_have_typed_ahead() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     let before = wire.now();
@@ -84,7 +84,7 @@ fn a_refused_peer_may_have_typed_ahead() {
 
 #[test]
 fn a_peer_that_vanishes_is_noticed_and_its_place_is_free() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.take_notes();
@@ -107,7 +107,7 @@ fn a_peer_that_vanishes_is_noticed_and_its_place_is_free() {
 #[test]
 fn when_the_link_is_cut_all_places_get_free() {
     for long in [false, true] {
-        let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+        let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(3));
         let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
         let people = wire.people(["alice", "bob", "carol"]);
         wire.take_notes();
@@ -135,7 +135,7 @@ fn when_the_link_is_cut_all_places_get_free() {
 
 #[test]
 fn a_connection_that_is_idle_for_long_is_kept() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     let before = wire.turns();
@@ -149,7 +149,7 @@ fn a_connection_that_is_idle_for_long_is_kept() {
 
 #[test]
 fn a_driver_without_clients_sleeps() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.run();
     assert_eq!(wire.due(), None);
@@ -166,7 +166,7 @@ fn a_driver_without_clients_sleeps() {
 #[test]
 fn handshakes_that_are_never_finished_hold_no_place_for_long() {
     const PLACES: usize = 3;
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(PLACES));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(PLACES));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     for _ in 0..PLACES - 1 + REFUSALS {
@@ -184,7 +184,7 @@ fn handshakes_that_are_never_finished_hold_no_place_for_long() {
 
 #[test]
 fn a_reset_is_a_lost_connection_and_what_came_before_it_counts() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.take_notes();
@@ -202,7 +202,7 @@ fn a_reset_is_a_lost_connection_and_what_came_before_it_counts() {
 
 #[test]
 fn a_newcomer_that_resets_at_once_has_still_said_what_it_said() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice] = wire.people(["alice"]);
     let bob = wire.newcomer();
@@ -223,7 +223,7 @@ fn a_newcomer_that_resets_at_once_has_still_said_what_it_said() {
 
 #[test]
 fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
-    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(3));
     // Nobody is cut for being slow.
     plan.setup.config.grace_ms = 1_000_000;
     // Nothing else is due when it is noticed.
@@ -255,7 +255,7 @@ fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
 
 #[test]
 fn who_has_quit_and_does_not_close_is_given_up_in_time() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     let (alice, _) = wire.enter();
     wire.keep_open(alice);
@@ -271,7 +271,7 @@ fn who_has_quit_and_does_not_close_is_given_up_in_time() {
 
 #[test]
 fn a_shutdown_does_not_break_the_connection_of_one_who_was_leaving() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     let (alice, _) = wire.enter();
     wire.keep_open(alice);
@@ -291,7 +291,7 @@ fn a_shutdown_does_not_break_the_connection_of_one_who_was_leaving() {
 
 #[test]
 fn one_address_has_no_more_connections_than_it_may() {
-    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(3));
     plan.setup.config.per_peer = Some(parlour_core::Bound::for_all(2));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.people(["alice", "bob"]);
@@ -303,7 +303,7 @@ fn one_address_has_no_more_connections_than_it_may() {
 
 #[test]
 fn an_echo_client_that_never_reads_does_not_stay_for_ever() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     let stalled = wire.connect(ECHO);
     wire.set_reading(stalled, false);
@@ -316,7 +316,7 @@ fn an_echo_client_that_never_reads_does_not_stay_for_ever() {
 
 #[test]
 fn a_new_address_ends_all_connections_and_newcomers_are_served_there() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.people(["alice", "bob"]);
     wire.interface.update_ip_addrs(|addresses| addresses[0] = IpCidr::new(IpAddress::v4(192, 0, 2, 77), 24));
@@ -329,14 +329,15 @@ fn a_new_address_ends_all_connections_and_newcomers_are_served_there() {
 
 #[test]
 fn memory_that_is_too_small_is_refused() {
-    fn make<const LINKS: usize>(plan: &Plan, bytes: usize) -> Option<Shortage> {
-        let (mut memory, mut links, mut buffers) = (Memory::default(), Links::<LINKS>::new(), vec![0; bytes]);
+    fn make<const LINKS: usize>(plan: &Layout, bytes: usize) -> Option<Shortage> {
+        let (mut memory, mut links, mut buffers) =
+            (HubMemory::default(), Links::<LINKS>::new(), vec![0; bytes]);
         let mut sockets = SocketSet::new(Vec::new());
         let hub = memory.hub(&plan.setup);
         let services = &plan.services;
         Driver::new(hub, services, plan.options, &mut sockets, &mut links, &mut buffers).err()
     }
-    let mut plan = Plan::chat_and_echo(2);
+    let mut plan = Layout::chat_and_echo(2);
     let bytes = plan.options.bytes(&plan.services);
     assert_eq!((SocketOptions::links(&plan.services), bytes), (8, 4 * (256 + 512) + 4 * 64));
     assert_eq!(make::<8>(&plan, bytes), None);
@@ -350,7 +351,7 @@ fn memory_that_is_too_small_is_refused() {
 /// another one has begun to answer it.
 #[test]
 fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(3));
     let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
     let [alice, bob] = wire.people(["alice", "bob"]);
     let carol = wire.newcomer();
@@ -374,7 +375,7 @@ fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
 
 #[test]
 fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(3));
     let mut wire = Wire::new(&mut ground, &plan);
     let alice = wire.person("alice");
     let bob = wire.newcomer();
@@ -398,7 +399,7 @@ fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
 
 #[test]
 fn small_messages_do_not_wait_for_acknowledgements() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.be_lazy(alice);
@@ -414,7 +415,7 @@ fn small_messages_do_not_wait_for_acknowledgements() {
 
 #[test]
 fn a_line_of_the_last_moment_counts() {
-    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(2));
     plan.setup.config.idle_ms = Some(5_000);
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, _bob] = wire.people(["alice", "bob"]);
@@ -429,7 +430,7 @@ fn a_line_of_the_last_moment_counts() {
 /// Lets `alice` say something and reset her connection while the room waits for one who
 /// does not read, for `wait` from then on; then `bob` sees what comes.
 fn reset_while_the_room_waits(wait: Duration) -> Vec<String> {
-    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(3));
+    let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(3));
     plan.setup.config.grace_ms = wait.total_millis() as u32;
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob, stalled] = wire.people(["alice", "bob", "stalled"]);
@@ -464,7 +465,7 @@ fn what_a_peer_said_before_a_reset_waits_for_a_place_but_no_longer_than_a_second
 
 #[test]
 fn a_reset_is_sent_though_the_card_was_busy() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.set_reading(bob, false);
@@ -487,7 +488,7 @@ fn a_reset_is_sent_though_the_card_was_busy() {
 
 #[test]
 fn more_frames_than_one_turn_takes_are_taken_at_once() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(30));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(30));
     let mut wire = Wire::new(&mut ground, &plan);
     wire.enter();
     for _ in 0..25 {

@@ -11,7 +11,7 @@ use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
 use parlour_tests::seeds::Seeds;
-use parlour_tests::wire::{ADDRESS, CHAT, Cable, ECHO, Faults, Ground, Plan, Wire};
+use parlour_tests::wire::{ADDRESS, CHAT, Cable, ECHO, Faults, Ground, Layout, Wire};
 use smoltcp::phy::{Device, FaultInjector};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Duration;
@@ -90,7 +90,7 @@ fn until_close<D: Device>(wire: &mut Wire<'_, D>, client: ClientId) {
 fn all_talk_at_once_over_a_bad_network_and_nothing_is_lost() {
     for seed in Seeds::chosen_few(5).one_by_one("all_talk_at_once_over_a_bad_network_and_nothing_is_lost") {
         let mut ground = Ground::default();
-        let mut plan = Plan { seed, ..Plan::chat_and_echo(12) };
+        let mut plan = Layout { seed, ..Layout::chat_and_echo(12) };
         // Frames are lost several times in a row: that is nobody's fault.
         plan.setup.config.grace_ms = 3_600_000;
         (plan.options.timeout, plan.options.linger) = (SECOND * 3600, SECOND * 600);
@@ -113,7 +113,7 @@ fn each_board_serves_as_many_as_it_says() {
             config: Config::new(&[]),
         };
         let services = services(board, clients).to_vec();
-        let plan = Plan { setup, services, options: socket_options(board), client: [4096; 2], seed: 1 };
+        let plan = Layout { setup, services, options: socket_options(board), client: [4096; 2], seed: 1 };
         let mut ground = Ground::default();
         let mut wire = Wire::new(&mut ground, &plan);
         assert_eq!(PORTS, [CHAT, ECHO]);
@@ -131,7 +131,7 @@ fn each_board_serves_as_many_as_it_says() {
 
 #[test]
 fn who_never_reads_is_cut_after_the_grace_and_the_others_lose_nothing() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(4));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(4));
     let mut wire = Wire::new(&mut ground, &plan);
     let people = crowd(&mut wire, 3);
     let stalled = wire.person("stalled");
@@ -171,7 +171,7 @@ fn who_never_reads_is_cut_after_the_grace_and_the_others_lose_nothing() {
 
 #[test]
 fn echo_gives_back_all_that_it_got_and_who_does_not_read_it_harms_nobody() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let people = crowd(&mut wire, 2);
     let [reader, stalled] = [wire.connect(ECHO), wire.connect(ECHO)];
@@ -200,7 +200,7 @@ fn echo_gives_back_all_that_it_got_and_who_does_not_read_it_harms_nobody() {
 
 #[test]
 fn echo_waits_for_one_who_said_all_and_does_not_read() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(1));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(1));
     let mut wire = Wire::new(&mut ground, &plan);
     let lazy = wire.connect(ECHO);
     wire.set_reading(lazy, false);
@@ -219,7 +219,7 @@ fn echo_waits_for_one_who_said_all_and_does_not_read() {
 
 #[test]
 fn a_follower_that_is_no_socket_reads_along() {
-    let (mut ground, mut plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(2));
     plan.setup.listeners.push(Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) });
     plan.setup.limits.conns += 1;
     let mut wire = Wire::new(&mut ground, &plan);
@@ -244,7 +244,7 @@ fn a_follower_that_is_no_socket_reads_along() {
 #[test]
 fn garbage_harms_nobody() {
     for seed in Seeds::chosen_few(5).one_by_one("garbage_harms_nobody") {
-        let (mut ground, plan) = (Ground::default(), Plan { seed, ..Plan::chat_and_echo(4) });
+        let (mut ground, plan) = (Ground::default(), Layout { seed, ..Layout::chat_and_echo(4) });
         let mut wire = Wire::new(&mut ground, &plan);
         let [alice, bob] = wire.people(["alice", "bob"]);
         let fools = [wire.newcomer(), wire.newcomer()];
@@ -313,7 +313,7 @@ fn visit<D: Device>(wire: &mut Wire<'_, D>, rng: &mut fastrand::Rng) {
 #[test]
 fn thousands_come_and_go_and_nothing_is_left_of_them() {
     const VISITS: usize = 5_000;
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(4));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(4));
     let mut wire = Wire::new(&mut ground, &plan);
     let [alice] = wire.people(["alice"]);
     let mut rng = fastrand::Rng::with_seed(5);
@@ -362,7 +362,7 @@ fn mishap(wire: &mut Wire<'_, FaultInjector<Cable>>, rng: &mut fastrand::Rng, cl
 #[test]
 fn whatever_happens_every_socket_listens_again() {
     for seed in Seeds::chosen_few(150).one_by_one("whatever_happens_every_socket_listens_again") {
-        let (mut ground, plan) = (Ground::default(), Plan { seed, ..Plan::chat_and_echo(4) });
+        let (mut ground, plan) = (Ground::default(), Layout { seed, ..Layout::chat_and_echo(4) });
         let mut wire = Wire::lossy(&mut ground, &plan, Faults::default());
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut clients = Vec::new();
@@ -393,7 +393,7 @@ fn whatever_happens_every_socket_listens_again() {
 
 #[test]
 fn sockets_of_ones_own_work_beside_the_drivers() {
-    let (mut ground, plan) = (Ground::default(), Plan::chat_and_echo(2));
+    let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(2));
     let mut wire = Wire::new(&mut ground, &plan);
     let buffer = || tcp::SocketBuffer::new(vec![0; 300]);
     let [server, client] = [(); 2].map(|()| wire.sockets.add(tcp::Socket::new(buffer(), buffer())));

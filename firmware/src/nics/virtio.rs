@@ -33,12 +33,12 @@ static FRAMES: ConstStaticCell<[[[u8; FRAME]; QUEUE]; 2]> = ConstStaticCell::new
 static FIRST_PAGE: AtomicUsize = AtomicUsize::new(0);
 static PAGES_GIVEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Memory as the card sees it: as the processor does, with nothing in between.
-struct Memory;
+/// How the card sees memory: as the processor does, with nothing in between.
+struct Dma;
 
 // SAFETY: each page is given away once, is aligned and zero, and stays for ever; addresses
 // are the same on both sides.
-unsafe impl Hal for Memory {
+unsafe impl Hal for Dma {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         if FIRST_PAGE.load(Ordering::Relaxed) == 0 {
             let pages = &raw mut QUEUE_PAGES.take().0;
@@ -69,7 +69,7 @@ unsafe impl Hal for Memory {
     unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
 }
 
-type Card = VirtIONetRaw<Memory, MmioTransport<'static>, QUEUE>;
+type Card = VirtIONetRaw<Dma, MmioTransport<'static>, QUEUE>;
 
 /// Which frame a queue's token stands for.
 type Tokens = [u8; QUEUE];

@@ -9,7 +9,7 @@ use parlour_core::{
 };
 
 use super::peer::{Kind, Life, Peer, Room};
-use crate::hub::{Memory, Setup};
+use crate::hub::{HubMemory, Setup};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
@@ -63,7 +63,7 @@ impl Case<'_> {
             });
         let near_the_end = u64::MAX - rng.u64(..5_000);
         let anywhere = rng.u64(..);
-        let mut memory = Memory::default();
+        let mut memory = HubMemory::default();
         let config = Config {
             grace_ms: GRACE_MS,
             origin: rng.choice([0, near_the_end, anywhere]).unwrap_or_default(),

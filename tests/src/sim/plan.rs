@@ -43,7 +43,7 @@ pub(super) struct Guest {
 
 /// A whole run.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct Life {
     pub(super) setup: Setup,
     pub(super) weather: Weather,
     pub(super) guests: Vec<Guest>,
@@ -118,7 +118,7 @@ fn guest(rng: &mut fastrand::Rng, setup: &Setup, protocol: Protocol, is_static: 
     Guest { protocol, comes_at, reading, leaving, lines: rng.u32(5..100), pipes }
 }
 
-impl Plan {
+impl Life {
     pub(super) fn new(rng: &mut fastrand::Rng) -> Self {
         let setup = setup(rng);
         let is_static = rng.u8(..3) == 0;

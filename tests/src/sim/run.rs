@@ -5,11 +5,11 @@ use parlour_core::{ListenerId, Protocol};
 
 use super::part::{Ledger, Part};
 use super::peer::Peer;
-use super::plan::{COMING_MS, Guest, Leaving, Plan, Reading};
+use super::plan::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::streams::{Relayer, Shouter};
 use super::talker::Talker;
 use super::world::{Counters, Weather, World};
-use crate::hub::Memory;
+use crate::hub::HubMemory;
 
 /// How long the ones who can must have done what they want to, in virtual ms.
 const MOST_MS: u64 = 30 * 60_000;
@@ -54,7 +54,7 @@ impl Actor {
 }
 
 struct Run<'a> {
-    plan: Plan,
+    plan: Life,
     world: World<'a>,
     rng: fastrand::Rng,
     ledger: Ledger,
@@ -65,8 +65,8 @@ struct Run<'a> {
 /// Plays the run that `seed` stands for, and panics where the hub breaks a rule.
 pub fn run(seed: u64) -> Counters {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let plan = Plan::new(&mut rng);
-    let mut memory = Memory::default();
+    let plan = Life::new(&mut rng);
+    let mut memory = HubMemory::default();
     let world = World::new(&mut memory, &plan.setup, plan.weather, rng.u64(..));
     let mut run = Run { plan, world, rng, ledger: Ledger::default(), actors: Vec::new(), has_jumped: false };
     run.invite();

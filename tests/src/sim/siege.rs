@@ -56,9 +56,9 @@ pub enum Habit {
     Leaves(u64),
 }
 
-/// One who attacks.
+/// What an attacker does.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Attack {
     /// What it does in the room.
     pub habit: Habit,
     /// When it comes for the first time, in ms.
@@ -69,7 +69,7 @@ pub struct Plan {
     pub pipe: usize,
 }
 
-impl Plan {
+impl Attack {
     /// One that comes at the start, and again as soon as it is cut.
     pub const fn new(habit: Habit) -> Self {
         Self { habit, comes_at: 0, back_after: Some(0), pipe: 4096 }
@@ -78,7 +78,7 @@ impl Plan {
 
 #[derive(Debug)]
 struct Attacker {
-    plan: Plan,
+    attack: Attack,
     peer: Option<Peer>,
     next_at: u64,
     cuts: u32,
@@ -89,7 +89,7 @@ impl Attacker {
         let now = world.now();
         let Some(peer) = &mut self.peer else {
             if now >= self.next_at {
-                self.peer = Some(Peer::connect(world, ListenerId(0), 256, self.plan.pipe));
+                self.peer = Some(Peer::connect(world, ListenerId(0), 256, self.attack.pipe));
                 self.say_something(world);
             }
             return;
@@ -98,7 +98,7 @@ impl Attacker {
             self.cuts += 1;
             return self.go(now);
         }
-        match self.plan.habit {
+        match self.attack.habit {
             Habit::Never => {}
             Habit::Takes { bytes, every } => {
                 if now >= self.next_at {
@@ -136,13 +136,13 @@ impl Attacker {
             peer.outbox.extend(b"/ping\n");
             peer.send(world);
         }
-        let stays = if let Habit::Leaves(ms) = self.plan.habit { ms } else { 0 };
+        let stays = if let Habit::Leaves(ms) = self.attack.habit { ms } else { 0 };
         self.next_at = world.now() + stays;
     }
 
     fn go(&mut self, now: u64) {
         self.peer = None;
-        self.next_at = self.plan.back_after.map_or(u64::MAX, |ms| now + ms);
+        self.next_at = self.attack.back_after.map_or(u64::MAX, |ms| now + ms);
     }
 }
 
@@ -292,9 +292,9 @@ impl<'a> Siege<'a> {
     }
 
     /// One more attacks.
-    pub fn add(&mut self, plan: Plan) {
-        let next_at = self.world.now() + plan.comes_at;
-        self.attackers.push(Attacker { plan, peer: None, next_at, cuts: 0 });
+    pub fn add(&mut self, attack: Attack) {
+        let next_at = self.world.now() + attack.comes_at;
+        self.attackers.push(Attacker { attack, peer: None, next_at, cuts: 0 });
     }
 
     /// All who attack leave, and do not come back.

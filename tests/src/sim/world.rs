@@ -8,7 +8,7 @@
 use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, Interest, ListenerId};
 
 use super::net::{Read, Socket};
-use crate::hub::{Memory, Setup};
+use crate::hub::{HubMemory, Setup};
 
 /// Bytes that are read at once at the most.
 pub const READ_SIZE: usize = 4096;
@@ -98,7 +98,7 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     /// A hub that nobody is connected to, at time 0.
-    pub fn new(memory: &'a mut Memory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
+    pub fn new(memory: &'a mut HubMemory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
         let hub = memory.hub(setup);
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);

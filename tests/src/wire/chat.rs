@@ -5,7 +5,7 @@ use parlour_smoltcp::{Service, SocketOptions};
 use smoltcp::phy::Device;
 use smoltcp::time::Duration;
 
-use super::{Plan, Wire};
+use super::{Layout, Wire};
 use crate::chat::{Chat, ClientId};
 use crate::hub::Setup;
 use crate::lines::Next;
@@ -17,7 +17,7 @@ pub const ECHO: u16 = 7;
 /// How long a client waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
-impl Plan {
+impl Layout {
     /// Chat for so many clients, echo for two, and two refusals for each; as large as
     /// on a middling board.
     #[must_use]
