@@ -5,10 +5,10 @@
 //! client's end of one; [`run`] a whole random life of a hub from a seed, with what
 //! is checked about it; [`siege`] a room that others attack.
 
+mod life;
 mod net;
 mod part;
 mod peer;
-mod plan;
 mod run;
 pub mod siege;
 mod streams;

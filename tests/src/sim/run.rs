@@ -3,9 +3,9 @@
 
 use parlour_core::{ListenerId, Protocol};
 
+use super::life::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::part::{Ledger, Part};
 use super::peer::Peer;
-use super::plan::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::streams::{Relayer, Shouter};
 use super::talker::Talker;
 use super::world::{Counters, Weather, World};
