@@ -66,7 +66,7 @@ impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NoAddress::Form => "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH",
-            NoAddress::Path => "`unix:` wants a path",
+            NoAddress::Path => "`unix:` needs a path, as in unix:/run/parlour.sock",
         })
     }
 }

@@ -155,7 +155,7 @@ pub(crate) fn inherit_listener(fd: RawFd) -> io::Result<OwnedFd> {
         // SAFETY: the kernel writes an int and its size, and both outlive the call.
         check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, option, to, &raw mut size) })?;
         if value != expected {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no stream socket that listens"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a listening stream socket"));
         }
     }
     // SAFETY: no memory is involved.

@@ -32,7 +32,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         return Err(format!("{text}: the number must be whole; use a smaller unit, as in 1536k"));
     }
     let Some((_, bytes)) = SIZES.iter().find(|(names, _)| names.contains(&unit)) else {
-        return Err(format!("{text}: the unit {unit:?} is unknown; use k, M or G, as in 64k"));
+        return Err(format!("{text}: the unit \"{unit}\" is unknown; use k, M or G, as in 64k"));
     };
     let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(*bytes));
     count.ok_or_else(|| format!("{text}: the number {digits} is too large; a size is less than 16777216 TiB"))
@@ -76,7 +76,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|_| "write a number and a unit, as in 200ms, 5s or 1m 30s".to_owned())?;
     if duration.as_millis() > u128::from(u32::MAX) {
-        return Err("that is longer than 49 days".into());
+        return Err("that is longer than 49 days; choose a shorter time".into());
     }
     Ok(duration)
 }
@@ -87,7 +87,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Says what is wrong with `text`.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
-    if duration.as_millis() == 0 { Err("that is no time at all".into()) } else { Ok(duration) }
+    if duration.as_millis() == 0 { Err("the time must be longer than 0".into()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -156,8 +156,8 @@ mod tests {
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
         let what_is_right = "write a number and a unit, as in 200ms, 5s or 1m 30s";
         assert_eq!(duration("soon"), Err(what_is_right.into()));
-        assert_eq!(duration("50d"), Err("that is longer than 49 days".into()));
+        assert_eq!(duration("50d"), Err("that is longer than 49 days; choose a shorter time".into()));
         assert_eq!(positive_duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(positive_duration("0s"), Err("that is no time at all".into()));
+        assert_eq!(positive_duration("0s"), Err("the time must be longer than 0".into()));
     }
 }

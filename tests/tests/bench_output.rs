@@ -173,7 +173,7 @@ fn a_wrong_number_is_told_with_what_would_be_right() {
     for (args, words) in [
         (&["--pid", "parlour"][..], "write one as in --pid 4711, or none"),
         (&["--cpu", "1000"], "--cpu: this process may not use a processor of that number"),
-        (&["--pid", "1,x"], "\"x\" is no process number"),
+        (&["--pid", "1,x"], "\"x\" is not a process number"),
         (
             &["--pid", "none", "--pid", "1"],
             "--pid none measures no process; leave it out, or the other --pid",

@@ -81,7 +81,7 @@ fn one_that_listens_no_more_holds_up_none_of_the_others(poller: Poller) {
     sys::shut_down(&handed).expect("a listener");
     server
         .stderr
-        .wait_for("a complaint", |line| line.contains("ERROR") && line.contains("nobody can come in"));
+        .wait_for("a complaint", |line| line.contains("ERROR") && line.contains("nobody can connect to"));
     alice.expect_nothing();
     let before = server.processor_time();
     alice.expect_silence(Duration::from_millis(600));
@@ -90,7 +90,8 @@ fn one_that_listens_no_more_holds_up_none_of_the_others(poller: Poller) {
     let mut bob = Client::enter(&other);
     bob.say("hi");
     alice.wait_for(&format!("<{}> hi", bob.name()));
-    let complaints = server.stderr.seen().iter().filter(|line| line.contains("nobody can come in")).count();
+    let complaints =
+        server.stderr.seen().iter().filter(|line| line.contains("nobody can connect to")).count();
     assert_eq!(complaints, 1);
     server.stop();
 }
@@ -110,10 +111,10 @@ fn what_no_listener_is_for_is_refused() {
     expect_refused(&ended, &format!("listens on {other}"));
     let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &datagrams]));
-    expect_refused(&ended, "descriptor 4: it is no stream socket that listens");
+    expect_refused(&ended, "descriptor 4: it is not a listening stream socket");
     let connected = TcpStream::connect(&address).expect("the backlog");
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&connected]));
-    expect_refused(&ended, "descriptor 3: it is no stream socket that listens");
+    expect_refused(&ended, "descriptor 3: it is not a listening stream socket");
 }
 
 #[test]

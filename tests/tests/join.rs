@@ -296,7 +296,7 @@ fn a_terminal_that_is_not_utf_8_is_told_so() {
     let mut terminal = Terminal::start(command);
     terminal.wait_for("-- the locale de_DE.ISO-8859-1 is not UTF-8");
     terminal.press_bytes(b"\xfc\x20");
-    terminal.wait_for("-- not typed: what the terminal sends is not UTF-8");
+    terminal.wait_for("-- not typed: the terminal does not send UTF-8");
 }
 
 #[test]

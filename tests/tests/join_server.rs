@@ -116,7 +116,7 @@ fn a_name_is_taken_as_soon_as_it_is_free() {
     let server = Server::chatting(&[]);
     let bob = Client::named(server.chat(), "bob");
     let terminal = Terminal::start(join(&["--nick", "bob", server.port()]));
-    terminal.wait_for("-- bob will be asked for until it is free");
+    terminal.wait_for("-- you get the name bob as soon as it is free");
     drop(bob);
     terminal.wait_for("-- guest-1 is now bob");
     let text = terminal.text();

@@ -121,7 +121,7 @@ fn a_flood_of_clients_is_told_in_a_sum(poller: Poller) {
     for _ in 0..MANY {
         drop(TcpStream::connect(&address).expect("a server"));
     }
-    let sum = told(&mut server.stderr, "a sum", &["more than 100 lines a second"]);
+    let sum = told(&mut server.stderr, "a sum", &["more than 100 lines in a second"]);
     let count = |name: &str| -> usize {
         let text = sum.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("{sum:?} has no {name}")).1;
         text.split(' ').next().and_then(|text| text.parse().ok()).expect("a number")
@@ -205,7 +205,7 @@ fn a_wrong_filter_of_the_log_is_told_and_replaced() {
         let mut server = Server::launch(command);
         let line = server.stderr.wait_for("a complaint", |line| line.contains("RUST_LOG"));
         let expected = format!(
-            "RUST_LOG: `{filter}` is no filter; use one of off, error, warn, info, debug, trace. The log shows `info` now"
+            "RUST_LOG: `{filter}` is not a filter; use one of off, error, warn, info, debug, trace. The log shows `info` now"
         );
         assert!(line.ends_with(&expected), "{line}");
         let (_client, peer) = client(server.chat());

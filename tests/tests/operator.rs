@@ -105,7 +105,7 @@ fn a_server_removes_no_socket_but_its_own() {
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2));
     let expected = format!(
-        "parlour: cannot listen on {unix}: it is in use by another program; stop that, or choose another address"
+        "parlour: cannot listen on {unix}: it is in use by another program; stop that program, or choose another address"
     );
     assert_eq!(refused.stderr, [expected], "it still runs");
     // Somebody cleans up altogether.
@@ -130,7 +130,8 @@ fn a_socket_file_is_not_replaced_while_another_has_its_lock() {
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
-        refused.stderr[0].ends_with("it is in use by another program; stop that, or choose another address"),
+        refused.stderr[0]
+            .ends_with("it is in use by another program; stop that program, or choose another address"),
         "{refused:?}"
     );
     assert!(path.exists());

@@ -352,7 +352,7 @@ fn a_bad_option_is_refused() {
         ),
         (
             ["--allow", "300.0.0.0/8"],
-            "invalid value '300.0.0.0/8' for '--allow <CIDR>': a network is ADDRESS or ADDRESS/BITS",
+            "invalid value '300.0.0.0/8' for '--allow <CIDR>': write a network as ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24",
         ),
         (["--rate", "-1"], "unexpected argument '-1' found"),
         (

@@ -46,9 +46,9 @@ impl<'a> Typed<'a> {
         let room = rest.strip_prefix('#').unwrap_or(rest);
         match word.to_lowercase().as_str() {
             "/ignore" => Self::Ignore((!rest.is_empty()).then_some(rest)),
-            "/unignore" if rest.is_empty() => Self::Lacks("/unignore wants a name"),
+            "/unignore" if rest.is_empty() => Self::Lacks("/unignore needs a name, as in /unignore bob"),
             "/unignore" => Self::Unignore(rest),
-            "/reply" | "/r" if rest.is_empty() => Self::Lacks("/reply wants a text"),
+            "/reply" | "/r" if rest.is_empty() => Self::Lacks("/reply needs a text, as in /reply hello"),
             "/reply" | "/r" => Self::Reply(rest),
             "/join" | "/j" => Self::Send(format!("/join {room}")),
             "/who" | "/names" => Self::Send(format!("/who {room}").trim_end().to_owned()),

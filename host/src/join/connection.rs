@@ -169,7 +169,7 @@ pub(super) struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server does not take what was sent before")
+        f.write_str("the server is too slow and has not taken the lines before; try again later")
     }
 }
 

@@ -196,7 +196,7 @@ impl Presence {
                 heard.is_hidden = paused.is_some();
                 let wanted = self.wanted.as_deref().unwrap_or_default();
                 heard.notice =
-                    paused.is_none().then(|| format!("{wanted} will be asked for until it is free"));
+                    paused.is_none().then(|| format!("you get the name {wanted} as soon as it is free"));
             }
             (NickAnswer::Bad, Some(Asker::Client(_))) => self.wanted = None,
             (NickAnswer::Taken | NickAnswer::Bad, _) => {}

@@ -30,7 +30,7 @@ pub(super) fn run(options: &JoinOptions, address: Address, uplink: Uplink) -> io
     let mut display = Display::new(prompt, Colours::of_environment(), options.times);
     if let Some(locale) = foreign_locale() {
         display.notice(&format!(
-            "the locale {locale} is not UTF-8, and the chat is: other letters than A to Z may look wrong"
+            "the locale {locale} is not UTF-8, but the chat is; letters other than A to Z may look wrong"
         ));
     }
     let chat = Chat::new(options, address, uplink, &mut display);
@@ -132,7 +132,7 @@ impl Session<'_> {
                 prompt.complete(start, words);
             }
             Input::NotUtf8 => self.display.notice(
-                "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+                "not typed: the terminal does not send UTF-8; set it to UTF-8 to type letters other than A to Z",
             ),
             Input::Pasted { lines, typed, cursor } => {
                 if self.chat.send_lines(&lines, &mut self.display) {

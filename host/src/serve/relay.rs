@@ -135,15 +135,15 @@ mod tests {
         for (text, why) in [
             (
                 "4000,fast",
-                "there is no option `fast`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `fast` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,in=yes",
-                "there is no option `in=yes`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `in=yes` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,room=",
-                "there is no option `room=`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `room=` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             ("4000,in,out", "a relay has `in` or `out`, not both"),
             ("4000,flush=soon", "flush: write a number and a unit, as in 200ms, 5s or 1m 30s"),

@@ -137,7 +137,7 @@ impl Report {
                 skipped,
                 disconnected,
                 refused,
-                "more than {LINES} lines a second: others"
+                "more than {LINES} lines in a second; only counted"
             );
         }
     }

@@ -24,7 +24,7 @@ impl FromStr for Pid {
             "none" | "off" => Ok(Pid::Off),
             // Linux has no larger ones: proc(5), pid_max.
             _ => text.parse().ok().filter(|pid| (1..=1 << 22).contains(pid)).map(Pid::Number).ok_or_else(
-                || format!("\"{text}\" is no process number; write one as in --pid 4711, or none"),
+                || format!("\"{text}\" is not a process number; write one as in --pid 4711, or none"),
             ),
         }
     }
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!("none".parse(), Ok(Pid::Off));
         assert_eq!("off".parse(), Ok(Pid::Off));
         for text in ["", "0", "-1", "parlour", "4194305"] {
-            let message = format!("\"{text}\" is no process number; write one as in --pid 4711, or none");
+            let message = format!("\"{text}\" is not a process number; write one as in --pid 4711, or none");
             assert_eq!(text.parse::<Pid>(), Err(message));
         }
     }

@@ -102,7 +102,7 @@ fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'
         Input::Tab => complete(prompt, names),
         Input::NotUtf8 => notice(
             prompt,
-            "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+            "not typed: the terminal does not send UTF-8; set it to UTF-8 to type letters other than A to Z",
         ),
         // Ctrl-C is a signal here.
         Input::Interrupt => {}

@@ -41,7 +41,7 @@ impl Plain {
             let written = write_all(&output, piece);
             if let Err(error) = &written {
                 // Nobody reads any more; the hub goes on all the same.
-                tracing::warn!("standard output: {error}");
+                tracing::warn!("standard output cannot be written any more: {error}");
             }
             written.is_ok()
         })?;

@@ -94,7 +94,7 @@ impl Door {
                     self.arrive(base, links, Newcomer { socket, peer });
                 }
                 Err((Failure::Nobody, _)) => return,
-                Err((Failure::Gone, error)) => tracing::debug!("a newcomer has gone already: {error}"),
+                Err((Failure::Gone, error)) => tracing::debug!("a client left before it was let in: {error}"),
                 Err((Failure::Starved, error)) => return self.starve(base, &error),
                 Err((Failure::Broken, error)) => return self.give_up(base, index, &error),
             }
@@ -122,7 +122,7 @@ impl Door {
     /// Accepts nobody until a descriptor is free again.
     fn starve<P: Poller>(&mut self, base: &mut Base<'_, P>, error: &io::Error) {
         if !std::mem::replace(&mut self.is_starved, true) {
-            tracing::warn!("newcomers have to wait: {error}");
+            tracing::warn!("new clients have to wait: {error}");
         }
         self.starved_until = Some(Clock::now() + STARVED_PAUSE);
         self.watch(base, false);
@@ -132,7 +132,7 @@ impl Door {
     fn give_up<P: Poller>(&mut self, base: &mut Base<'_, P>, index: usize, error: &io::Error) {
         let Some(listener) = self.listeners[index].take() else { return };
         let address = listener.local_address().map(|address| address.to_string()).unwrap_or_default();
-        tracing::error!("nobody can come in by {address} any more: {error}");
+        tracing::error!("nobody can connect to {address} any more: {error}");
         base.unwatch(listener.as_raw_fd());
     }
 
@@ -145,7 +145,7 @@ impl Door {
         }
         match self.gate.arrive(Clock::now(), peer.ip, newcomer) {
             Verdict::In(newcomer) => welcome(base, links, newcomer),
-            Verdict::Waits => tracing::debug!(%peer, "waits, because many came from its address"),
+            Verdict::Waits => tracing::debug!(%peer, "waits, because many clients connect from its address"),
             Verdict::Away(newcomer) => refuse(base, &newcomer, Refusal::PerPeer),
         }
     }

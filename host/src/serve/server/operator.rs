@@ -71,7 +71,7 @@ impl Operator {
     /// Reads what there is on standard input.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links) {
         let typed = self.console.read(&|| links.names(base)).unwrap_or_else(|error| {
-            tracing::info!("standard input: {error}");
+            tracing::info!("standard input cannot be read any more: {error}");
             Typed { is_end: true, ..Typed::default() }
         });
         self.take(base, &typed);
