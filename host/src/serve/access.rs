@@ -29,8 +29,8 @@ fn canonical(net: IpNet) -> Result<IpNet, String> {
         .ok_or_else(|| format!("{v6} is an IPv4 network in IPv6 form; it needs at least 96 bits"))
 }
 
-/// The rules for who may connect. Clients from a denied network may not. If any networks are
-/// allowed, all other clients may not either.
+/// The rules for who may connect: no client from a denied network. If any networks are allowed, only
+/// clients from those.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) allow: Vec<Network>,

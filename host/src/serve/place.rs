@@ -1,5 +1,5 @@
-//! Where a listener listens and what it is called, as it is written on the command line:
-//! an address, and options behind it.
+//! The value of `--chat` and `--echo`: an address, and the options behind it. They say where a
+//! listener listens and what it is called.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::address::{Address, NoAddress};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) address: Address,
-    /// What the log and the console call it.
+    /// Its name in the log and on the console.
     pub(super) name: Option<String>,
     /// The mode of its socket file.
     pub(super) mode: Option<u32>,
@@ -26,8 +26,8 @@ impl FromStr for Place {
 }
 
 impl Place {
-    /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, with its value or
-    /// nothing, and says whether there is such a one; `names` lists them for a user.
+    /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, and its value
+    /// or `""`. It returns whether it knows the option. `names` lists these options for the user.
     pub(super) fn parse(
         text: &str,
         names: &str,
