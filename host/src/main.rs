@@ -1,4 +1,4 @@
-//! The `parlour` program: reads the command line and starts what it names.
+//! The `parlour` program: reads the command line and starts the server or the client.
 
 use std::env;
 use std::ffi::OsString;
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// Whether the log is read on a terminal with colours; see no-color.org.
+/// Whether the log goes to a terminal with colours; see no-color.org.
 fn has_colours() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stderr().is_terminal()
