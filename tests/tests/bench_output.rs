@@ -172,7 +172,7 @@ fn a_process_that_may_not_be_seen_is_told_of() {
 fn a_wrong_number_is_told_with_what_would_be_right() {
     for (args, words) in [
         (&["--pid", "parlour"][..], "write one as in --pid 4711, or none"),
-        (&["--cpu", "1000"], "--cpu: this process may not use a processor of that number"),
+        (&["--cpu", "1000"], "--cpu: there is no such processor, or this process may not use it"),
         (&["--pid", "1,x"], "\"x\" is not a process number"),
         (
             &["--pid", "none", "--pid", "1"],
