@@ -16,7 +16,7 @@ with_each_poller! {
     one_that_listens_no_more_holds_up_none_of_the_others,
 }
 
-/// `parlour serve ARGS`, to which `sockets` are handed over by whoever `pid` is to the shell.
+/// `parlour serve ARGS`, which gets `sockets`. `LISTEN_PID` is `pid`, as the shell expands it.
 fn command(args: &[&str], pid: &str, sockets: &[&dyn AsFd]) -> Command {
     let mut command = Command::new("sh");
     let script =
@@ -54,7 +54,7 @@ fn what_is_handed_over_is_served_and_left_to_the_next_one(poller: Poller) {
     for address in [&address, &unix_address] {
         drop(Client::enter(address));
     }
-    // Who comes when nobody accepts waits for the next one.
+    // A client that connects while nobody accepts waits for the next server.
     server.signal(sys::SIGSTOP);
     let mut early = [Client::connect(&address), Client::connect(&unix_address)];
     server.signal(sys::SIGTERM);

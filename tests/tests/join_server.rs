@@ -1,5 +1,5 @@
-//! The terminal client and its server: how it finds, loses and regains it, its name and its room;
-//! also in pipes.
+//! The terminal client and its server, also in pipes: how the client finds, loses and regains the
+//! server, its name and its room.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -259,7 +259,7 @@ fn quitting_in_pieces_is_quitting() {
     let server = Server::chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut client = Program::start_command(join(&[server.port()]));
-    // What it has sent it has read, and the piece that came with it.
+    // It has read the input that it has sent, and the piece that came with it.
     client.send("hello\n/qu");
     bob.wait_for("<guest-1> hello");
     client.send("it good night\n");

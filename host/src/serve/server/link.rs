@@ -39,7 +39,7 @@ pub(super) struct Link {
     pub(super) broken: Option<Cause>,
 }
 
-/// What became of output.
+/// The result of a write.
 pub(super) enum Sent {
     /// The socket took this many bytes, and may take more.
     All(usize),
