@@ -108,7 +108,7 @@ fn what_no_listener_is_for_is_refused() {
     let (first, address) = listener();
     let (second, other) = listener();
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &second]));
-    expect_refused(&ended, &format!("listens on {other}"));
+    expect_refused(&ended, &format!("handed over a socket on {other}, but no option names that address"));
     let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &datagrams]));
     expect_refused(&ended, "descriptor 4: it is not a listening stream socket");

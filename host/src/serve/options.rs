@@ -148,9 +148,9 @@ enum LagPolicy {
 /// The pollers that `--poller` names.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum PollerKind {
-    /// select(2): each turn looks at every descriptor
+    /// select(2), which every Unix has
     Select,
-    /// epoll(7): each turn looks only at those that are ready
+    /// epoll(7), which needs less processor time with thousands of connections
     Epoll,
 }
 
