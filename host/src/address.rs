@@ -1,4 +1,4 @@
-//! The addresses that a server of any kind listens on, as they are written on the command line.
+//! The addresses of servers, as users write them on the command line.
 
 use std::error::Error;
 use std::fmt;
@@ -19,16 +19,16 @@ pub enum Address {
 }
 
 impl Address {
-    /// What the system calls a socket's address; `None` where it is of another kind.
+    /// The address of a socket, from the system's form. `None` if it is neither TCP nor Unix.
     pub(crate) fn of(local: &SockAddr) -> Option<Self> {
         let tcp = local.as_socket().map(|address| Address::Tcp(address.to_string()));
         tcp.or_else(|| local.as_pathname().map(|path| Address::Unix(path.to_owned())))
     }
 
-    /// Finds what it stands for to the system. A name may stand for several.
+    /// Finds the system's form of the address. A name may stand for several addresses.
     ///
     /// # Errors
-    /// Those of the name resolution; a path that is too long.
+    /// The name cannot be resolved, or the path is too long.
     pub fn resolve(&self) -> io::Result<Vec<SockAddr>> {
         match self {
             Address::Tcp(text) => Ok(text.to_socket_addrs()?.map(SockAddr::from).collect()),
@@ -53,12 +53,12 @@ impl FromStr for Address {
     }
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAddress {
     /// It has none of the forms of an address.
     Form,
-    /// It is a socket file's without a path.
+    /// It is `unix:` without a path.
     Path,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NoAddress::Form => "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH",
-            NoAddress::Path => "`unix:` wants a path",
+            NoAddress::Path => "`unix:` needs a path, as in unix:/run/parlour.sock",
         })
     }
 }

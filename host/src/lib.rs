@@ -1,9 +1,9 @@
-//! parlour on a host: the hub of [`parlour_core`] driven by select(2) or epoll(7), and a
-//! terminal client for it.
+//! parlour on a host: the hub of [`parlour_core`], driven by select(2) or epoll(7), and a terminal
+//! client for it.
 //!
-//! `serve` drives the hub, with the rules of `names`; `join` is the client; both wait through
-//! `poll`, and `terminal` is where their users type. `output` has what goes to the standard streams,
-//! `units` reads sizes and durations; `sys` is the only place with `unsafe`.
+//! `serve` drives the hub, with the rules of `names`. `join` is the client. Both wait through `poll`,
+//! and their users type in `terminal`. `output` writes to the standard streams. `units` reads sizes
+//! and durations. Only `sys` has `unsafe`.
 
 mod address;
 pub mod join;

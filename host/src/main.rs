@@ -1,4 +1,4 @@
-//! The `parlour` program: reads the command line and starts what it names.
+//! The `parlour` program: reads the command line and starts the server or the client.
 
 use std::env;
 use std::ffi::OsString;
@@ -23,10 +23,10 @@ Examples:
   printf '$GPGLL,5,N*00\\r\\n' | nc -N 127.0.0.1 4000  a sender
   nc -N 127.0.0.1 4001 </dev/null >>nmea.log     a receiver";
 
-const BENCH: &str = "parlour: the load generator is a program of its own, parlour-bench; install it with \
+const BENCH: &str = "parlour: the load generator is now a separate program, parlour-bench; install it with \
 `cargo install --path host/bench`, or run `cargo run --release -p parlour-bench -- ADDR`";
 
-/// A hub that lets many TCP clients talk
+/// A small chat server that needs no special client; also a relay for lines, and an echo server
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {
@@ -38,12 +38,12 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Run the hub; also what parlour does when no command is given
+    /// Run the server (the default)
     #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::Options),
-    /// Chat from this terminal
+    /// Join a chat from this terminal, or from a script
     Join(parlour::join::JoinOptions),
-    /// The load generator was a command once. Its name still leads to where it is now
+    /// The load generator was a command once. The old name still says where it is now
     #[command(hide = true, disable_help_flag = true)]
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -54,7 +54,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
-            // One line says it all: which value of which option is wrong, and why.
+            // The first line is enough: it names the option and the value, and says what is wrong.
             complain(error.to_string().lines().next().unwrap_or_default());
             return ExitCode::from(2);
         }
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let log = match Log::start() {
         Ok(log) => Arc::new(log),
         Err(error) => {
-            complain(format_args!("parlour: the log cannot be written: {error}"));
+            complain(format_args!("parlour: cannot start the log: {error}"));
             return ExitCode::from(2);
         }
     };
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// Whether the log is read on a terminal with colours; see no-color.org.
+/// Whether the log goes to a terminal with colours; see no-color.org.
 fn has_colours() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stderr().is_terminal()
@@ -99,13 +99,14 @@ fn has_colours() -> bool {
         && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Which lines the log has: those that `RUST_LOG` asks for, or those from `info` on. With it what is
-/// wrong with `RUST_LOG`.
+/// The filter of the log: `RUST_LOG`, or `info` if that is not set. If `RUST_LOG` is wrong, also a
+/// complaint about it.
 fn filter() -> (EnvFilter, Option<String>) {
     let usual = || EnvFilter::default().add_directive(LevelFilter::INFO.into());
     let variable = EnvFilter::DEFAULT_ENV;
     let Some(text) = env::var_os(variable).filter(|text| !text.is_empty()) else { return (usual(), None) };
-    // A single word names a level, or else a module: one that is misspelt would silence all.
+    // A single word is a level or a module. A misspelt level would count as a module, and hide all
+    // lines.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let parsed = text.to_str().and_then(|text| EnvFilter::try_new(text).ok());
     let names_nothing = |word: &str| {
@@ -122,7 +123,7 @@ fn filter() -> (EnvFilter, Option<String>) {
             (
                 usual(),
                 Some(format!(
-                    "{variable}: `{text}` is no filter; use one of {levels}. The log shows `info` now"
+                    "{variable}: `{text}` is not a filter; use one of {levels}. The log shows `info` now"
                 )),
             )
         }

@@ -1,5 +1,5 @@
-//! What names may be on a host: letters with their marks in every script, kept in one spelling
-//! (NFC, UAX #15); and which names look alike (UTS #39, 4).
+//! The rules for names on a host. Names have letters with their marks in any script, and are kept in
+//! one spelling (NFC, UAX #15). This module also finds out which names look alike (UTS #39, 4).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,13 +12,13 @@ use unicode_security::skeleton;
 /// The rules for the names of clients and rooms.
 pub const RULES: NameRules = NameRules { spell, looks };
 
-/// Marks on one letter at the most: more show above and below the line (UTS #39, 5.4).
+/// The most marks on one letter. More would reach into the lines above and below (UTS #39, 5.4).
 const MARKS: usize = 4;
-/// What newcomers are called, before their number.
+/// The name of newcomers, before their number.
 const GUEST: &str = "guest-";
 
 fn spell(name: &str, spelled: &mut [u8; NAME_BYTES]) -> Result<usize, BadName> {
-    // What is too long anyway need not be looked at.
+    // A name that is too long anyway need not be looked at.
     let name: String = name.chars().take(4 * NAME_CHARS).nfc().collect();
     let place = spelled.get_mut(..name.len()).ok_or(BadName::Characters)?;
     if !is_well_formed(&name) {
@@ -31,7 +31,7 @@ fn spell(name: &str, spelled: &mut [u8; NAME_BYTES]) -> Result<usize, BadName> {
     Ok(name.len())
 }
 
-/// Whether a name is made of letters and digits with their marks, `-` and `_`, and looks so.
+/// Whether a name has only letters and digits with their marks, `-` and `_`, and also looks like that.
 fn is_well_formed(name: &str) -> bool {
     let mut base = None;
     let mut marks = 0;
@@ -46,16 +46,16 @@ fn is_well_formed(name: &str) -> bool {
     };
     (1..=NAME_CHARS).contains(&name.chars().count())
         && name.chars().all(&mut is_good)
-        // Letters of some scripts look like what tells one kind of line from another.
+        // Letters of some scripts look like the signs that mark the kind of a line.
         && !skeleton(name).any(|c| "<>[]*:()/\"".contains(c))
 }
 
-/// Whether a mark belongs to the script of the letter below it: else it might show nothing there.
+/// Whether a mark belongs to the script of the letter below it. Otherwise it might be invisible there.
 fn is_mark_of(mark: char, base: char) -> bool {
     !mark.script_extension().intersection(base.script_extension()).is_empty()
 }
 
-/// The letters and marks that show nothing: those of `Default_Ignorable_Code_Point` in Unicode's
+/// The invisible letters and marks: `Default_Ignorable_Code_Point` in Unicode's
 /// DerivedCoreProperties.txt.
 fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -63,7 +63,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether a name could pass as the server, or as a guest's that the server gives.
+/// Whether a name could be taken for the server, or for a guest name that the server gives.
 fn is_reserved(name: &str) -> bool {
     let shape = |text: &str| skeleton(text).collect::<String>().to_lowercase();
     let (guest, digits) = (shape(GUEST), shape("0123456789"));
@@ -83,8 +83,8 @@ fn is_alike(a: Looks, b: Looks) -> bool {
     a.iter().any(|look| b.contains(look))
 }
 
-/// One number for what a name looks like, whatever the case of what it looks like; and one for what it
-/// looks like in small letters: `Ian` looks like `lan`, and is the same name as `ian`.
+/// Two hashes of what a name looks like, without regard to case: as it is written, and in small
+/// letters. Both are needed: `Ian` looks like `lan`, and is the same name as `ian`.
 fn looks(name: &str) -> Looks {
     let number = |name: &str| {
         let mut hasher = DefaultHasher::new();
@@ -152,11 +152,11 @@ mod tests {
         ] {
             assert_eq!(spelled(name), Err(BadName::Characters), "{name:?}");
         }
-        // Marks of other scripts, some of which show nothing behind a Latin letter.
+        // Marks of other scripts. Some of them are invisible behind a Latin letter.
         for mark in ["\u{2d7f}", "\u{1039}", "\u{1107f}", "\u{16fe4}", "\u{11a47}", "\u{94d}"] {
             assert_eq!(spelled(&format!("alice{mark}")), Err(BadName::Characters), "{mark:?}");
         }
-        // Letters that look like what a line's kind is told by.
+        // Letters that look like the signs that mark the kind of a line.
         for name in ["\u{1438}bob\u{1433}", "here\u{2d0}"] {
             assert_eq!(spelled(name), Err(BadName::Characters), "{name:?}");
         }

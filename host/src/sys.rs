@@ -1,8 +1,8 @@
-//! The system calls: all `unsafe` of the host stands here, one operation a
-//! block, each behind a function that is safe to call.
+//! The system calls. All `unsafe` of the host is here, one operation in a block, behind functions that
+//! are safe to call.
 //!
-//! Every descriptor that goes in is borrowed; none is closed here, except by
-//! the `OwnedFd`s that some functions hand out. Errors are those of errno(3).
+//! The functions borrow descriptors and close none. Some return an `OwnedFd`, which closes its own.
+//! Errors are those of errno(3).
 
 #![allow(unsafe_code)]
 
@@ -23,9 +23,8 @@ const WORD_BITS: usize = c_ulong::BITS as usize;
 
 /// A set of descriptors for select(2), as large as its largest member.
 ///
-/// `libc::fd_set` ends at `FD_SETSIZE` (1024) only in the C library's
-/// declaration; the kernel reads as many bits as `nfds` says, so this set lives
-/// in the heap and grows.
+/// Only the C library's declaration of `fd_set` ends at `FD_SETSIZE` (1024). The kernel reads as many
+/// bits as `nfds` says. So this set is on the heap and grows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FdSet(Vec<c_ulong>);
 
@@ -68,12 +67,11 @@ impl FdSet {
     }
 }
 
-/// select(2): waits until a descriptor of `read` can be read or one of `write`
-/// written, or until `timeout` has passed (`None`: for ever), and leaves the
-/// ready ones in `readable` and `writable`.
+/// select(2): waits until a descriptor of `read` can be read or one of `write` can be written, or
+/// until `timeout` has passed (`None`: forever). Leaves the ready ones in `readable` and `writable`.
 ///
 /// # Errors
-/// `Interrupted` when a signal came first; the sets are then unspecified.
+/// `Interrupted` if a signal came first. The sets are then unspecified.
 pub(crate) fn select(
     read: &FdSet,
     write: &FdSet,
@@ -103,7 +101,7 @@ pub(crate) fn select(
     Ok(())
 }
 
-/// What epoll_wait(2) tells of one descriptor: `events`, and in `u64` its number.
+/// The result of epoll_wait(2) for one descriptor: `events`, and in `u64` its number.
 pub(crate) use libc::epoll_event as EpollEvent;
 
 /// epoll_create1(2): a new epoll instance with nothing registered.
@@ -114,8 +112,7 @@ pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// epoll_ctl(2): adds, modifies or deletes, as `operation` says, the registration
-/// of `fd` for `events`.
+/// epoll_ctl(2): adds, modifies or deletes the registration of `fd` for `events`, as `operation` says.
 pub(crate) fn epoll_ctl(epoll: BorrowedFd<'_>, operation: c_int, fd: RawFd, events: u32) -> io::Result<()> {
     let mut event = EpollEvent { events, u64: fd as u64 };
     // SAFETY: the kernel reads one event, and `event` outlives the call.
@@ -123,17 +120,17 @@ pub(crate) fn epoll_ctl(epoll: BorrowedFd<'_>, operation: c_int, fd: RawFd, even
     Ok(())
 }
 
-/// epoll_wait(2): waits until a registered descriptor is ready or `timeout` has
-/// passed (`None`: for ever), and says how many of `events` it filled.
+/// epoll_wait(2): waits until a registered descriptor is ready or `timeout` has passed (`None`:
+/// forever). Returns how many of `events` it filled.
 ///
 /// # Errors
-/// `Interrupted` when a signal came first.
+/// `Interrupted` if a signal came first.
 pub(crate) fn epoll_wait(
     epoll: BorrowedFd<'_>,
     events: &mut [EpollEvent],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
-    // Whole milliseconds, and never too few: what wakes up too early has nothing to do.
+    // Whole milliseconds, rounded up: after waking too early there would be nothing to do.
     let timeout =
         timeout.map_or(-1, |timeout| timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX));
     let most = events.len().try_into().unwrap_or(c_int::MAX);
@@ -142,11 +139,11 @@ pub(crate) fn epoll_wait(
     Ok(count as usize)
 }
 
-/// Takes over a socket that listens and that this process was started with, and closes it on exec.
-/// Such a descriptor is named once, and before the process opens a socket that listens itself.
+/// Takes over a listening socket that this process was started with, and has it closed on exec. Call
+/// it once for each such descriptor, before the process opens a listening socket of its own.
 ///
 /// # Errors
-/// It is closed, or no stream socket that listens.
+/// The descriptor is closed, or is not a listening stream socket.
 pub(crate) fn inherit_listener(fd: RawFd) -> io::Result<OwnedFd> {
     for (option, expected) in [(libc::SO_TYPE, libc::SOCK_STREAM), (libc::SO_ACCEPTCONN, 1)] {
         let mut value: c_int = 0;
@@ -155,7 +152,7 @@ pub(crate) fn inherit_listener(fd: RawFd) -> io::Result<OwnedFd> {
         // SAFETY: the kernel writes an int and its size, and both outlive the call.
         check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, option, to, &raw mut size) })?;
         if value != expected {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no stream socket that listens"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a listening stream socket"));
         }
     }
     // SAFETY: no memory is involved.
@@ -165,8 +162,7 @@ pub(crate) fn inherit_listener(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// How many written bytes the peer's system has not acknowledged yet: `TIOCOUTQ`
-/// of tcp(7).
+/// How many written bytes the peer's system has not acknowledged yet (`TIOCOUTQ` of tcp(7)).
 pub(crate) fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {
     let mut len: c_int = 0;
     // SAFETY: this request writes one int, and `len` outlives the call.
@@ -194,8 +190,8 @@ pub(crate) fn is_ignored(signal: c_int) -> io::Result<bool> {
     Ok(action.sa_sigaction == libc::SIG_IGN)
 }
 
-/// Stops this process as its terminal's stop key does by default, and returns when it goes on. One
-/// that no shell could continue is not stopped.
+/// Stops this process, as the terminal's stop key does by default, and returns when it continues. The
+/// system does not stop a process that no shell could continue.
 pub(crate) fn stop() -> io::Result<()> {
     // SAFETY: an action is integers and a pointer, for which zeroes are a value: the default action.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -220,8 +216,8 @@ pub(crate) fn local_time() -> (u8, u8) {
     (time.tm_hour as u8, time.tm_min as u8)
 }
 
-/// Lets the process have as many descriptors as it may, and says how many
-/// that are: the hard limit `RLIMIT_NOFILE` of getrlimit(2).
+/// Raises the descriptor limit as far as the process may. Returns the limit: the hard one of
+/// `RLIMIT_NOFILE` in getrlimit(2).
 pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

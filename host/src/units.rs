@@ -1,4 +1,4 @@
-//! Values with units, as they are written on the command line: sizes and durations.
+//! Values with units on the command line: sizes and durations.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,12 +14,12 @@ const SIZES: [(&[&str], u64); 7] = [
     (&["GB"], 1_000_000_000),
 ];
 
-/// Reads a size in bytes such as `4096`, `64k`, `16M`, `1MiB` or `10MB`: whole digits, then
-/// perhaps a unit. `k`, `M` and `G` count in steps of 1024, as `KiB`, `MiB` and `GiB` do; `kB`,
-/// `MB` and `GB` count in steps of 1000.
+/// Reads a size in bytes, such as `4096`, `64k`, `16M`, `1MiB` or `10MB`: a whole number, and perhaps
+/// a unit. `k`, `M` and `G` are powers of 1024, as are `KiB`, `MiB` and `GiB`. `kB`, `MB` and `GB` are
+/// powers of 1000.
 ///
 /// # Errors
-/// Names the part of `text` that is wrong, and what would be right.
+/// The message names the wrong part of `text`, and says what to write.
 pub fn size(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Err("the size is missing; write a number of bytes, as in 4096 or 64k".into());
@@ -32,16 +32,16 @@ pub fn size(text: &str) -> Result<u64, String> {
         return Err(format!("{text}: the number must be whole; use a smaller unit, as in 1536k"));
     }
     let Some((_, bytes)) = SIZES.iter().find(|(names, _)| names.contains(&unit)) else {
-        return Err(format!("{text}: the unit {unit:?} is unknown; use k, M or G, as in 64k"));
+        return Err(format!("{text}: the unit \"{unit}\" is unknown; use k, M or G, as in 64k"));
     };
     let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(*bytes));
     count.ok_or_else(|| format!("{text}: the number {digits} is too large; a size is less than 16777216 TiB"))
 }
 
-/// Reads a whole number of this range.
+/// Reads a whole number in this range.
 ///
 /// # Errors
-/// Says what is wrong with `text`, and what would be right.
+/// The message says what is wrong with `text`, and what to write.
 pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
     within(
         text.parse().map_err(|_| format!("write a whole number, as in {}", range.end().min(&1000)))?,
@@ -49,10 +49,10 @@ pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
     )
 }
 
-/// Reads a size of this range, as [`size`] does.
+/// Reads a size in this range, as [`size`] does.
 ///
 /// # Errors
-/// Says what is wrong with `text`, and what would be right.
+/// The message says what is wrong with `text`, and what to write.
 pub fn size_within(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
     within(size(text)?, range)
 }
@@ -68,15 +68,15 @@ fn within(number: u64, range: RangeInclusive<u32>) -> Result<u32, String> {
         .ok_or_else(|| format!("{number} is too high; {most} is the most"))
 }
 
-/// Reads a time such as `5s`, `200ms` or `1m 30s`, which is short enough for a hub to count.
+/// Reads a time such as `5s`, `200ms` or `1m 30s`. It must be short enough for a hub to count.
 ///
 /// # Errors
-/// Says what is wrong with `text`.
+/// The message says what is wrong with `text`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|_| "write a number and a unit, as in 200ms, 5s or 1m 30s".to_owned())?;
     if duration.as_millis() > u128::from(u32::MAX) {
-        return Err("that is longer than 49 days".into());
+        return Err("that is longer than 49 days; choose a shorter time".into());
     }
     Ok(duration)
 }
@@ -84,10 +84,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Reads a time as [`duration`] does. It must not be zero.
 ///
 /// # Errors
-/// Says what is wrong with `text`.
+/// The message says what is wrong with `text`.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
-    if duration.as_millis() == 0 { Err("that is no time at all".into()) } else { Ok(duration) }
+    if duration.as_millis() == 0 { Err("the time must be longer than 0".into()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -156,8 +156,8 @@ mod tests {
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
         let what_is_right = "write a number and a unit, as in 200ms, 5s or 1m 30s";
         assert_eq!(duration("soon"), Err(what_is_right.into()));
-        assert_eq!(duration("50d"), Err("that is longer than 49 days".into()));
+        assert_eq!(duration("50d"), Err("that is longer than 49 days; choose a shorter time".into()));
         assert_eq!(positive_duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(positive_duration("0s"), Err("that is no time at all".into()));
+        assert_eq!(positive_duration("0s"), Err("the time must be longer than 0".into()));
     }
 }

@@ -1,4 +1,4 @@
-//! What clients of a chat say and see, line by line, whatever carries the lines.
+//! The lines that clients of a chat send and see, over any transport.
 //!
 //! Knows how the server's lines are written and how a newcomer is welcomed; knows no
 //! sockets, threads or clocks.
@@ -10,10 +10,10 @@ pub trait Talk {
     /// Sends bytes as they are.
     fn send(&mut self, bytes: &[u8]);
 
-    /// What comes next, as bytes, if it comes before a test runs out of patience.
+    /// The next line or the close, as bytes, if it comes before the test runs out of patience.
     fn next(&mut self) -> Next;
 
-    /// Who it is, for the words of a failure.
+    /// Its name in the message of a failure.
     fn who(&self) -> String;
 
     /// Sends a line.
@@ -45,7 +45,7 @@ pub trait Talk {
         line
     }
 
-    /// Takes lines until one is `text`; says which came before.
+    /// Takes lines until one is `text`. Returns the lines before it.
     fn wait_for(&mut self, text: &str) -> Vec<String> {
         let mut before = Vec::new();
         loop {
@@ -57,8 +57,8 @@ pub trait Talk {
         }
     }
 
-    /// Takes all that was meant for this client by now: up to the answer to a `/ping` of its own, which
-    /// comes after all that the hub took in before.
+    /// Takes all lines that are for this client by now: up to the answer to its own `/ping`. The answer
+    /// comes after everything that the hub took in before.
     fn catch_up(&mut self) -> Vec<String> {
         self.say("/ping");
         self.wait_for("-- pong")
@@ -102,10 +102,10 @@ pub trait Chat {
     /// Sends bytes as they are.
     fn sends(&mut self, client: ClientId, bytes: &[u8]);
 
-    /// What comes next to `client`, as bytes.
+    /// The next line or the close of `client`, as bytes.
     fn next(&mut self, client: ClientId) -> Next;
 
-    /// When it is, as an addition to the words of a failure.
+    /// The time, as an addition to the message of a failure.
     fn when(&self) -> String {
         String::new()
     }

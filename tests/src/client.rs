@@ -41,7 +41,7 @@ impl Stream {
             Ok(SocketAddr::V4(address)) => sys::connect(address, options.source, options.receive_buffer)?,
             _ => TcpStream::connect(address)?,
         };
-        // A test that sends byte by byte means it.
+        // If a test sends byte by byte, the bytes must go out one by one.
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
     }
@@ -63,7 +63,7 @@ impl Stream {
     }
 
     fn set_timeouts(&self, read: Duration) -> io::Result<()> {
-        // Zero would mean for ever.
+        // Zero would mean forever.
         let read = Some(read.max(Duration::from_millis(1)));
         match self {
             Self::Tcp(stream) => {
@@ -168,8 +168,8 @@ impl Client {
         self.stream.write_all(bytes)
     }
 
-    /// Sends `bytes` again and again for as long as the server takes them: until a
-    /// while brings nothing on.
+    /// Sends `bytes` again and again as long as the server takes them. Stops if it takes nothing for a
+    /// while.
     pub fn send_until_stuck(&mut self, bytes: &[u8]) {
         const A_WHILE: Duration = Duration::from_millis(300);
         self.stream.set_nonblocking(true).expect("a socket");
@@ -235,7 +235,7 @@ impl Client {
         false
     }
 
-    /// Who is in this client's room; chat only.
+    /// The names in this client's room; chat only.
     pub fn names_here(&mut self) -> Vec<String> {
         self.say("/who");
         let seen = self.catch_up();
@@ -258,7 +258,7 @@ impl Client {
         self.received.pop_all()
     }
 
-    /// What comes first: some bytes, or none at a close.
+    /// The first bytes that come, or none at a close.
     pub fn read_some(&mut self) -> Vec<u8> {
         self.receive(Instant::now() + PATIENCE);
         self.received.pop_all()

@@ -1,5 +1,5 @@
-//! The chat protocol's rules as scripts that run against any driver: what a driver
-//! must offer, the stage on which a script plays, and the run of all of them.
+//! The chat protocol's rules as scripts that run against any driver. This file has the trait of
+//! drivers, the stage on which a script plays, and the run of all scripts.
 //!
 //! Knows the rules of docs/protocol.md; knows no sockets, threads or clocks: a driver
 //! decides how time passes. What a script asks of time is said with
@@ -18,12 +18,12 @@ mod lag;
 mod people;
 mod text;
 
-/// What becomes of a client that lags for longer than the grace.
+/// The treatment of a client that lags for longer than the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLag {
     /// It is disconnected.
     Disconnect,
-    /// It goes on with what is current.
+    /// It jumps ahead.
     Skip,
 }
 
@@ -40,7 +40,7 @@ pub struct Settings {
     pub log_size: Option<usize>,
     /// How long a client may lag.
     pub grace_ms: Option<u64>,
-    /// What becomes of it then.
+    /// The treatment after that.
     pub on_lag: OnLag,
     /// How long a client may send nothing.
     pub idle_timeout_ms: Option<u64>,
@@ -59,7 +59,7 @@ impl Settings {
     };
 }
 
-/// What a script may need and a driver may lack.
+/// An ability that a script may need and a driver may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A greeting.
@@ -90,7 +90,7 @@ pub enum Need {
     Looks,
 }
 
-/// What a driver declares about itself.
+/// A driver's description of itself.
 #[derive(Clone, Debug)]
 pub struct Declared {
     /// Chat clients at once.
@@ -99,7 +99,7 @@ pub struct Declared {
     pub rooms: usize,
     /// The line limit where a script asks for none.
     pub line_limit: usize,
-    /// What it cannot do.
+    /// The abilities that it lacks.
     pub cannot: Vec<Need>,
 }
 
@@ -165,14 +165,14 @@ pub fn scripts() -> Vec<Script> {
     [text::SCRIPTS, people::SCRIPTS, commands::SCRIPTS, lag::SCRIPTS].concat()
 }
 
-/// What became of a script.
+/// The outcome of a script.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The hub keeps the rule.
     Passed,
     /// The driver declares that it cannot.
     Impossible(String),
-    /// The hub breaks the rule: what happened.
+    /// The hub breaks the rule. The text says how.
     Failed(String),
 }
 
@@ -206,7 +206,7 @@ fn lack(script: &Script, declared: &Declared) -> Option<String> {
     Some(format!("{need:?}"))
 }
 
-/// What became of all scripts.
+/// The outcomes of all scripts.
 #[derive(Debug)]
 pub struct Report {
     driver: String,
@@ -252,8 +252,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays all scripts, each on a driver of its own, so many side by side: some wait
-/// for time to pass, and the others need not wait for them. Prints the report.
+/// Plays all scripts, each on a driver of its own. Plays several at once, because some wait for time to
+/// pass. Prints the report.
 ///
 /// # Panics
 /// If a driver does outside a script.

@@ -1,11 +1,11 @@
-//! What a hub is made of in a test: its sizes, listeners and choices, and the memory
-//! that it borrows, which belongs to whoever runs it.
+//! The parts of a hub in a test: its sizes, listeners and choices, and the memory that it borrows from
+//! the test.
 
 use parlour_core::{Config, Hub, Limits, Listener, NameRules, Protocol};
 
 use crate::conformance::{OnLag, Settings};
 
-/// The names that the server allows; and where it is not built, those of which the core knows.
+/// The server's rules for names. Without the server, those of the core.
 #[cfg(feature = "programs")]
 const NAMES: NameRules = parlour::names::RULES;
 #[cfg(not(feature = "programs"))]

@@ -1,6 +1,6 @@
-//! Which modules of its crate a source names: a reader of just as much of Rust as that takes.
+//! Finds the modules of its crate that a source names. It reads only as much of Rust as it needs.
 
-/// The words and signs of a source, without comments, texts and what is compiled for tests alone.
+/// The words and signs of a source, without comments, texts and test code.
 fn tokens(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let chars: Vec<char> = source.chars().collect();
@@ -64,7 +64,7 @@ fn char_len(chars: &[char]) -> usize {
     }
 }
 
-/// A path as it was imported, or named: its words, and what it is called here.
+/// A path that was imported or named: its words, and its name here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Import {
     words: Vec<String>,
@@ -86,7 +86,7 @@ fn read_tree(tokens: &[String], before: &[String], found: &mut Vec<Import>) -> u
     if !is_part {
         return 0;
     }
-    // What stands behind `::` may be no path, as in `Vec::<u8>::new()`.
+    // The text behind `::` may not be a path, as in `Vec::<u8>::new()`.
     let words = [before, &[word(0).to_owned()]].concat();
     if word(1) == "::" {
         let used = read_tree(&tokens[2..], &words, found);
@@ -124,9 +124,9 @@ fn paths(source: &str, root: &str, depth: usize) -> Vec<Import> {
 
 /// A crate that modules import from.
 pub struct Crate {
-    /// What its root exports under another module's name: the name, and the module.
+    /// The exports of its root under another module's name: the name, and the module.
     exports: Vec<(String, String)>,
-    /// What stands in the root itself, which is in no module.
+    /// The items of the root itself, which are in no module.
     items: Vec<String>,
 }
 

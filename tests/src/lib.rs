@@ -1,4 +1,4 @@
-//! What the tests of parlour share.
+//! Code that the tests of parlour share.
 
 #[cfg(feature = "programs")]
 pub mod board;

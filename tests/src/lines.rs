@@ -7,10 +7,10 @@ use std::io::Read;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must come before it calls it a hang.
+/// How long a test waits for something that must come. After that it is a hang.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came next from a peer.
+/// The next thing from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A line with its ending, or the last bytes before a close without one.
@@ -78,7 +78,7 @@ impl Lines {
             }
             let rest = lines.pop_all();
             if !rest.is_empty() {
-                // Nobody listening any more is no fault of the program.
+                // If the test has stopped listening, that is not a fault of the program.
                 let _ = sender.send(trimmed(&rest));
             }
         });
@@ -119,13 +119,13 @@ impl Lines {
         self.incoming = mpsc::channel().1;
     }
 
-    /// Takes what is there and says all lines that ever came.
+    /// Takes the lines that are there. Returns all lines that ever came.
     pub fn seen(&mut self) -> &[String] {
         self.seen.extend(self.incoming.try_iter());
         &self.seen
     }
 
-    /// Waits for the end of the pipe and says all lines that ever came.
+    /// Waits for the end of the pipe. Returns all lines that ever came.
     pub fn to_end(&mut self) -> &[String] {
         while self.next_within(PATIENCE).is_some() {}
         &self.seen

@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::programs;
 use crate::server::{Ended, Server};
 
-/// How long it measures, where a test does not say otherwise.
+/// How long it measures, if a test does not say otherwise.
 const SHORT: [&str; 4] = ["--duration", "300ms", "--warmup", "100ms"];
 
-/// The program `parlour-bench`: what `PARLOUR_BENCH_BIN` names, or else built here, as users build
-/// it, once for each test program.
+/// The program `parlour-bench`. `PARLOUR_BENCH_BIN` may name it. Otherwise it is built here, as users
+/// build it, once for each test program.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -38,7 +38,7 @@ pub fn run(args: &[&str]) -> Ended {
     Server::run_command(command(args))
 }
 
-/// All that a run prints as JSON, and its exit code.
+/// The JSON output of a run, and its exit code.
 pub fn json(args: &[&str]) -> (Value, Option<i32>) {
     let ended = run(&[args, &["--json"]].concat());
     let json = serde_json::from_str(&ended.stdout.join("\n"));

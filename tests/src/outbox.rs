@@ -1,4 +1,4 @@
-//! What a client still has to send, over whatever transport, and whether it sends more behind it.
+//! The bytes that a client still has to send, over any transport, and whether more will follow.
 
 use std::collections::VecDeque;
 
@@ -44,8 +44,8 @@ impl Outbox {
         self.ends && self.bytes.is_empty()
     }
 
-    /// Sends what the transport takes: `send` gets all that waits, and returns how much of it was taken,
-    /// as this does.
+    /// Sends as much as the transport takes. `send` gets all waiting bytes, and returns how many of them
+    /// were taken. This returns the same.
     pub fn flush(&mut self, send: impl FnOnce(&[u8]) -> usize) -> usize {
         let sent = send(self.bytes.make_contiguous());
         self.bytes.drain(..sent);

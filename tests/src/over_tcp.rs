@@ -17,9 +17,9 @@ pub const SMALL_BUFFER: Options = Options { receive_buffer: Some(8 << 10), sourc
 
 /// A hub in a process of its own.
 pub trait Hub {
-    /// What it is, in a word or two.
+    /// Its name, in a word or two.
     fn name(&self) -> &str;
-    /// What it can do.
+    /// Its abilities.
     fn declared(&self) -> Declared;
     /// Starts it with these arguments.
     fn start(&mut self, args: &[&str]);

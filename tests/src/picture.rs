@@ -2,7 +2,7 @@
 //! drawn as SVG.
 //!
 //! ```text
-//! session  who says what, and what alice's terminal shows then
+//! session  the conversation, and alice's terminal while it goes on
 //! svg      a terminal's screen as a drawing
 //! ```
 //!

@@ -1,5 +1,4 @@
-//! Programs as child processes with pipes: those that others wrote, and those that
-//! cargo builds here.
+//! Programs as child processes with pipes: installed ones, and those that cargo builds here.
 //!
 //! Knows processes; knows nothing of what they say.
 
@@ -85,7 +84,7 @@ impl Drop for Program {
 ///
 /// # Panics
 ///
-/// When it is not installed: a test that cannot run has failed.
+/// If it is not installed. A test that cannot run has failed.
 #[must_use]
 pub fn found(name: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -93,8 +92,8 @@ pub fn found(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
 }
 
-/// The program of `cargo peers`: what `PARLOUR_PEERS_BIN` names, or else built here, once for each
-/// test program.
+/// The program of `cargo peers`. `PARLOUR_PEERS_BIN` may name it. Otherwise it is built here, once for
+/// each test program.
 pub fn peers() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -113,7 +112,7 @@ pub fn named_or(variable: &str, build: impl FnOnce() -> PathBuf) -> PathBuf {
 ///
 /// # Panics
 ///
-/// When it cannot be built.
+/// If it cannot be built.
 #[must_use]
 pub fn build(package: &str, name: &str, profile: &str) -> PathBuf {
     build_with(package, name, profile, &[])
@@ -135,7 +134,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
 }
 
-/// Where cargo puts what it builds here.
+/// The folder in which cargo puts the programs that it builds here.
 #[must_use]
 pub fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {

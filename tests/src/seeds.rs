@@ -1,11 +1,10 @@
-//! Which seeds random tests play: one policy for all of them.
+//! The seeds that random tests play: one policy for all of them.
 //!
-//! An ordinary run plays the same seeds every time, on every machine: it fails because of what was
-//! changed, and for nothing else. With `PARLOUR_CASES=N` it plays N new ones in a row, from a
-//! random one on, and with `PARLOUR_CASES=N@SEED` from that one on. `PARLOUR_SEED=SEED` plays that
-//! one only. Whatever is played is printed, which
-//! `cargo test` shows where a test fails, and a seed that fails with the command that plays it
-//! again.
+//! An ordinary run plays the same seeds every time, on every machine. So it fails only because of a
+//! change. With `PARLOUR_CASES=N` it plays N new seeds in a row from a random one on, and with
+//! `PARLOUR_CASES=N@SEED` from that one on. `PARLOUR_SEED=SEED` plays that one only. Every seed is
+//! printed when it is played, and `cargo test` shows this if a test fails. A seed that fails is printed
+//! with the command that plays it again.
 
 use std::env;
 use std::panic;
@@ -20,7 +19,7 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// Those to play where an ordinary run plays `usual`, as the environment asks.
+    /// The seeds to play, as the environment asks. An ordinary run plays `usual` of them.
     ///
     /// # Panics
     /// If it asks for something that is no number.
@@ -73,9 +72,9 @@ pub fn one(name: &str) -> u64 {
 pub struct Kind {
     /// The verb.
     pub verb: &'static str,
-    /// What is played.
+    /// A description of it.
     pub what: &'static str,
-    /// Plays a seed; panics where something is wrong.
+    /// Plays a seed. Panics if something is wrong.
     pub play: fn(u64),
     /// Seeds that failed once, each with what was wrong.
     pub once_failed: &'static [(u64, &'static str)],
@@ -110,7 +109,7 @@ impl Kind {
         assert!(!has_failed.into_inner(), "{} failed, see above", self.verb);
     }
 
-    /// Plays those that failed once.
+    /// Plays the seeds that failed once.
     ///
     /// # Panics
     /// If one of them fails again.

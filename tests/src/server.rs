@@ -24,7 +24,7 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// What the server waits with.
+/// The server's poller.
 #[derive(Clone, Copy, Debug)]
 pub enum Poller {
     /// `--poller select`
@@ -85,9 +85,9 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// What it writes to standard output after the `listening` lines.
+    /// Its standard output after the `listening` lines.
     pub stdout: Lines,
-    /// What it writes to standard error.
+    /// Its standard error.
     pub stderr: Lines,
     listening: Vec<(String, String)>,
 }

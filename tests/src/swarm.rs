@@ -109,7 +109,7 @@ impl Swarm {
         self.members[client].received.pop_all()
     }
 
-    /// Lets all move once: waits at most for `timeout` until one of them can.
+    /// Lets all clients move once. Waits for `timeout` at most until one of them can.
     pub fn turn(&mut self, timeout: Duration) {
         let mut polled = Vec::with_capacity(self.members.len());
         let mut numbers = Vec::with_capacity(self.members.len());
@@ -195,7 +195,7 @@ impl Member {
                     is_full = true;
                     0
                 }
-                // What the server said before it closed is still to be read.
+                // The server's bytes from before it closed must still be read.
                 Err(_) => bytes.len(),
             });
             if is_full {

@@ -130,12 +130,12 @@ pub fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 
-/// Whether calls on what `fd` leads to return at once, for all who share it.
+/// Whether calls on the file behind `fd` return at once, for all that share it.
 pub fn is_nonblocking(fd: &impl AsFd) -> io::Result<bool> {
     Ok(fcntl_getfl(fd)?.contains(OFlags::NONBLOCK))
 }
 
-/// Lets the socket `listener` listen no more, whoever shares it.
+/// Stops the socket `listener` from listening, for all that share it.
 pub fn shut_down(listener: &impl AsFd) -> io::Result<()> {
     Ok(net::shutdown(listener, Shutdown::Both)?)
 }

@@ -1,4 +1,4 @@
-//! A program in a pseudo-terminal, and what its user sees on the screen.
+//! A program in a pseudo-terminal, and its user's screen.
 //!
 //! Knows terminals; knows nothing of parlour.
 

@@ -1,10 +1,9 @@
 //! The driver of smoltcp with its clients on one network, in virtual time: the same for
 //! the same seed.
 //!
-//! Clients are ordinary sockets of the set that the driver's stand in. The clock
-//! jumps to whatever is due next, so the driver is not called earlier than it
-//! asked for, unless frames have come: a deadline that it forgets is seen as something that
-//! comes too late or never, and turns without end at one instant are a panic.
+//! Clients are ordinary sockets in the driver's set. The clock jumps to the next thing that is due. So
+//! the driver is not called earlier than it asked for, unless frames have come. If it forgets a
+//! deadline, something comes too late or never. Turns without end at one instant are a panic.
 
 mod cable;
 mod chat;
@@ -36,7 +35,7 @@ const LINKS: usize = 128;
 /// Turns in a row in which nothing moves, at one instant.
 const IDLE_TURNS: u32 = 10;
 
-/// What is served, and how.
+/// The services, and how to serve them.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// The hub.
@@ -47,11 +46,11 @@ pub struct Layout {
     pub options: SocketOptions,
     /// Bytes of a client's buffers, to receive and to send.
     pub client: [usize; 2],
-    /// What chance starts from.
+    /// The seed of chance.
     pub seed: u64,
 }
 
-/// What can go wrong with a frame, in percent; sending and receiving each.
+/// The faults of frames, in percent, for sending and for receiving.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// It is lost.
@@ -72,7 +71,7 @@ pub struct Ground<'a> {
 
 /// A driver with its clients.
 pub struct Wire<'a, D> {
-    /// The interface, for sockets of one's own.
+    /// The interface, for a test's own sockets.
     pub interface: Interface,
     /// All sockets.
     pub sockets: SocketSet<'a>,
@@ -87,7 +86,7 @@ pub struct Wire<'a, D> {
     /// The clients whose sockets are still of use.
     live: Vec<ClientId>,
     client_buffers: [usize; 2],
-    /// What the driver noted and nobody took yet.
+    /// The driver's notes that were not taken yet.
     notes: Vec<Note>,
 }
 
@@ -103,7 +102,7 @@ impl<'a> Wire<'a, FaultInjector<Cable>> {
     /// A network on which things go wrong.
     pub fn lossy(ground: &'a mut Ground<'a>, plan: &Layout, faults: Faults) -> Self {
         let (cable, line) = Cable::new(plan.seed);
-        // Its generator stays at 0 for ever when it starts there.
+        // Its generator stays at 0 forever if it starts there.
         let device = FaultInjector::new(cable, plan.seed as u32 | 1);
         let mut wire = Self::start(ground, plan, device, line);
         wire.set_faults(faults);
@@ -176,7 +175,7 @@ impl<'a, D: Device> Wire<'a, D> {
         self.turns
     }
 
-    /// What the driver has noted since this was last asked.
+    /// The driver's notes since the last call.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
@@ -232,7 +231,7 @@ impl<'a, D: Device> Wire<'a, D> {
         );
     }
 
-    /// Lets everything move that can without time passing.
+    /// Lets everything move as far as it can while no time passes.
     pub fn run(&mut self) {
         let mut idle_turns = 0;
         loop {

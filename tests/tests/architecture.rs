@@ -31,7 +31,7 @@ const CORE: [&str; 21] = [
     "hub",
 ];
 
-/// The host: a module and those that it may import.
+/// The host: each module, and the modules that it may import.
 const HOST: [(&str, &[&str]); 10] = [
     ("address", &[]),
     ("names", &[]),
@@ -45,7 +45,7 @@ const HOST: [(&str, &[&str]); 10] = [
     ("main", &["output", "serve", "join"]),
 ];
 
-/// The load generator: a module and those that it may import.
+/// The load generator: each module, and the modules that it may import.
 const BENCH: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("plan", &[]),
@@ -69,7 +69,7 @@ const FIRMWARE: [(&str, &[&str], &[&str]); 2] = [
     ("firmware/driver", &["address", "driver", "options"], &["defmt", "heapless", "parlour-core", "smoltcp"]),
 ];
 
-/// The runner of firmware: a module and those that it may import.
+/// The runner of firmware: each module, and the modules that it may import.
 const RUNNER: [(&str, &[&str]); 9] = [
     ("toolchain", &[]),
     ("variant", &[]),

@@ -1,5 +1,5 @@
-//! `parlour-bench`: it finds no faults in a server that has none, and names each
-//! fault of servers that are made to have it.
+//! `parlour-bench` finds no faults in a server without faults, and names each fault of servers that have
+//! it on purpose.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ fn faults(report: &Value) -> Vec<(&str, u64)> {
     counts.filter(|&(_, count)| count > 0).collect()
 }
 
-/// That these works, one after the other, find lines and no faults.
+/// Expects these works, one after the other, to find lines and no faults.
 #[track_caller]
 fn finds_no_faults(address: &str, works: &[&str], args: &[&str]) {
     for work in works {
@@ -154,17 +154,16 @@ fn the_server_says_where_the_load_generator_is() {
     assert!(!help.contains("bench"), "{help}");
 }
 
-/// What a server makes of line number so-and-so for one client: the bytes that it gets now.
+/// A server's treatment of lines for one client: the bytes that the client gets for each line number.
 trait Treatment: FnMut(usize, &[u8], &mut Vec<u8>) + Clone + Send + 'static {}
 
 impl<T: FnMut(usize, &[u8], &mut Vec<u8>) + Clone + Send + 'static> Treatment for T {}
 
-/// The line that is treated badly: well after those by which the load generator
-/// finds out who gets what.
+/// The line that is treated badly. It comes well after the lines by which the load generator finds out
+/// who gets them.
 const VICTIM: usize = 60;
 
-/// A server that passes lines on to everybody else, the ones to its last client by way
-/// of a treatment.
+/// A server that passes lines on to everybody else. Lines to its last client get a treatment.
 struct Faulty<T> {
     clients: Vec<TcpStream>,
     treatment: T,
@@ -207,13 +206,13 @@ impl<T: Treatment> Faulty<T> {
             } else {
                 out.extend_from_slice(line);
             }
-            // Who has left does not want it.
+            // A client that has left does not want it.
             let _ = self.clients[to].write_all(&out);
         }
     }
 }
 
-/// That the load generator finds these faults, and no others, in a server with this treatment.
+/// Expects the load generator to find these faults, and no others, in a server with this treatment.
 #[track_caller]
 fn finds(expected: &[(&str, u64)], treatment: impl Treatment) {
     // In the first one lines are compared many at once, in the others one by one.

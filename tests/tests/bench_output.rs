@@ -1,5 +1,5 @@
-//! What `parlour-bench` tells besides faults: which processes are the server, what they use, and
-//! what all of it is called.
+//! The output of `parlour-bench` besides faults: the server's processes, their use, and the names of all
+//! figures.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -48,7 +48,7 @@ fn the_servers_process_is_found_by_its_address() {
     server.stop();
 }
 
-/// All names in an object, and in those that it holds, but the kinds of faults.
+/// All names in an object and in its inner objects, without the kinds of faults.
 fn names<'a>(value: &'a Value, to: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(fields) => {
@@ -146,7 +146,7 @@ fn several_processes_are_added_up() {
 #[test]
 fn a_process_that_may_not_be_seen_is_told_of() {
     const NOBODY: u32 = 65534;
-    // Root sees all, so it runs a copy as another user.
+    // Root sees all processes, so the test runs a copy as another user.
     let is_root = fs::metadata("/proc/self").expect("this process").uid() == 0;
     sys::hide_descriptors().expect("a request of Linux");
     let folder = tempfile::tempdir().expect("a folder");
@@ -172,8 +172,8 @@ fn a_process_that_may_not_be_seen_is_told_of() {
 fn a_wrong_number_is_told_with_what_would_be_right() {
     for (args, words) in [
         (&["--pid", "parlour"][..], "write one as in --pid 4711, or none"),
-        (&["--cpu", "1000"], "--cpu: this process may not use a processor of that number"),
-        (&["--pid", "1,x"], "\"x\" is no process number"),
+        (&["--cpu", "1000"], "--cpu: there is no such processor, or this process may not use it"),
+        (&["--pid", "1,x"], "\"x\" is not a process number"),
         (
             &["--pid", "none", "--pid", "1"],
             "--pid none measures no process; leave it out, or the other --pid",

@@ -95,7 +95,7 @@ struct Crowd {
     /// By client: how many lines of each other one it has seen.
     seen: Vec<Vec<usize>>,
     said: Vec<usize>,
-    /// Those whose lines are not looked at.
+    /// The clients whose lines are not checked.
     silent: Vec<usize>,
 }
 
@@ -327,7 +327,7 @@ fn refuses_one_too_many_in_words(name: &'static str) {
         crowd.say(talker);
     }
     crowd.settle();
-    // The one who leaves makes place.
+    // A client that leaves makes room.
     crowd.swarm.half_close(crowd.clients[0]);
     while crowd.swarm.next_within(crowd.clients[0], PATIENCE) != Next::Closed {}
     let client = crowd.swarm.connect(&board.chat(), SMALL_BUFFER);

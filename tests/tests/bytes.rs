@@ -75,7 +75,7 @@ fn an_echo_stops_reading_a_peer_that_does_not_read(poller: Poller) {
     let sent: Vec<u8> = noise(3, 1 << 20).repeat(MOST >> 20);
     swarm.send(stalled, &sent);
     let mut before = usize::MAX;
-    // It stops when a while brings nothing on.
+    // It stops if the server takes nothing for a while.
     while swarm.unsent(stalled) < before {
         before = swarm.unsent(stalled);
         swarm.run_for(Duration::from_millis(300));

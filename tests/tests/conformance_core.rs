@@ -27,7 +27,7 @@ impl<'a> InSimulator<'a> {
         Self { memory: Some(memory), world: None, peers: Vec::new() }
     }
 
-    /// Lets everything move that can without time passing.
+    /// Lets everything move as far as it can while no time passes.
     fn run(&mut self) {
         let world = self.world.as_mut().expect("the driver was started");
         loop {

@@ -42,7 +42,7 @@ struct Case {
     /// So many of the network's milliseconds are one of a script's. A retransmission
     /// takes a second at least, which is a thousand times what it takes elsewhere.
     slowness: u32,
-    /// What chance starts from.
+    /// The seed of chance.
     seed: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The operator's console on a terminal: a line is edited below what is told, it ends the server only
-//! when it is told to, and the terminal is left as it was.
+//! The operator's console on a terminal. The operator edits a line below the output. Only a command ends
+//! the server. The terminal is left as it was.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -31,7 +31,7 @@ with_each_poller! {
     a_terminal_that_takes_nothing_holds_up_nobody,
 }
 
-/// Where the server listens that has said so in the terminal.
+/// The address of the server, from its line in the terminal.
 fn address(terminal: &Terminal) -> String {
     let listening = "listening chat ";
     terminal.wait_for(listening);
@@ -42,7 +42,7 @@ fn address(terminal: &Terminal) -> String {
     rest.split_whitespace().next().expect("an address").to_owned()
 }
 
-/// A server in a terminal, which edits a line there by now, and where it listens.
+/// A server in a terminal that edits a line there, and its address.
 fn edited(poller: Poller, args: &[&str]) -> (Terminal, String) {
     let terminal = Terminal::start(poller.command(&[&["--chat", "0"], args].concat()));
     let address = address(&terminal);
@@ -95,7 +95,7 @@ fn what_is_being_typed_survives_the_log(poller: Poller) {
     }
     terminal.press(" line\r");
     clients[0].wait_for("-- half a line");
-    // What is logged at the end is not lost with the console.
+    // The last lines of the log are not lost with the console.
     terminal.signal(sys::SIGTERM);
     assert_eq!(terminal.wait_for_exit().code(), Some(0));
     terminal.wait_for("INFO shutting down");

@@ -16,11 +16,10 @@ with_each_poller! {
     after_any_disorder_nothing_is_left_behind,
 }
 
-/// What is promised of the server's memory.
+/// The server's memory must stay below this.
 const MOST_MEMORY_KIB: u64 = 32 << 10;
 
-/// Connects `count` clients named `cNUMBER` and drops what they see until all
-/// are there.
+/// Connects `count` clients named `cNUMBER`. Drops the lines that they see until all are there.
 fn crowd(server: &Server, count: usize) -> Swarm {
     let mut swarm = Swarm::default();
     for client in 0..count {
@@ -146,7 +145,7 @@ fn fifteen_hundred_clients_are_served_as_few_are(poller: Poller) {
     server.stop();
 }
 
-/// How many departures a line tells of: of one by its name, or of many in a sum.
+/// How many departures a line reports: one by its name, or many as a number.
 fn departures(line: &str) -> usize {
     let Some(notice) = line.strip_prefix("-- ").filter(|notice| notice.contains(" left")) else { return 0 };
     let of_many = notice.strip_prefix("others: ").and_then(|sum| sum.split_once(" joined, "));

@@ -1,5 +1,5 @@
-//! What the pages say is so. The limits in docs/limits.md are those of `parlour serve --help` and of
-//! the source, and a client that reaches one is treated as the page says. Links lead somewhere.
+//! The pages are true. The limits in docs/limits.md are those of `parlour serve --help` and of the
+//! source. A client that reaches a limit is treated as the page says. Links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn table(last: &str) -> Vec<Vec<String>> {
     lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// A number as people write it: `1,024`, `256 KiB`, `64k`, `5s`.
+/// A number in people's spelling: `1,024`, `256 KiB`, `64k`, `5s`.
 fn number(text: &str) -> u64 {
     let text = text.replace([',', ' ', '_'], "");
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

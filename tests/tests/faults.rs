@@ -1,4 +1,4 @@
-//! What goes wrong with connections and descriptors harms nobody else.
+//! Faults of connections and descriptors harm no other client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -172,7 +172,7 @@ fn garbage_reaches_the_others_as_clean_lines(poller: Poller) {
     let mut swarm = Swarm::default();
     for _ in 0..SENDERS {
         let sender = swarm.connect(server.chat(), Options::default());
-        // What begins with garbage is taken for another protocol.
+        // Input that begins with garbage counts as another protocol.
         swarm.send(sender, b"hello\n");
     }
     for _ in 0..200 {
@@ -247,7 +247,7 @@ fn who_is_gone_but_not_read_yet_costs_nothing_and_goes_within_a_second(poller: P
     const LITTLE: Duration = Duration::from_millis(150);
     let directory = tempfile::tempdir().expect("a directory");
     let unix = format!("unix:{}", directory.path().join("chat.sock").display());
-    // Who is above the rate is not read for a while.
+    // A client above the rate is not read for a while.
     let server = poller.chatting(&["--chat", &unix, "--rate", "1"]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut half = Client::enter(server.chat());

@@ -1,4 +1,4 @@
-//! The relay as a multiplexer of feeds, with the programs that people feed it with.
+//! The relay as a multiplexer of feeds, with the programs that people use for that.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn wait_until_it_reads(reader: &mut Program, feeder: &mut Client) {
     reader.stdout.wait_for_line("go");
 }
 
-/// The example of the README: some send and are sent nothing, others receive.
+/// The example in the README: some clients only send, others receive.
 fn sentences_of_several_receivers_come_out_whole(poller: Poller) {
     let args = ["--relay", "127.0.0.1:0,flush=off,in,room=nmea", "--relay", "127.0.0.1:0,out,room=nmea"];
     let server = poller.start(&args);
@@ -54,7 +54,7 @@ fn sentences_of_several_receivers_come_out_whole(poller: Poller) {
     dying.send("$GPGLL,5,N*00\r\n$GPGSA,bro");
     reads(&mut witness, "$GPGLL,5,N*00\r\n");
     dying.kill();
-    // What it had sent of its last sentence is a line of its own.
+    // The first part of its last sentence is a line of its own.
     reads(&mut witness, "$GPGSA,bro\n");
     slow.send("56*11\r\n");
     reads(&mut witness, "$GPRMC,123456*11\r\n");
@@ -85,7 +85,7 @@ fn a_reader_is_not_idle(poller: Poller) {
     let mut writer = Client::connect(server.address("relay"));
     writer.say("first");
     reads(&mut reader, "first\n");
-    // The writer falls silent, takes nothing, and is cut; who never spoke is not.
+    // The writer falls silent, takes nothing, and is disconnected. A client that never spoke stays.
     writer.expect_close();
     let mut writer = Client::connect(server.address("relay"));
     writer.say("second");

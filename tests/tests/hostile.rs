@@ -1,9 +1,8 @@
 //! Clients that mean harm to others: the room that they are in, and the rest of the
 //! server, go on.
 //!
-//! How much goes on is counted in lines and bytes that come through rather than in
-//! time, and what must be told in time is told generously: a busy machine makes no
-//! test fail.
+//! Progress is counted in lines and bytes that come through, rather than in time. Times are generous, so
+//! a busy machine makes no test fail.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -35,8 +34,7 @@ with_each_poller! {
 /// A receiver for which the kernel holds little.
 const SMALL: Options = Options { receive_buffer: Some(2048), source: None };
 
-/// How long a room is attacked by those who keep it waiting, and the grace that is
-/// theirs.
+/// How long attackers keep a room waiting, and their grace period.
 const SIEGE: Duration = Duration::from_secs(8);
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -51,7 +49,7 @@ struct Speech {
     victim: usize,
     witness: usize,
     said: usize,
-    /// When the last line was said, and what the witness had got by then.
+    /// When the last line was said, and how many bytes the witness had by then.
     last: (Instant, usize),
     /// When the witness heard each line of the victim.
     heard: Vec<Instant>,
@@ -133,8 +131,7 @@ impl Speech {
         self.rest.drain(..whole);
     }
 
-    /// For how long the victim was not heard since `start`, in pauses that are
-    /// noticed, and in the longest pause.
+    /// How long the victim was not heard since `start`, in all noticeable pauses and in the longest one.
     fn silence(&self, start: Instant) -> (Duration, Duration) {
         const NOTICED: Duration = Duration::from_millis(100);
         let ends = self.heard.iter().copied().chain([Instant::now()]);
@@ -156,7 +153,7 @@ impl Speech {
 /// checks that the room is silent for little longer than one grace and a tenth of
 /// the time.
 fn besiege(mut talk: Speech, mut attack: impl FnMut(&mut Speech)) {
-    /// A quarter of what comes through where nobody attacks.
+    /// A quarter of what comes through without an attack.
     const LEAST_LINES: usize = 100;
     let flood = format!("{}\n", "y".repeat(1000)).repeat(64);
     let start = Instant::now();
@@ -172,7 +169,7 @@ fn besiege(mut talk: Speech, mut attack: impl FnMut(&mut Speech)) {
     talk.end();
 }
 
-/// Somebody who never reads.
+/// A client that never reads.
 struct Parked {
     address: String,
     asks: Vec<u8>,
@@ -188,7 +185,7 @@ impl Parked {
         Self { address: address.to_string(), asks: asks.to_vec(), stream, cut: 0 }
     }
 
-    /// Comes back if it was cut, which it sees without reading.
+    /// Connects again if it was disconnected. It sees that without reading.
     fn come_back(&mut self) {
         let mut polled = [pollfd { fd: self.stream.as_fd().as_raw_fd(), events: 0, revents: 0 }];
         sys::poll(&mut polled, Duration::ZERO).expect("a socket");
@@ -207,9 +204,9 @@ fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(poller: P
 }
 
 fn one_who_reads_just_in_time_does_not_silence_the_room(poller: Poller) {
-    /// As seldom as may be without being cut.
+    /// As seldom as it can without being disconnected.
     const SELDOM: Duration = Duration::from_millis(880);
-    /// Enough to read all that there is.
+    /// Enough to read everything.
     const A_MOMENT: Duration = Duration::from_millis(50);
     let mut talk = Speech::start(poller, &["--grace", "1s"], 1);
     let address = talk.server.chat().to_string();
@@ -241,8 +238,8 @@ fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(poller:
     });
 }
 
-/// Connects, is welcomed, lets `visit` do something and resets, again and again for
-/// `duration`; says how often.
+/// Connects, is welcomed, lets `visit` do something and resets, again and again for `duration`. Returns
+/// how often.
 fn visits(address: &str, options: Options, duration: Duration, mut visit: impl FnMut(&mut Client)) -> usize {
     let end = Instant::now() + duration;
     let mut count = 0;
@@ -259,9 +256,9 @@ fn visits(address: &str, options: Options, duration: Duration, mut visit: impl F
 /// Lets clients that were there first flood a room with lines of `length` bytes.
 fn drown(poller: Poller, length: usize) {
     const FLOOD: Duration = Duration::from_secs(2);
-    /// What passes between two of them is what counts; this only says that they come.
+    /// Only shows that lines come. The traffic between two lines is what counts.
     const LEAST_LINES: usize = 5;
-    /// Some logs of a room of 256 KiB, and what the kernel holds for the witness.
+    /// Some logs of a room of 256 KiB, and the kernel's buffers for the witness.
     const MOST_BETWEEN: usize = 2 << 20;
     let line = format!("{}\n", "x".repeat(length));
     let chunk = line.repeat((64 << 10) / line.len());
@@ -292,8 +289,8 @@ fn floods_of_long_lines_do_not_drown_a_word(poller: Poller) {
     drown(poller, 1000);
 }
 
-/// Clients say much more at once than they may in a long time, and are gone, by `go`:
-/// so must be what they said, and their places are free.
+/// Clients say much more at once than they may in a long time, and leave by `go`. Their lines must be
+/// gone with them, and their places free.
 fn haunt(poller: Poller, go: impl Fn(Client)) {
     const GHOSTS: usize = 20;
     const MOST_LINES: usize = 5 * GHOSTS;
@@ -397,8 +394,8 @@ fn an_echo_does_not_wait_for_those_who_pour_commands(poller: Poller) {
 /// How long a client comes and goes.
 const UNREST: Duration = Duration::from_secs(2);
 
-/// Lets a client come and go, with a `visit` each time; says what the lobby was told
-/// in the meantime and soon afterwards.
+/// Lets a client come and go, with a `visit` each time. Returns the lobby's notices in the meantime and
+/// soon afterwards.
 fn unrest(poller: Poller, visit: impl Fn(&mut Client)) -> Vec<String> {
     let server = poller.chatting(&["--max-conns-per-ip", "4"]);
     let mut witness = Client::enter(server.chat());
@@ -419,7 +416,7 @@ fn unrest(poller: Poller, visit: impl Fn(&mut Client)) -> Vec<String> {
     told
 }
 
-/// How many lines of the server itself are among those that somebody saw.
+/// How many of these lines are from the server itself.
 fn notices(seen: &[String]) -> usize {
     seen.iter().filter(|line| line.starts_with("-- ")).count()
 }

@@ -16,7 +16,7 @@ with_each_poller! {
     one_that_listens_no_more_holds_up_none_of_the_others,
 }
 
-/// `parlour serve ARGS`, to which `sockets` are handed over by whoever `pid` is to the shell.
+/// `parlour serve ARGS`, which gets `sockets`. `LISTEN_PID` is `pid`, as the shell expands it.
 fn command(args: &[&str], pid: &str, sockets: &[&dyn AsFd]) -> Command {
     let mut command = Command::new("sh");
     let script =
@@ -54,7 +54,7 @@ fn what_is_handed_over_is_served_and_left_to_the_next_one(poller: Poller) {
     for address in [&address, &unix_address] {
         drop(Client::enter(address));
     }
-    // Who comes when nobody accepts waits for the next one.
+    // A client that connects while nobody accepts waits for the next server.
     server.signal(sys::SIGSTOP);
     let mut early = [Client::connect(&address), Client::connect(&unix_address)];
     server.signal(sys::SIGTERM);
@@ -81,7 +81,7 @@ fn one_that_listens_no_more_holds_up_none_of_the_others(poller: Poller) {
     sys::shut_down(&handed).expect("a listener");
     server
         .stderr
-        .wait_for("a complaint", |line| line.contains("ERROR") && line.contains("nobody can come in"));
+        .wait_for("a complaint", |line| line.contains("ERROR") && line.contains("nobody can connect to"));
     alice.expect_nothing();
     let before = server.processor_time();
     alice.expect_silence(Duration::from_millis(600));
@@ -90,7 +90,8 @@ fn one_that_listens_no_more_holds_up_none_of_the_others(poller: Poller) {
     let mut bob = Client::enter(&other);
     bob.say("hi");
     alice.wait_for(&format!("<{}> hi", bob.name()));
-    let complaints = server.stderr.seen().iter().filter(|line| line.contains("nobody can come in")).count();
+    let complaints =
+        server.stderr.seen().iter().filter(|line| line.contains("nobody can connect to")).count();
     assert_eq!(complaints, 1);
     server.stop();
 }
@@ -107,13 +108,13 @@ fn what_no_listener_is_for_is_refused() {
     let (first, address) = listener();
     let (second, other) = listener();
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &second]));
-    expect_refused(&ended, &format!("listens on {other}"));
+    expect_refused(&ended, &format!("handed over a socket on {other}, but no option names that address"));
     let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&first, &datagrams]));
-    expect_refused(&ended, "descriptor 4: it is no stream socket that listens");
+    expect_refused(&ended, "descriptor 4: it is not a listening stream socket");
     let connected = TcpStream::connect(&address).expect("the backlog");
     let ended = Server::run_command(command(&["--chat", &address], "$$", &[&connected]));
-    expect_refused(&ended, "descriptor 3: it is no stream socket that listens");
+    expect_refused(&ended, "descriptor 3: it is not a listening stream socket");
 }
 
 #[test]

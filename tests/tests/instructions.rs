@@ -1,5 +1,5 @@
-//! What the core costs, in instructions, which no other load on the machine changes:
-//! counted by valgrind, and held to a budget.
+//! The cost of the core in instructions, counted by valgrind and held to a budget. Other load on the
+//! machine does not change it.
 //!
 //! The counts depend on the compiler, and a little on the C library's memcpy for the
 //! processor at hand. Where one of those is new and nothing is slower, write down the
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use parlour_tests::programs;
 
-/// How much more than the budget is no regression yet.
+/// How far above the budget does not count as a regression yet.
 const SLACK: f64 = 1.03;
 
 /// Instructions for each message that is delivered to one client, in a work of
@@ -54,7 +54,7 @@ fn count(program: &Path, work: &str, rounds: usize) -> (f64, f64) {
 
 /// Instructions for each message, from runs of so many rounds.
 fn each(program: &Path, work: &str, rounds: [usize; 2]) -> f64 {
-    // What the start costs is in both, and falls out.
+    // Both runs contain the cost of the start, so it cancels out.
     let [few, many] = rounds.map(|rounds| count(program, work, rounds));
     (many.1 - few.1) / (many.0 - few.0)
 }

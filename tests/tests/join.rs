@@ -1,4 +1,4 @@
-//! The terminal client in a pseudo-terminal: what it shows, and what its keys do.
+//! The terminal client in a pseudo-terminal: its screen and its keys.
 
 use std::fs::File;
 use std::io::Write;
@@ -51,7 +51,7 @@ fn the_line_is_edited_with_the_usual_keys() {
         ("abd\x1b[Dc\r", "abcd"),
         // F1 on the console of Linux.
         ("\x1b[[Ahelp\r", "help"),
-        // What a terminal answers when it is asked for its colours and its name.
+        // A terminal's answers to questions for its colours and its name.
         ("\x1b]11;rgb:0000/0000/0000\x07a\x1bP>|XTerm(379)\x1b\\b\r", "ab"),
         ("world\x01hello \x05!\r", "hello world!"),
         ("all of this\x15gone\r", "gone"),
@@ -296,7 +296,7 @@ fn a_terminal_that_is_not_utf_8_is_told_so() {
     let mut terminal = Terminal::start(command);
     terminal.wait_for("-- the locale de_DE.ISO-8859-1 is not UTF-8");
     terminal.press_bytes(b"\xfc\x20");
-    terminal.wait_for("-- not typed: what the terminal sends is not UTF-8");
+    terminal.wait_for("-- not typed: the terminal does not send UTF-8");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The terminal client and its server: how it finds, loses and regains it, its name and its room;
-//! also in pipes.
+//! The terminal client and its server, also in pipes: how the client finds, loses and regains the
+//! server, its name and its room.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -116,7 +116,7 @@ fn a_name_is_taken_as_soon_as_it_is_free() {
     let server = Server::chatting(&[]);
     let bob = Client::named(server.chat(), "bob");
     let terminal = Terminal::start(join(&["--nick", "bob", server.port()]));
-    terminal.wait_for("-- bob will be asked for until it is free");
+    terminal.wait_for("-- you get the name bob as soon as it is free");
     drop(bob);
     terminal.wait_for("-- guest-1 is now bob");
     let text = terminal.text();
@@ -259,7 +259,7 @@ fn quitting_in_pieces_is_quitting() {
     let server = Server::chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");
     let mut client = Program::start_command(join(&[server.port()]));
-    // What it has sent it has read, and the piece that came with it.
+    // It has read the input that it has sent, and the piece that came with it.
     client.send("hello\n/qu");
     bob.wait_for("<guest-1> hello");
     client.send("it good night\n");

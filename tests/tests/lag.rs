@@ -25,20 +25,19 @@ with_each_poller! {
     a_lagging_client_is_told_exactly_how_many_messages_it_missed,
 }
 
-/// What is promised of the server's memory under all of this.
+/// The server's memory must stay below this.
 const MOST_MEMORY_KIB: u64 = 32 << 10;
 
 /// A receiver for which the kernel holds little.
 const SMALL: Options = Options { receive_buffer: Some(4096), source: None };
 
-/// What a talker says, with the name `talker`, and others must see.
+/// The lines of the talker named `talker`, which the others must see.
 fn flood(lines: usize) -> Vec<u8> {
     let fill = "x".repeat(64);
     (0..lines).flat_map(|number| format!("{number} {fill}\n").into_bytes()).collect()
 }
 
-/// Lets `listener` see all of a flood of `lines`; says how often it saw that
-/// someone was too slow.
+/// Lets `listener` see all of a flood of `lines`. Returns how often it saw that someone was too slow.
 fn see_flood(swarm: &mut Swarm, listener: usize, lines: usize) -> usize {
     let fill = "x".repeat(64);
     let mut next = 0;
@@ -68,8 +67,8 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody(poller: Poller) {
     server.stop();
 }
 
-/// Lets a talker flood a room with `lines`, in which one takes `piece` bytes at a time and
-/// pauses; says how often somebody was too slow for the others, who see all.
+/// Lets a talker flood a room with `lines`, while one client takes `piece` bytes at a time and pauses.
+/// The others see all lines. Returns how often somebody was too slow.
 fn flood_before_a_slow_one(poller: Poller, lines: usize, piece: usize, pause: Duration) -> usize {
     let server = poller.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
@@ -111,7 +110,7 @@ fn a_relay_cuts_who_never_reads(poller: Poller) {
     let [talker, listener] = [0, 1].map(|_| swarm.connect(server.address("relay"), Options::default()));
     let stalled = swarm.connect(server.address("relay"), SMALL);
     swarm.set_reading(stalled, false);
-    // Whatever comes before the listener is in does not reach it.
+    // Lines from before the listener is in do not reach it.
     loop {
         swarm.send(talker, b"is anybody there\n");
         if let Next::Line(_) = swarm.next_within(listener, Duration::from_millis(100)) {
@@ -186,9 +185,8 @@ fn the_shutdown_is_told_to_all_even_while_one_stalls(poller: Poller) {
     }
 }
 
-/// Someone for whom something waits breaks the connection, after having half-closed
-/// it or not: the server must let go of it, and the room go on, long before the
-/// grace is over.
+/// A client with waiting output breaks its connection, after a half-close or without one. The server
+/// must drop it, and the room must go on, long before the grace period is over.
 fn breaks_off(poller: Poller, asks: &[u8], talk: &[u8], half_closes: bool) {
     const A_WHILE: Duration = Duration::from_millis(500);
     let server = poller.chatting(&["--grace", "600s"]);
@@ -349,7 +347,7 @@ fn a_lagging_client_is_told_exactly_how_many_messages_it_missed(poller: Poller) 
     assert!(missed > 0);
 }
 
-/// Lets clients of a swarm take names; what they see meanwhile is dropped.
+/// Lets clients of a swarm take names. Drops the lines that they see meanwhile.
 fn enter(swarm: &mut Swarm, names: &[(usize, &str)]) {
     for (client, name) in names {
         swarm.send(*client, format!("/nick {name}\n").as_bytes());

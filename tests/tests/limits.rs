@@ -1,4 +1,4 @@
-//! What `parlour serve` allows: who may come, how many, how long and how fast.
+//! The limits of `parlour serve`: which clients may connect, how many, how long and how fast.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn from(last: u8) -> Options {
     Options { source: Some(Ipv4Addr::new(127, 0, 0, last)), receive_buffer: None }
 }
 
-/// Whether someone from 127.0.0.`last` gets in.
+/// Whether a client from 127.0.0.`last` gets in.
 fn may_enter(server: &Server, last: u8) -> bool {
     let mut client = Client::connect_with(server.chat(), from(last));
     let seen = client.read_some();
@@ -92,7 +92,7 @@ fn newcomers_of_one_address_come_in_at_a_rate_and_others_do_not_wait_for_them(po
 }
 
 fn a_newcomer_for_whom_there_is_no_place_to_wait_is_told_so(poller: Poller) {
-    /// One comes in and 64 wait; some more, because one or another may come in meanwhile.
+    /// One client comes in and 64 wait. The test needs some more, because a few may come in meanwhile.
     const OTHERS: usize = 1 + 64 + 10;
     let server = poller.chatting(&["--connect-rate", "1"]);
     let _others: Vec<Client> = (0..OTHERS).map(|_| Client::connect_with(server.chat(), from(2))).collect();
@@ -111,8 +111,7 @@ fn a_newcomer_too_many_is_told_so_while_the_others_go_on(poller: Poller) {
     for round in 0..50 {
         let mut refused = Client::connect(server.chat());
         if round % 2 == 0 {
-            // What nobody reads any more must not cost it the reason. It may be
-            // closed already.
+            // Unread input must not cost the client the reason. The connection may be closed already.
             let _ = refused.try_send(b"hello\n");
         }
         refused.expect_line("-- server is full");

@@ -1,4 +1,4 @@
-//! What the log, the first lines and the signals are to an operator.
+//! The operator's view: the log, the first lines, and the signals.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -29,7 +29,7 @@ fn with_console(poller: Poller, args: &[&str]) -> Server {
     Server::launch(command)
 }
 
-/// A client of which one knows the address, and that it has been welcomed.
+/// A client that has been welcomed, and its address.
 fn client(address: &str) -> (TcpStream, String) {
     let stream = TcpStream::connect(address).expect("a server");
     let peer = stream.local_addr().expect("an address").to_string();
@@ -41,7 +41,7 @@ fn client(address: &str) -> (TcpStream, String) {
     (stream, peer)
 }
 
-/// Waits for a line of the log, and returns what stands behind its level.
+/// Waits for a line of the log, and returns the text behind its level.
 #[track_caller]
 fn told(log: &mut Lines, what: &str, parts: &[&str]) -> String {
     let line = log.wait_for(what, |line| parts.iter().all(|part| line.contains(part)));
@@ -103,7 +103,7 @@ fn each_lag_has_a_line(poller: Poller) {
             poller.chatting(&["--on-lag", policy, "--grace", "100ms", "--log-size", "16k", "--rate", "off"]);
         let (deaf, peer) = client(server.chat());
         let mut talker = Client::enter(server.chat());
-        // More than the kernel takes for the one that does not read.
+        // More than the kernel takes for the client that does not read.
         for _ in 0..20_000 {
             talker.say(&"x".repeat(1000));
         }
@@ -113,7 +113,7 @@ fn each_lag_has_a_line(poller: Poller) {
     }
 }
 
-/// Each comes and goes: more than a hundred lines a second.
+/// Each client comes and goes, which makes more than a hundred lines in a second.
 fn a_flood_of_clients_is_told_in_a_sum(poller: Poller) {
     const MANY: usize = 2_000;
     let mut server = poller.start(&["--echo", "0"]);
@@ -121,7 +121,7 @@ fn a_flood_of_clients_is_told_in_a_sum(poller: Poller) {
     for _ in 0..MANY {
         drop(TcpStream::connect(&address).expect("a server"));
     }
-    let sum = told(&mut server.stderr, "a sum", &["more than 100 lines a second"]);
+    let sum = told(&mut server.stderr, "a sum", &["more than 100 lines in a second"]);
     let count = |name: &str| -> usize {
         let text = sum.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("{sum:?} has no {name}")).1;
         text.split(' ').next().and_then(|text| text.parse().ok()).expect("a number")
@@ -205,7 +205,7 @@ fn a_wrong_filter_of_the_log_is_told_and_replaced() {
         let mut server = Server::launch(command);
         let line = server.stderr.wait_for("a complaint", |line| line.contains("RUST_LOG"));
         let expected = format!(
-            "RUST_LOG: `{filter}` is no filter; use one of off, error, warn, info, debug, trace. The log shows `info` now"
+            "RUST_LOG: `{filter}` is not a filter; use one of off, error, warn, info, debug, trace. The log shows `info` now"
         );
         assert!(line.ends_with(&expected), "{line}");
         let (_client, peer) = client(server.chat());

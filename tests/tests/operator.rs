@@ -1,5 +1,5 @@
-//! What the one who runs the server relies on: it ends in order, leaves its addresses to the next
-//! one, and never waits for who reads what it says.
+//! The operator can rely on this: the server ends in order, leaves its addresses to the next server, and
+//! never waits for readers of its output.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -26,8 +26,8 @@ with_each_poller! {
     no_pieces_put_together_command_the_operators_terminal,
 }
 
-/// A client that does not read, and for which more waits than the kernel takes: a server whose grace
-/// is long takes three seconds to end.
+/// A client that does not read, with more waiting output than the kernel takes. A server with a long
+/// grace period takes three seconds to end.
 fn stall(address: &str) -> Client {
     let small = Options { receive_buffer: Some(4096), source: None };
     let stalled = Client::enter_with(address, small);
@@ -37,7 +37,7 @@ fn stall(address: &str) -> Client {
 }
 
 fn newcomers_at_the_end_are_told_or_refused_at_once(poller: Poller) {
-    /// More than come in at once, and more than may wait for their turn.
+    /// More clients than may come in at once, and more than may wait for their turn.
     const MANY: usize = 150;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");
@@ -105,7 +105,7 @@ fn a_server_removes_no_socket_but_its_own() {
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2));
     let expected = format!(
-        "parlour: cannot listen on {unix}: it is in use by another program; stop that, or choose another address"
+        "parlour: cannot listen on {unix}: it is in use by another program; stop that program, or choose another address"
     );
     assert_eq!(refused.stderr, [expected], "it still runs");
     // Somebody cleans up altogether.
@@ -130,7 +130,8 @@ fn a_socket_file_is_not_replaced_while_another_has_its_lock() {
     let refused = Server::run(&["--chat", &unix]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
-        refused.stderr[0].ends_with("it is in use by another program; stop that, or choose another address"),
+        refused.stderr[0]
+            .ends_with("it is in use by another program; stop that program, or choose another address"),
         "{refused:?}"
     );
     assert!(path.exists());
@@ -170,7 +171,7 @@ fn a_successor_starts_while_the_last_lines_are_sent(poller: Poller) {
     successor.stop();
 }
 
-/// Starts a server that logs every connection, with pipes that nobody reads yet; says where it listens.
+/// Starts a server that logs every connection, with pipes that nobody reads yet. Returns its address.
 fn logging(poller: Poller, stderr: Stdio, args: &[&str]) -> (Child, String) {
     let mut command = poller.command(&[&["--chat", "0"], args].concat());
     command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(stderr);
@@ -179,7 +180,7 @@ fn logging(poller: Poller, stderr: Stdio, args: &[&str]) -> (Child, String) {
     (server, address)
 }
 
-/// Where the one whose standard output this is listens, when it says so; no more is read of it.
+/// Reads the address of a server from its standard output, and nothing behind it.
 fn address(output: &mut impl Read) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {

@@ -1,6 +1,6 @@
 //! Hostile clients against a room, in virtual time: how long they can make the others wait.
 //!
-//! What is random in it follows `parlour_tests::seeds`.
+//! Its random parts follow `parlour_tests::seeds`.
 
 use parlour_core::{Bound, Config, Listener, ListenerId, OnLag, Protocol};
 use parlour_tests::hub::{HubMemory, Setup};
@@ -11,8 +11,8 @@ use parlour_tests::sim::{Peer, READ_SIZE, Weather, World};
 const GRACE_MS: u64 = 5_000;
 /// How long each attack lasts.
 const ATTACK_MS: u64 = 180_000;
-/// What the flooder says unless an attack needs something else: many times what those who
-/// attack read.
+/// What the flooder says, unless an attack needs something else. It is many times what the attackers
+/// read.
 const FLOOD: Flood = Flood { pipe: 4 << 10, line: 400 };
 
 fn seeded(name: &str) -> fastrand::Rng {
@@ -25,7 +25,7 @@ fn begin<'a>(memory: &'a mut HubMemory<'a>, rng: &mut fastrand::Rng, flood: Floo
     Siege::new(world, flood, setup.config.grace_ms)
 }
 
-/// Lets a room be attacked for three minutes, and checks what the others had to bear.
+/// Lets a room be attacked for three minutes, and checks the harm to the others.
 #[track_caller]
 fn withstand(name: &str, flood: Flood, plans: impl FnOnce(&mut fastrand::Rng) -> Vec<Attack>) -> Toll {
     let (mut memory, mut rng) = (HubMemory::default(), seeded(name));
@@ -102,8 +102,8 @@ fn those_that_read_only_when_the_patience_is_about_to_end_cost_no_more_than_a_te
     }
 }
 
-/// Whoever reads a line now and then must not set the pace: where many have something to say,
-/// each would have to wait for as many of these lines.
+/// A client that reads a line now and then must not set the pace. If many clients talk, each would have
+/// to wait for as many of these lines.
 #[test]
 fn one_that_reads_a_line_now_and_then_where_many_talk_costs_no_more_than_a_tenth() {
     withstand("a line each 195 ms, 50 talk", FLOOD, |_| {
@@ -122,7 +122,7 @@ fn comings_and_goings_beside_one_that_never_reads_cost_no_more_than_a_tenth() {
     assert!(toll.late_ms <= GRACE_MS + ATTACK_MS / 10, "short waits too: {toll:?}");
 }
 
-/// Each holds the log at another place: the others must not wait for one after the other.
+/// Each attacker holds the log at another place. The others must not wait for one after the other.
 #[test]
 fn those_that_never_read_and_stand_at_different_places_cost_no_more_than_a_tenth() {
     // 100 short lines come in 10 ms.
@@ -215,11 +215,11 @@ fn text_len(flooder: usize) -> usize {
     [1, 100, 1_000][flooder % 3]
 }
 
-/// What each flooder has said, in bytes of its input, since some other thing happened.
+/// How much each flooder has said since some event, in bytes of its input.
 type Said = [usize; FLOODERS];
 
-/// Lets the flooders flood a room, with a quiet one who says a line now and then. Who listens
-/// keeps up, at a pace that leaves the flooders' pipes full.
+/// Lets the flooders flood a room, while a quiet client says a line now and then. The listener keeps up,
+/// at a pace that leaves the flooders' pipes full.
 fn flood_by_many(name: &str, weather: Weather) {
     let (mut memory, mut rng) = (HubMemory::default(), seeded(name));
     let mut world = World::new(&mut memory, &siege::setup(), weather, rng.u64(..));
@@ -247,7 +247,7 @@ fn flood_by_many(name: &str, weather: Weather) {
             flooder.send(&mut world);
         }
         if ms > 100 && !waits_for_quiet && rng.u8(..4) == 0 {
-            // The scribe has seen all that was said before.
+            // The scribe has seen all earlier lines.
             (waits_for_quiet, since_quiet) = (true, [0; FLOODERS]);
             quiet.outbox.extend(b"hm\n");
             quiet.send(&mut world);

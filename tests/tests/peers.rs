@@ -1,5 +1,5 @@
-//! `cargo peers`, as far as it can be told without what others installed: the
-//! reference programs pass lines on as they should, and all that is written is there.
+//! `cargo peers`, without other servers: the reference programs pass lines on as they should, and the
+//! program writes all its files.
 
 use std::fs;
 use std::path::Path;

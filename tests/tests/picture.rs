@@ -1,4 +1,4 @@
-//! The picture of `parlour join` in README.md is what it really shows.
+//! The picture of `parlour join` in README.md is the same as its real screen.
 
 use std::fs;
 use std::path::Path;

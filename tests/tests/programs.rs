@@ -1,5 +1,4 @@
-//! Programs that people have: `nc` in its three kinds and `telnet`, against the
-//! real server.
+//! Usual programs against the real server: the three kinds of `nc`, and `telnet`.
 
 use std::process::Command;
 
@@ -13,7 +12,7 @@ const NC_OPENBSD: (&str, &str) = ("nc.openbsd", "netcat-openbsd");
 const NC_TRADITIONAL: (&str, &str) = ("nc.traditional", "netcat-traditional");
 const NCAT: (&str, &str) = ("ncat", "ncat");
 
-/// Someone who uses one of the `nc`s talks with someone who uses the test's client.
+/// A user of one of the `nc`s talks with a user of the test's client.
 fn talks((name, package): (&str, &str)) {
     let server = Server::chatting(&[]);
     let mut bob = Client::named(server.chat(), "bob");

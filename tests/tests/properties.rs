@@ -1,5 +1,5 @@
-//! The core against its naive model: see `parlour_tests::model`, and for what is played
-//! `parlour_tests::seeds`.
+//! The core against its naive model: see `parlour_tests::model`. `parlour_tests::seeds` says which cases
+//! are played.
 
 use parlour_tests::seeds::PROPERTIES;
 

@@ -26,8 +26,8 @@ with_each_poller! {
     a_standard_output_that_nobody_reads_does_not_keep_it_from_ending,
 }
 
-/// The start must have been refused: in one line, for a reason that `reason` is
-/// in, with nothing said to listen.
+/// The server must have refused to start: with one line that contains `reason`, and without a
+/// `listening` line.
 fn expect_refused(ended: &Ended, reason: &str) {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout, [""; 0], "nothing half started");
@@ -39,8 +39,8 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// The ports are those of the manual, which somebody else may have on this machine: so the
-/// program gets a network of its own, if the system has any to give.
+/// The test uses the ports of the manual. Another program may use them on this machine, so the server
+/// gets a network of its own, if the system allows that.
 #[test]
 fn without_arguments_it_listens_where_the_manual_says() {
     let mut probe = Command::new("true");
@@ -48,7 +48,7 @@ fn without_arguments_it_listens_where_the_manual_says() {
     let has_own_network = probe.status().is_ok_and(|status| status.success());
     let are_free = ["127.0.0.1:5000", "127.0.0.1:7777"].iter().all(|port| TcpListener::bind(port).is_ok());
     if !has_own_network && !are_free {
-        // Past the harness, which shows nothing of a test that passes.
+        // Not through the harness, which shows nothing of a test that passes.
         let mut aloud = fs::OpenOptions::new().append(true).open("/dev/stderr").expect("standard error");
         writeln!(
             aloud,
@@ -109,7 +109,7 @@ fn any_number_of_listeners_in_any_notation(poller: Poller) {
             drop(Client::connect(address));
         }
     }
-    // Chat is one place, whatever the door.
+    // All chat listeners share the same rooms.
     let chats = server.listening().iter().filter(|(protocol, _)| protocol == "chat");
     let mut clients: Vec<Client> = chats.map(|(_, address)| Client::enter(address)).collect();
     for client in &mut clients {
@@ -153,7 +153,7 @@ fn a_stale_unix_socket_is_replaced() {
     let address = format!("unix:{}", path.display());
     let server = Server::start(&["--chat", &address]);
     drop(Client::enter(&address));
-    // Killed, it leaves a stale file of its own.
+    // A killed server leaves a stale file.
     drop(server);
     assert!(is_socket(&path));
     Server::start(&["--chat", &address]).stop();
@@ -262,7 +262,7 @@ fn a_second_signal_ends_it_at_once(poller: Poller) {
 }
 
 fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(poller: Poller) {
-    /// As long again for a machine that is busy.
+    /// The same time again, for a busy machine.
     const MOST: Duration = Duration::from_secs(2 * 3);
     // Or else the client would be cut for its lag before.
     let mut server = poller.chatting(&["--grace", "1h"]);
@@ -274,7 +274,7 @@ fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(poller
     drop(stalled);
 }
 
-/// A client for which more waits than the kernel takes.
+/// A client with more waiting output than the kernel takes.
 fn fill_a_client_that_does_not_read(server: &Server) -> Client {
     let small = Options { receive_buffer: Some(4096), source: None };
     let stalled = Client::enter_with(server.chat(), small);
@@ -352,7 +352,7 @@ fn a_bad_option_is_refused() {
         ),
         (
             ["--allow", "300.0.0.0/8"],
-            "invalid value '300.0.0.0/8' for '--allow <CIDR>': a network is ADDRESS or ADDRESS/BITS",
+            "invalid value '300.0.0.0/8' for '--allow <CIDR>': write a network as ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24",
         ),
         (["--rate", "-1"], "unexpected argument '-1' found"),
         (

@@ -1,5 +1,4 @@
-//! Random lives of a hub on a simulated network, many of them; for what is played see
-//! `parlour_tests::seeds`.
+//! Many random lives of a hub on a simulated network. `parlour_tests::seeds` says which are played.
 
 use parlour_tests::seeds::SIMULATION;
 

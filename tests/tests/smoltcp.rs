@@ -347,8 +347,8 @@ fn memory_that_is_too_small_is_refused() {
     assert_eq!(make::<20>(&plan, bytes), Some(Shortage::Links));
 }
 
-/// What a newcomer sends again goes to the first socket that listens, though
-/// another one has begun to answer it.
+/// Repeated segments of a newcomer go to the first listening socket, though another one has begun to
+/// answer.
 #[test]
 fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
     let (mut ground, plan) = (Ground::default(), Layout::chat_and_echo(3));
@@ -427,8 +427,8 @@ fn a_line_of_the_last_moment_counts() {
     wire.sees_nothing(alice);
 }
 
-/// Lets `alice` say something and reset her connection while the room waits for one who
-/// does not read, for `wait` from then on; then `bob` sees what comes.
+/// Lets `alice` say something and reset her connection while the room waits for a client that does not
+/// read. Then lets `wait` pass. Returns the lines that `bob` sees.
 fn reset_while_the_room_waits(wait: Duration) -> Vec<String> {
     let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(3));
     plan.setup.config.grace_ms = wait.total_millis() as u32;
@@ -481,7 +481,7 @@ fn a_reset_is_sent_though_the_card_was_busy() {
     }
     wire.set_busy(false);
     wire.sees(alice, "-- bob left (too slow)");
-    // Who does nothing does not learn it in another way.
+    // A client that does nothing learns it in no other way.
     let socket = wire.socket(bob).expect("he has not read all");
     assert_eq!(wire.sockets.get::<tcp::Socket<'_>>(socket).state(), State::Closed);
 }

@@ -1,6 +1,5 @@
-//! Many clients of the driver of smoltcp at once: nothing of what they say is lost,
-//! doubled, cut or reordered, whoever else misbehaves; and whatever has happened,
-//! the driver's sockets are free again.
+//! Many clients of the driver of smoltcp at once. No line of theirs is lost, doubled, cut or reordered,
+//! even if others misbehave. In the end the driver's sockets are free again.
 
 use std::collections::BTreeMap;
 

@@ -20,9 +20,9 @@ const COMMANDS: &[Command] = &[
     Command { name: "help", arguments: "", help: "list the commands", run: command::help },
     Command { name: "join", arguments: "ROOM", help: "go to another room", run: join },
     Command { name: "me", arguments: "TEXT", help: "say what you do", run: me },
-    Command { name: "msg", arguments: "NAME TEXT", help: "say something to one only", run: msg },
+    Command { name: "msg", arguments: "NAME TEXT", help: "send a direct message", run: msg },
     Command { name: "nick", arguments: "NAME", help: "take another name", run: nick },
-    Command { name: "ping", arguments: "", help: "ask for a sign of life", run: ping },
+    Command { name: "ping", arguments: "", help: "check that the server answers", run: ping },
     Command { name: "quit", arguments: "[REASON]", help: "leave", run: quit },
     Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
     Command { name: "topic", arguments: "[TEXT]", help: "show or set the room's topic", run: topic },
@@ -307,7 +307,7 @@ fn why_bad(error: BadName) -> &'static str {
 
 fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     if arguments.is_empty() {
-        tell(x, slot, &["/me wants a text"]);
+        tell(x, slot, &["/me needs a text, as in /me waves"]);
     } else {
         introduce(x, slot);
         let name = x.name(slot);
@@ -319,7 +319,7 @@ fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (to, text) = split_word(arguments);
     if to.is_empty() || text.is_empty() {
-        tell(x, slot, &["/msg wants a name and a text"]);
+        tell(x, slot, &["/msg needs a name and a text, as in /msg bob hello"]);
         return Done::Yes;
     }
     let listeners = x.config.listeners;
@@ -359,7 +359,7 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         let other = x.room_name(other);
         x.tell(
             slot,
-            &[b"-- the room name ", name.as_bytes(), b" looks like ", &other, b", which there is\r\n"],
+            &[b"-- the room name ", name.as_bytes(), b" looks like ", &other, b", which exists already\r\n"],
         );
         return Done::Yes;
     }
@@ -368,7 +368,7 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::NotNow;
     }
     let Some(room) = known.or_else(|| x.new_room(&name)) else {
-        tell(x, slot, &["there are too many rooms already"]);
+        tell(x, slot, &["there are too many rooms already; /rooms lists them"]);
         return Done::Yes;
     };
     let name = x.room_name(room);

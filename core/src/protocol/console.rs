@@ -20,17 +20,12 @@ pub(crate) struct Console;
 
 const COMMANDS: &[Command] = &[
     Command { name: "help", arguments: "", help: "list the commands", run: command::help },
-    Command { name: "kick", arguments: "NAME [REASON]", help: "close a client's connection", run: kick },
+    Command { name: "kick", arguments: "NAME [REASON]", help: "disconnect a client", run: kick },
     Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
-    Command { name: "say", arguments: "TEXT", help: "tell all rooms something", run: say },
-    Command { name: "shutdown", arguments: "", help: "end the server in order", run: shutdown },
-    Command { name: "stats", arguments: "", help: "show what the server has done", run: stats },
-    Command {
-        name: "unwatch",
-        arguments: "ROOM",
-        help: "show no more of what is said in a room",
-        run: unwatch,
-    },
+    Command { name: "say", arguments: "TEXT", help: "send a message to all rooms", run: say },
+    Command { name: "shutdown", arguments: "", help: "tell all clients, then end the server", run: shutdown },
+    Command { name: "stats", arguments: "", help: "show how much the server has done", run: stats },
+    Command { name: "unwatch", arguments: "ROOM", help: "stop showing what is said in a room", run: unwatch },
     Command { name: "watch", arguments: "ROOM", help: "show what is said in a room", run: watch },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
 ];
@@ -91,7 +86,7 @@ impl LineReader for Console {
 /// Tells the rooms of the chat something in the server's name.
 fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
     if text.is_empty() {
-        tell(x, slot, &["/say wants a text"]);
+        tell(x, slot, &["/say needs a text, as in /say hello"]);
         return Done::Yes;
     }
     let seq = x.next_seq();
@@ -112,7 +107,7 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
 fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let (name, reason) = split_word(arguments);
     if name.is_empty() {
-        tell(x, slot, &["/kick wants a name"]);
+        tell(x, slot, &["/kick needs a name, as in /kick bob"]);
         return Done::Yes;
     }
     let Some(found) = x.named(name).filter(|&found| x.conn(found).state == State::Open) else {
@@ -148,7 +143,7 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
     let [accepted, refused, lagged, records, received, sent] = sums.each_ref().map(Decimal::as_str);
     let (connections, rooms) = (connections.as_str(), rooms.as_str());
     tell(x, slot, &[connections, " connections, ", rooms, " rooms in use"]);
-    tell(x, slot, &[accepted, " accepted, ", refused, " refused, ", lagged, " lagged"]);
+    tell(x, slot, &[accepted, " accepted, ", refused, " refused, ", lagged, " too slow"]);
     tell(x, slot, &[records, " records, ", received, " bytes received, ", sent, " bytes sent"]);
     Done::Yes
 }
@@ -157,7 +152,7 @@ fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     match x.room_named(name) {
         None => tell(x, slot, &["there is no such room; /rooms lists them"]),
         Some(room) if x.may_join(slot, Some(room)) => x.join(slot, room, Membership::Observing),
-        Some(_) => tell(x, slot, &["you watch it already, or too many rooms"]),
+        Some(_) => tell(x, slot, &["you watch that room already, or you watch too many; /unwatch one first"]),
     }
     Done::Yes
 }
@@ -170,7 +165,7 @@ fn unwatch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     });
     match watched {
         Some(member) => x.leave(member, Membership::Draining),
-        None => tell(x, slot, &["you do not watch such a room"]),
+        None => tell(x, slot, &["you do not watch that room"]),
     }
     Done::Yes
 }

@@ -151,7 +151,7 @@ fn a_room_that_looks_like_another_in_either_way_is_not_made_until_that_one_is_go
             let [alice, bob] = [(); 2].map(|()| scene.guest());
             answer(&mut scene, alice, "/join den");
             let told = answer(&mut scene, bob, &format!("/join {name}"));
-            let want = format!("-- the room name {name} looks like den, which there is\r\n");
+            let want = format!("-- the room name {name} looks like den, which exists already\r\n");
             assert_eq!(told == want, looks_alike, "{told}");
             assert_eq!(told.starts_with("-- you are in "), !looks_alike, "{told}");
             answer(&mut scene, bob, "/join DEN");

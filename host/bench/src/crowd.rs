@@ -1,5 +1,5 @@
-//! Many connections to one server, and the wait for all of them: bytes in, bytes
-//! out, none ever blocking. It knows no lines.
+//! Many connections to one server, and the wait for all of them: bytes in, bytes out, never blocking.
+//! It knows no lines.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::BenchError;
 
-/// How long the server may take to let somebody in.
+/// How long the server may take to let a client in.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// Bytes that are read at once, which should stay in the processor's cache.
+/// The most bytes in one read. They should stay in the processor's cache.
 const CHUNK: usize = 128 * 1024;
-/// A line without end is thrown away when it is so long.
+/// A line without an end is dropped at this length.
 const LONGEST_REST: usize = 64 * 1024;
-/// Events that one wait can bring.
+/// The most events from one wait.
 const EVENTS: usize = 1024;
 /// The receive buffer of a client that never reads: the smallest there is.
 const SMALL_BUFFER: usize = 1;
 
-/// What a client does with what the server sends.
+/// What a client does with the server's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Habit {
     Reads,
-    /// Reads nothing, and has the system keep little of it.
+    /// Reads nothing, and lets the system keep as little as possible.
     Stalls,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Habit {
 struct Client {
     socket: Option<Socket>,
     habit: Habit,
-    /// The beginning of a line whose end has not come.
+    /// The start of a line that has no end yet.
     rest: Vec<u8>,
     outbox: Vec<u8>,
     sent: usize,
@@ -56,15 +56,15 @@ pub(crate) struct Crowd {
     targets: Vec<SockAddr>,
     clients: Vec<Client>,
     epoll: OwnedFd,
-    /// What the last wait brought.
+    /// The events of the last wait.
     ready: Vec<Event>,
     buffer: Vec<u8>,
-    /// Whom the server has closed since somebody last looked.
+    /// The clients that the server has disconnected since the last check.
     closed: Vec<usize>,
 }
 
 impl Crowd {
-    /// Nobody yet, of those who will connect to `address`.
+    /// A crowd without clients. They will connect to `address`.
     pub(crate) fn new(address: &Address) -> Result<Self, BenchError> {
         let targets = address.resolve();
         let targets = targets.map_err(|error| BenchError::Connect(address.clone(), 0, error))?;
@@ -79,14 +79,15 @@ impl Crowd {
         })
     }
 
-    /// Connects one more, and returns its number. Waits until the server's system has taken it.
+    /// Connects one more client, and returns its number. Waits until the server's system has taken the
+    /// connection.
     pub(crate) fn connect(&mut self, habit: Habit) -> Result<usize, BenchError> {
         let number = self.clients.len();
         let mut result = Err(io::Error::new(ErrorKind::NotFound, "no address of that name"));
         for at in 0..self.targets.len() {
             result = open(&self.targets[at], habit, Wait::UntilTaken);
             if result.is_ok() {
-                // The others go where the first one found somebody.
+                // The others use the address that answered the first one.
                 self.targets.swap(0, at);
                 break;
             }
@@ -97,8 +98,8 @@ impl Crowd {
         Ok(number)
     }
 
-    /// Connects `client` anew, whom the server has closed, without a wait: the others are
-    /// being measured. Returns whether it may have got in; else it stays away.
+    /// Connects `client` again, after the server has disconnected it. Does not wait, because the others
+    /// are being measured. Returns whether it may have got in. Otherwise it stays away.
     pub(crate) fn connect_again(&mut self, client: usize) -> Result<bool, BenchError> {
         let habit = self.clients[client].habit;
         let Ok(socket) = open(&self.targets[0], habit, Wait::Never) else { return Ok(false) };
@@ -107,7 +108,7 @@ impl Crowd {
         Ok(true)
     }
 
-    /// What happens at `socket` is from now on told of the client `number`.
+    /// Makes `socket` the connection of client `number`, and waits for its events too.
     fn watch(&self, socket: &Socket, habit: Habit, number: usize) -> Result<(), BenchError> {
         let number = EventData::new_u64(number as u64);
         epoll::add(&self.epoll, socket, number, events(habit, false)).map_err(failed("epoll_ctl"))
@@ -123,22 +124,22 @@ impl Crowd {
         self.clients[client].socket.is_some()
     }
 
-    /// Whom the server has closed since this was last asked.
+    /// The clients that the server has disconnected since the last call.
     pub(crate) fn take_closed(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.closed)
     }
 
-    /// What `client` is about to send; it goes out by `flush`.
+    /// The bytes that `client` is about to send. `flush` sends them.
     pub(crate) fn outbox(&mut self, client: usize) -> &mut Vec<u8> {
         &mut self.clients[client].outbox
     }
 
-    /// Whether the system has taken all that `client` sent.
+    /// Whether the system has taken all bytes of `client`.
     pub(crate) fn is_flushed(&self, client: usize) -> bool {
         self.clients[client].outbox.is_empty()
     }
 
-    /// Sends what `client` has, as far as it goes without waiting.
+    /// Sends as many bytes of `client` as it can without waiting.
     pub(crate) fn flush(&mut self, number: usize) -> Result<(), BenchError> {
         let client = &mut self.clients[number];
         let Some(socket) = &mut client.socket else { return Ok(()) };
@@ -147,7 +148,7 @@ impl Crowd {
                 Ok(len) => client.sent += len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // What the server said before is still to be read; reading tells of the end.
+                // The server's earlier bytes must still be read. Reading finds the end.
                 Err(_) => client.sent = client.outbox.len(),
             }
         }
@@ -164,10 +165,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits until something can be done, at most for `timeout`, rounded up to whole milliseconds,
-    /// and does it once for everybody. It sends, and hands what came to `received`, which gets the
-    /// client, the bytes since the last line that it took, and a place for an answer. `received`
-    /// returns how many of the bytes it took.
+    /// Waits until a connection is ready, for `timeout` at most, rounded up to whole milliseconds. Then
+    /// sends and receives once for every ready client. `received` gets the client, its bytes that were
+    /// not taken yet, and a place for an answer. It returns how many of the bytes it took.
     pub(crate) fn turn(
         &mut self,
         timeout: Duration,
@@ -229,12 +229,12 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> BenchError {
 }
 
 fn events(habit: Habit, writes: bool) -> EventFlags {
-    // A client that does not read has no interest in bytes, but must notice that the server left.
+    // A client that does not read wants no bytes, but must notice if the server disconnects it.
     let read = if habit == Habit::Reads { EventFlags::IN } else { EventFlags::RDHUP };
     if writes { read | EventFlags::OUT } else { read }
 }
 
-/// For how long somebody who connects waits.
+/// How long a client waits when it connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     /// Until the server's system has taken the connection.
@@ -245,7 +245,7 @@ enum Wait {
 fn open(target: &SockAddr, habit: Habit, wait: Wait) -> io::Result<Socket> {
     let socket = Socket::new(target.domain(), Type::STREAM, None)?;
     if habit == Habit::Stalls {
-        // The system must know it before it offers its window to the server.
+        // Set it before connecting, because the system then offers its window to the server.
         socket.set_recv_buffer_size(SMALL_BUFFER)?;
     }
     if target.domain() != Domain::UNIX {

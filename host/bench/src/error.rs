@@ -1,4 +1,4 @@
-//! Why a work cannot be done, or cannot go on.
+//! Why a work cannot be run, or cannot go on.
 
 use std::error::Error;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::io;
 
 use parlour::Address;
 
-/// Why a work cannot be done, or cannot go on.
+/// Why a work cannot be run, or cannot go on.
 #[derive(Debug)]
 pub enum BenchError {
-    /// The options do not fit each other.
+    /// The options do not fit together.
     Plan(&'static str),
     /// There is no process with this number.
     NoProcess(u32),
     /// There are fewer descriptors than the connections need.
     Descriptors {
-        /// How many they need.
+        /// How many the connections need.
         wanted: u64,
         /// How many there are.
         most: u64,
     },
-    /// After so many connections no further one could be opened.
+    /// After this many connections, no further one could be opened.
     Connect(Address, usize, io::Error),
     /// The server closed a connection before anything was measured.
     Closed {
@@ -29,11 +29,11 @@ pub enum BenchError {
     },
     /// Some clients got none of the lines that were sent.
     Deaf {
-        /// How many.
+        /// How many clients got none.
         waiting: usize,
-        /// Of how many.
+        /// How many clients there are.
         clients: usize,
-        /// What may be the reason.
+        /// The possible reason.
         hint: &'static str,
     },
     /// A system call failed.
@@ -41,7 +41,7 @@ pub enum BenchError {
 }
 
 impl BenchError {
-    /// The error in one line, with what caused it.
+    /// The error and its causes, in one line.
     pub fn in_full(&self) -> String {
         let (mut text, mut cause) = (self.to_string(), self.source());
         while let Some(error) = cause {
@@ -71,14 +71,14 @@ impl fmt::Display for BenchError {
                 write!(
                     f,
                     "cannot connect to {address} once more after {count} connections; the server may allow \
-                     no more"
+                     no more; raise its limits, or use fewer clients"
                 )
             }
-            BenchError::Closed { said } if said.is_empty() => {
-                f.write_str("the server closed a connection; it may allow fewer of them")
-            }
+            BenchError::Closed { said } if said.is_empty() => f.write_str(
+                "the server closed a connection; it may allow fewer; raise its limits, or use fewer clients",
+            ),
             BenchError::Closed { said } => {
-                // No control characters of a server's reach the terminal.
+                // The server's control characters must not reach the terminal.
                 let said = said.trim_end().escape_debug();
                 write!(f, "the server closed a connection; its last line was \"{said}\"")
             }
@@ -113,12 +113,15 @@ mod tests {
         let address: Address = "5000".parse().expect("an address");
         let error = BenchError::Connect(address, 3, refused());
         let text = "cannot connect to 127.0.0.1:5000 once more after 3 connections; \
-                    the server may allow no more";
+                    the server may allow no more; raise its limits, or use fewer clients";
         assert_eq!(error.to_string(), text);
         assert_eq!(error.source().map(ToString::to_string), Some("nobody listens".into()));
         assert_eq!(error.in_full(), format!("{text}: nobody listens"));
         let closed = BenchError::Closed { said: String::new() };
         assert!(closed.source().is_none());
-        assert_eq!(closed.in_full(), "the server closed a connection; it may allow fewer of them");
+        assert_eq!(
+            closed.in_full(),
+            "the server closed a connection; it may allow fewer; raise its limits, or use fewer clients"
+        );
     }
 }

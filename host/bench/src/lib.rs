@@ -1,20 +1,20 @@
-//! A load generator for servers that pass lines on. It verifies every line that comes back.
+//! A load generator for servers that pass lines on. It checks every line that comes back.
 //!
 //! From the ground up; each module imports only from those before it:
 //!
 //! ```text
-//! error     why a work cannot be done
+//! error     why a work cannot be run
 //! plan      what to do: the work, the server, how long; how a server takes lines
 //! lines     lines as they are written, judged and counted
 //! crowd     connections, and the wait for all of them
 //! process   what processes use, and which of them listen
-//! report    what a work has shown
+//! report    the findings of a work
 //! measure   one work from the first connection to the report
 //! options   the command line
 //! ```
 //!
-//! [`measure`] does a work for other programs. [`Options::run`] is the program `parlour-bench`.
-//! Of the library `parlour` this uses addresses, units and the output. It knows no server.
+//! [`measure`] runs a work for other programs. [`Options::run`] is the program `parlour-bench`. From
+//! the library `parlour` this uses addresses, units and the output. It knows no server.
 
 mod crowd;
 mod error;

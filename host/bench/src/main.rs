@@ -1,4 +1,4 @@
-//! The `parlour-bench` program: reads the command line and does what it asks for.
+//! The `parlour-bench` program: reads the command line and runs the works.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use parlour_bench::Options;
 fn main() -> ExitCode {
     match Options::try_parse() {
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
-            // The first line says it all: which value of which option is wrong, and why.
+            // The first line is enough: it names the option and the value, and says what is wrong.
             complain(error.to_string().lines().next().unwrap_or_default());
             ExitCode::from(2)
         }

@@ -1,5 +1,5 @@
-//! The conversation with the server: what is said to it and when, what it tells, and that it falls
-//! silent, is lost and comes back. It knows no keys.
+//! The conversation with the server: what the client sends and when, and how it takes the server's
+//! lines, its silence, and the loss and return of the connection. It knows no keys.
 
 use std::error::Error;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::uplink::{Change, Uplink};
 use crate::address::Address;
 use crate::output::LineSplitter;
 
-/// A reset within this time after the server was not read is put down to that.
+/// If a reset comes within this time after a pause in reading, the pause counts as its cause.
 const SLOW_TIME: Duration = Duration::from_secs(10);
 
 /// Why a line was not sent.
@@ -28,7 +28,7 @@ pub(super) enum NotSent {
     Down,
     Full(Full),
     NotThere(String),
-    /// So many bytes are too many.
+    /// The line is too long by this many bytes.
     TooLong(usize),
 }
 
@@ -61,18 +61,18 @@ pub(super) struct Chat<'a> {
     pub(super) roster: Roster,
     presence: Presence,
     silence: Silence,
-    /// The connection broke, and another was not welcomed yet.
+    /// The connection was lost, and the server has not yet welcomed a new one.
     has_been_lost: bool,
     /// Why the server is about to end the connection, or has ended it.
     cut: Option<Cut>,
-    /// How many bytes a line may have, as far as the server has said.
+    /// How many bytes a line may have, if the server has said so.
     line_limit: Option<usize>,
-    /// When the server was last not read, because of the terminal or a stop.
+    /// When reading last paused, because of the terminal or a stop.
     slow_at: Option<Instant>,
 }
 
 impl<'a> Chat<'a> {
-    /// The conversation over a connection that was just made.
+    /// Begins the conversation over a new connection.
     pub(super) fn new(
         options: &'a JoinOptions,
         address: Address,
@@ -96,7 +96,7 @@ impl<'a> Chat<'a> {
         chat
     }
 
-    /// What to wait for: a descriptor, whether to read it, whether to write it.
+    /// The descriptor to wait for, whether to read it, and whether to write it.
     pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
         self.uplink.interest()
     }
@@ -116,12 +116,12 @@ impl<'a> Chat<'a> {
         self.cut
     }
 
-    /// The connection, if it stands, when nothing more will be said.
+    /// Ends the conversation. Returns the connection, if there is one.
     pub(super) fn into_connection(self) -> Option<Connection> {
         self.uplink.into_connection()
     }
 
-    /// Connects again, if that was left to the user. Returns whether it was.
+    /// Connects again, if the client waits for the user to ask for it. Returns whether it waited.
     pub(super) fn connect_again(&mut self, display: &mut Display) -> bool {
         let was_parked = self.uplink.is_parked();
         if was_parked {
@@ -131,8 +131,8 @@ impl<'a> Chat<'a> {
         was_parked
     }
 
-    /// Goes on: the descriptor is `ready`, or the deadline has come, or neither. Returns whether the
-    /// connection is lost for good.
+    /// Goes on. Call it when the descriptor is `ready`, when the deadline has come, or at any other
+    /// time. Returns whether the connection is lost for good.
     pub(super) fn step(&mut self, ready: bool, display: &mut Display, now: Instant) -> bool {
         let change = self.uplink.step(ready, now);
         let is_over = self.take_change(change, display, now);
@@ -156,7 +156,7 @@ impl<'a> Chat<'a> {
                 display.own(&own);
             }
             self.presence.sent(line);
-            // Another kind of server owes no answer, and would take a question for something said.
+            // Another kind of server need not answer, and would pass the question on as a message.
             if self.presence.is_known() {
                 self.silence.sent(line, now);
             }
@@ -164,9 +164,9 @@ impl<'a> Chat<'a> {
         true
     }
 
-    /// Sends `line` whatever stands in its way, as far as it can be sent.
+    /// Tries to send `line`, even if the client has a reason not to.
     pub(super) fn send_last(&mut self, line: &str) {
-        // Whether it can be sent or not, the user leaves.
+        // The user leaves, even if it cannot be sent.
         let _ = self.send(format!("{line}\n").as_bytes());
     }
 
@@ -178,7 +178,7 @@ impl<'a> Chat<'a> {
         too_long.or_else(|| self.presence.obstacle(line).map(NotSent::NotThere))
     }
 
-    /// Asks the server what it is time to ask for.
+    /// Sends the requests that are due.
     fn ask(&mut self, display: &mut Display, now: Instant) {
         if let Some(request) = self.presence.request(now) {
             self.say(&request, display);
@@ -190,7 +190,7 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// Sends what the client says for itself.
+    /// Sends a request of the client itself.
     fn say(&mut self, commands: &str, display: &mut Display) {
         if let Err(cause) = self.send(commands.as_bytes()) {
             display.notice(&format!("not sent: {cause}"));
@@ -281,7 +281,7 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// Lines may have no more than `limit` bytes: one that had goes back to be edited.
+    /// The server allows `limit` bytes in a line. A line that was too long goes back to be edited.
     fn take_back(&mut self, limit: usize, display: &mut Display) {
         self.line_limit = Some(limit);
         let prompt = &mut display.prompt;

@@ -1,8 +1,8 @@
-//! What a typed line asks the client for, and the words of IRC put in this server's.
+//! Understands a typed line: commands of the client itself, and IRC commands in this server's words.
 
 use super::protocol::{first_word, is_quit};
 
-/// The commands of the server (docs/protocol.md, rules 13 to 20) and those of the client, to be completed.
+/// The commands of the server (docs/protocol.md, rules 13 to 20) and of the client, for completion.
 pub(super) const NAMES: [&str; 16] = [
     "/help",
     "/ignore",
@@ -22,17 +22,17 @@ pub(super) const NAMES: [&str; 16] = [
     "/who",
 ];
 
-/// What is to become of a typed line.
+/// What to do with a typed line.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Typed<'a> {
     Send(String),
     Quit,
-    /// To show nothing more of this name; without one, to list those of whom nothing is shown.
+    /// Hide messages from this name. Without a name, list the names that are hidden.
     Ignore(Option<&'a str>),
     Unignore(&'a str),
-    /// To send a direct message to the sender of the last one.
+    /// Send a direct message to the sender of the last one.
     Reply(&'a str),
-    /// The command lacks what it is about.
+    /// The command lacks its argument. The text says so.
     Lacks(&'static str),
 }
 
@@ -46,9 +46,9 @@ impl<'a> Typed<'a> {
         let room = rest.strip_prefix('#').unwrap_or(rest);
         match word.to_lowercase().as_str() {
             "/ignore" => Self::Ignore((!rest.is_empty()).then_some(rest)),
-            "/unignore" if rest.is_empty() => Self::Lacks("/unignore wants a name"),
+            "/unignore" if rest.is_empty() => Self::Lacks("/unignore needs a name, as in /unignore bob"),
             "/unignore" => Self::Unignore(rest),
-            "/reply" | "/r" if rest.is_empty() => Self::Lacks("/reply wants a text"),
+            "/reply" | "/r" if rest.is_empty() => Self::Lacks("/reply needs a text, as in /reply hello"),
             "/reply" | "/r" => Self::Reply(rest),
             "/join" | "/j" => Self::Send(format!("/join {room}")),
             "/who" | "/names" => Self::Send(format!("/who {room}").trim_end().to_owned()),

@@ -1,6 +1,5 @@
-//! A connection to the server: bytes in, bytes out, neither ever blocking. It
-//! knows no lines and no terminal; that something is ready its caller must find
-//! out by select(2).
+//! A connection to the server: bytes in, bytes out, never blocking. It knows no lines and no terminal.
+//! Its caller finds out by select(2) when it is ready.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -16,9 +15,9 @@ use super::error::reason;
 use crate::poll::{Poller, Select};
 use crate::sys;
 
-/// With so many bytes not yet taken by the server, no more are accepted.
+/// If the server has not yet taken this many bytes, no more are accepted.
 pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
-/// How much is read at once.
+/// The most bytes in one read.
 const INBOX_BYTES: usize = 16 * 1024;
 
 /// How a connection ended.
@@ -50,14 +49,14 @@ impl Error for Lost {
     }
 }
 
-/// A connection that stands.
+/// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Socket,
     outbox: VecDeque<u8>,
     since: Instant,
-    /// Why nothing more can be sent. What the server had sent before is still
-    /// to be received, so this alone does not end the connection.
+    /// Why nothing more can be sent. Earlier bytes of the server can still be received, so this alone
+    /// does not end the connection.
     broken: Option<io::Error>,
 }
 
@@ -70,7 +69,7 @@ impl Connection {
         Ok(Self { stream, outbox: VecDeque::new(), since: Instant::now(), broken: None })
     }
 
-    /// Queues `bytes` whole; they go out by `flush`.
+    /// Queues all of `bytes`. `flush` sends them.
     ///
     /// # Errors
     /// `Full` as long as too much is queued already.
@@ -86,7 +85,7 @@ impl Connection {
         self.outbox.len() >= OUTBOX_BYTES
     }
 
-    /// How many bytes the server's system has not taken.
+    /// How many bytes the server's system has not taken yet.
     pub(super) fn pending(&self) -> usize {
         self.outbox.len() + sys::unacknowledged(self.stream.as_fd()).unwrap_or(0)
     }
@@ -95,7 +94,7 @@ impl Connection {
         !self.outbox.is_empty()
     }
 
-    /// When the connection began to stand.
+    /// When the connection was opened.
     pub(super) fn since(&self) -> Instant {
         self.since
     }
@@ -104,8 +103,8 @@ impl Connection {
         self.stream.as_raw_fd()
     }
 
-    /// Sends what is queued, as far as it goes without waiting. That the
-    /// connection broke is reported by `receive`.
+    /// Sends as much of the queue as it can without waiting. If the connection has broken, `receive`
+    /// reports it.
     pub(super) fn flush(&mut self) {
         while !self.outbox.is_empty() {
             match self.stream.write(self.outbox.as_slices().0) {
@@ -120,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// What the server sent; nothing if nothing is there.
+    /// The bytes that the server sent. Empty if there are none now.
     pub(super) fn receive(&mut self) -> Result<Vec<u8>, Lost> {
         let mut bytes = vec![0; INBOX_BYTES];
         match self.stream.read(&mut bytes) {
@@ -138,11 +137,11 @@ impl Connection {
 
     /// Tells the server that nothing more will come.
     pub(super) fn end_output(&self) {
-        // Fails only when the connection is gone, which `receive` reports.
+        // This fails only if the connection is gone, and then `receive` reports it.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Sends what is queued and waits for the server to close, `limit` at most.
+    /// Sends the queue and waits for the server to close, for `limit` at most.
     pub(super) fn finish(mut self, limit: Duration) -> io::Result<()> {
         let deadline = Instant::now() + limit;
         let mut ended = false;
@@ -169,7 +168,7 @@ pub(super) struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server does not take what was sent before")
+        f.write_str("the server is too slow and has not taken the lines before; try again later")
     }
 }
 

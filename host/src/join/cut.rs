@@ -1,4 +1,5 @@
-//! Why a server cut a client off that would be cut off again, were it to come back by itself.
+//! The reasons for which a server disconnects a client and would do so again. After them the client
+//! does not connect again by itself.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -15,7 +16,7 @@ pub(super) enum Cut {
 }
 
 impl Cut {
-    /// What a line of the server announces, if the connection ends with it.
+    /// The reason that a line of the server announces, if it announces one.
     pub(super) fn announced(line: &str) -> Option<Self> {
         match Kind::of(line) {
             Kind::Server(text) if text.starts_with("you were kicked") => Some(Self::Kicked),
@@ -24,7 +25,7 @@ impl Cut {
         }
     }
 
-    /// Nothing is announced to a client that does not read: its connection is reset.
+    /// The server announces nothing to a client that does not read. It resets the connection.
     pub(super) fn suspected(lost: &Lost, was_slow: bool) -> Option<Self> {
         let is_reset = matches!(lost, Lost::Broken(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
         (was_slow && is_reset).then_some(Self::TooSlow)

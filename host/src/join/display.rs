@@ -1,5 +1,5 @@
-//! What the user sees: the lines of the chat in their colours, with the time if it is wanted, and
-//! what the client itself has to say. It owns the prompt below them.
+//! The display: the lines of the chat in their colours, with the time if the user wants it, and the
+//! client's own notices. It owns the prompt below them.
 
 use super::paint::Colours;
 use crate::output::neutral;
@@ -11,7 +11,7 @@ use crate::terminal::{Prompt, Span};
 pub(super) struct Display {
     pub(super) prompt: Prompt,
     colours: Colours,
-    /// The time stands before each line.
+    /// Each line begins with the time.
     has_times: bool,
 }
 
@@ -20,17 +20,17 @@ impl Display {
         Self { prompt, colours, has_times }
     }
 
-    /// A line from the server, already `neutral`, for the user whose name is `nick`.
+    /// Shows a line from the server to the user called `nick`. The line is already `neutral`.
     pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
         self.show(self.colours.paint(line, nick));
     }
 
-    /// A line that oneself sent.
+    /// Shows a line that the user sent.
     pub(super) fn own(&mut self, line: &str) {
         self.show(self.colours.own(&neutral(line)));
     }
 
-    /// What the client itself has to say.
+    /// Shows a notice of the client itself.
     pub(super) fn notice(&mut self, text: &str) {
         self.line(&neutral(&format!("-- {text}")), None);
     }

@@ -1,4 +1,4 @@
-//! Why the client cannot begin, or go on.
+//! Why the client cannot start or go on.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::process::ExitCode;
 
 use crate::address::{Address, NoAddress};
 
-/// The exit code for a command line that makes no sense, as clap has it.
+/// The exit code for a wrong command line, the same as clap's.
 const USAGE: u8 = 2;
 
-/// Why the client cannot begin, or go on.
+/// Why the client cannot start or go on.
 #[derive(Debug)]
 pub(super) enum JoinError {
     Address(NoAddress),
     Connect(Address, io::Error),
-    /// Standard input or output, or waiting for them.
+    /// Standard input or output failed, or waiting for them.
     Streams(io::Error),
 }
 
@@ -47,7 +47,7 @@ impl Error for JoinError {
     }
 }
 
-/// What the system says is wrong, without the error's number.
+/// The system's words for the error, without its number.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()

@@ -1,14 +1,15 @@
-//! Whether what a script sends asks the server to close the connection: by `/quit` (docs/protocol.md, rule 19)
-//! or by byte 4 at the start of a line (rule 4). It takes lines apart as the server does.
+//! Finds out whether a script's input asks the server to close the connection: by `/quit`
+//! (docs/protocol.md, rule 19), or by byte 4 at the start of a line (rule 4). It reads lines as the
+//! server does.
 
 use super::protocol::is_quit;
 
-/// What Ctrl-D sends where a terminal does not act on it.
+/// The byte of Ctrl-D.
 const EOT: u8 = 4;
-/// More of a line need not be looked at.
+/// How many bytes of a line are looked at.
 const START: usize = 64;
 
-/// Bytes go in by `push`, in however many pieces; at the end of the input comes `finish`.
+/// Give it the input by `push`, in any number of pieces. Call `finish` at the end.
 #[derive(Debug, Default)]
 pub(super) struct Farewell {
     /// The start of the line that has no end yet.
@@ -31,7 +32,7 @@ impl Farewell {
     /// The line has ended.
     pub(super) fn finish(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
-        // What the server removes (rules 2 and 3).
+        // The server removes these (rules 2 and 3).
         let line = line.replace(|c: char| c == '\u{feff}' || c.is_control() && c != '\t', "");
         self.has_come |= is_quit(&line);
         self.line.clear();

@@ -1,12 +1,12 @@
-//! What `join` can be told.
+//! The options of `join`.
 
 use crate::address::{Address, NoAddress};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  you left                            1  no connection, or the name was refused to a script
-  2  the command line makes no sense     3  you were kicked
-  4  you were idle for too long          5  you were too slow
+  0  you left                         1  no connection, or --nick was refused (in a script)
+  2  the command line is wrong        3  you were kicked
+  4  you were idle for too long       5  you were too slow
   128 and more: ended by a signal";
 
 /// Join the chat on a server: on a terminal with a line editor, in a script as a plain pipe
@@ -20,11 +20,11 @@ pub struct JoinOptions {
     #[arg(hide = true)]
     port: Option<String>,
 
-    /// Take this name, also after connecting again, and as soon as it is free
+    /// Take this name. If it is taken, a script ends; on a terminal, parlour waits until it is free
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) nick: Option<String>,
 
-    /// Do not ring the bell on being named or addressed
+    /// Do not ring the bell when somebody mentions you or sends you a direct message
     #[arg(long)]
     pub(super) no_bell: bool,
 
@@ -32,21 +32,21 @@ pub struct JoinOptions {
     #[arg(long)]
     pub(super) times: bool,
 
-    /// Leave when the connection breaks
+    /// Leave when the connection is lost, instead of connecting again
     #[arg(long)]
     pub(super) no_retry: bool,
 }
 
-/// A name that is one word; what else the server asks of names it says itself.
+/// A name that is one word. The server checks the other rules for names.
 fn name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("a name is one word");
+        return Err("write the name as one word");
     }
     Ok(text.to_owned())
 }
 
 impl JoinOptions {
-    /// The two words of `HOST PORT` are those that nc(1) takes.
+    /// The address. `HOST PORT` in two words works as in nc(1).
     pub(super) fn address(&self) -> Result<Address, NoAddress> {
         match &self.port {
             Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address).parse(),

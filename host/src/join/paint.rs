@@ -1,12 +1,12 @@
-//! How a line looks: which of its pieces have which colour.
+//! The look of a line: the colours of its pieces.
 
 use super::protocol::{Kind, in_name};
 use crate::terminal::Span;
 
-/// The colours of names, as SGR parameters, where a terminal has 256 of them:
-/// neither too dark for a dark ground nor too bright for a light one.
+/// The colours of names on a terminal with 256 colours, as SGR parameters. They are neither too dark
+/// for a dark background nor too bright for a light one.
 const MANY: [u8; 14] = [28, 30, 32, 63, 64, 67, 98, 100, 130, 133, 135, 160, 164, 166];
-/// Those where it has 16.
+/// The colours of names on a terminal with 16 colours.
 const FEW: [u8; 6] = [31, 32, 35, 36, 91, 95];
 
 const PLAIN: &str = "";
@@ -24,7 +24,7 @@ pub(super) enum Colours {
 }
 
 impl Colours {
-    /// Those of the terminal, as the environment tells; see no-color.org.
+    /// The colours of the terminal, according to the environment; see no-color.org.
     pub(super) fn of_environment() -> Self {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if is_set("NO_COLOR") {
@@ -36,9 +36,9 @@ impl Colours {
         }
     }
 
-    /// A line from the server, for the user whose name is `nick`. The speaker's name has its
-    /// colour. Direct messages are in italics. A line that calls the user is bold, with the name
-    /// reversed. The server's own lines are dim.
+    /// A line from the server, for the user called `nick`. The sender's name has its colour. Direct
+    /// messages are in italics. A line that mentions the user is bold, with the name reversed. The
+    /// server's own lines are dim.
     pub(super) fn paint(self, line: &str, nick: Option<&str>) -> Vec<Span> {
         let kind = Kind::of(line);
         let calls = kind.calls(nick);
@@ -64,17 +64,17 @@ impl Colours {
         }
     }
 
-    /// A line that oneself sent.
+    /// A line that the user sent.
     pub(super) fn own(self, line: &str) -> Vec<Span> {
         vec![Span::new(if self == Self::None { PLAIN } else { DIM }, line)]
     }
 
-    /// The time that stands before a line.
+    /// The time before a line.
     pub(super) fn time(self, time: &str) -> Span {
         Span::new(if self == Self::None { PLAIN } else { DIM }, time)
     }
 
-    /// The colour of `name`, the same in every run: by FNV-1a.
+    /// The colour of `name`. It is the same in every run, by FNV-1a.
     fn of_name(self, name: &str, is_bold: bool) -> String {
         let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
@@ -87,7 +87,7 @@ impl Colours {
     }
 }
 
-/// What somebody says, in which `nick` may be called.
+/// A message, which may mention `nick`.
 fn said(text: &str, nick: Option<&str>) -> Vec<Span> {
     let Some(nick) = nick else { return vec![Span::new(PLAIN, text)] };
     let mut spans = Vec::new();

@@ -1,6 +1,5 @@
-//! The client for scripts, where standard input or output is no terminal: bytes
-//! go from input to server and from server to output, and neither side is read
-//! faster than the other takes.
+//! The client for scripts, when standard input or output is not a terminal. Bytes go from the input to
+//! the server and from the server to the output. Neither side is read faster than the other takes.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -18,16 +17,15 @@ use super::presence::Presence;
 use crate::output::{LineSplitter, complain};
 use crate::poll::{Poller, Select};
 
-/// With so much to be written to the output, the server is read no further.
+/// If this many bytes wait for the output, the server is not read.
 const OUTPUT_BYTES: usize = 64 * 1024;
-/// What a pipe takes without blocking whenever it takes something: `PIPE_BUF`
-/// of pipe(7).
+/// A pipe that is writable takes this many bytes without blocking: `PIPE_BUF` of pipe(7).
 const WRITE_BYTES: usize = 4096;
-/// How much input is read at once.
+/// The most bytes of input in one read.
 const INPUT_BYTES: usize = 16 * 1024;
-/// A server that took everything may be silent so long before it closes.
+/// How long a server that has taken everything may be silent before it closes.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A server may take so long to answer for the name that it is asked for.
+/// How long a server may take to answer `/nick`.
 const NAME_TIME: Duration = Duration::from_secs(10);
 /// How often to look whether the server has taken everything.
 const LOOK: Duration = Duration::from_millis(100);
@@ -66,22 +64,22 @@ struct Pipe {
     output: File,
     text: Text,
     unwritten: Vec<u8>,
-    /// The server's lines, in however many pieces they come.
+    /// Cuts the server's output into lines.
     heard: LineSplitter,
     presence: Presence,
-    /// Until when the name may be answered for; before it is, nothing is said.
+    /// Until when the server may answer `/nick`. Until it does, no input is sent.
     name_until: Option<Instant>,
-    /// Why the name is not to be had.
+    /// Why the server refused the name.
     refused: Option<String>,
     cut: Option<Cut>,
     input_ended: bool,
-    /// The server was told that the input ended.
+    /// The server knows that the input has ended.
     said_end: bool,
     farewell: Farewell,
     /// Nobody reads the output any more.
     output_closed: bool,
     lost: Option<Lost>,
-    /// When something last moved, or could have but for our own output.
+    /// When bytes last moved, or could have moved if our own output had taken them.
     active: Instant,
 }
 
@@ -132,7 +130,7 @@ impl Pipe {
             }
             Ok(len) => {
                 self.farewell.push(&buffer[..len]);
-                // It is only read while there is room.
+                // The input is read only while there is room.
                 let _ = self.connection.push(&buffer[..len]);
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -194,7 +192,7 @@ impl Pipe {
             complain(cut);
             return cut.exit_code();
         }
-        // The end of the input counts as one byte until the server has it.
+        // The end of the input counts as one more byte until the server has it.
         let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
         if is_taken || self.farewell.has_come() || self.output_closed {
             return ExitCode::SUCCESS;
@@ -204,13 +202,13 @@ impl Pipe {
     }
 }
 
-/// What is done to the server's text on its way out.
+/// How the server's text changes on its way out.
 #[derive(Debug)]
 enum Text {
-    /// Another program reads it: only CR LF becomes LF. `true`: a CR came last,
-    /// which is held back until it is known what follows.
+    /// Another program reads it, so only CR LF becomes LF. `true` if the last byte was a CR, which is
+    /// held back until the next byte comes.
     Plain(bool),
-    /// A terminal shows it.
+    /// A terminal shows it, so it must be harmless.
     Neutral(LineSplitter),
 }
 
@@ -240,7 +238,7 @@ impl Text {
         }
     }
 
-    /// What was held back, when nothing will follow.
+    /// The bytes that were held back. Nothing may follow.
     fn finish(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(has_cr) => out.extend(std::mem::take(has_cr).then_some(b'\r')),

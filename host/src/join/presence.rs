@@ -1,30 +1,29 @@
-//! Who one is to the server, and where: the name and the room that one wants,
-//! what has to be said on a new connection to have them, and what the server
-//! answers. It knows neither connection nor terminal.
+//! The user's presence on the server: the wanted name and room, the commands that get them on a new
+//! connection, and the server's answers. It knows neither connection nor terminal.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::protocol::{Kind, first_word, welcomed};
 
-/// The room in which everyone begins (docs/protocol.md, rule 9).
+/// The room in which everyone starts (docs/protocol.md, rule 9).
 const LOBBY: &str = "lobby";
 
-/// The pauses between requests for a name that is taken double from the first to the longest.
+/// The first and the longest pause between requests for a taken name. Each pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// One's own name on this connection, as the server said.
+    /// The user's name on this connection, as the server said.
     nick: Option<String>,
     /// The name to ask for.
     wanted: Option<String>,
-    /// Who asked for a name, for each request that has no answer yet.
+    /// The requests for a name that have no answer yet, with their origin.
     asked: VecDeque<Asker>,
     /// When to ask for the name again, and how long to pause after that.
     again: Option<(Instant, Duration)>,
-    /// The room to be in, other than the lobby.
+    /// The wanted room, if it is not the lobby.
     room: Option<String>,
     place: Place,
 }
@@ -32,38 +31,38 @@ pub(super) struct Presence {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Asker {
     User,
-    /// The client itself, after so long a pause, if it was not the first time.
+    /// The client itself. The pause before the request, if it was not the first.
     Client(Option<Duration>),
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Place {
-    /// The server has never welcomed one; it may be of another kind.
+    /// The server has never welcomed the user. It may be another kind of server.
     #[default]
     Unknown,
-    /// A server that has, will again.
+    /// The server has welcomed the user on an earlier connection, and will again.
     Coming,
-    /// Welcomed, and not yet back in one's room.
+    /// Welcomed, but not yet back in the wanted room.
     Returning,
-    /// The room did not let one in.
+    /// The server refused the wanted room.
     Astray,
     There,
 }
 
-/// What a line of the server means here.
+/// What a line of the server changes.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(super) struct Heard {
     /// The line tells the user nothing new.
     pub(super) is_hidden: bool,
-    /// The server has welcomed one.
+    /// The server has welcomed the user.
     pub(super) is_welcome: bool,
-    /// What the client has to say to it.
+    /// The client's comment on it.
     pub(super) notice: Option<String>,
-    /// Whether the name that the client asked for is had.
+    /// Whether the client got the name that it asked for.
     pub(super) has_name: Option<bool>,
 }
 
-/// What the server answers to `/nick`.
+/// The server's answer to `/nick`.
 enum NickAnswer<'a> {
     Had(&'a str),
     Taken,
@@ -79,12 +78,12 @@ impl Presence {
         self.nick.as_deref()
     }
 
-    /// Whether the server is one that welcomes its clients.
+    /// Whether this kind of server welcomes its clients.
     pub(super) fn is_known(&self) -> bool {
         self.place != Place::Unknown
     }
 
-    /// What to say first on a new connection.
+    /// The first commands on a new connection.
     pub(super) fn connected(&mut self) -> String {
         self.nick = None;
         self.asked.clear();
@@ -103,7 +102,7 @@ impl Presence {
         commands
     }
 
-    /// Why `line` cannot be said now: what was typed for one room is not for another.
+    /// Why `line` must not be sent now. A message for one room must not reach another.
     pub(super) fn obstacle(&self, line: &str) -> Option<String> {
         let room = self.room.as_deref().unwrap_or(LOBBY);
         match self.place {
@@ -124,12 +123,12 @@ impl Presence {
         }
     }
 
-    /// When `request` has something to send.
+    /// The time of the next `request`.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.again.map(|(at, _)| at)
     }
 
-    /// The request for the name that is due, if one is.
+    /// The request for the wanted name, if one is due.
     pub(super) fn request(&mut self, now: Instant) -> Option<String> {
         let (_, pause) = self.again.take_if(|(at, _)| now >= *at)?;
         self.asked.push_back(Asker::Client(Some(pause)));
@@ -196,7 +195,7 @@ impl Presence {
                 heard.is_hidden = paused.is_some();
                 let wanted = self.wanted.as_deref().unwrap_or_default();
                 heard.notice =
-                    paused.is_none().then(|| format!("{wanted} will be asked for until it is free"));
+                    paused.is_none().then(|| format!("you get the name {wanted} as soon as it is free"));
             }
             (NickAnswer::Bad, Some(Asker::Client(_))) => self.wanted = None,
             (NickAnswer::Taken | NickAnswer::Bad, _) => {}
@@ -204,7 +203,7 @@ impl Presence {
         heard
     }
 
-    /// Whether somebody gave the wanted name up, as far as one is told.
+    /// Whether a line says that somebody gave up the wanted name.
     fn is_free_now(&self, text: &str) -> bool {
         let wanted = self.wanted.as_deref().unwrap_or_default().to_lowercase();
         let text = text.to_lowercase();
@@ -219,13 +218,13 @@ fn is_said(line: &str) -> bool {
     !word.starts_with('/') || word.starts_with("//") || word == "/me" || word == "/topic"
 }
 
-/// The room that the server says one is in (rule 17).
+/// The room that the user is in, as the server says (rule 17).
 fn room_told(text: &str) -> Option<&str> {
     let room = text.strip_prefix("you are in ")?;
     Some(room.strip_suffix(" already").unwrap_or(room))
 }
 
-/// Whether the server says that one cannot go to a room.
+/// Whether the server says that the user cannot go to a room.
 fn is_shut(text: &str) -> bool {
     ["bad room name: ", "the room name ", "there are too many rooms"]
         .iter()
@@ -241,7 +240,7 @@ mod tests {
     const WELCOME: &str = "-- welcome to parlour, you are guest-2; /help lists the commands";
     const TAKEN: &str = "-- the name bob is taken";
 
-    /// One who wants to be bob and was welcomed.
+    /// A user who wants to be bob and was welcomed.
     fn welcomed(now: Instant) -> Presence {
         let mut presence = Presence::new(Some("bob".to_owned()));
         assert_eq!(presence.connected(), "/nick bob\n");

@@ -1,6 +1,5 @@
-//! The lines of the chat protocol: what kind of line each one is (docs/protocol.md,
-//! rule 7), what the server tells with it, and how one's own look. It knows no
-//! descriptor and no colours.
+//! The lines of the chat protocol: their kinds (docs/protocol.md, rule 7), their meaning, and the look
+//! of the user's own lines. It knows no descriptor and no colours.
 
 /// The kinds of line that the server sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,11 +10,11 @@ pub(super) enum Kind<'a> {
     Action { name: &'a str, text: &'a str },
     /// `[name] text`
     Direct { name: &'a str, text: &'a str },
-    /// `[to name] text`: one's own direct message.
+    /// `[to name] text`: the user's own direct message.
     DirectTo,
     /// `-- text`, with its text.
     Server(&'a str),
-    /// Nothing that a chat server sends.
+    /// A line that a chat server does not send.
     Other,
 }
 
@@ -35,7 +34,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Whether the line should call the one whose name is `nick`.
+    /// Whether the line should call the user named `nick`.
     pub(super) fn calls(self, nick: Option<&str>) -> bool {
         match self {
             Self::Direct { .. } => true,
@@ -47,18 +46,18 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// The name that the server gives to a newcomer, in what it says behind `-- `.
+/// The name that the server gives to a newcomer, from its text behind `-- `.
 pub(super) fn welcomed(text: &str) -> Option<&str> {
     text.strip_prefix("welcome to parlour, you are ")?.split(';').next()
 }
 
-/// How many bytes a line may have, where the server says so behind `-- ` because one had more
-/// (rule 6).
+/// How many bytes a line may have, from the server's text behind `-- ` after a longer line (rule 6).
 pub(super) fn told_limit(text: &str) -> Option<usize> {
     text.strip_prefix("line too long (limit ")?.split(' ').next()?.parse().ok()
 }
 
-/// The word at the start of a typed line, which may be a command: behind a space none is.
+/// The word at the start of a typed line, which may be a command. A line that starts with a space has
+/// no command.
 pub(super) fn first_word(line: &str) -> &str {
     line.split(char::is_whitespace).next().unwrap_or_default()
 }
@@ -68,8 +67,8 @@ pub(super) fn is_quit(line: &str) -> bool {
     first_word(line).eq_ignore_ascii_case("/quit")
 }
 
-/// How a line that was sent is shown to its author, to whom the server does not
-/// send it back (rule 8). Commands show themselves by their answers.
+/// How to show a sent line to its author, because the server does not send it back (rule 8). Commands
+/// need no line: their answers show them.
 pub(super) fn own_line(line: &str, nick: Option<&str>) -> Option<String> {
     let Some(nick) = nick else { return Some(line.to_owned()) };
     if let Some(text) = line.strip_prefix("/me ") {
@@ -86,7 +85,7 @@ pub(super) fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '-' || c == '_'
 }
 
-/// Whether `nick` stands in `text` as a word, in whatever case.
+/// Whether `nick` is a word of `text`, in any case of letters.
 fn names(text: &str, nick: &str) -> bool {
     let (text, nick) = (text.to_lowercase(), nick.to_lowercase());
     !nick.is_empty()

@@ -1,5 +1,5 @@
-//! The people and rooms that were seen: to complete their names, to ignore some, and to reply to
-//! the sender of the last direct message.
+//! The people and rooms that were seen. Used to complete their names, to ignore people, and to reply
+//! to the sender of the last direct message.
 
 use super::commands;
 use super::protocol::Kind;
@@ -9,12 +9,12 @@ const MOST: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// Those seen last at the end.
+    /// In the order in which they were last seen.
     people: Vec<String>,
     rooms: Vec<String>,
-    /// In lower case, as the server tells names apart.
+    /// In lower case, because names that differ only in case are the same to the server.
     ignored: Vec<String>,
-    /// Who sent the last direct message.
+    /// The sender of the last direct message.
     correspondent: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl Roster {
             saw(&mut self.rooms, room.trim_end_matches(" already"));
         } else if let Some((old, new)) = text.split_once(" is now ") {
             let follow = |name: &mut String| new.clone_into(name);
-            // A new name is no way out.
+            // A new name does not end the ignoring.
             if self.ignored.contains(&old.to_lowercase()) {
                 self.ignore(new);
             }
@@ -72,7 +72,7 @@ impl Roster {
         }
     }
 
-    /// Returns whether the name was ignored.
+    /// Stops ignoring a name. Returns whether it was ignored.
     pub(super) fn unignore(&mut self, name: &str) -> bool {
         let (name, before) = (name.to_lowercase(), self.ignored.len());
         self.ignored.retain(|ignored| *ignored != name);
@@ -83,9 +83,9 @@ impl Roster {
         &self.ignored
     }
 
-    /// Whether the line is said by someone who is ignored.
+    /// Whether the line comes from an ignored person.
     pub(super) fn is_ignored(&self, line: &str) -> bool {
-        // What was said before one came (docs/protocol.md, rule 9).
+        // A message from before the user joined (docs/protocol.md, rule 9).
         match Kind::of(line.strip_prefix("-- earlier: ").unwrap_or(line)) {
             Kind::Message { name, .. } | Kind::Action { name, .. } | Kind::Direct { name, .. } => {
                 self.ignored.contains(&name.to_lowercase())
@@ -94,8 +94,8 @@ impl Roster {
         }
     }
 
-    /// What the last word of `before`, the text before the cursor, can be completed to: where that
-    /// word begins, and the whole words, the likeliest first.
+    /// The completions of the last word in `before`, the text before the cursor: where the word begins,
+    /// and the whole words, the most likely first.
     pub(super) fn completions(&self, before: &str) -> (usize, Vec<String>) {
         let start = before
             .rfind(char::is_whitespace)

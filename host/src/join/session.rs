@@ -1,5 +1,5 @@
-//! The client on a terminal: one loop over keys, socket, signals and time, and what becomes of what
-//! is typed. What the server says `chat` knows, and how lines are edited and drawn the terminal does.
+//! The client on a terminal: one loop over keys, socket, signals and time, which acts on typed lines.
+//! `chat` takes the server's lines. The terminal edits and draws.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -21,7 +21,7 @@ use crate::terminal::{Input, Prompt, SignalKeys, Woken};
 
 /// The signals that end the client.
 const END_SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
-/// How long leaving waits for the server.
+/// How long the client waits for the server when the user leaves.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 /// Runs the client on the terminal until its user leaves.
@@ -30,7 +30,7 @@ pub(super) fn run(options: &JoinOptions, address: Address, uplink: Uplink) -> io
     let mut display = Display::new(prompt, Colours::of_environment(), options.times);
     if let Some(locale) = foreign_locale() {
         display.notice(&format!(
-            "the locale {locale} is not UTF-8, and the chat is: other letters than A to Z may look wrong"
+            "the locale {locale} is not UTF-8, but the chat is; letters other than A to Z may look wrong"
         ));
     }
     let chat = Chat::new(options, address, uplink, &mut display);
@@ -55,7 +55,7 @@ pub(super) fn run(options: &JoinOptions, address: Address, uplink: Uplink) -> io
         (End::Left | End::Lost, Some(cut)) => cut.exit_code(),
         (End::Left, None) => ExitCode::SUCCESS,
         (End::Lost, None) => ExitCode::FAILURE,
-        // As a shell counts it.
+        // The exit code that a shell gives to a signal.
         (End::Signalled(number), _) => ExitCode::from(128 + number),
     })
 }
@@ -76,7 +76,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Waits until something happens, and does what it asks for.
+    /// Waits until something happens, and acts on it.
     fn wait(&mut self) -> io::Result<()> {
         let prompt = &self.display.prompt;
         let is_behind = prompt.is_behind();
@@ -121,7 +121,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does what the user wants.
+    /// Acts on an input of the user.
     fn act(&mut self, input: Input) {
         match input {
             Input::Interrupt | Input::End => self.end = Some(End::Left),
@@ -132,7 +132,7 @@ impl Session<'_> {
                 prompt.complete(start, words);
             }
             Input::NotUtf8 => self.display.notice(
-                "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+                "not typed: the terminal does not send UTF-8; set it to UTF-8 to type letters other than A to Z",
             ),
             Input::Pasted { lines, typed, cursor } => {
                 if self.chat.send_lines(&lines, &mut self.display) {
@@ -144,7 +144,7 @@ impl Session<'_> {
                 }
             }
             Input::PasteRefused => self.display.notice("not sent"),
-            // The client asks nothing else.
+            // The client asks no other question.
             Input::Answered(_) => {}
         }
     }
@@ -158,7 +158,7 @@ impl Session<'_> {
         }
     }
 
-    /// Does what a typed line asks for. Returns whether the line is done with.
+    /// Acts on a typed line. Returns whether the line can be cleared.
     fn obey(&mut self, typed: Typed<'_>) -> bool {
         let Self { chat, display, .. } = self;
         match typed {
@@ -192,7 +192,8 @@ impl Session<'_> {
     }
 }
 
-/// The locale, if it is one whose letters are not UTF-8: those of the C locale are not told.
+/// The locale, if its encoding is not UTF-8. The C locale does not name an encoding, so it does not
+/// count.
 fn foreign_locale() -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?;

@@ -1,45 +1,45 @@
-//! Whether the server still answers: for how long it has been silent after it was to answer, and
-//! a `/ping` that makes it answer where it need not.
+//! Finds out whether the server still answers. If the server has been silent for a while and need not
+//! answer, a `/ping` makes it answer.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::protocol::first_word;
 
-/// How long after a line is sent the server is asked whether it is there, if it says nothing.
+/// If the server sends nothing for this long after a line, it gets a `/ping`.
 const ASK_AFTER: Duration = Duration::from_secs(3);
-/// How long its answer may take.
+/// How long the answer may take.
 const TELL_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     state: State,
-    /// Who sent each `/ping` that has no answer yet: `true` where it was the user.
+    /// Each `/ping` that has no answer yet: `true` if the user sent it.
     pings: VecDeque<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum State {
-    /// It owes no answer.
+    /// The server owes no answer.
     #[default]
     Fine,
-    /// It is asked then.
+    /// The server gets a `/ping` at this time.
     Ask(Instant),
-    /// The user is told then.
+    /// The user is told at this time.
     Tell(Instant),
     Told,
 }
 
-/// What is due.
+/// Something that is due now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Due {
     Ping,
-    /// To tell the user that the server is silent.
+    /// Tell the user that the server is silent.
     Tell,
 }
 
 impl Silence {
-    /// A new connection: the server is to welcome one.
+    /// For a new connection. The server should send a welcome.
     pub(super) fn connected(&mut self, now: Instant) {
         *self = Self { state: State::Tell(now + TELL_AFTER), pings: VecDeque::new() };
     }
@@ -58,12 +58,12 @@ impl Silence {
         }
     }
 
-    /// Something came. Returns whether the user was told that nothing does.
+    /// The server sent something. Returns whether the user had been told of its silence.
     pub(super) fn broken(&mut self) -> bool {
         std::mem::take(&mut self.state) == State::Told
     }
 
-    /// Whether `line` answers a `/ping` of which the user knows nothing.
+    /// Whether `line` answers a `/ping` that the user did not send.
     pub(super) fn is_answer(&mut self, line: &str) -> bool {
         line == "-- pong" && self.pings.pop_front() == Some(false)
     }

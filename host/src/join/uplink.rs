@@ -1,6 +1,6 @@
-//! The way to the server, which may be interrupted: a connection that stands,
-//! or the tries to get it back, with growing pauses. It knows no lines and no
-//! terminal, and waits only in `connect`, which is for the first time.
+//! The way to the server: an open connection, or the tries to get it back, with growing pauses. It
+//! knows no lines and no terminal. It never waits, except in `connect`, which makes the first
+//! connection.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,16 +11,16 @@ use socket2::{SockAddr, Socket, Type};
 use super::connection::{Connection, Lost};
 use crate::address::Address;
 
-/// How long one address may take to answer.
+/// How long to wait for one address to answer.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// The pauses between tries double from the first to the longest.
+/// The first and the longest pause between tries. Each pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A connection that held so long was good: the pauses start again.
+/// If a connection lasted this long, the pauses start again with the first.
 const GOOD_TIME: Duration = Duration::from_secs(10);
 
-/// Looks the host up and connects to its first address that answers. Waits.
-/// Returns also all the addresses, for a [`Uplink`].
+/// Looks the host up and connects to the first of its addresses that answers. Waits. Also returns all
+/// addresses, for an [`Uplink`].
 pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr>)> {
     let addresses = address.resolve()?;
     let mut result = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
@@ -34,12 +34,11 @@ pub(super) fn connect(address: &Address) -> io::Result<(Connection, Vec<SockAddr
     Ok((Connection::new(result?)?, addresses))
 }
 
-/// The connection as the one who types sees it: it stands, or is being tried
-/// again. The loop watches what `interest` says until `deadline`, then calls
-/// `step`.
+/// The connection as the user sees it: open, or tried again. The loop waits for `interest` until
+/// `deadline`, and then calls `step`.
 #[derive(Debug)]
 pub(super) struct Uplink {
-    /// Found once, at the start: looking a name up can block.
+    /// Looked up once, at the start, because a look-up can block.
     addresses: Vec<SockAddr>,
     state: State,
     pause: Duration,
@@ -57,18 +56,18 @@ enum State {
     Waiting {
         until: Instant,
     },
-    /// Nothing is tried until someone asks for it.
+    /// Nothing is tried until the user asks for it.
     Parked,
 }
 
-/// What a step of the way brought.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Change {
     None,
     Received(Vec<u8>),
-    /// The connection ended; the next try comes after the pause.
+    /// The connection ended. The next try comes after the pause.
     Lost(Lost, Duration),
-    /// A try failed; the next one comes after the pause.
+    /// A try failed. The next one comes after the pause.
     Failed(io::Error, Duration),
     Connected,
 }
@@ -78,17 +77,17 @@ impl Uplink {
         Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
     }
 
-    /// The connection, if it stands.
+    /// The connection, if it is open.
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         if let State::Up(connection) = &mut self.state { Some(connection) } else { None }
     }
 
-    /// The connection, if it stands, when no other shall follow.
+    /// Gives the connection away, if it is open. No other follows.
     pub(super) fn into_connection(self) -> Option<Connection> {
         if let State::Up(connection) = self.state { Some(connection) } else { None }
     }
 
-    /// Tries no more by itself.
+    /// Stops trying by itself.
     pub(super) fn park(&mut self) {
         self.state = State::Parked;
     }
@@ -102,7 +101,7 @@ impl Uplink {
         self.state = State::Waiting { until: now };
     }
 
-    /// What to wait for: a descriptor, whether to read it, whether to write it.
+    /// The descriptor to wait for, whether to read it, and whether to write it.
     pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
         match &self.state {
             State::Up(connection) => Some((connection.fd(), true, connection.has_outgoing())),
@@ -119,7 +118,7 @@ impl Uplink {
         }
     }
 
-    /// Goes on: something is `ready`, or the deadline has come, or neither.
+    /// Goes on. Call it when the descriptor is `ready`, when the deadline has come, or at any other time.
     pub(super) fn step(&mut self, ready: bool, now: Instant) -> Change {
         match &mut self.state {
             State::Up(connection) if ready => {
@@ -153,8 +152,7 @@ impl Uplink {
         }
     }
 
-    /// Starts to connect to the address at `index` or to one behind it; `error`
-    /// is what to report if there is none.
+    /// Starts to connect to the address at `index`, or to a later one. Reports `error` if there is none.
     fn try_from(&mut self, index: usize, mut error: io::Error, now: Instant) -> Change {
         for (index, address) in self.addresses.iter().enumerate().skip(index) {
             match start_connecting(address) {
@@ -189,8 +187,8 @@ impl Uplink {
     }
 }
 
-/// A socket that is writable once it is connected to `address` or has failed,
-/// which `take_error` then tells.
+/// A socket that becomes writable when it has connected to `address` or failed. `take_error` then
+/// tells which.
 fn start_connecting(address: &SockAddr) -> io::Result<Socket> {
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

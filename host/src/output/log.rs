@@ -1,6 +1,6 @@
-//! The log, on standard error, or among the lines of a console on the same terminal. Nothing waits
-//! for its reader: lines for which there is no place are lost, and their number is told as soon as
-//! lines are taken again.
+//! The log goes to standard error, or among the lines of a console on the same terminal. The process
+//! never waits for its reader. Lines without room are lost. As soon as there is room again, the log
+//! says how many were lost.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,10 +13,10 @@ use socket2::Socket;
 
 use super::pump::{PIECE, Pump, pair, write_all};
 
-/// How long the end of the process waits for the last lines to be taken.
+/// How long the process waits at its end for the last lines to be taken.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
-/// Takes lines, each in one write, and loses those that standard error does not take.
+/// Takes lines, each in one write. Drops lines that standard error does not take.
 #[derive(Debug)]
 pub struct Log {
     pump: Pump,
@@ -24,7 +24,7 @@ pub struct Log {
     diverted: Mutex<Option<Diverted>>,
 }
 
-/// Where lines go instead of standard error, and how many of them were lost there.
+/// The place where lines go instead of standard error, and how many of them were lost there.
 #[derive(Debug)]
 struct Diverted {
     near: Socket,
@@ -37,8 +37,8 @@ impl Log {
     /// # Errors
     /// There are no descriptors or threads left.
     pub fn start() -> io::Result<Self> {
-        // Not through `Stderr`: while that is locked by a write that blocks, nobody else could
-        // complain, and not even panic.
+        // Not `Stderr`: a write that blocks would keep it locked. Then no other thread could complain,
+        // or even panic.
         let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
         Self::to(output)
     }
@@ -59,8 +59,7 @@ impl Log {
         Ok(Self { pump, lost, diverted: Mutex::default() })
     }
 
-    /// Lets its lines be read from what this returns, for as long as that lives, instead of writing
-    /// them to standard error.
+    /// Sends the lines to the returned value instead of standard error, until it is dropped.
     ///
     /// # Errors
     /// There are no descriptors left.
@@ -73,7 +72,7 @@ impl Log {
         Ok(LogLines { far, lost })
     }
 
-    /// Hands a line over, or counts it.
+    /// Sends a line on, or counts it as lost.
     fn send(&self, line: &[u8]) {
         let mut place = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Diverted { near, lost }) = &*place {
@@ -112,7 +111,7 @@ impl Write for &Log {
     }
 }
 
-/// The lines of a log that do not go to standard error.
+/// The lines of a log that go elsewhere than to standard error.
 #[derive(Debug)]
 pub(crate) struct LogLines {
     far: Socket,
@@ -120,12 +119,12 @@ pub(crate) struct LogLines {
 }
 
 impl LogLines {
-    /// Readable when there are lines.
+    /// A descriptor that is readable when there are lines.
     pub(crate) fn fd(&self) -> RawFd {
         self.far.as_raw_fd()
     }
 
-    /// The lines that there are, each with its end.
+    /// Takes the lines that have come, each with its line ending.
     pub(crate) fn take(&mut self) -> String {
         let mut lines = String::new();
         self.read(|line| lines += &String::from_utf8_lossy(line));
@@ -136,7 +135,7 @@ impl LogLines {
         lines
     }
 
-    /// Loses the lines that there are.
+    /// Drops the lines that have come.
     pub(crate) fn lose(&mut self) {
         let mut count = 0;
         self.read(|_| count += 1);
@@ -168,7 +167,7 @@ mod tests {
         let (mut reader, writer) = pipe().expect("a pipe");
         let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer))).expect("a log");
         for number in 0..LINES {
-            // As one write, which counts as a line.
+            // In one write, because each write counts as a line.
             (&log).write_all(format!("line {number}\n").as_bytes()).expect("never an error");
         }
         let rest = std::thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! What goes to the standard streams: never a panic, where the process must not stand still
-//! never a wait for who reads it, and on a terminal nothing that harms it.
+//! Output to the standard streams. It never panics. It does not wait for the reader where the process
+//! must not stand still. A terminal gets nothing that harms it.
 
 mod log;
 mod neutral;
@@ -15,7 +15,7 @@ pub(crate) use self::neutral::{Neutral, neutral};
 pub(crate) use self::pump::{PIECE, Pump, write_all};
 pub(crate) use self::splitter::LineSplitter;
 
-/// Says `text` on standard error. Nobody may be there to hear it: `eprintln!` would panic then.
+/// Writes `text` to standard error. If nobody reads that, nothing happens; `eprintln!` would panic.
 pub fn complain(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,21 +1,21 @@
-//! What a terminal may be shown of what others sent: text that neither commands it nor turns the
-//! order of its lines round.
+//! Makes text of others harmless for a terminal. It must neither command the terminal nor reverse the
+//! order of a line.
 
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Whether a character could command a terminal or turn a line's order round: control characters
-/// but tab, line separators, and bidirectional embeddings, overrides and isolates.
+/// Whether a character could command a terminal or reverse the order of a line: control characters
+/// other than tab, line separators, and bidirectional embeddings, overrides and isolates.
 fn is_harmful(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A line with what is harmful replaced by U+FFFD.
+/// Replaces the harmful characters of a line by U+FFFD.
 pub(crate) fn neutral(line: &str) -> String {
     line.replace(is_harmful, "\u{fffd}")
 }
 
-/// The same for bytes that come in pieces: lines end in LF, and what is no UTF-8 is replaced too. A
-/// character goes on only when it is whole, so that no two pieces make a harmful one.
+/// Does the same for bytes that come in pieces. Lines end in LF, and invalid UTF-8 is replaced too. A
+/// character goes on only when it is whole, so two pieces cannot make a harmful one.
 #[derive(Debug, Default)]
 pub(crate) struct Neutral {
     /// The start of a character.
@@ -23,7 +23,7 @@ pub(crate) struct Neutral {
 }
 
 impl Neutral {
-    /// Adds to `out` what can be shown of `bytes` and those before.
+    /// Adds to `out` the characters that are whole now.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let mut input = std::mem::take(&mut self.held);
         input.extend_from_slice(bytes);
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(neutral("e\u{301} 👩‍👩‍👧 שלום\u{200f}"), "e\u{301} 👩‍👩‍👧 שלום\u{200f}");
     }
 
-    /// However `bytes` are cut in up to three pieces, this comes out.
+    /// Expects this output for every cut of `bytes` into up to three pieces.
     #[track_caller]
     fn check(bytes: &[u8], expected: &str) {
         for first in 0..=bytes.len() {

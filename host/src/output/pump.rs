@@ -1,5 +1,5 @@
-//! A thread that takes what may block off the one that must not. The two are joined by a pair of
-//! sockets: so the one can wait for place, as for any other descriptor.
+//! A thread that makes blocking calls for a thread that must not block. A pair of sockets joins the
+//! two, so the other thread can wait for room as it waits for any descriptor.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Bytes that go in at once at the most.
+/// The most bytes in one piece.
 pub(crate) const PIECE: usize = 16 * 1024;
-/// Bytes of the kernel's memory that what went in takes until the thread takes it.
+/// The kernel's memory for pieces that the thread has not taken yet, in bytes.
 const HELD: usize = 64 * 1024;
 const STACK: usize = 64 * 1024;
-/// After how long a descriptor is tried again that another process has made non-blocking.
+/// How long to wait before a write is tried again, if another process has made the descriptor
+/// non-blocking.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The near end of the thread.
@@ -45,11 +46,11 @@ impl Pump {
         Ok(Self { near })
     }
 
-    /// Hands over a piece of up to [`PIECE`] bytes, all of it or nothing.
+    /// Sends a piece of up to [`PIECE`] bytes to the thread: all of it, or nothing.
     ///
     /// # Errors
-    /// `WouldBlock` when there is no place now; `InvalidInput` when the piece is too large; another
-    /// when the thread has ended.
+    /// `WouldBlock` if there is no room now, `InvalidInput` if the piece is too large, and other errors
+    /// if the thread has ended.
     pub(crate) fn send(&self, piece: &[u8]) -> io::Result<()> {
         if piece.len() > PIECE {
             return Err(ErrorKind::InvalidInput.into());
@@ -57,24 +58,23 @@ impl Pump {
         self.near.send(piece).map(drop)
     }
 
-    /// Writable when there is place again.
+    /// A descriptor that is writable when there is room again.
     pub(crate) fn fd(&self) -> RawFd {
         self.near.as_raw_fd()
     }
 
-    /// Waits until the thread has done all that was handed over, `limit` at the most. Nothing more
-    /// can be handed over then.
+    /// Waits until the thread has handled all pieces, for `limit` at most. No more pieces can follow.
     pub(crate) fn finish(&self, limit: Duration) {
-        // Each of these fails only if the thread has ended already.
+        // These calls fail only if the thread has ended already.
         let _ = self.near.shutdown(Shutdown::Write);
         let _ = self.near.set_nonblocking(false);
         let _ = self.near.set_read_timeout(Some(limit));
-        // The end comes when the thread lets go of its socket.
+        // The input ends when the thread drops its socket.
         let _ = (&self.near).read(&mut [0]);
     }
 }
 
-/// Two ends for pieces. The first one never blocks, and takes only so many pieces ahead.
+/// Two ends for pieces. The first end never blocks, and takes a limited number of pieces ahead.
 pub(super) fn pair() -> io::Result<(Socket, Socket)> {
     let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
     near.set_nonblocking(true)?;
@@ -82,11 +82,10 @@ pub(super) fn pair() -> io::Result<(Socket, Socket)> {
     Ok((near, far))
 }
 
-/// Writes all of `bytes`, also where another process that shares the descriptor has made it
-/// non-blocking.
+/// Writes all of `bytes`, even if another process that shares the descriptor has made it non-blocking.
 ///
 /// # Errors
-/// Those of write(2).
+/// The errors of write(2).
 pub(crate) fn write_all(mut output: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
@@ -107,7 +106,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
-    /// More than any test takes that does not hang.
+    /// Longer than any test takes, unless it hangs.
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]

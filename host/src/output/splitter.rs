@@ -1,16 +1,16 @@
-//! Bytes made into lines that are harmless on a terminal.
+//! Cuts bytes into lines that are harmless on a terminal.
 
 use super::neutral::neutral;
 
-/// A line without an end is cut here: a server may send for ever.
+/// A line is cut at this length, because a server may send one without end.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// Puts lines together from pieces. Bytes go in by `push`; then `next` gives the
-/// lines that are complete; at the end, `rest` gives the one that is not.
+/// Puts lines together from pieces. `push` takes bytes, and then `next` gives the complete lines. At
+/// the end, `rest` gives the incomplete one.
 #[derive(Debug, Default)]
 pub(crate) struct LineSplitter {
     bytes: Vec<u8>,
-    /// So many of them were given as lines.
+    /// How many of the bytes were given as lines.
     given: usize,
 }
 
@@ -19,7 +19,7 @@ impl LineSplitter {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The line that never got its end, if there is one.
+    /// The line without an end, if there is one.
     pub(crate) fn rest(&mut self) -> Option<String> {
         let bytes = self.bytes.split_off(self.given);
         *self = Self::default();

@@ -1,9 +1,9 @@
-//! The poller on epoll(7), level-triggered. A wait costs what is ready, however
-//! many descriptors are watched.
+//! The poller on epoll(7), level-triggered. The cost of a wait depends on the ready descriptors, not
+//! on the watched ones.
 //!
-//! What is watched for what is registered with the kernel only when the next wait
-//! begins, and only where it then differs from what is registered already: interest
-//! that is withdrawn and restored between two waits costs no system call.
+//! Changes of interest reach the kernel only when the next wait begins, and only if the interest then
+//! differs from the registered one. So interest that is withdrawn and restored between two waits costs
+//! no system call.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -14,24 +14,23 @@ use libc::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD};
 use super::Poller;
 use crate::sys;
 
-/// Descriptors that one wait tells of at the most; the kernel begins the next one
-/// with the others.
+/// The most descriptors in the result of one wait. The kernel begins the next one with the others.
 const EVENTS: usize = 1024;
-/// After how long registering is tried again when the system is short of memory for it.
+/// How long to wait before registering again, when the system had no memory for it.
 const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 const READ: u32 = libc::EPOLLIN as u32;
 const WRITE: u32 = libc::EPOLLOUT as u32;
-/// What epoll reports without being asked: the descriptor is broken, or has hung up.
-/// Reading and writing both find that out, so who waits for either is told.
+/// Events that epoll always reports: the descriptor is broken, or has hung up. Reading and writing
+/// both find that out, so such a descriptor counts as ready for either.
 const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 
-/// What a descriptor is watched for, as events of epoll_ctl(2).
+/// The interest in a descriptor, as events of epoll_ctl(2).
 #[derive(Clone, Copy, Debug, Default)]
 struct Interest {
     wanted: u32,
-    /// With the kernel. 0: the descriptor is not registered at all, because one that
-    /// is ends every wait once it is broken.
+    /// The interest that the kernel has. With 0 the descriptor is not registered at all, because a
+    /// registered descriptor that is broken would end every wait.
     registered: u32,
     is_listed: bool,
 }
@@ -40,22 +39,22 @@ struct Interest {
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: OwnedFd,
-    /// By descriptor.
+    /// The interest, by descriptor.
     interests: Vec<Interest>,
-    /// Those whose interest may differ from what is registered, each once.
+    /// The descriptors whose interest may differ from the registered one, each once.
     changed: Vec<RawFd>,
-    /// Those that epoll refuses because they never have to be waited for: files, `/dev/null`.
+    /// The descriptors that epoll refuses, because they are always ready: files, `/dev/null`.
     always_ready: Vec<RawFd>,
     events: Box<[sys::EpollEvent]>,
-    /// So many of `events` are those of the last wait.
+    /// How many of `events` the last wait filled.
     count: usize,
-    /// It was said that some cannot be registered.
+    /// The log has said that some connections have to wait.
     is_short: bool,
 }
 
 impl Epoll {
     /// # Errors
-    /// Those of epoll_create1(2).
+    /// The errors of epoll_create1(2).
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             epoll: sys::epoll_create()?,
@@ -68,7 +67,7 @@ impl Epoll {
         })
     }
 
-    /// Registers what has changed. What there is no memory for stays listed.
+    /// Registers the changes. If there is no memory for one, it stays in the list.
     fn register_changes(&mut self) -> io::Result<()> {
         let mut left = 0;
         for index in 0..self.changed.len() {
@@ -96,7 +95,7 @@ impl Epoll {
         }
     }
 
-    /// Brings what is registered to what is wanted.
+    /// Makes the registered interest equal to the wanted one.
     fn register(&mut self, fd: RawFd) -> io::Result<()> {
         let Interest { wanted, registered, .. } = self.interests[fd as usize];
         let operation = match (registered, wanted) {
@@ -116,7 +115,7 @@ impl Epoll {
         Ok(())
     }
 
-    /// Those registered for `interest` that are ready for it, or broken.
+    /// The descriptors that are registered for `interest`, and are ready for it or broken.
     fn ready(&self, interest: u32) -> impl Iterator<Item = RawFd> + '_ {
         let events = self.events[..self.count].iter();
         let told = events.filter(move |event| event.events & (interest | BROKEN) != 0);
@@ -142,9 +141,8 @@ impl Poller for Epoll {
     fn unwatch(&mut self, fd: RawFd) {
         if let Some(interest) = self.interests.get_mut(fd as usize) {
             interest.wanted = 0;
-            // At once: closing it would leave the registration where another
-            // descriptor shares the open file, and would keep ours for the next
-            // one of its number.
+            // Delete it at once. If another descriptor shares the open file, closing would leave the
+            // registration, and the next descriptor of this number would seem to be registered.
             let result = self.register(fd);
             debug_assert!(result.is_ok(), "{fd} was closed before: {result:?}");
         }
@@ -176,8 +174,8 @@ impl Poller for Epoll {
     }
 }
 
-/// Whether the system has no memory for one more registration, or the user has as
-/// many as one may have (`/proc/sys/fs/epoll/max_user_watches`).
+/// Whether the system has no memory for one more registration, or the user has reached the limit
+/// (`/proc/sys/fs/epoll/max_user_watches`).
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOSPC))
 }
@@ -191,7 +189,7 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
-    /// What the kernel has registered: descriptors and events (proc_pid_fdinfo(5)).
+    /// The kernel's registrations: descriptors and events (proc_pid_fdinfo(5)).
     fn registered(epoll: &Epoll) -> Vec<(RawFd, u32)> {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", epoll.epoll.as_raw_fd()));
         let info = info.expect("proc(5)");
@@ -235,7 +233,7 @@ mod tests {
         let fd = near.as_raw_fd();
         epoll.watch(fd, true, false);
         wait(&mut epoll);
-        // Behind its back, so that any further call would fail or show.
+        // Delete it behind the poller's back, so a further call would fail or be seen.
         sys::epoll_ctl(epoll.epoll.as_fd(), EPOLL_CTL_DEL, fd, 0).expect("it is registered");
         for _ in 0..3 {
             epoll.watch(fd, false, false);

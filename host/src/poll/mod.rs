@@ -1,5 +1,5 @@
-//! Pollers: which descriptors are watched for what, and which are ready. They
-//! know nothing of the hub.
+//! Pollers watch descriptors for reading and writing, and say which are ready. They know nothing of
+//! the hub.
 
 mod epoll;
 mod select;
@@ -11,30 +11,30 @@ use std::time::Duration;
 pub(crate) use self::epoll::Epoll;
 pub(crate) use self::select::Select;
 
-/// Waits for descriptors. All pollers are level-triggered: what is ready and was
-/// not made use of is ready again at the next wait.
+/// Waits for descriptors. All pollers are level-triggered: a descriptor that is ready stays ready until
+/// it is used.
 pub(crate) trait Poller {
-    /// Watches `fd` for reading, writing, both or, for the time being, neither: then
-    /// nothing that happens to it ends a wait, not even that the peer is gone.
+    /// Watches `fd` for reading, writing, both, or neither for now. With neither, nothing on it ends a
+    /// wait, not even that the peer is gone.
     fn watch(&mut self, fd: RawFd, read: bool, write: bool);
 
-    /// Watches `fd` no longer. This has to come before it is closed: then its
-    /// number may be another's.
+    /// Stops watching `fd`. Call it before `fd` is closed, because its number may then belong to
+    /// another.
     fn unwatch(&mut self, fd: RawFd);
 
-    /// Waits until something is ready or `timeout` has passed (`None`: for ever). A
-    /// signal is no error but an early return.
+    /// Waits until a descriptor is ready or `timeout` has passed (`None`: forever). A signal is not an
+    /// error: it makes the wait end early.
     ///
     /// # Errors
-    /// Those of the system call, which are bugs.
+    /// The errors of the system call, which are bugs.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// The descriptors that the last wait found readable, among those watched for
-    /// that. One that is broken or at its end is.
+    /// The descriptors that are watched for reading and that the last wait found readable. A descriptor
+    /// that is broken or at its end counts as readable.
     fn readable(&self) -> impl Iterator<Item = RawFd> + '_;
 
-    /// The descriptors that the last wait found writable, among those watched for
-    /// that. One that is broken is.
+    /// The descriptors that are watched for writing and that the last wait found writable. A broken
+    /// descriptor counts as writable.
     fn writable(&self) -> impl Iterator<Item = RawFd> + '_;
 }
 
@@ -65,7 +65,7 @@ mod tests {
         a_file_is_always_ready,
     }
 
-    /// What is ready now must be `fd`, for reading or writing as said, and nothing else.
+    /// Expects `fd` to be ready for reading or writing as given, and nothing else to be ready.
     #[track_caller]
     fn expect_ready(poller: &mut impl Poller, fd: RawFd, (read, write): (bool, bool)) {
         poller.wait(Some(Duration::ZERO)).expect("no bug");

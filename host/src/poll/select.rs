@@ -1,5 +1,5 @@
-//! The poller on select(2). A wait costs a look at each descriptor, watched or not,
-//! up to the largest that is watched.
+//! The poller on select(2). A wait looks at every descriptor up to the largest watched one, whether it
+//! is watched or not.
 
 use std::io;
 use std::os::fd::RawFd;

@@ -14,22 +14,23 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        canonical(net.map_err(|_| "a network is ADDRESS or ADDRESS/BITS")?).map(Network)
+        canonical(net.map_err(|_| "write a network as ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24")?)
+            .map(Network)
     }
 }
 
-/// A network of IPv4 that is written as one of IPv6, `::ffff:10.0.0.0/104`, as what it is: so are
-/// the addresses that it is compared with.
+/// Turns an IPv4 network in IPv6 form, `::ffff:10.0.0.0/104`, into an IPv4 network. It is compared
+/// with addresses that were treated in the same way.
 fn canonical(net: IpNet) -> Result<IpNet, String> {
     let IpNet::V6(v6) = net else { return Ok(net) };
     let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
     let net = v6.prefix_len().checked_sub(96).and_then(|bits| Ipv4Net::new(v4, bits).ok());
     net.map(IpNet::V4)
-        .ok_or_else(|| format!("{v6} is an address of IPv4: it has at least 96 bits of network"))
+        .ok_or_else(|| format!("{v6} is an IPv4 network in IPv6 form; it needs at least 96 bits"))
 }
 
-/// Who may connect: nobody from a denied network; where networks are allowed,
-/// only who is in one of them.
+/// The rules for who may connect: no client from a denied network. If any networks are allowed, only
+/// clients from those.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) allow: Vec<Network>,
@@ -37,8 +38,8 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Whether a peer may connect. One without an address, on a Unix socket, may:
-    /// the permissions of the socket file say who can.
+    /// Whether a peer may connect. A peer on a Unix socket has no address and always may: there the
+    /// permissions of the socket file decide.
     pub(crate) fn permits(&self, peer: Option<IpAddr>) -> bool {
         let Some(peer) = peer else { return true };
         let is_in = |networks: &[Network]| networks.iter().any(|Network(net)| net.contains(&peer));

@@ -1,6 +1,6 @@
-//! The operator's console on standard input and output: a connection of the hub has it in the place
-//! of a socket. On a terminal the operator edits a line below what is shown (`edited`); elsewhere
-//! bytes go in and out as they are (`plain`).
+//! The operator's console on standard input and output. For the hub it is a connection like those
+//! with sockets. On a terminal the operator edits a line below the output (`edited`). Elsewhere bytes
+//! go in and out as they are (`plain`).
 
 mod edited;
 mod plain;
@@ -15,13 +15,13 @@ use super::watched::Watched;
 use crate::output::Log;
 use crate::terminal;
 
-/// Whether a console that `listens` has a terminal on which a line can be edited.
+/// Whether a console that takes commands (`listens`) has a terminal on which a line can be edited.
 pub(super) fn is_edited(listens: bool) -> bool {
     listens && terminal::is_for_editing()
 }
 
-/// The console, which takes commands if it `listens`. While it edits a line, it shows the lines of
-/// the `log` that would go to the same terminal.
+/// Opens the console. It takes commands if it `listens`. While it edits a line, it also shows the
+/// lines of the `log` that would go to the same terminal.
 ///
 /// # Errors
 /// There are no descriptors or threads left.

@@ -12,7 +12,7 @@ use crate::address::Address;
 #[derive(Debug)]
 pub(super) enum StartError {
     Listen(Address, io::Error),
-    /// A socket was handed over for which there is no option.
+    /// The service manager handed over a socket on this address, which no option names.
     Inherited(String),
     Limits(LimitsError),
     Descriptors {
@@ -32,32 +32,39 @@ impl fmt::Display for StartError {
             StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
-                    "cannot listen on {address}: it is in use by another program; stop that, or choose another address"
+                    "cannot listen on {address}: it is in use by another program; stop that program, or choose another address"
                 )
             }
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::Inherited(address) => write!(
                 f,
-                "a socket was handed over that listens on {address}, but no option names that address; \
-                 add one, as in --chat {address}"
+                "the service manager (LISTEN_FDS) handed over a socket on {address}, but no option names \
+                 that address; add one, as in --chat {address}"
             ),
             StartError::Limits(LimitsError::LogTooSmall { least }) => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")
             }
             StartError::Limits(LimitsError::TooFewRooms) => {
-                write!(f, "--rooms is too low: the lobby and each --relay take one")
+                write!(f, "--rooms is too low: the lobby and each --relay need a room")
             }
             StartError::Limits(error) => error.fmt(f),
             StartError::Descriptors { wanted, most } => write!(
                 f,
-                "--max-conns is too high: it needs {wanted} descriptors, and the limit (ulimit -Hn) is {most}"
+                "--max-conns is too high: it needs {wanted} descriptors, and the limit (ulimit -Hn) is {most}; \
+                 choose a smaller number, or raise the limit"
             ),
-            StartError::TooManyListeners => write!(f, "there can be no more than 250 listeners"),
+            StartError::TooManyListeners => {
+                write!(f, "there are more than 250 listeners; leave out some --chat, --echo or --relay")
+            }
             StartError::SameName(name) => {
                 write!(f, "two listeners are called {name}; give each a name of its own")
             }
             StartError::Memory => {
-                write!(f, "--max-conns, --log-size and --rooms ask for more memory than there is")
+                write!(
+                    f,
+                    "--max-conns, --log-size and --rooms ask for more memory than there is; choose smaller \
+                     values"
+                )
             }
             StartError::System(call, error) => write!(f, "{call}: {error}"),
         }

@@ -1,5 +1,5 @@
-//! The gate: how fast newcomers of one address come in. Those above the rate wait here, with
-//! their sockets accepted, so that newcomers of other addresses need not wait behind them.
+//! The gate limits how fast clients of one address come in. Newcomers above the rate wait here. Their
+//! sockets are accepted already, so newcomers of other addresses do not wait behind them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant as Clock};
 
 use parlour_core::Bound;
 
-/// Newcomers that wait at once at the most. One more is turned away.
+/// How many newcomers may wait at once. One more is turned away.
 const PLACES: usize = 64;
-/// Addresses that are remembered before those that are within their rate are forgotten.
+/// From this many remembered addresses on, those that are within their rate are forgotten.
 const MANY: usize = 1024;
 
 /// What becomes of a newcomer.
@@ -19,28 +19,28 @@ pub(crate) enum Verdict<T> {
     In(T),
     /// It waits.
     Waits,
-    /// It is turned away: too many wait already.
+    /// It is turned away, because too many wait already.
     Away(T),
 }
 
 /// Lets newcomers in, or lets them wait.
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
-    /// Newcomers of one address in a second; `None`: any number.
+    /// Newcomers of one address in a second. `None` means any number.
     rate: Option<Bound>,
-    /// By network: when the next newcomer would be due if they came evenly (GCRA, ITU-T I.371). One
+    /// For each network, when its next newcomer is due if they come evenly (GCRA, ITU-T I.371). One
     /// second's worth may come at once.
     due: HashMap<u64, Clock>,
     waiting: Vec<(Clock, T)>,
 }
 
 impl<T> Gate<T> {
-    /// One that lets in so many of an address in a second, or any number.
+    /// A gate that lets in this many newcomers of one address in a second. `None` means any number.
     pub(crate) fn new(rate: Option<Bound>) -> Self {
         Self { rate, due: HashMap::new(), waiting: Vec::new() }
     }
 
-    /// A newcomer has come from `peer`; one without an address always comes in.
+    /// A newcomer has come from `peer`. A newcomer without an address always comes in.
     pub(crate) fn arrive(&mut self, now: Clock, peer: Option<IpAddr>, newcomer: T) -> Verdict<T> {
         let most = self.rate.and_then(|rate| rate.of(peer));
         let Some((peer, most)) = peer.zip(most) else { return Verdict::In(newcomer) };
@@ -61,18 +61,18 @@ impl<T> Gate<T> {
         Verdict::Waits
     }
 
-    /// When the next one that waits comes in.
+    /// When the next waiting newcomer comes in.
     pub(crate) fn next_at(&self) -> Option<Clock> {
         self.waiting.iter().map(|(at, _)| *at).min()
     }
 
-    /// One that has waited for long enough.
+    /// A newcomer that has waited long enough, if there is one.
     pub(crate) fn enter(&mut self, now: Clock) -> Option<T> {
         let index = self.waiting.iter().position(|(at, _)| *at <= now)?;
         Some(self.waiting.remove(index).1)
     }
 
-    /// All that wait: they wait no more.
+    /// Empties the gate and returns the newcomers that waited.
     pub(crate) fn close(&mut self) -> impl Iterator<Item = T> + use<T> {
         std::mem::take(&mut self.waiting).into_iter().map(|(_, newcomer)| newcomer)
     }

@@ -1,5 +1,5 @@
-//! Listening sockets that a service manager hands over (sd_listen_fds(3)): each is taken by the
-//! listener of the command line that has its address.
+//! Listening sockets that a service manager hands over (sd_listen_fds(3)). The listener on the
+//! command line with the same address takes each of them.
 
 use std::env;
 use std::io;
@@ -11,18 +11,19 @@ use socket2::{SockAddr, Socket};
 use crate::address::Address;
 use crate::sys;
 
-/// The number of the first one.
+/// The descriptor of the first socket.
 const FIRST: RawFd = 3;
 
-/// Those that nobody has taken yet.
+/// The sockets that no listener has taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Inherited(Vec<Socket>);
 
 impl Inherited {
-    /// Takes those that are meant for this process. This has to come before it listens itself.
+    /// Takes the sockets that are meant for this process. Call it before the process opens listening
+    /// sockets of its own.
     ///
     /// # Errors
-    /// One is no stream socket that listens.
+    /// A descriptor is not a listening stream socket.
     pub(super) fn take() -> io::Result<Self> {
         let variable = |name| env::var(name).ok();
         if variable("LISTEN_PID") != Some(std::process::id().to_string()) {
@@ -32,12 +33,12 @@ impl Inherited {
         (FIRST..FIRST.saturating_add(count)).map(inherit).collect::<io::Result<_>>().map(Self)
     }
 
-    /// The one that listens on `address`, if there is one.
+    /// Takes the socket that listens on `address`, if there is one.
     pub(super) fn claim(&mut self, address: &Address) -> Option<Socket> {
         if self.0.is_empty() {
             return None;
         }
-        // What cannot be resolved is told when it is bound.
+        // If the address cannot be resolved, binding reports it.
         let wanted = address.resolve().unwrap_or_default();
         let is_wanted = |socket: &Socket| {
             socket.local_addr().is_ok_and(|local| wanted.iter().any(|wanted| is_same(wanted, &local)))
@@ -46,7 +47,7 @@ impl Inherited {
         Some(self.0.remove(index))
     }
 
-    /// Where one listens that nobody has taken, if there is one.
+    /// The address of a socket that no listener has taken, if there is one.
     pub(super) fn unclaimed(&self) -> Option<String> {
         self.0.first().map(|socket| match socket.local_addr() {
             Ok(local) => Address::of(&local).map_or("an unknown address".into(), |local| local.to_string()),
@@ -58,7 +59,8 @@ impl Inherited {
 fn inherit(fd: RawFd) -> io::Result<Socket> {
     let about = |error| io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {fd}: {error}"));
     let socket = Socket::from(sys::inherit_listener(fd).map_err(about)?);
-    // For all who share it, as is usual: whoever accepts must not wait.
+    // This changes the socket for all processes that share it, which is usual: accepting must not
+    // block.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

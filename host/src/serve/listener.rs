@@ -13,30 +13,30 @@ use super::place::Place;
 use super::socket_file::{Claim, SocketFile};
 use crate::address::Address;
 
-/// Newcomers that may wait to be accepted.
+/// How many newcomers may wait to be accepted.
 pub(crate) const BACKLOG: i32 = 4_096;
 
-/// Vanished peers are found after about two minutes.
+/// TCP keepalive finds peers that vanished after about two minutes.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
-/// Bytes that a socket takes beyond what its peer has place for (tcp(7), TCP_NOTSENT_LOWAT). With
-/// more, a receiver that is slow but steady would take nothing for a long time, and then
-/// much at once: a room would wait for it in long pauses instead of short ones.
+/// Bytes that a socket takes before its peer has room for them (tcp(7), TCP_NOTSENT_LOWAT). With
+/// more, a slow but steady receiver would take nothing for a long time and then much at once. A room
+/// would wait for it in long pauses instead of short ones.
 const UNSENT: u32 = 32 * 1024;
 
-/// Why nobody was accepted (accept(2)).
+/// Why accept(2) gave no connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
-    /// Nobody is there.
+    /// No newcomer is there.
     Nobody,
-    /// This newcomer is gone, or its network is in trouble. The next one may be there.
+    /// This newcomer is gone, or its network is in trouble. The next accept may work.
     Gone,
-    /// Descriptors or memory are short: the newcomer waits.
+    /// There are no descriptors or no memory left. The newcomer waits.
     Starved,
-    /// The listener takes nobody, and never will.
+    /// The listener accepts no connections, and never will.
     Broken,
 }
 
@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-/// A socket that listens. A socket file goes with it.
+/// A listening socket, with its socket file if it has one.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
@@ -75,8 +75,8 @@ impl Listener {
     /// Listens at a place. A socket file on which nobody listens any more is replaced.
     ///
     /// # Errors
-    /// Those of the name resolution and of the system calls; that of the last
-    /// address, where a name stands for several.
+    /// The errors of the name resolution and of the system calls. If a name stands for several
+    /// addresses, the error of the last one.
     pub(crate) fn bind(Place { address, mode, .. }: &Place) -> io::Result<Self> {
         let claim = match address {
             Address::Tcp(_) => None,
@@ -94,12 +94,12 @@ impl Listener {
         Ok(Self { socket, file, is_inherited: false })
     }
 
-    /// A socket that was handed over: its file and its backlog are those of whoever made it.
+    /// A socket that was handed over. Its file and its backlog belong to the process that made it.
     pub(crate) fn inherited(socket: Socket) -> Self {
         Self { socket, file: None, is_inherited: true }
     }
 
-    /// Whether those who have come and are not accepted will be accepted by another process.
+    /// Whether another process may accept the newcomers that this one does not accept.
     pub(crate) fn is_inherited(&self) -> bool {
         self.is_inherited
     }
@@ -113,21 +113,21 @@ impl Listener {
         Address::of(&local).ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Removes its socket file: nobody comes through it any more.
+    /// Removes its socket file, so nobody can connect through it any more.
     pub(crate) fn free_file(&mut self) {
         self.file = None;
     }
 
-    /// Takes the next newcomer, ready for use without blocking.
+    /// Accepts the next newcomer. Its socket does not block.
     ///
     /// # Errors
-    /// Those of accept(2), and what they mean.
+    /// The error of accept(2), and what it means.
     pub(crate) fn accept(&self) -> Result<(Socket, Option<SocketAddr>), (Failure, io::Error)> {
         let (socket, peer) = self.socket.accept().map_err(|error| (Failure::of(&error), error))?;
         let peer = peer.as_socket();
         match prepare(&socket, peer.is_some()) {
             Ok(()) => Ok((socket, peer)),
-            // Its socket is as good as any other: its connection cannot be any more.
+            // The socket is fine, so the connection must have failed.
             Err(error) => Err((Failure::Gone, error)),
         }
     }
@@ -136,11 +136,11 @@ impl Listener {
 fn prepare(socket: &Socket, is_tcp: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     if is_tcp {
-        // What is ready goes out in one write: there is nothing to wait for.
+        // Everything that is ready goes out in one write, so a delay would gain nothing.
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.set_tcp_notsent_lowat(UNSENT)?;
-        // The Synch of telnet sends its last byte as urgent data (RFC 854): out of line it would be lost.
+        // telnet's Synch sends its last byte as urgent data (RFC 854). Out of line it would be lost.
         socket.set_out_of_band_inline(true)?;
     }
     Ok(())
@@ -161,12 +161,12 @@ impl Drop for Listener {
 fn listen(address: &SockAddr, mode: Option<u32>) -> io::Result<Socket> {
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     if address.domain() != Domain::UNIX {
-        // Connections of an earlier run in TIME-WAIT do not keep the port.
+        // Otherwise connections of an earlier run in TIME-WAIT would keep the port.
         socket.set_reuse_address(true)?;
     }
     socket.bind(address)?;
     if let Some((path, mode)) = address.as_pathname().zip(mode) {
-        // Nobody can connect before it listens.
+        // In time: nobody can connect before the socket listens.
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
     socket.listen(BACKLOG)?;

@@ -40,7 +40,7 @@ use crate::sys;
 /// The hub counts listeners by a byte, and the console is one.
 const MOST_LISTENERS: usize = 250;
 
-/// Serves until a signal, or the operator, ends it. Exit code 2: it could not start.
+/// Serves until a signal or the operator ends it. Exit code 2: it could not start.
 pub fn run(options: &Options, log: &Log) -> ExitCode {
     let served = match options.poller {
         PollerKind::Select => serve(options, log, Select::default()),
@@ -111,13 +111,13 @@ fn check_places(places: &[Place]) -> Result<(), StartError> {
     }
 }
 
-/// Lets the process have as many descriptors as it may.
+/// Raises the descriptor limit as far as the process may.
 fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
     let most = sys::raise_descriptor_limit().map_err(|error| StartError::System("setrlimit", error))?;
     if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
 }
 
-/// Whether there is as much memory as the limits ask for.
+/// Checks that there is enough memory for the limits.
 fn check_memory(limits: &Limits) -> Result<(), StartError> {
     let records = limits.all_records().saturating_mul(size_of::<[u64; 2]>());
     let result = Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records));
@@ -137,7 +137,7 @@ fn listen(places: &[Place]) -> Result<Vec<Listener>, StartError> {
     places.iter().zip(claimed).map(bind).collect()
 }
 
-/// What the listeners are called in the log: by their names, or else by their addresses.
+/// The names of the listeners in the log. A listener without a name is called by its address.
 fn names(places: &[Place], listeners: &[Listener]) -> io::Result<Vec<String>> {
     let name = |(place, listener): (&Place, &Listener)| match &place.name {
         Some(name) => Ok(name.clone()),
@@ -146,8 +146,8 @@ fn names(places: &[Place], listeners: &[Listener]) -> io::Result<Vec<String>> {
     places.iter().zip(listeners).map(name).collect()
 }
 
-/// Says on standard output where it listens, now that all do, and how a client connects: scripts
-/// wait for it, and people need it.
+/// Prints where the server listens and how to connect. Scripts wait for the first, people need the
+/// second. All listeners are ready by now.
 fn announce(speakers: &[Speaker], places: &[Place], listeners: &[Listener]) -> io::Result<()> {
     let (mut text, mut hints) = (String::new(), String::new());
     for ((speaker, place), listener) in speakers.iter().zip(places).zip(listeners) {
@@ -163,7 +163,7 @@ fn announce(speakers: &[Speaker], places: &[Place], listeners: &[Listener]) -> i
         hints += &format!("{protocol}{name}: {}\n", command(&address));
     }
     let mut output = io::stdout().lock();
-    // Who does not read it does not want to know.
+    // If nobody reads standard output, the server runs all the same.
     let _ = output.write_all((text + &hints).as_bytes()).and_then(|()| output.flush());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What `serve` can be told on the command line, and the limits that follow from it.
+//! The options of `serve`, and the limits that follow from them.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,12 +21,12 @@ const MOST_ROOMS_PER_CONN: usize = 16;
 const QUEUE: usize = 16 * 1024;
 /// Bytes of a room's log for each record of its index.
 const BYTES_PER_RECORD: usize = 64;
-/// What is served where no limit is named: as much as no person notices.
+/// The default limits. They are so high that a person does not notice them.
 const CONNS_PER_IP: u32 = 64;
 const CONNECT_RATE: u32 = 10;
 const CHAT_RATE: u32 = 50;
 
-/// What `serve` can be told.
+/// The options of `serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Listen for chat clients [default: 5000, if no address is given].
@@ -43,9 +43,9 @@ pub struct Options {
     /// More options may follow the address, as in 4000,flush=off,in:
     ///   in              clients only send
     ///   out             clients only receive, and may end their input
-    ///   flush=DURATION  send half a line on after this time [default: 200ms]
-    ///   flush=off       send whole lines only
-    ///   room=NAME       join this relay to the others with the same room
+    ///   flush=DURATION  pass on half a line after this time [default: 200ms]
+    ///   flush=off       pass on whole lines only
+    ///   room=NAME       share clients with all relays that have the same NAME
     ///   grace=off       wait forever for a client that does not read
     #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
     relay: Vec<RelayPlace>,
@@ -66,20 +66,20 @@ pub struct Options {
     /// 10; no limit for clients on this machine]
     #[arg(long, value_name = "N")]
     connect_rate: Option<Cap>,
-    /// Refuse longer lines
+    /// Refuse lines that are longer than this
     #[arg(long, value_name = "SIZE", default_value = "1k", value_parser = |text: &str| size_within(text, 16..=1 << 20))]
     line_limit: u32,
     /// Memory for the log of each room, rounded up to a power of two
     #[arg(long, value_name = "SIZE", default_value = "256k", value_parser = |text: &str| size_within(text, 1..=1 << 30))]
     log_size: u32,
-    /// Have at most N rooms at once
+    /// Allow at most N rooms at once
     #[arg(long, value_name = "N", default_value = "64", value_parser = |text: &str| number(text, 1..=65_536))]
     rooms: u32,
-    /// Let a room wait this long for a client that does not read. In the long run a room
-    /// waits no more than a tenth of the time
+    /// Let a room wait this long for a client that does not read. In the long run, a room
+    /// waits at most a tenth of the time
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     grace: Duration,
-    /// Do this with such a client after the grace period
+    /// Do this with a client that still does not read after the grace period
     #[arg(long, value_name = "POLICY", default_value = "disconnect")]
     on_lag: LagPolicy,
     /// Disconnect a client that sends nothing for this long [default: never]
@@ -89,10 +89,10 @@ pub struct Options {
     /// clients; no limit for relay clients and for clients on this machine]
     #[arg(long, value_name = "N")]
     rate: Option<Cap>,
-    /// Accept clients from this network only; give it several times for several networks
+    /// Accept only clients from this network, such as 192.168.1.0/24; repeat it for more networks
     #[arg(long, value_name = "CIDR")]
     allow: Vec<Network>,
-    /// Refuse clients from this network
+    /// Refuse clients from this network; repeat it for more networks
     #[arg(long, value_name = "CIDR")]
     deny: Vec<Network>,
     /// Wait for connections with this system call
@@ -101,7 +101,7 @@ pub struct Options {
     /// Show what is said in the lobby and in the relays on standard output
     #[arg(long)]
     pub(super) watch: bool,
-    /// Read the operator's commands from standard input [default: if it is a terminal]
+    /// Read operator commands from standard input [default: if it is a terminal]
     #[arg(long)]
     pub(super) console: bool,
 }
@@ -114,8 +114,8 @@ enum Cap {
 }
 
 impl Cap {
-    /// The limit in force: one that was named holds for everybody, the default spares those
-    /// who are on this machine.
+    /// The limit in force. A limit that was given is for all clients. The default spares clients on
+    /// this machine.
     fn bound(cap: Option<Self>, default: u32) -> Option<Bound> {
         match cap {
             None => Some(Bound { most: default, spares_local: true }),
@@ -141,21 +141,21 @@ impl FromStr for Cap {
 pub enum LagPolicy {
     /// Disconnect it
     Disconnect,
-    /// Let it go on with what is said now, and tell it how many messages it missed
+    /// Let it jump ahead, and tell it how many messages it missed
     Skip,
 }
 
 /// The pollers that `--poller` names.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum PollerKind {
-    /// select(2): each turn looks at every descriptor
+    /// select(2), which every Unix has
     Select,
-    /// epoll(7): each turn looks only at those that are ready
+    /// epoll(7), which needs less processor time with thousands of connections
     Epoll,
 }
 
 impl Options {
-    /// What to serve, and where; the defaults where nothing was named.
+    /// The listeners and where they listen. Without any of them, chat and echo on their usual ports.
     pub(super) fn services(&self) -> Vec<(Listener, Place)> {
         let on_lag = match self.on_lag {
             LagPolicy::Disconnect => OnLag::Disconnect,
@@ -173,7 +173,7 @@ impl Options {
         let rate = Cap::bound(self.rate, CHAT_RATE);
         let chat = chat.into_iter().map(|at| (Listener { rate, ..of(Protocol::Chat) }, at));
         let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at));
-        // A program may say much more than a person: what one relays is limited only if that is asked for.
+        // A program may send much more than a person. So a relay has a rate only if one was given.
         let rate = rate.filter(|_| self.rate.is_some());
         let first = chat.len() + echo.len();
         let rules = RelayPlace::all_rules(&self.relay, first);
@@ -189,7 +189,7 @@ impl Options {
         let limits = Limits {
             conns: self.max_conns as usize + usize::from(has_console),
             rooms: self.rooms as usize,
-            // `--watch` is in the lobby and in every relay, as far as that goes.
+            // `--watch` is in the lobby and in every relay, up to the limit.
             rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
@@ -218,12 +218,13 @@ impl Options {
         Access { allow: self.allow.clone(), deny: self.deny.clone() }
     }
 
-    /// New connections a second of one address.
+    /// How many clients of one address may connect in a second.
     pub(super) fn connect_rate(&self) -> Option<Bound> {
         Cap::bound(self.connect_rate, CONNECT_RATE)
     }
 
-    /// Descriptors of connections, listeners, and the locks of socket files.
+    /// How many descriptors the server needs: for connections, listeners, locks of socket files, and
+    /// the rest.
     pub(super) fn descriptors(&self, listeners: usize) -> u64 {
         u64::from(self.max_conns) + 2 * listeners as u64 + OTHER_DESCRIPTORS
     }

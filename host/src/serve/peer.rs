@@ -1,11 +1,11 @@
-//! Who is at the other end of a connection, as the log names it.
+//! The client at the other end of a connection, as the log names it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use parlour_core::ListenerId;
 
-/// A client's address, as small as it can be: each connection keeps one.
+/// A client's address. It is kept small, because each connection has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
     /// `None` on a Unix socket.

@@ -1,5 +1,5 @@
-//! Where a listener listens and what it is called, as it is written on the command line:
-//! an address, and options behind it.
+//! The value of `--chat` and `--echo`: an address, and the options behind it. They say where a
+//! listener listens and what it is called.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::address::{Address, NoAddress};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) address: Address,
-    /// What the log and the console call it.
+    /// Its name in the log and on the console.
     pub(super) name: Option<String>,
     /// The mode of its socket file.
     pub(super) mode: Option<u32>,
@@ -26,8 +26,8 @@ impl FromStr for Place {
 }
 
 impl Place {
-    /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, with its value or
-    /// nothing, and says whether there is such a one; `names` lists them for a user.
+    /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, and its value
+    /// or `""`. It returns whether it knows the option. `names` lists these options for the user.
     pub(super) fn parse(
         text: &str,
         names: &str,
@@ -45,7 +45,7 @@ impl Place {
                 _ if more(name, value)? => {}
                 _ => {
                     return Err(format!(
-                        "there is no option `{option}`; there are {names}name=NAME, mode=MODE"
+                        "the option `{option}` is unknown; use {names}name=NAME or mode=MODE"
                     ));
                 }
             }
@@ -58,7 +58,7 @@ impl Place {
             return Err("mode: only a socket file has a mode, as in unix:PATH,mode=660".into());
         }
         let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && !text.starts_with('+'));
-        mode.ok_or_else(|| format!("mode: `{text}` is no mode; write it as chmod does, as in mode=660"))
+        mode.ok_or_else(|| format!("mode: `{text}` is not a mode; write it as chmod does, as in mode=660"))
     }
 }
 
@@ -67,7 +67,7 @@ fn listener_name(text: &str) -> Result<String, String> {
     if (1..=LABEL_BYTES).contains(&text.len()) && text.chars().all(is_plain) {
         Ok(text.to_owned())
     } else {
-        Err(format!("name: `{text}` is no name; use 1 to {LABEL_BYTES} letters, digits, `-`, `_` or `.`"))
+        Err(format!("name: `{text}` is not a name; use 1 to {LABEL_BYTES} letters, digits, `-`, `_` or `.`"))
     }
 }
 
@@ -87,13 +87,13 @@ mod tests {
     #[test]
     fn a_bad_option_is_told_with_what_would_be_right() {
         for (text, why) in [
-            ("5000,fast", "there is no option `fast`; there are name=NAME, mode=MODE"),
+            ("5000,fast", "the option `fast` is unknown; use name=NAME or mode=MODE"),
             ("5000,mode=660", "mode: only a socket file has a mode, as in unix:PATH,mode=660"),
-            ("unix:/a,mode=888", "mode: `888` is no mode; write it as chmod does, as in mode=660"),
-            ("unix:/a,mode=1777", "mode: `1777` is no mode; write it as chmod does, as in mode=660"),
-            ("unix:/a,mode=+7", "mode: `+7` is no mode; write it as chmod does, as in mode=660"),
-            ("5000,name=", "name: `` is no name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
-            ("5000,name=a b", "name: `a b` is no name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
+            ("unix:/a,mode=888", "mode: `888` is not a mode; write it as chmod does, as in mode=660"),
+            ("unix:/a,mode=1777", "mode: `1777` is not a mode; write it as chmod does, as in mode=660"),
+            ("unix:/a,mode=+7", "mode: `+7` is not a mode; write it as chmod does, as in mode=660"),
+            ("5000,name=", "name: `` is not a name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
+            ("5000,name=a b", "name: `a b` is not a name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
             ("x", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
         ] {
             assert_eq!(text.parse::<Place>(), Err(why.to_owned()), "{text}");

@@ -1,4 +1,4 @@
-//! The place of a relay with its options, as they are written on the command line.
+//! The value of `--relay`: an address, and the options behind it.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub(super) struct RelayPlace {
 /// How the clients of a relay take part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Way {
-    /// It waits for ever for those that do not read.
+    /// It waits forever for clients that do not read.
     waits: bool,
-    /// How long it waits for the end of a line; `None`: for ever.
+    /// How long it waits for the end of a line. `None` means forever.
     flush: Option<Duration>,
     direction: Direction,
-    /// What the room is called that it shares with others.
+    /// The name of the room that it shares with other relays.
     room: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl FromStr for RelayPlace {
 }
 
 impl Way {
-    /// Takes an option, if it is a relay's.
+    /// Applies an option. Returns whether it is an option of relays.
     fn takes(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match (name, value) {
             ("in" | "out", "") if self.direction != Direction::Both => {
@@ -67,13 +67,13 @@ impl Way {
 }
 
 impl RelayPlace {
-    /// Whether the room of one of several relays waits for ever for those that do not read: if
-    /// one of those that share it says so.
+    /// Whether the room of this relay waits forever for clients that do not read. One of the `relays`
+    /// that share the room is enough to decide this.
     pub(super) fn waits_in(&self, relays: &[Self]) -> bool {
         self.way.waits || relays.iter().any(|other| other.way.waits && self.shares_with(other))
     }
 
-    /// The rules of each of these relays, the first of which is this listener.
+    /// The rules of each of these relays. The first relay is the hub's listener number `first`.
     pub(super) fn all_rules(relays: &[Self], first: usize) -> Vec<RelayRules> {
         let rules = |(index, relay): (usize, &Self)| {
             let owner =
@@ -135,15 +135,15 @@ mod tests {
         for (text, why) in [
             (
                 "4000,fast",
-                "there is no option `fast`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `fast` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,in=yes",
-                "there is no option `in=yes`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `in=yes` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,room=",
-                "there is no option `room=`; there are in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME, mode=MODE",
+                "the option `room=` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
             ),
             ("4000,in,out", "a relay has `in` or `out`, not both"),
             ("4000,flush=soon", "flush: write a number and a unit, as in 200ms, 5s or 1m 30s"),

@@ -1,6 +1,6 @@
-//! The report: a line in the log for each client that comes, takes a name, leaves or is turned away.
-//! When many come at once, the lines above a limit are told in a sum, so that a flood of clients
-//! neither fills the log nor takes the time of the others.
+//! The report writes a line to the log for each client that connects, takes a name, leaves or is
+//! refused. Lines above a limit are only counted. So a flood of clients neither fills the log nor
+//! takes the time of the others.
 
 use std::time::{Duration, Instant as Clock};
 
@@ -8,11 +8,11 @@ use parlour_core::{Cause, Refusal};
 
 use super::peer::Peer;
 
-/// Lines in a second at the most.
+/// The most lines in a second.
 const LINES: u32 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What is counted when it is not told.
+/// Events that got no line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     connected: u32,
@@ -22,12 +22,12 @@ struct Sums {
     refused: u32,
 }
 
-/// Writes what happens to the log.
+/// Writes to the log what happens.
 #[derive(Debug)]
 pub(super) struct Report {
-    /// By listener: what it is called in the log.
+    /// The name of each listener in the log.
     listeners: Vec<String>,
-    /// Lines that this second still has, and when it ends.
+    /// How many lines are left in this second, and when it ends.
     lines: u32,
     ends_at: Clock,
     sums: Sums,
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// It lagged, and goes on with what is said now.
+    /// A client was too slow and jumped ahead.
     pub(super) fn skipped(&mut self, peer: Peer, name: &str, missed: u32) {
         if self.has_place() {
             tracing::info!(%peer, name = shown(name).map(display), missed, "too slow, skips messages");
@@ -63,7 +63,7 @@ impl Report {
         }
     }
 
-    /// `given` is the reason that an operator gave, or nothing.
+    /// A client was disconnected. `given` is the reason that the operator gave, or empty.
     pub(super) fn disconnected(&mut self, peer: Peer, name: &str, cause: Cause, given: &str) {
         if self.has_place() {
             let reason = match cause {
@@ -89,7 +89,7 @@ impl Report {
         );
     }
 
-    /// Its address is one that may not connect.
+    /// A client's address may not connect.
     pub(super) fn denied(&mut self, peer: Peer) {
         self.turned_away(peer, "its address is not allowed");
     }
@@ -106,7 +106,7 @@ impl Report {
         self.listeners.get(usize::from(peer.listener.0)).map_or("", String::as_str)
     }
 
-    /// Whether this second has a line left. With `RUST_LOG=debug` all are wanted.
+    /// Takes one of this second's lines, if any is left. With `RUST_LOG=debug` there is no limit.
     fn has_place(&mut self) -> bool {
         if tracing::enabled!(tracing::Level::DEBUG) {
             return true;
@@ -118,12 +118,12 @@ impl Report {
         true
     }
 
-    /// When [`Report::tell_sums`] has something to tell.
+    /// When [`Report::tell_sums`] has something to log.
     pub(super) fn next_at(&self) -> Option<Clock> {
         (self.sums != Sums::default()).then_some(self.ends_at)
     }
 
-    /// Begins a new second when the last one has ended, and tells in a sum what it had no lines for.
+    /// Begins a new second if the last one has ended. Logs the sums of the events that got no line.
     pub(super) fn tell_sums(&mut self, now: Clock) {
         if now < self.ends_at {
             return;
@@ -137,13 +137,13 @@ impl Report {
                 skipped,
                 disconnected,
                 refused,
-                "more than {LINES} lines a second: others"
+                "more than {LINES} lines in a second; only counted"
             );
         }
     }
 }
 
-/// Nothing is shown of what there is not.
+/// `None` for an empty text, so the log leaves the field out.
 fn shown(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }

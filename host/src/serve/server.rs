@@ -1,13 +1,12 @@
-//! The driver: a hub, its sockets and a poller in one thread. It moves bytes
-//! and closes what it is asked to close; it decides nothing that the hub can.
-//! This file owns its turns; `door` has those who come, `links` those who are there, `operator`
-//! the one that has no socket, and `base` what all of them work on.
+//! The driver: a hub, its sockets and a poller in one thread. It moves bytes, and closes what the hub
+//! asks it to close. It leaves every decision to the hub. This file owns the turns. `door` lets
+//! newcomers in, `links` has the connected clients, `operator` has the console, which has no socket,
+//! and `base` has what all of them share.
 //!
-//! A turn waits until something is ready, reads from those that are, accepts
-//! newcomers, and then asks the hub which connections changed: to each that has
-//! something it writes once, at once. Only what a socket does not take is left to
-//! the poller. A turn that has taken long enough ends, and the next one goes on: it begins
-//! with the connection that the last one did not come to, or whose room was full by then.
+//! A turn waits until something is ready. It reads from every ready connection and accepts newcomers.
+//! Then it asks the hub which connections changed, and writes once to each that has output. Only what
+//! a socket does not take is left to the poller. A turn ends when its time is up. The next turn begins
+//! with the first connection that had no turn, or whose room was full.
 
 mod base;
 mod door;
@@ -34,14 +33,14 @@ use super::listener::Listener;
 use super::report::Report;
 use crate::poll::Poller;
 
-/// How long a turn may take, and how much of it reading. All that is done between two looks at
-/// the clock takes a few milliseconds at the most.
+/// How long a turn may take, and how much of that reading may take. The work between two looks at
+/// the clock takes a few milliseconds at most.
 const TURN: Duration = Duration::from_millis(10);
 const READING: Duration = Duration::from_millis(6);
-/// Connections that are read, or written to, between two looks at the clock.
+/// How many connections are read or written between two looks at the clock.
 const BETWEEN_LOOKS: usize = 16;
-/// How long the end may take: the hub's own 3 s for its connections, standard
-/// output among them, and a second for the peers to close theirs.
+/// How long the shutdown may take. The hub has 3 s for its connections and for standard output. The
+/// peers have another second to close.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The parts of a server that the command line decides on.
@@ -52,11 +51,11 @@ pub(crate) struct Parts {
     pub(crate) access: Access,
     pub(crate) gate: Gate<Newcomer>,
     pub(crate) report: Report,
-    /// With the hub's listener for it.
+    /// The console, and the hub's listener for it.
     pub(crate) console: Option<(Box<dyn Console>, ListenerId)>,
     /// Whether the console shows what is said.
     pub(crate) watch: bool,
-    /// Gets a byte for each signal that is to end the server.
+    /// Gets a byte for each signal that ends the server.
     pub(crate) signals: UnixStream,
 }
 
@@ -67,17 +66,17 @@ pub(crate) struct Server<'a, P> {
     door: Door,
     operator: Option<Operator>,
     signals: UnixStream,
-    /// Signals that came.
+    /// How many signals came.
     signal_count: usize,
-    /// What the hub had done when all that had changed was looked at last.
+    /// The hub's counts when all changed connections were last served.
     seen: Stats,
-    /// With which descriptors the next turn begins to read and to write.
+    /// The descriptors with which the next turn begins to read and to write.
     read_first: Option<RawFd>,
     write_first: Option<RawFd>,
     /// When this turn has taken long enough.
     turn_ends: Clock,
     ready: Vec<RawFd>,
-    /// When the end has taken long enough.
+    /// When the shutdown has taken long enough.
     give_up_at: Option<Clock>,
 }
 
@@ -106,14 +105,14 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Serves until the hub has ended, or a second signal wants it at once.
+    /// Serves until the hub has shut down, or until a second signal.
     ///
     /// # Errors
-    /// Those of the poller, which are bugs.
+    /// The errors of the poller, which are bugs.
     pub(crate) fn run(mut self) -> io::Result<()> {
         loop {
             if self.base.hub.is_shutting_down() {
-                // Before anybody is told: whoever hears it may start a successor.
+                // This comes before any client is told. A client may start the next server at once.
                 self.door.close(&mut self.base, &mut self.links);
             }
             let is_settled = self.settle();
@@ -151,16 +150,15 @@ impl<'a, P: Poller> Server<'a, P> {
         self.base.until_deadline().into_iter().chain(clocks).min()
     }
 
-    /// Whether nothing is left to do: no connection, and nothing for standard
-    /// output; or whether it took too long.
+    /// Whether no connection and no output is left, or the shutdown took too long.
     fn has_ended(&mut self) -> bool {
         let give_up_at = *self.give_up_at.get_or_insert_with(|| Clock::now() + SHUTDOWN_PATIENCE);
         let is_pending = self.operator.as_ref().is_some_and(Operator::is_pending);
         self.base.hub.count() == 0 && !is_pending || give_up_at <= Clock::now()
     }
 
-    /// Notes whose sockets take bytes again. They are written to when what was read
-    /// has been acted on, so that it goes out with the rest.
+    /// Notes which sockets take bytes again. They are written after this turn's input was handled, so
+    /// new output goes out in the same write.
     fn note_writable(&mut self) {
         self.base.writable(&mut self.ready);
         for fd in &self.ready {
@@ -170,7 +168,7 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Writes to all whose sockets take bytes again, as far as time allows.
+    /// Writes to all sockets that take bytes again, as far as time allows.
     fn write_ready(&mut self) {
         self.base.writable(&mut self.ready);
         begin_with(&mut self.ready, self.write_first.take());
@@ -195,8 +193,8 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Reads from all that are ready, as far as time allows; newcomers come last, so that no
-    /// descriptor that was closed in this turn is read from for somebody else.
+    /// Reads from all that are ready, as far as time allows. Newcomers come last: one may get a
+    /// descriptor that was closed in this turn, and its input must not be taken for the old one's.
     fn read_ready(&mut self) {
         self.base.readable(&mut self.ready);
         begin_with(&mut self.ready, self.read_first.take());
@@ -208,7 +206,7 @@ impl<'a, P: Poller> Server<'a, P> {
                 Target::Conn(_) if !has_time => {}
                 Target::Conn(id) => {
                     if self.links.read(&mut self.base, id) {
-                        // Those behind it may have found their room full.
+                        // The connections behind it may have found their room full.
                         self.read_first.get_or_insert(fd + 1);
                     }
                     if is_late(index, until) {
@@ -231,8 +229,8 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Does what the changed connections ask for, until none does any more, or the turn has taken
-    /// long enough; says whether all is done.
+    /// Serves the changed connections until none is left or the turn's time is up. Returns whether
+    /// none is left.
     fn settle(&mut self) -> bool {
         let mut count = 0;
         while let Some(id) = self.base.hub.next_changed() {
@@ -273,12 +271,12 @@ impl<'a, P: Poller> Server<'a, P> {
     }
 }
 
-/// Whether, now that so many connections were looked at, it is later than that.
+/// Whether it is later than `than`. Looks at the clock only at every [`BETWEEN_LOOKS`]th `index`.
 fn is_late(index: usize, than: Clock) -> bool {
     index % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && Clock::now() > than
 }
 
-/// Puts those from a descriptor on before the others.
+/// Moves `first` and the descriptors after it to the front.
 fn begin_with(ready: &mut [RawFd], first: Option<RawFd>) {
     if let Some(first) = first {
         ready.sort_unstable();

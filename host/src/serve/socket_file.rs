@@ -1,6 +1,6 @@
-//! The file of a Unix socket, and who may make, replace and remove it: who holds the lock
-//! beside it. Two servers that start at once cannot both take a path so, and neither
-//! removes what is the other's.
+//! The file of a Unix socket, and the lock beside it. Only the process that holds the lock may make,
+//! replace or remove the file. So two servers that start at once cannot both take a path, and neither
+//! removes the other's file.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The right to make a socket file at a path, at which there is none.
+/// The right to make a socket file at a path. There is no file at the path now.
 #[derive(Debug)]
 pub(super) struct Claim {
     path: PathBuf,
     lock: Lock,
 }
 
-/// A socket file of one's own, removed when dropped, and its lock with it.
+/// This process's own socket file. Dropping it removes the file and then the lock.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -29,17 +29,17 @@ impl Claim {
     /// Takes the path. A socket file on which nobody listens any more is removed.
     ///
     /// # Errors
-    /// The path is another program's, or the file at it is no socket; those of the system calls.
+    /// Another program uses the path, or the file there is not a socket, or a system call failed.
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let lock = Lock::take(path)?;
         remove_stale(path)?;
         Ok(Self { path: path.to_owned(), lock })
     }
 
-    /// The file has been made.
+    /// Call this when the socket file has been made.
     ///
     /// # Errors
-    /// Somebody has removed it since.
+    /// Somebody has removed the file since.
     pub(super) fn made(self) -> io::Result<SocketFile> {
         let id = id(&fs::symlink_metadata(&self.path)?);
         Ok(SocketFile { path: self.path, id, _lock: self.lock })
@@ -52,8 +52,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// The lock of a path: a locked file beside it, removed when dropped. One that a killed program
-/// has left behind is locked by nobody.
+/// The lock of a path: a locked file beside it, removed when dropped. If a program was killed, its
+/// lock file stays but is no longer locked.
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
@@ -67,7 +67,7 @@ impl Lock {
         let path = PathBuf::from(path);
         let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         loop {
-            // A link could lead to a file that is to be no lock.
+            // Do not follow a link: it could lead to a file that was never meant as a lock.
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
             let file = options.open(&path).map_err(about)?;
@@ -76,7 +76,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Err(in_use()),
                 Err(TryLockError::Error(error)) => return Err(about(error)),
             }
-            // Whoever held it until now may have removed the file: then it locks nothing.
+            // The last holder may just have removed the file. Then this lock protects nothing.
             if is_at(&path, id(&file.metadata()?)) {
                 return Ok(Self { path, file });
             }
@@ -96,8 +96,8 @@ fn in_use() -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, "it is in use by another program")
 }
 
-/// What tells a file from every other that there is: device and inode. As long as it is open or
-/// bound no other file gets them.
+/// Device and inode, which identify a file. No other file gets them as long as this one is open or
+/// bound.
 fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
@@ -106,10 +106,10 @@ fn is_at(path: &Path, wanted: (u64, u64)) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| id(&metadata) == wanted)
 }
 
-/// Removes a file if it is still the same. Only who holds the lock does so.
+/// Removes a file if it is still the same. Only the holder of the lock may call this.
 fn remove_own(path: &Path, own: (u64, u64)) {
     if is_at(path, own) {
-        // Nothing can be done about a file that somebody else removed.
+        // If somebody else removed the file, there is nothing left to do.
         let _ = fs::remove_file(path);
     }
 }
@@ -120,7 +120,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is there and is no socket"));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "there is a file of that name that is not a socket",
+            ));
         }
         Ok(_) => {}
     }
@@ -128,7 +131,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Somebody listens, perhaps with a backlog that is full (connect(2)).
+        // Another program listens. Its backlog may be full (connect(2)).
         Ok(()) => Err(in_use()),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(in_use()),
         Err(error) => Err(error),

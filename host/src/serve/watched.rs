@@ -1,13 +1,14 @@
-//! What the operator sees of what is said: lines, each behind the name of its room.
+//! The messages that the operator watches: each line has the name of its room in front.
 
 use parlour_core::{ListenerId, Source};
 
-/// Puts the names of rooms before lines that come in pieces, from one room after another.
+/// Puts the name of the room in front of each line. Lines may come in pieces, and from different
+/// rooms in turn.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    /// By listener: what the room of a relay is called.
+    /// For each listener, the name of its room if it is a relay.
     relays: Vec<String>,
-    /// Where the line comes from that has no end yet.
+    /// The room of the line that has no end yet.
     unfinished: Option<String>,
 }
 
@@ -16,11 +17,11 @@ impl Watched {
         Self { relays, unfinished: None }
     }
 
-    /// Adds to `out` what is shown of `bytes`.
+    /// Adds `bytes` to `out`, with the names in front of the lines.
     pub(super) fn push(&mut self, source: Source<'_>, bytes: &[u8], out: &mut Vec<u8>) {
         let label = self.label(source);
         if self.unfinished.as_ref().is_some_and(|unfinished| *unfinished != label) {
-            // Its line goes on later, behind its name again.
+            // The other room's line goes on later, with the name in front again.
             out.push(b'\n');
             self.unfinished = None;
         }

@@ -1,5 +1,5 @@
-//! The line being typed, and those typed before it. It owns what the editing
-//! keys do; it knows no terminal.
+//! The line that is being typed, and the history of earlier lines. It owns the editing keys and knows
+//! no terminal.
 
 use std::collections::VecDeque;
 
@@ -10,19 +10,19 @@ use super::keys::Key;
 /// How many lines the history keeps.
 const HISTORY_LINES: usize = 500;
 
-/// A line with a cursor, which stands between two characters as a reader counts
-/// them (grapheme clusters).
+/// A line with a cursor. The cursor is between two characters as a reader counts them (grapheme
+/// clusters).
 #[derive(Debug, Default)]
 pub(super) struct Editor {
     text: String,
     /// In bytes, always at a grapheme's boundary.
     cursor: usize,
     history: VecDeque<String>,
-    /// Which line of the history is being shown; its length: none of them.
+    /// The line of the history that is shown. The history's length means none.
     shown: usize,
-    /// What was being typed when the walk through the history began.
+    /// The line that was being typed when the walk through the history began.
     draft: String,
-    /// What was deleted last by a key that deletes more than a character.
+    /// The text that was last deleted by a key that deletes more than a character.
     cut: String,
     search: Option<Search>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Editor {
 #[derive(Debug)]
 struct Search {
     pattern: String,
-    /// The line that was found; or the history's length.
+    /// The line that was found. The history's length means none.
     found: usize,
     /// The line and the cursor to go back to.
     before: (String, usize),
@@ -47,12 +47,12 @@ impl Editor {
         self.cursor
     }
 
-    /// What is being searched for in the history.
+    /// The text that is searched for in the history.
     pub(super) fn searched(&self) -> Option<&str> {
         self.search.as_ref().map(|search| search.pattern.as_str())
     }
 
-    /// Does what an editing key says; other keys do nothing.
+    /// Acts on an editing key. Other keys do nothing.
     pub(super) fn handle(&mut self, key: &Key) {
         if let Some(search) = self.search.take()
             && self.search(search, key)
@@ -84,14 +84,14 @@ impl Editor {
         }
     }
 
-    /// Types `text`. Control characters but tab are left out: the line is one line.
+    /// Types `text`. Control characters other than tab are left out, so the line stays one line.
     pub(super) fn insert(&mut self, text: &str) {
         let clean: String = text.chars().filter(|&c| c == '\t' || !c.is_control()).collect();
         self.text.insert_str(self.cursor, &clean);
         self.cursor = self.boundary(self.cursor + clean.len());
     }
 
-    /// Puts `text` in the place of the line, the cursor at `cursor` bytes.
+    /// Replaces the line by `text`, with the cursor at byte `cursor`.
     pub(super) fn replace(&mut self, text: &str, cursor: usize) {
         self.text.clear();
         self.text.push_str(text);
@@ -99,18 +99,18 @@ impl Editor {
         self.shown = self.history.len();
     }
 
-    /// Puts `text` in the place of what stands between `start`, in bytes, and the cursor.
+    /// Replaces the text from byte `start` to the cursor by `text`.
     pub(super) fn exchange(&mut self, start: usize, text: &str) {
         self.delete(start, self.cursor);
         self.insert(text);
     }
 
-    /// The newest line of the history that satisfies `wanted`.
+    /// The newest line in the history that satisfies `wanted`.
     pub(super) fn last_that(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
         self.history.iter().rev().map(String::as_str).find(|line| wanted(line))
     }
 
-    /// Keeps `line` in the history, unless it is the last one there again.
+    /// Keeps `line` in the history, unless it repeats the last one.
     pub(super) fn remember(&mut self, line: &str) {
         if self.history.back().is_none_or(|last| last != line) {
             self.history.push_back(line.to_owned());
@@ -121,8 +121,8 @@ impl Editor {
         self.shown = self.history.len();
     }
 
-    /// Goes on with a search. Returns whether the key was one for it: others end it with what was
-    /// found.
+    /// Goes on with a search. Returns whether the key belongs to it. Other keys end the search and keep
+    /// the line that was found.
     fn search(&mut self, mut search: Search, key: &Key) -> bool {
         let below = match *key {
             Key::Char(c) => {
@@ -162,8 +162,8 @@ impl Editor {
         self.cursor = self.boundary(from);
     }
 
-    /// The first boundary of a grapheme at `place` or behind it: what is
-    /// inserted or left over may have joined with its neighbours.
+    /// The first boundary of a grapheme at `place` or behind it. A change of the text may have joined
+    /// characters.
     fn boundary(&self, place: usize) -> usize {
         let starts = self.text.grapheme_indices(true).map(|(start, _)| start);
         starts.chain([self.text.len()]).find(|&start| start >= place).unwrap_or(self.text.len())
@@ -177,7 +177,7 @@ impl Editor {
         self.cursor + self.text[self.cursor..].graphemes(true).next().map_or(0, str::len)
     }
 
-    /// The start of the word before the cursor, a word being what `inside` says.
+    /// The start of the word before the cursor. `inside` says which characters a word has.
     fn word_left(&self, inside: fn(char) -> bool) -> usize {
         let word_end = self.text[..self.cursor].trim_end_matches(|c| !inside(c));
         word_end.trim_end_matches(inside).len()

@@ -1,8 +1,8 @@
-//! What a terminal sends, taken apart into keys: UTF-8, control characters,
-//! the escape sequences of xterm and its kin, bracketed pastes.
+//! Takes a terminal's input apart into keys: UTF-8, control characters, the escape sequences of xterm
+//! and similar terminals, bracketed pastes.
 //!
-//! It knows no descriptor and never waits: bytes go in as they arrive, and half
-//! a sequence stays until its rest comes.
+//! It knows no descriptor and never waits. Bytes go in as they arrive. Half a sequence is kept until
+//! the rest comes.
 
 /// One key, or a paste.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,16 +29,16 @@ pub(super) enum Key {
     Invalid,
 }
 
-/// Bytes go in by `push`; then `next` gives the keys until it gives `None`.
-/// When `is_waiting` and nothing came for a moment, `give_up`.
+/// `push` takes bytes. Then `next` gives the keys until it gives `None`. If it `is_waiting` and nothing
+/// comes for a moment, call `give_up`.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     bytes: Vec<u8>,
-    /// In a paste: how many of the bytes are known not to start its end.
+    /// In a paste, how many of the bytes are known not to start its end.
     pasted: Option<usize>,
 }
 
-/// What the first bytes are, and how many of them.
+/// The kind of the first bytes, and how many they are.
 enum Parsed {
     Key(Key, usize),
     Nothing(usize),
@@ -59,15 +59,15 @@ impl Keys {
         !self.bytes.is_empty() && self.pasted.is_none()
     }
 
-    /// No more bytes came: a lone Escape was the key, half a sequence is nothing.
+    /// Call this if no more bytes came. A lone Escape was the key. Half a sequence is dropped.
     pub(super) fn give_up(&mut self) -> Option<Key> {
         let escape = self.bytes == b"\x1b";
         self.bytes.clear();
         escape.then_some(Key::Escape)
     }
 
-    /// The whole paste, once its end is there. Every byte is looked at once,
-    /// however large it is and in however many pieces it comes.
+    /// The whole paste, once its end has come. It looks at every byte once, even if the paste is large
+    /// and comes in many pieces.
     fn paste(&mut self, known: usize) -> Option<Key> {
         let found = self.bytes[known..].windows(PASTE_END.len()).position(|window| window == PASTE_END);
         let Some(len) = found.map(|place| known + place) else {
@@ -108,7 +108,7 @@ impl Iterator for Keys {
 fn parse(bytes: &[u8]) -> Parsed {
     match *bytes {
         [] | [0x1b] => Parsed::Incomplete,
-        // The function keys F1 to F5 of the console of Linux.
+        // The function keys F1 to F5 of the Linux console.
         [0x1b, b'[', b'['] => Parsed::Incomplete,
         [0x1b, b'[', b'[', b'A'..=b'E', ..] => Parsed::Nothing(4),
         [0x1b, b'[' | b'O', ..] => parse_sequence(bytes),
@@ -145,8 +145,8 @@ fn parse_char(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// `ESC [ parameters final` (ECMA-48, section 5.4), or the same with `O`, of which some terminals
-/// make function keys.
+/// `ESC [ parameters final` (ECMA-48, section 5.4), or the same with `O`, which some terminals send for
+/// function keys.
 fn parse_sequence(bytes: &[u8]) -> Parsed {
     if bytes.starts_with(PASTE_START) {
         return Parsed::PasteStart;
@@ -163,14 +163,14 @@ fn parse_sequence(bytes: &[u8]) -> Parsed {
         (b'~', b"3") => Some(Key::Delete),
         (b'~', _) => None,
         (last @ 0x40..=0x7e, _) => named(last),
-        // Something else begins before the sequence has ended.
+        // Another key begins before the sequence has ended.
         _ => return Parsed::Nothing(2 + len),
     };
     found(key, 3 + len)
 }
 
 /// `ESC ]` (OSC), `ESC P` (DCS), `ESC X`, `ESC ^` or `ESC _`, a text, and `ESC \` (ECMA-48, section
-/// 5.6); xterm ends an OSC by BEL as well. Terminals answer questions so. No such text is a key.
+/// 5.6). xterm also ends an OSC by BEL. Terminals answer questions in this way. No such text is a key.
 fn parse_string(bytes: &[u8]) -> Parsed {
     let Some(len) = bytes[2..].iter().position(u8::is_ascii_control).map(|len| 2 + len) else {
         return Parsed::Incomplete;
@@ -179,7 +179,7 @@ fn parse_string(bytes: &[u8]) -> Parsed {
         [0x1b] => Parsed::Incomplete,
         [0x1b, b'\\', ..] => Parsed::Nothing(len + 2),
         [0x07, ..] => Parsed::Nothing(len + 1),
-        // Something else begins before the text has ended.
+        // Another key begins before the text has ended.
         _ => Parsed::Nothing(len),
     }
 }

@@ -1,6 +1,6 @@
-//! The terminal: a line that is typed at its bottom while other lines appear above it. This
-//! module owns the modes of the terminal, the keys, the typed line with its history, and the
-//! drawing. It knows nothing of chat, and no sockets.
+//! The terminal: the user types a line at the bottom while other lines appear above it. This module
+//! owns the modes of the terminal, the keys, the typed line with its history, and the drawing. It
+//! knows no chat and no sockets.
 
 mod editor;
 mod keys;
@@ -21,7 +21,7 @@ pub(crate) use self::modes::SignalKeys;
 pub(crate) use self::prompt::{Input, Prompt, Woken};
 pub(crate) use self::wrap::Span;
 
-/// Whether someone types and reads at a terminal that can move its cursor.
+/// Whether standard input and output are a terminal that can move its cursor.
 pub(crate) fn is_for_editing() -> bool {
     let term = std::env::var("TERM").unwrap_or_default();
     io::stdin().is_terminal() && io::stdout().is_terminal() && !matches!(term.as_str(), "" | "dumb")

@@ -1,5 +1,5 @@
-//! The modes of the terminal on standard input: raw while a line is edited, and the modes from
-//! before when that ends.
+//! The modes of the terminal on standard input. They are raw while a line is edited, and restored when
+//! that ends.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::process::getpgrp;
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
-/// What Ctrl-C, Ctrl-Z and Ctrl-\ do.
+/// The effect of Ctrl-C, Ctrl-Z and Ctrl-\.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SignalKeys {
-    /// They are keys like others.
+    /// They are keys like any others.
     Typed,
-    /// They signal the job, as in programs that leave the terminal alone.
+    /// They signal the job, as in programs that do not change the modes.
     Signal,
 }
 
-/// The modes from before, as long as the terminal is raw. Copies share them.
+/// The earlier modes, as long as the terminal is raw. Copies share them.
 #[derive(Clone, Debug)]
 pub(super) struct Modes {
     before: Arc<Mutex<Option<Termios>>>,
@@ -28,7 +28,7 @@ impl Modes {
         Self { before: Arc::default(), signal_keys }
     }
 
-    /// Makes the modes raw, also where another program has changed them since.
+    /// Makes the modes raw, even if another program has changed them since.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -40,19 +40,19 @@ impl Modes {
         };
         let mut raw = own.clone();
         raw.make_raw();
-        // What other programs write to the terminal still has its line ends.
+        // The line endings in other programs' output still work.
         raw.output_modes = own.output_modes;
         if self.signal_keys == SignalKeys::Signal {
-            // What was typed before such a key is not lost.
+            // Such a key does not discard what was typed before it.
             raw.local_modes |= own.local_modes & LocalModes::ISIG | LocalModes::NOFLSH;
         }
         *before = Some(own);
         Ok(termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw)?)
     }
 
-    /// Sets the modes from before. Returns whether they were raw.
+    /// Restores the earlier modes. Returns whether the modes were raw.
     pub(super) fn restore(&self) -> bool {
-        // Not `lock`: a panic, which also ends here, may have come while it was locked.
+        // Not `lock`: a panic also ends here, and may have come while it was locked.
         let Ok(mut before) = self.before.try_lock() else { return false };
         let Some(own) = before.take() else { return false };
         // A terminal that is gone has no modes.
@@ -61,8 +61,8 @@ impl Modes {
     }
 }
 
-/// Whether the terminal is this job's: a shell lends it to one job at a time.
+/// Whether this job has the terminal. A shell gives it to one job at a time.
 pub(super) fn is_in_foreground() -> bool {
-    // One that is not the session's own is lent to nobody.
+    // A terminal that does not belong to the session is given to no job.
     termios::tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }

@@ -1,19 +1,18 @@
-//! A paste put into the typed line: which lines it makes. It knows no editor.
+//! Puts a paste into the typed line, and finds the lines that this makes. It knows no editor.
 
-/// What a typed line and a paste at its cursor come to.
+/// The result of a paste at the cursor of a typed line.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Paste {
-    /// The lines that are complete, but for empty ones, which mean nothing.
+    /// The complete lines, without empty ones.
     pub(super) lines: Vec<String>,
-    /// What follows the last line end, which goes on being typed.
+    /// The text behind the last line ending, which the user goes on typing.
     pub(super) typed: String,
-    /// Where in that the paste ended, in bytes.
+    /// Where the paste ended in this text, in bytes.
     pub(super) cursor: usize,
 }
 
 impl Paste {
-    /// Puts `pasted` between `before` and `after` the cursor. Terminals send CR
-    /// for a line's end.
+    /// Puts `pasted` between `before` and `after` the cursor. Terminals send CR as a line ending.
     pub(super) fn new(before: &str, pasted: &str, after: &str) -> Self {
         let pasted = pasted.replace("\r\n", "\n").replace('\r', "\n");
         let text = clean(&format!("{before}{pasted}"));
@@ -25,19 +24,19 @@ impl Paste {
         }
     }
 
-    /// How many lines the paste has, also one that is not complete.
+    /// How many lines the paste has, with the incomplete one.
     pub(super) fn count(&self) -> usize {
         self.lines.len() + usize::from(self.cursor > 0)
     }
 
-    /// All lines, also the one that is not complete.
+    /// All lines, with the incomplete one.
     pub(super) fn all(self) -> Vec<String> {
         let rest = (!self.typed.is_empty()).then_some(self.typed);
         self.lines.into_iter().chain(rest).collect()
     }
 }
 
-/// `text` without control characters, but for tabs and line ends.
+/// `text` without control characters other than tabs and line endings.
 fn clean(text: &str) -> String {
     text.chars().filter(|&c| matches!(c, '\t' | '\n') || !c.is_control()).collect()
 }

@@ -1,6 +1,6 @@
-//! The prompt: the line that is typed at the bottom of the terminal, and the lines above it. This
-//! file owns what keys do before the program has to know of them: editing, the history, pastes,
-//! completion, questions and stopping.
+//! The prompt: the line that is typed at the bottom of the terminal, and the lines above it. This file
+//! owns all that keys do without the program: editing, the history, pastes, completion, questions and
+//! stopping.
 //!
 //! The owner waits until one of the descriptors is ready or the deadline has come. It then calls
 //! `read_signals`, `read_keys` and `tick`, takes every `next_input`, and at the end calls `draw`.
@@ -20,46 +20,46 @@ use super::wrap::Span;
 
 /// How long the rest of an escape sequence may take.
 const ESCAPE_TIME: Duration = Duration::from_millis(100);
-/// How often a program in the background looks whether it is in the foreground again: a shell need
+/// How often a program in the background checks whether it is in the foreground again. A shell need
 /// not tell it.
 const LOOK: Duration = Duration::from_secs(1);
-/// How much typing is read at once.
+/// The most bytes of typing in one read.
 const TYPED_BYTES: usize = 4096;
 
 const LABEL: &str = "> ";
 
-/// What the user did that the program has to act on.
+/// An input of the user that the program must act on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Input {
     /// Enter: `text` is the line. It stays there until `accept` or `replace`.
     Entered,
-    /// Lines were pasted, several only with the user's consent. If they are taken, `typed` goes on
-    /// being typed, with the cursor at so many bytes.
+    /// Lines were pasted. If there are several, the user has agreed. If the program takes them, `typed`
+    /// stays in the typed line, with the cursor at byte `cursor`.
     Pasted { lines: Vec<String>, typed: String, cursor: usize },
-    /// The user does not want several lines that were pasted.
+    /// Several lines were pasted, and the user does not want them.
     PasteRefused,
-    /// The answer to the question of `ask`: whether it was yes.
+    /// The answer to the question of `ask`. `true` means yes.
     Answered(bool),
     /// Tab: the word before the cursor may be `complete`d.
     Tab,
-    /// Ctrl-C, where it is a key.
+    /// Ctrl-C, if it is a key.
     Interrupt,
     /// Ctrl-D on an empty line.
     End,
-    /// Something that is not UTF-8, which is not typed.
+    /// Bytes that are not UTF-8. They are not typed.
     NotUtf8,
 }
 
-/// What a signal brought about.
+/// The effect of a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Woken {
     /// The program was stopped for a while.
     Resumed,
-    /// A signal of this number asks the program to end.
+    /// The signal of this number asks the program to end.
     End(u8),
 }
 
-/// A word that Tab completes: where it begins, what it can be, and which of that is shown.
+/// A word that Tab completes: where it begins, its candidates, and which of them is shown.
 #[derive(Debug)]
 struct Completion {
     start: usize,
@@ -67,7 +67,7 @@ struct Completion {
     shown: usize,
 }
 
-/// A question, whose answer is the next key.
+/// A question. The next key is the answer.
 #[derive(Debug)]
 enum Question {
     /// Whether to send the lines of a paste.
@@ -84,9 +84,9 @@ pub(crate) struct Prompt {
     screen: Screen,
     completion: Option<Completion>,
     question: Option<Question>,
-    /// When half an escape sequence is given up.
+    /// When to give up half an escape sequence.
     escape_until: Option<Instant>,
-    /// When to look whether the terminal can be had.
+    /// When to check whether the terminal can be taken back.
     look_at: Option<Instant>,
 }
 
@@ -114,32 +114,32 @@ impl Prompt {
 
     // --- What to wait for ---
 
-    /// Whether there may be keys: in the background they go to another program.
+    /// Whether keys may come. In the background they go to another program.
     pub(crate) fn has_keys(&self) -> bool {
         self.tty.is_held()
     }
 
-    /// Readable when there are keys.
+    /// A descriptor that is readable when there are keys.
     pub(crate) fn keys_fd(&self) -> RawFd {
         self.tty.fd()
     }
 
-    /// Readable when a signal came.
+    /// A descriptor that is readable when a signal came.
     pub(crate) fn signal_fd(&self) -> RawFd {
         self.tty.signal_fd()
     }
 
-    /// Writable when the terminal takes more, after it was behind.
+    /// A descriptor that is writable when a slow terminal takes more.
     pub(crate) fn output_fd(&self) -> RawFd {
         self.tty.output_fd()
     }
 
-    /// How many bytes are to be shown that the terminal did not take yet.
+    /// How many bytes the terminal did not take yet.
     pub(crate) fn pending(&self) -> usize {
         self.tty.pending() + self.screen.len()
     }
 
-    /// Whether the terminal takes less than is to be shown.
+    /// Whether the terminal takes less than it is given.
     pub(crate) fn is_behind(&self) -> bool {
         self.tty.pending() > 0
     }
@@ -159,7 +159,7 @@ impl Prompt {
             Some(Signal::Resized) if self.tty.is_held() => self.screen.resize(self.tty.columns()),
             Some(Signal::Resized) => self.screen.begin(self.tty.columns()),
             Some(Signal::Stop) => {
-                // What was typed so far is not for the shell.
+                // Keys that were typed before the stop are not for the shell.
                 self.read_keys()?;
                 self.erase()?;
                 self.tty.stop()?;
@@ -177,10 +177,10 @@ impl Prompt {
         Ok(None)
     }
 
-    /// Reads the keys that there are. Returns whether the terminal is still there.
+    /// Reads the keys. Returns whether the terminal is still there.
     ///
     /// # Errors
-    /// Those of read(2).
+    /// The errors of read(2).
     pub(crate) fn read_keys(&mut self) -> io::Result<bool> {
         let mut buffer = [0; TYPED_BYTES];
         let Some(len) = self.tty.read(&mut buffer)? else { return Ok(false) };
@@ -189,7 +189,7 @@ impl Prompt {
         Ok(true)
     }
 
-    /// Takes the terminal back when its time has come.
+    /// Takes the terminal back, if it is time and the program is in the foreground.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -201,7 +201,7 @@ impl Prompt {
         Ok(())
     }
 
-    /// The next thing that the user did.
+    /// The next input of the user.
     ///
     /// # Errors
     /// The program cannot be stopped.
@@ -232,7 +232,7 @@ impl Prompt {
         &self.editor.text()[..self.editor.cursor()]
     }
 
-    /// Takes the typed line as done with, into the history.
+    /// Clears the typed line and keeps it in the history.
     pub(crate) fn accept(&mut self) {
         let line = self.editor.text().to_owned();
         self.editor.remember(&line);
@@ -244,36 +244,37 @@ impl Prompt {
         self.editor.remember(line);
     }
 
-    /// The newest line of the history that satisfies `wanted`.
+    /// The newest line in the history that satisfies `wanted`.
     pub(crate) fn last_that(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
         self.editor.last_that(wanted)
     }
 
-    /// Puts `text` in the place of the line, the cursor at `cursor` bytes.
+    /// Replaces the line by `text`, with the cursor at byte `cursor`.
     pub(crate) fn replace(&mut self, text: &str, cursor: usize) {
         self.editor.replace(text, cursor);
     }
 
-    /// Puts the first of `words` in the place of what stands between `start`, in bytes, and the
-    /// cursor. Further Tabs put the others there.
+    /// Replaces the text from byte `start` to the cursor by the first of `words`. Further Tabs put the
+    /// others there.
     pub(crate) fn complete(&mut self, start: usize, words: Vec<String>) {
         let Some(shown) = words.len().checked_sub(1) else { return self.bell() };
         self.show_next(Completion { start, words, shown });
     }
 
-    /// Asks the user `question`, to be answered by `y` or another key.
+    /// Asks the user `question`. The key `y` means yes, any other key means no.
     pub(crate) fn ask(&mut self, question: &str) {
         self.question = Some(Question::Of(question.to_owned()));
     }
 
     // --- What is shown ---
 
-    /// Shows a line, which is harmless already; with a `margin`, nothing else stands below that.
+    /// Shows a line, which must be harmless. With a `margin`, its further rows leave the space below
+    /// that free.
     pub(crate) fn line(&mut self, margin: Option<Span>, line: Vec<Span>) {
         self.screen.line(margin, line);
     }
 
-    /// Shows lines as they are, with their colours.
+    /// Shows lines with the colours that they have.
     pub(crate) fn finished(&mut self, lines: &str) {
         self.screen.finished(lines);
     }
@@ -282,7 +283,7 @@ impl Prompt {
         self.screen.bell();
     }
 
-    /// Brings the terminal up to date, as far as it takes that now.
+    /// Brings the terminal up to date, as far as it takes bytes now.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -314,7 +315,7 @@ impl Prompt {
         self.tty.write(self.screen.take().as_bytes())
     }
 
-    /// Begins again, after something else may have written on the terminal.
+    /// Draws anew, because another program may have written on the terminal.
     fn begin(&mut self) {
         self.screen.begin(self.tty.columns());
         self.look_at = (!self.tty.is_held()).then(|| Instant::now() + LOOK);

@@ -1,5 +1,5 @@
-//! What bytes make the terminal show lines, and below them the line being typed, drawn again
-//! whenever something came above it. It writes nothing itself: `take` gives the bytes.
+//! Makes the bytes that show lines and, below them, the typed line. It draws the typed line again when
+//! a line came above it. It writes nothing itself: `take` gives the bytes.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -7,21 +7,21 @@ use unicode_width::UnicodeWidthStr;
 use super::wrap::{Span, rows};
 use crate::output::neutral;
 
-/// Fewer columns than this and the typed line could not be shown at all.
+/// The fewest columns. With fewer, the typed line could not be shown at all.
 const LEAST_COLUMNS: usize = 4;
 
-/// How far the rows of a line behind the first one are indented, if there is room.
+/// The indent of a line's rows behind the first one, if there is room.
 const INDENT: usize = 4;
 
-/// The bytes to come, and what the last row holds. After the calls that belong
-/// together, `prompt` draws the typed line; then `take`.
+/// The bytes to write, and the content of the last row. After the calls that belong together, call
+/// `prompt` to draw the typed line, and then `take`.
 #[derive(Debug)]
 pub(super) struct Screen {
     columns: usize,
     out: String,
-    /// The typed line as it was drawn last; empty when it is not on the screen.
+    /// The typed line as it was drawn last. Empty if it is not on the screen.
     drawn: String,
-    /// The column in which that left the cursor.
+    /// The column of the cursor after that.
     cursor: usize,
 }
 
@@ -30,8 +30,8 @@ impl Screen {
         Self { columns: columns.max(LEAST_COLUMNS), out: String::new(), drawn: String::new(), cursor: 0 }
     }
 
-    /// A line, which is harmless already. Its rows behind the first one leave free what stands below
-    /// the `margin`, and a bit more.
+    /// A line, which must be harmless. Its rows behind the first one leave the space below the `margin`
+    /// free, and a bit more.
     pub(super) fn line(&mut self, margin: Option<Span>, line: Vec<Span>) {
         self.make_room();
         let indent = INDENT + margin.as_ref().map_or(0, |margin| margin.text.len());
@@ -42,7 +42,7 @@ impl Screen {
         }
     }
 
-    /// Lines that the terminal takes as they are, with their colours.
+    /// Lines with the colours that they have.
     pub(super) fn finished(&mut self, lines: &str) {
         if lines.is_empty() {
             return;
@@ -58,25 +58,24 @@ impl Screen {
         self.out.push('\x07');
     }
 
-    /// Draws `label` and the part of `text` around `cursor` (in bytes) that
-    /// fits, unless just that is on the screen.
+    /// Draws `label` and as much of `text` around `cursor` (in bytes) as fits. Does nothing if the screen
+    /// shows the same already.
     pub(super) fn prompt(&mut self, label: &str, text: &str, cursor: usize) {
-        // The last column stays free: a character there may move the cursor on.
+        // The last column stays free, because a character there may move the cursor to the next row.
         let label = window(label, 0, self.columns / 2).0;
         let label_columns = label.width();
         let (visible, column) = window(text, cursor, self.columns - 1 - label_columns);
         let column = label_columns + column;
         let drawn = label + &visible;
         if drawn != self.drawn || column != self.cursor {
-            // The column is given as a number, because terminals differ in how
-            // wide they think some characters are.
+            // Give the column as a number: terminals do not agree on the width of some characters.
             self.out += &format!("\r{drawn}\x1b[K\x1b[{}G", column + 1);
             self.drawn = drawn;
             self.cursor = column;
         }
     }
 
-    /// The terminal has `columns` now, and has wrapped what it showed.
+    /// The terminal has `columns` now, and has wrapped its rows.
     pub(super) fn resize(&mut self, columns: usize) {
         self.columns = columns.max(LEAST_COLUMNS);
         let rows_above = self.cursor / self.columns;
@@ -86,7 +85,7 @@ impl Screen {
         self.erase();
     }
 
-    /// The terminal has `columns`, and something else may have written on it.
+    /// The terminal has `columns`, and another program may have written on it.
     pub(super) fn begin(&mut self, columns: usize) {
         self.columns = columns.max(LEAST_COLUMNS);
         self.drawn.clear();
@@ -123,8 +122,8 @@ impl Screen {
 
 /// The part of `text` that is shown in `columns`, and the cursor's column there.
 ///
-/// A text that does not fit is moved by half the columns at a time, so that it
-/// does not slide under every key.
+/// If the text does not fit, it moves by half the columns at a time. Otherwise it would slide at every
+/// key.
 fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     let cells: Vec<(usize, String)> =
         text.grapheme_indices(true).map(|(start, grapheme)| (start, cell(grapheme))).collect();
@@ -133,7 +132,7 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     let half = (columns / 2).max(1);
     let first = if cursor_column < columns { 0 } else { (cursor_column / half - 1) * half };
 
-    // The first column tells that there is more to its left.
+    // The first column shows that there is more to the left.
     let mut visible = if first > 0 { "<".to_owned() } else { String::new() };
     let start = first + visible.len();
     let mut column = 0;
@@ -145,7 +144,7 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
         if column >= start {
             visible += cell;
         } else {
-            // The half of a wide character that is left.
+            // The other half of a wide character.
             visible.extend(std::iter::repeat_n(' ', end.saturating_sub(start)));
         }
         column = end;
@@ -153,7 +152,7 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     (visible, cursor_column - first)
 }
 
-/// How a grapheme is shown in the typed line.
+/// A grapheme as the typed line shows it.
 fn cell(grapheme: &str) -> String {
     if grapheme == "\t" { " ".to_owned() } else { neutral(grapheme) }
 }

@@ -1,5 +1,5 @@
-//! The signals that matter to a program on a terminal: those that end, stop and continue it, and
-//! the one that tells of a new size.
+//! The signals that matter to a program on a terminal. They end, stop or continue it, or say that the
+//! size has changed.
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,18 +11,18 @@ use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
     Resized,
     Stop,
-    /// To take the terminal over again.
+    /// Take the terminal over again.
     Continued,
-    /// To end, with the signal's number.
+    /// End, because of the signal with this number.
     End(u8),
 }
 
-/// The signals since the last look.
+/// The signals since the last check.
 #[derive(Debug)]
 pub(super) struct Signals {
     /// Readable when a signal came.
@@ -36,7 +36,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes note of signals from now on; those of `ends` ask the program to end.
+    /// Notes signals from now on. The signals `ends` ask the program to end.
     ///
     /// # Errors
     /// There are no descriptors left.
@@ -62,9 +62,9 @@ impl Signals {
         self.ready.as_raw_fd()
     }
 
-    /// What the signals ask for that came since the last call.
+    /// The requests of the signals since the last call.
     pub(super) fn take(&self) -> Option<Signal> {
-        // Each signal is one byte; if some stay, the next call takes them.
+        // Each signal is one byte. If bytes are left, the next call takes them.
         let len = (&self.ready).read(&mut [0; 64]).unwrap_or(0);
         match self.end.swap(0, Ordering::SeqCst) {
             0 if self.stop.swap(false, Ordering::SeqCst) => Some(Signal::Stop),

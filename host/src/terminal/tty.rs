@@ -1,6 +1,6 @@
-//! The terminal itself, on standard input and output: taken over while a line is edited, and given
-//! back when that ends, however it does, and while the program is stopped or in the background. It
-//! knows nothing of what is shown.
+//! The terminal itself, on standard input and output. The program takes it over while a line is edited.
+//! It gives it back when that ends in any way, and while it is stopped or in the background. This
+//! file does not know what is shown.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -18,27 +18,28 @@ use crate::output::{PIECE, Pump, write_all};
 use crate::poll::{Poller, Select};
 use crate::sys;
 
-/// Where pastes are told from typing (xterm's mode 2004).
+/// Makes the terminal mark pastes, to tell them from typing (xterm's mode 2004).
 const PASTES_ON: &[u8] = b"\x1b[?2004h";
 const PASTES_OFF: &[u8] = b"\x1b[?2004l";
 
-/// How long the end waits for a terminal to take what is left.
+/// How long the end waits for a terminal to take the rest.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
-/// How many columns there are when the terminal does not say.
+/// The number of columns, if the terminal does not say.
 const USUAL_COLUMNS: usize = 80;
 
 /// The terminal, and whether it is taken over now.
 #[derive(Debug)]
 pub(super) struct Tty {
-    /// Writing to a terminal may block for as long as it likes: signals and keys still count.
+    /// A pump, because a write to a terminal may block for any time, and signals and keys must still
+    /// work.
     output: Pump,
-    /// What the terminal did not take yet.
+    /// Bytes that the terminal did not take yet.
     pending: Vec<u8>,
     signals: Signals,
     modes: Modes,
-    /// In the background the terminal is the shell's: there is nothing to read, and only whole
-    /// lines are shown.
+    /// The program is in the background, and the shell has the terminal. Nothing is read, and only
+    /// whole lines are shown.
     is_held: bool,
 }
 
@@ -67,7 +68,7 @@ impl Tty {
         Ok(tty)
     }
 
-    /// Takes the terminal from another program that had it meanwhile, unless it still has it.
+    /// Takes the terminal back, unless another program still has it.
     pub(super) fn take_over(&mut self) -> io::Result<()> {
         self.is_held = is_in_foreground();
         if !self.is_held {
@@ -82,7 +83,7 @@ impl Tty {
         self.is_held
     }
 
-    /// Stops the process, with the terminal as it was, and goes on when the shell says so.
+    /// Stops the process, with the terminal restored. Goes on when the shell continues it.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         self.leave();
         sys::stop()?;
@@ -90,10 +91,10 @@ impl Tty {
         self.take_over()
     }
 
-    /// Puts the terminal back to where it was.
+    /// Restores the terminal.
     fn leave(&mut self) {
         let pastes_off = if self.is_held { PASTES_OFF } else { b"" };
-        // A terminal that is gone, or takes nothing, cannot be told.
+        // Errors have no effect: the terminal is gone, or takes nothing.
         let _ = self.write(pastes_off).and_then(|()| self.finish());
         self.modes.restore();
     }
@@ -109,7 +110,7 @@ impl Tty {
         }
     }
 
-    /// What was typed; `None` when the terminal is gone. Never waits.
+    /// The typed bytes. `None` if the terminal is gone. Never waits.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.is_held || !has_input()? {
             return Ok(Some(0));
@@ -118,7 +119,7 @@ impl Tty {
             Ok(0) => Ok(None),
             Ok(len) => Ok(Some(len)),
             Err(Errno::AGAIN | Errno::INTR) => Ok(Some(0)),
-            // What a terminal says that was hung up.
+            // The error of a terminal that was hung up.
             Err(Errno::IO) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -139,8 +140,8 @@ impl Tty {
         Ok(())
     }
 
-    /// How many bytes the terminal did not take yet: if there are any, `output_fd` is writable when
-    /// it goes on.
+    /// How many bytes the terminal did not take yet. If there are any, `output_fd` becomes writable when
+    /// it takes more.
     pub(super) fn pending(&self) -> usize {
         self.pending.len()
     }
@@ -149,7 +150,7 @@ impl Tty {
         self.output.fd()
     }
 
-    /// Shows what is left, if the terminal takes it within a moment.
+    /// Shows the rest, if the terminal takes it within a moment.
     fn finish(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + LAST_MOMENT;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -159,17 +160,17 @@ impl Tty {
             select.wait(Some(left()))?;
             self.write(&[])?;
         }
-        // A read that may take no time at all would wait for ever.
+        // A time limit of 0 would mean a wait forever.
         self.output.finish(left().max(Duration::from_millis(1)));
         Ok(())
     }
 
-    /// Readable when a signal came.
+    /// A descriptor that is readable when a signal came.
     pub(super) fn signal_fd(&self) -> RawFd {
         self.signals.fd()
     }
 
-    /// What the signals ask for that came since the last call.
+    /// The requests of the signals since the last call.
     pub(super) fn signal(&self) -> Option<Signal> {
         self.signals.take()
     }
@@ -181,14 +182,13 @@ impl Drop for Tty {
     }
 }
 
-/// Asks all of the job to stop, as the terminal does where Ctrl-Z is no mere key: a program that
-/// started this one has to stop too, or the shell would go on waiting for it.
+/// Stops the whole job, as the terminal does if Ctrl-Z is not just a key. A program that started this
+/// one must stop too, or the shell would go on waiting for it.
 pub(super) fn stop_job() -> io::Result<()> {
     Ok(kill_current_process_group(Number::TSTP)?)
 }
 
-/// Whether there is something to read now: what was there before the program was stopped another
-/// one may have read.
+/// Whether there is input now. Another program may have read it while this one was stopped.
 fn has_input() -> io::Result<bool> {
     let mut select = Select::default();
     select.watch(io::stdin().as_raw_fd(), true, false);
@@ -196,7 +196,7 @@ fn has_input() -> io::Result<bool> {
     Ok(select.readable().next().is_some())
 }
 
-/// Starts what writes to the terminal.
+/// Starts the pump that writes to the terminal.
 fn start_output() -> io::Result<Pump> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     Pump::start(move |piece| write_all(&output, piece).is_ok())

@@ -1,13 +1,13 @@
-//! Rows of a line: broken between words, and indented from the second row on,
-//! so that nothing in a line can stand where another line would begin.
+//! Breaks a line into rows, between words. Rows from the second on are indented, so no text in a line
+//! can look like the start of another line.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// The columns between the stops of a tab.
+/// The columns between two tab stops.
 const TAB: usize = 8;
 
-/// A piece of a line, with its SGR parameters; none for plain text.
+/// A piece of a line with its SGR parameters, which are empty for plain text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Span {
     pub(crate) sgr: String,
@@ -20,7 +20,7 @@ impl Span {
     }
 }
 
-/// A character as a reader counts them, and the span it is of.
+/// A character as a reader counts them, and its span.
 #[derive(Clone, Copy)]
 struct Cell<'a> {
     span: usize,
@@ -34,8 +34,8 @@ impl Cell<'_> {
     }
 }
 
-/// The rows of a line, in a terminal of so many `columns`; those behind the
-/// first one begin with `indent` spaces.
+/// The rows of a line in a terminal with `columns`. The rows behind the first one begin with `indent`
+/// spaces.
 pub(super) fn rows(spans: &[Span], columns: usize, indent: usize) -> Vec<String> {
     let cells = cells(spans);
     let mut rows = Vec::new();
@@ -73,7 +73,7 @@ fn cells(spans: &[Span]) -> Vec<Cell<'_>> {
     cells
 }
 
-/// How many cells fit in the columns; at least one.
+/// How many cells fit in the columns, but at least one.
 fn fitting(cells: &[Cell<'_>], columns: usize) -> usize {
     let mut used = 0;
     let count = cells
@@ -86,8 +86,8 @@ fn fitting(cells: &[Cell<'_>], columns: usize) -> usize {
     count.max(1).min(cells.len())
 }
 
-/// Where a row from `start` that has room until `end` is best ended: before the word
-/// that does not fit, unless that would not fit the next row of so many `columns` either.
+/// The best end of a row that begins at `start` and has room until `end`: before the word that does not
+/// fit. If that word would not fit the next row of `columns` either, the row ends at `end`.
 fn break_before(cells: &[Cell<'_>], start: usize, end: usize, columns: usize) -> usize {
     if cells[end].is_space() {
         return end;
@@ -112,8 +112,8 @@ fn row(spans: &[Span], cells: &[Cell<'_>], margin: usize) -> String {
     if cells.iter().all(|cell| cell.text.is_ascii()) {
         return row;
     }
-    // A terminal may hold a character for wider than it is here, and must not break the row
-    // where it likes (DECAWM).
+    // The terminal may take a character for wider than this program does. It must not break the row
+    // itself (DECAWM).
     format!("\x1b[?7l{row}\x1b[?7h")
 }
 

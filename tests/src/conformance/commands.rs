@@ -144,11 +144,11 @@ fn look_alikes(stage: &mut Stage<'_>) {
         stage.says(bob, &format!("/nick {name}"));
         stage.sees_where(bob, "why the name is bad", |line| line.starts_with("-- bad name: "));
     }
-    // Whoever looks like somebody is not that one.
+    // A name that looks like somebody's is still another name.
     stage.says(bob, "/msg \u{430}lice hi");
     stage.is_told(bob);
     stage.says(bob, "/join l\u{43e}bby");
-    stage.sees(bob, "-- the room name l\u{43e}bby looks like lobby, which there is");
+    stage.sees(bob, "-- the room name l\u{43e}bby looks like lobby, which exists already");
     stage.sees_nothing(alice);
     stage.says(alice, "/nick carol");
     for client in [alice, bob] {

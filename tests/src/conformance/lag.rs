@@ -4,7 +4,7 @@ use super::{Need, OnLag, Script, Settings, Stage};
 use crate::chat::{Chat, ClientId, line_text};
 use crate::lines::Next;
 
-/// What a talker says at most before the hub must have noticed who lags.
+/// The most that a talker says before the hub must have noticed the lagging client.
 const MOST_BYTES: usize = 64 << 20;
 
 const SMALL: Settings = Settings { grace_ms: Some(400), log_size: Some(16 << 10), ..Settings::DEFAULT };
@@ -26,9 +26,9 @@ pub(super) const SCRIPTS: &[Script] = &[
     },
 ];
 
-/// Lets `talker` say numbered lines that `listener` must see all, in order, until
-/// the listener sees what `is_end` takes or `listener` saw `bytes` bytes; says how
-/// many lines there were.
+/// Lets `talker` say numbered lines, which `listener` must all see in order. Stops when `is_end` accepts
+/// a line of the listener, or when the listener has seen `bytes` bytes. Returns how many lines there
+/// were.
 fn flood(
     stage: &mut Stage<'_>,
     [talker, listener]: [ClientId; 2],

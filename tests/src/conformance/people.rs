@@ -4,7 +4,7 @@ use super::{Need, Script, Settings, Stage, names_in};
 use crate::chat::Chat;
 use crate::lines::Next;
 
-/// After how long a newcomer that says nothing is told of, and a little more.
+/// The others are told of a silent newcomer within this time.
 const MOMENT_MS: u64 = 600;
 
 pub(super) const SCRIPTS: &[Script] = &[
@@ -177,7 +177,7 @@ fn sum(stage: &mut Stage<'_>) {
         let (visitor, _) = stage.enter();
         stage.resets(visitor);
     }
-    // What was not told at once is told within a second, or together with what comes then.
+    // A coming that is not told at once is told within a second, or together with the next ones.
     let mut one_by_one = 0;
     for _ in 0..40 {
         for line in stage.until_pong(alice) {

@@ -1,4 +1,4 @@
-//! Rules 1 to 8: what a line is.
+//! Rules 1 to 8: lines.
 
 use super::{Need, Script, Settings, Stage};
 use crate::chat::Chat;
@@ -92,8 +92,8 @@ fn invalid_bytes(stage: &mut Stage<'_>) {
     let [alice, bob] = stage.people(["alice", "bob"]);
     stage.sends(alice, b"a\xc0b\n");
     stage.sees(bob, "<alice> a\u{fffd}b");
-    // A surrogate, a code point beyond the last, a truncated character: how many
-    // signs stand for one such fault is left open.
+    // A surrogate, a code point beyond the last, a truncated character. The rules leave open how many
+    // signs replace one such fault.
     for bytes in [&b"a\xed\xa0\x80b\n"[..], b"a\xf4\x90\x80\x80b\n", b"a\xe2\x82b\n"] {
         stage.sends(alice, bytes);
         let line = stage.sees_where(bob, "a message", |line| line.starts_with("<alice> a"));
@@ -161,8 +161,7 @@ fn directions_and_separators(stage: &mut Stage<'_>) {
     }
 }
 
-/// What a client sees up to the answer to its `/ping`, without the telnet
-/// commands among it.
+/// The output for a client up to the answer to its `/ping`, without telnet commands.
 fn without_telnet(stage: &mut Stage<'_>, client: usize) -> Vec<u8> {
     stage.says(client, "/ping");
     let mut seen = Vec::new();
@@ -344,7 +343,8 @@ fn other_protocols(stage: &mut Stage<'_>) {
             assert!(answer.is_empty() || seen.windows(answer.len()).any(|part| part == answer), "{seen:?}");
         }
     }
-    // One that is slow is seen to come and go, as everybody is; nothing of what it sends is.
+    // The others see a slow foreign client come and go, as they see everybody. They see nothing of its
+    // input.
     let is_notice = |line: &String| line.starts_with("-- guest-") || line.starts_with("-- others: ");
     let seen = stage.until_pong(bob);
     assert!(seen.iter().all(is_notice) && !seen.iter().any(|line| line.contains("root")), "{seen:#?}");
@@ -368,7 +368,7 @@ fn no_forgery(stage: &mut Stage<'_>) {
     }
     stage.says(alice, "still me");
     stage.until_pong(alice);
-    // "--" is made of allowed characters: whatever the name, the line's kind is plain.
+    // "--" has only allowed characters. Even with this name, the line's kind is clear.
     let seen = stage.until_pong(bob);
     let message = seen.last().expect("the message");
     assert!(message == "<alice> still me" || message == "<--> still me", "{seen:#?}");

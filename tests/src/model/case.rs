@@ -22,7 +22,7 @@ pub(super) const ROOMS: usize = 3;
 
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
-/// After how long a newcomer that says nothing is told of.
+/// The others are told of a silent newcomer after this time.
 pub(super) const MOMENT_MS: u64 = 500;
 
 /// A hub and its model, fed with the same random events.
@@ -34,13 +34,13 @@ pub struct Case<'a> {
     /// Observers that are always up to date: one of each room, and one of all.
     pub(super) oracles: [ConnId; ROOMS + 1],
     pub(super) peers: Vec<Peer>,
-    /// How many came to the lobby, and left it, of which it was not told yet.
+    /// How many came to the lobby and left it without a notice so far.
     pub(super) untold: [u32; 2],
-    /// Those whose line waits for the turn of a room, in the order in which they wait.
+    /// The peers whose line waits for the turn of a room, in the order in which they wait.
     pub(super) turns: [VecDeque<ConnId>; ROOMS],
-    /// Whose half line stands last in a relay's room.
+    /// The peer whose half line is the last in a relay's room.
     pub(super) unfinished_by: [Option<ConnId>; ROOMS],
-    /// Ids of those who are gone.
+    /// Ids of the peers that are gone.
     pub(super) stale: Vec<ConnId>,
     pub(super) lagged: u64,
     pub(super) is_rated: bool,
@@ -158,7 +158,7 @@ impl Case<'_> {
         self.observe();
     }
 
-    /// Who is in the lobby, a newcomer included.
+    /// The names in the lobby, with a newcomer's.
     fn roster(&self, newcomer: &Peer) -> String {
         let is_in = |peer: &&Peer| peer.kind == Kind::Chat && peer.life == Life::Open;
         let mut present: Vec<_> = self.peers.iter().filter(is_in).chain([newcomer]).collect();
@@ -207,7 +207,7 @@ impl Case<'_> {
         // The input is cut anywhere.
         input.truncate(input.len() - self.rng.usize(..=input.len().min(3)));
         if matches!(kind, Kind::Console | Kind::Chat) {
-            // What was cut off comes later, so that lines stay what they are.
+            // The rest comes later, so that lines stay as they are.
             let rest = input.iter().rposition(|&byte| byte == b'\n' || byte == b'\r').map_or(0, |at| at + 1);
             input.truncate(rest);
         }

@@ -1,5 +1,4 @@
-//! What is checked of a case beyond the bytes: skips, counts, and that everything
-//! drains when the faults stop.
+//! Checks of a case beyond the bytes: skips, counts, and that everything drains when the faults stop.
 
 use parlour_core::{Cause, Close, ConnId, Event, Instant, Outcome};
 
@@ -50,7 +49,7 @@ impl Case<'_> {
         }
     }
 
-    /// What is lent to a peer is what waits for it; returns its length.
+    /// Checks that the hub lends a peer all that waits for it. Returns the length.
     pub(super) fn check_output(&mut self, peer: usize) -> usize {
         let Peer { id, .. } = self.peers[peer];
         let lent: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
@@ -157,7 +156,7 @@ impl Case<'_> {
             self.advance(if round < 300 { 0 } else { 1_000 });
             self.serve_all_but(None);
         }
-        // After a while those that had been closed are gone, and who came meanwhile is told of.
+        // After a while the closed peers are gone, and the others are told of the newcomers.
         for _ in 0..5 {
             self.advance(2_000);
             self.serve_all_but(None);
@@ -193,8 +192,8 @@ fn subsets(rooms: &[Room]) -> impl Iterator<Item = Vec<Room>> {
     })
 }
 
-/// What a peer may be left with that has skipped `rooms` at some time while the
-/// items behind the first `before` were added.
+/// All states that a peer may be in if it skipped `rooms` at some time while the items behind the first
+/// `before` were added.
 fn skip_all(peer: &Peer, before: usize, rooms: &[Room], now: Instant) -> impl Iterator<Item = Peer> {
     (before..=peer.waiting.len()).filter_map(move |place| {
         let mut after = Peer::new(peer.id, peer.kind);

@@ -1,5 +1,5 @@
-//! A connection as the model sees it: what was taken from it, and copies of
-//! all that waits to be sent to it.
+//! A connection as the model sees it: the input that was taken from it, and copies of all that waits to
+//! be sent to it.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use parlour_core::{ConnId, Instant};
 /// A room, by the order in which the hub of a case has them.
 pub(crate) type Room = usize;
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Chat,
@@ -102,8 +102,8 @@ impl Peer {
         }
     }
 
-    /// What goes out next, in one piece: all that waits, or, when a half sent notice
-    /// of a gap does not tell everything that was missed, the rest of that notice.
+    /// The next output, in one piece: all that waits. But if a notice of a gap is half sent and does not
+    /// tell of everything that was missed, the rest of that notice.
     pub(crate) fn expected(&self) -> Vec<u8> {
         let count = if self.missed_since > 0 { 1 } else { self.waiting.len() };
         let all: Vec<u8> =
@@ -138,13 +138,13 @@ impl Peer {
         assert_eq!(self.sent, 0, "no more is committed than waits");
     }
 
-    /// Loses what waits of a room, as one that lagged; false if there is nothing.
+    /// Loses the waiting records of a room, because it lagged. Returns whether there were any.
     pub(crate) fn skip(&mut self, room: Room, now: Instant) -> bool {
         if !self.waiting.iter().any(|item| item.room == Some(room)) {
             return false;
         }
         if self.sent > 0 && self.waiting[0].room == Some(room) {
-            // What is half sent is finished, as if it were for this one alone.
+            // The half sent record is finished, as if it were for this peer alone.
             self.waiting[0].room = None;
         }
         let missed =

@@ -1,5 +1,4 @@
-//! The model's rules: what follows from input that was taken, and what rooms
-//! were told of their own accord.
+//! The model's rules: the consequences of input, and the notices that rooms get without any input.
 
 use std::cmp::Reverse;
 
@@ -9,7 +8,7 @@ use super::case::{Case, LOBBY, MOMENT_MS, ROOMS, UNFINISHED_MS};
 use super::peer::{Item, Kind, Life, Peer, Room};
 
 impl Case<'_> {
-    /// What follows from input that was taken.
+    /// A consequence of input.
     pub(super) fn took(&mut self, peer: usize, input: &[u8]) {
         match self.peers[peer].kind {
             Kind::Echo => {
@@ -45,7 +44,7 @@ impl Case<'_> {
             if end.is_some() || unfinished.len() == longest {
                 let record = std::mem::take(unfinished);
                 self.peers[peer].flush_at = None;
-                // What was due was told before, and may begin like this.
+                // An overdue half line was told before, and may begin in the same way.
                 while self.explain_flush(&mut told, record.len()) {}
                 if !self.is_relayed(peer, &record, &mut told) {
                     assert!(rest.is_empty(), "nothing more is taken while a line waits");
@@ -56,8 +55,8 @@ impl Case<'_> {
         self.explain(told);
     }
 
-    /// Whether a room was told next what a relay's client sent: behind the end of a line, if
-    /// half a line of somebody stands before it who is not there any more.
+    /// Whether the next record of a room is the input of a relay's client. It has a line ending in front
+    /// if the half line before it is from a peer that has gone.
     fn is_relayed(&mut self, peer: usize, bytes: &[u8], told: &mut Told) -> bool {
         let Peer { id, ref rooms, .. } = self.peers[peer];
         let record = self.relayed(peer, bytes);
@@ -98,7 +97,7 @@ impl Case<'_> {
                 self.postpone(peer, line);
             }
         }
-        // What is left was told by others, when the lines were done.
+        // The rest came from others, after the lines.
         self.explain(told);
     }
 
@@ -144,7 +143,7 @@ impl Case<'_> {
     /// One that sends no more is closed when its last line has been said.
     pub(super) fn close_if_ended(&mut self, peer: usize, told: &mut Told) {
         let Peer { kind, ended, spoke, ref postponed, .. } = self.peers[peer];
-        // Who has said nothing listens on.
+        // A peer that has sent nothing goes on listening.
         let stays = kind == Kind::Console || kind == Kind::Relay && !spoke;
         if ended && postponed.is_none() && !stays {
             self.depart(peer, "", told);
@@ -167,8 +166,8 @@ impl Case<'_> {
         }
     }
 
-    /// What follows from a line of which the room is told, or the peer is answered, now; false
-    /// if neither is so.
+    /// Applies a line if the hub has just told the room of it, or has answered the peer. Returns
+    /// whether it has.
     fn took_line(&mut self, peer: usize, line: &[u8], told: &mut Told) -> bool {
         let now = self.now;
         self.peers[peer].spoke |= !line.is_empty();
@@ -217,7 +216,7 @@ impl Case<'_> {
         }
     }
 
-    /// Counts those whose moment has passed and of which the lobby was not told.
+    /// Counts the newcomers whose time has passed without a notice to the lobby.
     pub(super) fn count_newcomers(&mut self, told: &Told) {
         for peer in &mut self.peers {
             let joined = format!("-- {} joined\r\n", peer.name);
@@ -305,7 +304,7 @@ impl Case<'_> {
         self.observe();
     }
 
-    /// Finds out what rooms were told of their own accord.
+    /// Finds the notices that rooms got without any input.
     pub(super) fn explain(&mut self, mut told: Told) {
         while !told.all.is_empty() {
             // An end of a line alone could be the beginning of what is due.
@@ -371,7 +370,7 @@ impl Case<'_> {
         self.explain(told);
     }
 
-    /// What the lobby is told of newcomers, of those that were too slow, and in a sum.
+    /// The lobby's notices of newcomers, of peers that were too slow, and of a number of peers.
     fn explain_notice(&mut self, told: &mut Told) -> bool {
         let Some(end) = told.all.iter().position(|&byte| byte == b'\n') else { return false };
         let line = String::from_utf8_lossy(&told.all[..=end]).into_owned();
@@ -403,7 +402,7 @@ impl Case<'_> {
     }
 }
 
-/// What rooms were told and is not explained yet.
+/// The records of rooms that are not explained yet.
 pub(super) struct Told {
     /// By all rooms, in their common order.
     all: Vec<u8>,
@@ -416,7 +415,7 @@ impl Told {
         self.all.starts_with(record) && self.rooms[room].starts_with(record)
     }
 
-    /// Removes what a room must have been told next.
+    /// Removes the record that must be the next one of a room.
     #[track_caller]
     pub(super) fn expect(&mut self, room: Room, record: &[u8]) {
         let shown = String::from_utf8_lossy;

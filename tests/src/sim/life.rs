@@ -1,5 +1,5 @@
-//! What a seed stands for: the hub's limits and choices, the weather, and who
-//! comes, how it reads and how it leaves.
+//! The plan that a seed stands for: the hub's limits and choices, the weather, and the clients with
+//! their ways to read and to leave.
 
 use parlour_core::{Bound, Config, Limits, Listener, NAME_BYTES, OnLag, Protocol, RelayRules};
 
@@ -12,7 +12,7 @@ use crate::hub::Setup;
 pub(super) enum Reading {
     /// At once.
     Prompt,
-    /// With pauses of up to so many ms.
+    /// With pauses of up to this many ms.
     Slow(u64),
     /// Not at all from `from` to `to`.
     Stalled { from: u64, to: u64 },
@@ -23,7 +23,7 @@ pub(super) enum Reading {
 pub(super) enum Leaving {
     /// At the very end.
     Late,
-    /// When it has done all that it wants to: it ends its sending direction.
+    /// When it has sent everything, it ends its sending direction.
     WhenDone,
     /// At this time it resets the connection.
     Reset(u64),
@@ -53,7 +53,7 @@ pub(super) struct Life {
     pub(super) has_jumps: bool,
 }
 
-/// Who does not leave before this time, in ms, begins after everybody came.
+/// Clients that do not leave before this time, in ms, begin after everybody came.
 pub(super) const COMING_MS: u64 = 500;
 
 fn setup(rng: &mut fastrand::Rng) -> Setup {
@@ -109,7 +109,7 @@ fn guest(rng: &mut fastrand::Rng, setup: &Setup, protocol: Protocol, is_static: 
         _ => Leaving::Reset(time(rng)),
     };
     let pipes = match reading {
-        // Who reads at once, be it only at first, gets all of the log within its grace.
+        // A client that reads at once, even if only at first, gets the whole log within its grace period.
         Reading::Prompt | Reading::Stalled { to: u64::MAX, .. } => [rng.usize(20..2_000), setup.limits.log],
         _ => [rng.usize(20..2_000), rng.usize(20..2 * setup.limits.log)],
     };

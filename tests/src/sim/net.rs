@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-/// What a read came to.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
     /// The other side sends no more.
     End,

@@ -1,9 +1,9 @@
-//! What a simulated client plays: it writes what can be verified, and verifies
-//! what it reads against the ledger of what everybody wrote.
+//! The part of a simulated client. It writes bytes that can be verified, and verifies the bytes that it
+//! reads against the ledger of everybody's bytes.
 
 use crate::outbox::Outbox;
 
-/// What was written by whom, as all parts know.
+/// The ledger of everybody's bytes. All parts share it.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// How many messages each talker said in each of its stays in a room.
@@ -22,9 +22,9 @@ pub(super) struct Ledger {
 pub(super) trait Part {
     /// Writes something, unless it has to wait for an answer.
     fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox);
-    /// Takes from the front of what was received what it can verify by now.
+    /// Takes the received bytes from the front that it can verify by now.
     fn read(&mut self, ledger: &mut Ledger, received: &mut Vec<u8>);
-    /// Whether it has written all that it wants to, and waits for nothing.
+    /// Whether it has written everything, and waits for nothing.
     fn is_done(&self) -> bool;
     /// Whether it waits for an answer before it goes on.
     fn is_waiting(&self) -> bool {

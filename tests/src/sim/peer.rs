@@ -1,5 +1,5 @@
-//! The client's end of a simulated connection: what it still has to send, what
-//! it received, and whether it reads.
+//! The client's end of a simulated connection: the bytes that it still has to send, the bytes that it
+//! received, and whether it reads.
 
 use parlour_core::ListenerId;
 
@@ -11,9 +11,9 @@ use crate::outbox::Outbox;
 #[derive(Debug)]
 pub struct Peer {
     socket: SocketId,
-    /// What is still to be sent.
+    /// The bytes that it still has to send.
     pub outbox: Outbox,
-    /// What was received and not looked at yet.
+    /// The received bytes that were not looked at yet.
     pub inbox: Vec<u8>,
     /// Whether it reads.
     pub reads: bool,
@@ -49,7 +49,7 @@ impl Peer {
         self.end == Some(Read::End)
     }
 
-    /// Sends what fits; says whether anything did.
+    /// Sends as many bytes as fit. Returns whether any did.
     pub fn send(&mut self, world: &mut World<'_>) -> bool {
         let sent = self.outbox.flush(|bytes| world.send(self.socket, bytes));
         if self.outbox.is_at_end() {

@@ -11,11 +11,11 @@ use super::talker::Talker;
 use super::world::{Counters, Weather, World};
 use crate::hub::HubMemory;
 
-/// How long the ones who can must have done what they want to, in virtual ms.
+/// The time within which every client that can must have sent everything, in virtual ms.
 const MOST_MS: u64 = 30 * 60_000;
 /// How long it may take until all is at rest once the faults have stopped.
 const REST_MS: u64 = 60_000;
-/// What else than the grace may delay somebody: the rate limit and the network.
+/// The longest delay besides the grace period: by the rate limit and the network.
 const SLACK_MS: u64 = 2_000;
 
 /// A guest and where it stands.
@@ -211,7 +211,8 @@ impl Run<'_> {
         };
     }
 
-    /// Nobody who reads at once waits because of others for longer than they are given, or is cut.
+    /// A client that reads at once is not disconnected, and waits for others no longer than they may
+    /// take.
     fn check_delays(&self) {
         if self.has_jumped {
             return;
@@ -228,7 +229,8 @@ impl Run<'_> {
             let ms_since = |since: Option<u64>| since.map_or(0, |since| self.world.now() - since);
             let waits = ms_since(self.world.all_waiting_since(peer.socket()));
             assert!(waits <= patience_ms, "{who:?} waits for {waits} ms, in which nobody is served");
-            // Who takes a little at a time sets the pace for all, and others may have the next turn.
+            // A client that reads a little at a time sets the pace for all, and others may have the
+            // next turn.
             let waits = if is_any_slow { 0 } else { ms_since(self.world.waiting_since(peer.socket())) };
             assert!(waits <= patience_ms, "{who:?} waits for {waits} ms");
             let may_end = peer.outbox.is_ending() || actor.was_refused || actor.was_reset;
@@ -249,12 +251,12 @@ impl Run<'_> {
         }
         // Resets that are planned for later still come, within this time.
         self.has_jumped = true;
-        // Who is idle for too long has gone by then.
+        // A client that is idle for too long has gone by then.
         let idle_ms = u64::from(self.plan.setup.config.idle_ms.unwrap_or(0));
         self.pass(self.lines_left_ms() + 2 * idle_ms + REST_MS);
     }
 
-    /// How long those who had stalled still need at the rate that they may have.
+    /// How long the stalled clients still need at their rate.
     fn lines_left_ms(&self) -> u64 {
         self.actors.iter().map(|actor| u64::from(actor.guest.lines) * self.rate_ms() / 20).max().unwrap_or(0)
     }
@@ -331,7 +333,7 @@ impl Run<'_> {
         assert_eq!(self.world.count(), 0, "everybody is closed");
     }
 
-    /// What the driver did is in proportion to what happened.
+    /// Checks that the driver's work is in proportion to the events.
     fn check_effort(&self) {
         let Counters { turns, ticks, named, acts } = self.world.counters();
         assert!(turns <= acts + ticks, "{turns} turns for {acts} acts and {ticks} ticks");

@@ -1,7 +1,7 @@
 //! A room under attack, in virtual time: one floods it, one says a line now and then, one
 //! listens, and others do what they can so that these have to wait.
 //!
-//! What the listener saw is checked line by line, and its pauses are added up.
+//! The listener's lines are checked one by one, and its pauses are added up.
 
 use parlour_core::{Config, Limits, Listener, ListenerId, Protocol};
 
@@ -15,21 +15,21 @@ const LINE_MS: u64 = 100;
 const FLOOD_MS: u64 = 10;
 /// A pause between two of the victim's lines counts if it is longer.
 const PAUSE_MS: u64 = 500;
-/// What the network holds for those who read at once: more than comes at one instant.
+/// What the network holds for clients that read at once. It is more than comes at one instant.
 const WIDE: usize = 256 << 10;
-/// Names of those whose lines are checked.
+/// Names of the clients whose lines are checked.
 const CHECKED: [&str; 2] = ["flooder", "victim"];
 
 /// How much is said, by the flooder.
 #[derive(Clone, Copy, Debug)]
 pub struct Flood {
-    /// What its pipe holds, and what it says in 10 ms at the most.
+    /// The capacity of its pipe, and the most that it says in 10 ms.
     pub pipe: usize,
     /// Bytes of a line, its ending included.
     pub line: usize,
 }
 
-/// What an attacker does once it is in the room.
+/// The habit of an attacker once it is in the room.
 #[derive(Clone, Copy, Debug)]
 pub enum Habit {
     /// It never reads.
@@ -146,13 +146,13 @@ impl Attacker {
     }
 }
 
-/// One whose lines are numbered, and who reads the others' at once.
+/// A client whose lines are numbered, and that reads the others' lines at once.
 #[derive(Debug)]
 struct Member {
     name: &'static str,
     peer: Peer,
     said: u64,
-    /// How many lines it has seen of each of those whose lines are checked.
+    /// How many lines it has seen of each client whose lines are checked.
     seen: [u64; 2],
 }
 
@@ -173,7 +173,7 @@ impl Member {
         self.said += 1;
     }
 
-    /// Reads what there is, and checks that nobody's line is missing, twice, or out of order.
+    /// Reads, and checks that no line is missing, doubled, or out of order.
     fn read(&mut self, world: &mut World<'_>) {
         assert!(world.is_held(self.peer.socket()), "{} was cut at {}", self.name, world.now());
         while self.peer.receive(world, usize::MAX) {}
@@ -204,7 +204,7 @@ impl Member {
     }
 }
 
-/// What an attacker may know of the room's patience: docs/protocol.md, rule 21.
+/// The room's patience as an attacker may know it: docs/protocol.md, rule 21.
 #[derive(Debug)]
 struct Shadow {
     /// In sixteenths of a ms.
@@ -212,12 +212,12 @@ struct Shadow {
     closed_since: Option<u64>,
 }
 
-/// A room and those who attack it.
+/// A room and its attackers.
 #[derive(Debug)]
 pub struct Siege<'a> {
     /// The hub and its network.
     pub world: World<'a>,
-    /// Nobody floods while there is none.
+    /// `None` while nobody floods.
     pub flood: Option<Flood>,
     flooder: Member,
     victim: Member,
@@ -225,14 +225,14 @@ pub struct Siege<'a> {
     attackers: Vec<Attacker>,
     shadow: Shadow,
     grace_ms: u64,
-    /// The pauses of the witness that count: from when to when.
+    /// The beginning and end of the witness's pauses that count.
     pauses: Vec<(u64, u64)>,
     last_seen_at: u64,
     longest_ms: u64,
     late_ms: u64,
 }
 
-/// What the others had to bear.
+/// The harm to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toll {
     /// The pauses of the worst 60 s, in ms.
@@ -243,7 +243,7 @@ pub struct Toll {
     pub total_ms: u64,
     /// By how much longer than between two lines it took, short waits included, in ms.
     pub late_ms: u64,
-    /// How often each of those who attacked was cut.
+    /// How often each attacker was disconnected.
     pub cuts: Vec<u32>,
     /// Lines of the flooder and of the victim that the witness saw.
     pub lines: [u64; 2],
@@ -268,7 +268,7 @@ pub fn setup() -> Setup {
 }
 
 impl<'a> Siege<'a> {
-    /// The three who do no harm come in.
+    /// The three harmless clients come in.
     pub fn new(mut world: World<'a>, flood: Flood, grace_ms: u32) -> Self {
         let flooder = Member::connect(&mut world, CHECKED[0], flood.pipe);
         let victim = Member::connect(&mut world, CHECKED[1], 64 << 10);
@@ -297,7 +297,7 @@ impl<'a> Siege<'a> {
         self.attackers.push(Attacker { attack, peer: None, next_at, cuts: 0 });
     }
 
-    /// All who attack leave, and do not come back.
+    /// All attackers leave, and do not come back.
     pub fn relieve(&mut self) {
         for attacker in self.attackers.drain(..) {
             if let Some(mut peer) = attacker.peer {
@@ -306,7 +306,7 @@ impl<'a> Siege<'a> {
         }
     }
 
-    /// How often each of those who attack was cut.
+    /// How often each attacker has been disconnected.
     pub fn cuts(&self) -> Vec<u32> {
         self.attackers.iter().map(|attacker| attacker.cuts).collect()
     }
@@ -316,7 +316,7 @@ impl<'a> Siege<'a> {
         self.world.waiting_since(self.flooder.peer.socket())
     }
 
-    /// One of those who attack reads all it has.
+    /// An attacker reads all its bytes.
     pub fn let_read(&mut self, attacker: usize) {
         if let Some(peer) = &mut self.attackers[attacker].peer {
             while peer.receive(&mut self.world, usize::MAX) {
@@ -325,7 +325,7 @@ impl<'a> Siege<'a> {
         }
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     pub fn pass(&mut self, ms: u64) {
         for _ in 0..ms {
             self.step();
@@ -397,7 +397,7 @@ impl<'a> Siege<'a> {
         closed_since.map(|since| (*left / 16).saturating_sub(now - since))
     }
 
-    /// Ends it: all who attack leave, and what was said is seen by all.
+    /// Ends the siege: all attackers leave, and all clients see all lines.
     pub fn end(mut self) -> Toll {
         let end = self.world.now();
         self.note_pause(end);

@@ -1,5 +1,5 @@
-//! Clients of echo and relay listeners: they send bytes that are known at every
-//! place, and compare what comes.
+//! Clients of echo and relay listeners. They send bytes that are known at every place, and compare the
+//! bytes that come.
 
 use super::part::{Ledger, Part, scramble};
 use crate::outbox::Outbox;
@@ -63,7 +63,7 @@ pub(super) struct Relayer {
     has_whole_lines: bool,
     /// By sender: the number of its next line, and how much of it came.
     next: [(u32, usize); RELAYERS],
-    /// Whose line has no ending yet.
+    /// The sender of the line that has no ending yet.
     unfinished: Option<usize>,
 }
 

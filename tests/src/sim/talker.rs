@@ -1,12 +1,12 @@
-//! A client of the chat: it says numbered messages, changes rooms and names, and
-//! knows of each line it gets whether it may come, and whether one is missing.
+//! A client of the chat. It says numbered messages and changes rooms and names. For each line that it
+//! gets, it checks whether the line may come, and whether one is missing.
 
 use std::collections::HashMap;
 
 use super::part::{Ledger, Part, scramble};
 use crate::outbox::Outbox;
 
-/// What a talker knows of another one's messages.
+/// A talker's knowledge of another one's messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
     /// Which of the other's stays in the room; not known before its first message.
@@ -38,7 +38,7 @@ pub(super) struct Talker {
     missed: u64,
     /// Messages that are missing, and were not found missing yet.
     unexplained: u64,
-    /// Comings that were not told one by one, less those that sums have told of.
+    /// How many comings got no line of their own, less the number that sums have reported.
     unseen: i64,
     whispered: u32,
     whispers: HashMap<usize, (u32, usize)>,
@@ -55,7 +55,7 @@ fn text(id: usize, stay: u32, number: u32, room: &str, limit: usize) -> String {
     text
 }
 
-/// The number of the talker who bears a name, if one does.
+/// The number of the talker with this name, if there is one.
 fn bearer(name: &str) -> Option<usize> {
     name.strip_prefix('c')?.split('v').next()?.parse().ok()
 }
@@ -188,7 +188,7 @@ impl Talker {
         }
     }
 
-    /// Who leaves of its own accord has said all that it wanted to before.
+    /// Checks that a talker that leaves by itself has said everything before.
     fn sees_leave(&mut self, id: usize, reason: &str, ledger: &Ledger) {
         let is_cut =
             ["(connection lost)", "(too slow)", "(timed out)"].iter().any(|cut| reason.ends_with(cut));
@@ -213,7 +213,7 @@ impl Talker {
         let newest = self.newest.insert(id, (stay, number));
         assert!(newest < Some((stay, number)), "c{me} got {said:?} after {newest:?}");
         self.seen += 1;
-        // Whose coming was not seen was there before, or came within a gap.
+        // A talker that was not seen to come was there before, or came within a gap.
         let track =
             *self.tracks.get(&id).unwrap_or(&Track { stay: Some(stay), next: number, is_loose: false });
         if track.stay.is_none_or(|known| known == stay) {

@@ -1,9 +1,8 @@
 //! A hub on a simulated network: an honest driver in virtual time.
 //!
-//! It does no more than the contract asks of a driver: it looks only at
-//! connections that the hub named or whose socket became ready, and ticks only
-//! when the deadline has come. A change of which the hub does not tell, and a deadline
-//! that comes too late or for ever, are found by that; both end in a panic.
+//! It does no more than the contract asks of a driver. It looks only at connections that the hub named
+//! or whose socket became ready, and ticks only when the deadline has come. So it panics if the hub
+//! does not tell of a change, or if a deadline comes too late or again and again.
 
 use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, Interest, ListenerId};
 
@@ -14,8 +13,8 @@ use crate::hub::{HubMemory, Setup};
 pub const READ_SIZE: usize = 4096;
 /// Ticks in a row at one instant at the most: one deadline may lead to another.
 const TICKS_AT_ONCE: u32 = 4;
-/// How long after a reset what its client had sent may still be taken, in ms: as long as the host's
-/// driver needs at the most to look twice.
+/// How long after a reset the client's earlier input may still be taken, in ms. It is the longest time
+/// that the host's driver needs to look twice.
 const GHOST_MS: u64 = 800;
 
 /// A simulated connection, as its client names it.
@@ -30,7 +29,7 @@ pub struct Weather {
     pub is_choppy: bool,
 }
 
-/// What the driver has done.
+/// Counts of the driver's work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Turns, each of which had something to do.
@@ -64,7 +63,7 @@ struct Link {
     /// Sending failed: what goes out is lost from now on.
     is_broken: bool,
     has_ended: bool,
-    /// What the hub wanted when it was last asked.
+    /// The hub's interest when it was last asked.
     wants: Interest,
     /// Since when there is input of which the hub takes nothing.
     waiting_since: Option<u64>,
@@ -296,13 +295,13 @@ impl<'a> World<'a> {
         self.hub.handle(Instant::from_millis(self.now.saturating_sub(back)), event)
     }
 
-    /// Does what the changed connections ask for, until none does any more.
+    /// Serves the changed connections until there are none.
     fn settle(&mut self) {
         let start = self.counters;
         while let Some(id) = self.hub.next_changed() {
             self.counters.named += 1;
             let (named, acts) = (self.counters.named - start.named, self.counters.acts - start.acts);
-            // Whatever is done may concern everybody.
+            // Any event may concern every client.
             let enough = 4 * (self.links.len() as u64 + 1) * (acts + 4);
             assert!(named <= enough, "connections are named without end: {named} times after {acts} acts");
             self.service(id);
@@ -377,7 +376,7 @@ impl<'a> World<'a> {
         if appetite == 0 || !link.leftover.is_empty() {
             return self.service(id);
         }
-        // Half of the drivers read as much as is there, whatever the appetite.
+        // Half of the drivers read all input, even if the hub wants less.
         let most = if self.rng.bool() { appetite.min(READ_SIZE) } else { READ_SIZE };
         let most = if self.weather.is_choppy { self.rng.usize(1..=most) } else { most };
         let (mut buffer, is_broken) = (std::mem::take(&mut self.buffer), link.is_broken);
@@ -416,7 +415,7 @@ impl<'a> World<'a> {
         taken
     }
 
-    /// Brings a connection to where the hub wants it.
+    /// Does what the hub wants with a connection.
     fn service(&mut self, id: ConnId) {
         let appetite = self.hub.interest(id).read;
         if let Some(link) = self.link(id)

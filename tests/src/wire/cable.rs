@@ -15,14 +15,14 @@ use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Tcp
 /// Bytes of the longest frame: those of Ethernet, the header included.
 const LONGEST: usize = 1514;
 
-/// What is known of the line outside the card, and decided there.
+/// The line outside the card, and its faults.
 #[derive(Debug)]
 pub(super) struct Line {
     /// Frames that have been sent and not received yet.
     pub(super) waiting: Cell<usize>,
     /// The TCP ports whose clients are cut off.
     pub(super) unplugged: RefCell<BTreeSet<u16>>,
-    /// Of a hundred frames so many are overtaken by the next one.
+    /// How many of a hundred frames are overtaken by the next one.
     pub(super) reorder_pct: Cell<u8>,
     /// The card takes no frames to send.
     pub(super) is_busy: Cell<bool>,

@@ -14,7 +14,7 @@ use crate::lines::Next;
 pub const CHAT: u16 = 5000;
 /// The port of the echo.
 pub const ECHO: u16 = 7;
-/// How long a client waits for what must come.
+/// How long a client waits for something that must come.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
 impl Layout {
@@ -57,7 +57,7 @@ impl<D: Device> Chat for Wire<'_, D> {
         self.clients[client].outbox.extend(bytes);
     }
 
-    /// However long it takes: the clock goes on to what is due.
+    /// Waits as long as it takes. The clock jumps to the next thing that is due.
     fn next(&mut self, client: ClientId) -> Next {
         let give_up = self.now + PATIENCE;
         loop {

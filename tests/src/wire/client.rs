@@ -1,5 +1,5 @@
-//! A client's end of a connection: an ordinary smoltcp socket, what is still to be
-//! sent by it, and what it received.
+//! A client's end of a connection: an ordinary smoltcp socket, the bytes that it still has to send, and
+//! the bytes that it received.
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{self, State};
@@ -35,7 +35,7 @@ impl Client {
         }
     }
 
-    /// Does what can be done; says whether anything could.
+    /// Sends and receives as much as it can. Returns whether anything moved.
     pub(super) fn step(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
         let sent = self.outbox.flush(|bytes| socket.send_slice(bytes).unwrap_or(0));
         let mut has_moved = sent > 0;

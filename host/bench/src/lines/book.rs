@@ -1,6 +1,5 @@
-//! What is done with the bytes that come: they are cut into lines, which are
-//! inspected and entered in the ledger, and the time that they took is recorded.
-//! It knows no connections.
+//! Takes the bytes that come. It cuts them into lines, inspects the lines, enters them in the ledger
+//! and records their latency. It knows no connections.
 
 use std::time::Instant;
 
@@ -13,18 +12,18 @@ use super::pace::Pace;
 use super::stream::Stream;
 use crate::plan::Dialect;
 
-/// The longest latency that can be told from a longer one, in nanoseconds.
+/// The longest latency that is recorded, in nanoseconds. A longer one counts as this.
 const LONGEST_LATENCY: u64 = 600_000_000_000;
 
-/// All that is known of the lines of a run.
+/// Everything that is known of the lines of a run.
 #[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) lines: Lines,
     pub(crate) ledger: Ledger,
     pub(crate) pace: Pace,
-    /// Set where one alone sends, as fast as it goes.
+    /// Set if only one client sends, as fast as it can.
     pub(crate) stream: Option<Stream>,
-    /// Latencies in nanoseconds, of the first sender's lines from this number on.
+    /// Latencies in nanoseconds of the first sender's lines, from this number on.
     pub(crate) latency: Option<(u64, Histogram<u64>)>,
     /// Clients that have received something since the last feeding.
     pub(crate) heard: Vec<usize>,
@@ -35,7 +34,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Of `receivers`, the first `senders` of whom send.
+    /// A book for `receivers`, of which the first `senders` send.
     pub(crate) fn new(
         lines: Lines,
         (receivers, senders): (usize, usize),
@@ -56,14 +55,14 @@ impl Book {
         }
     }
 
-    /// Records from the next line on how long it takes.
+    /// Records latencies from the next line on.
     pub(crate) fn record_latency(&mut self) {
         let histogram = Histogram::new_with_bounds(1, LONGEST_LATENCY, 3).expect("bounds in order");
         self.latency = Some((self.ledger.sent(0), histogram));
     }
 
-    /// Takes the whole lines at the front of `bytes`; returns how many bytes these
-    /// are. Answers go to `reply`.
+    /// Takes the whole lines at the front of `bytes`. Returns how many bytes they have. Answers go to
+    /// `reply`.
     pub(crate) fn received(&mut self, client: usize, bytes: &[u8], reply: &mut Vec<u8>) -> usize {
         let now = Instant::now();
         let mut at = 0;
@@ -77,7 +76,7 @@ impl Book {
         at
     }
 
-    /// Takes the lines that are as expected, as far as that is known.
+    /// Takes the lines at the front that are as expected, many at once.
     fn take_stream(&mut self, client: usize, bytes: &[u8]) -> usize {
         let Some(stream) = &mut self.stream else { return 0 };
         if client >= self.receivers || !self.ledger.expects(client, 0) {

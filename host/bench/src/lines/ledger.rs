@@ -1,5 +1,5 @@
-//! The ledger: what each client has received of each sender, and every fault in
-//! that. It knows lines by sender and number alone, and no connections.
+//! The ledger notes which lines of each sender every client has received, and all faults. It knows a
+//! line by its sender and number, and knows no connections.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::line::{Id, Verdict};
 
-/// What a server did to lines that it should have passed on.
+/// The faults of a server that should pass lines on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     /// Lines that never came.
     pub lost: u64,
-    /// Lines that came without some of their bytes.
+    /// Lines that came with bytes missing.
     pub cut: u64,
     /// Lines that came again.
     pub doubled: u64,
@@ -21,14 +21,14 @@ pub struct Faults {
     pub reordered: u64,
     /// Lines with bytes that nobody sent.
     pub corrupt: u64,
-    /// Lines that came to somebody for whom they were not.
+    /// Lines that came to a client that should not get them.
     pub stray: u64,
-    /// Connections that the server closed; what they did not get is not counted.
+    /// Connections that the server closed. The lines that they missed are not counted.
     pub closed: u64,
 }
 
 impl Faults {
-    /// The kinds of faults with how often each was found.
+    /// The kinds of faults, and how often each was found.
     pub fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("lost", self.lost),
@@ -41,7 +41,7 @@ impl Faults {
         ]
     }
 
-    /// Whether there is any.
+    /// Whether there is any fault.
     pub fn any(&self) -> bool {
         self.counts().iter().any(|&(_, count)| count > 0)
     }
@@ -58,16 +58,16 @@ impl fmt::Display for Faults {
 /// Which clients must get a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Everybody but its sender.
+    /// All clients but its sender.
     Others,
-    /// Everybody: some servers send a client its own lines too.
+    /// All clients. Some servers send a client its own lines too.
     All,
     /// Its sender alone.
     Sender,
 }
 
-/// A line that came: of whose lines the receiver now has the first `after`,
-/// where it had the first `before`.
+/// A line that came. The receiver had the first `before` lines of its sender, and now has the first
+/// `after`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) id: Id,
@@ -80,13 +80,13 @@ pub(crate) struct Arrival {
 pub(crate) struct Ledger {
     senders: usize,
     pub(crate) audience: Audience,
-    /// For each sender: how many lines it has sent.
+    /// How many lines each sender has sent.
     sent: Vec<u64>,
-    /// For each receiver and sender: the number that comes next.
+    /// The next number, for each receiver and sender.
     next: Vec<u64>,
     /// The numbers below `next` that have not come.
     missing: HashMap<(usize, u32), BTreeSet<u64>>,
-    /// While it is being found out who gets what, nothing is a fault.
+    /// Nothing is a fault yet, because the audience is still being found out.
     probing: bool,
     pub(crate) faults: Faults,
     /// Lines that came whole.
@@ -94,7 +94,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// For `receivers` of which the first `senders` send. It is probing.
+    /// A ledger for `receivers`, of which the first `senders` send. It is probing.
     pub(crate) fn new(receivers: usize, senders: usize, audience: Audience) -> Self {
         Self {
             senders,
@@ -117,7 +117,7 @@ impl Ledger {
         self.sent[sender]
     }
 
-    /// The number of the next line of `sender`, which goes out now.
+    /// Notes that the next line of `sender` goes out now. Returns its number.
     pub(crate) fn send(&mut self, sender: usize) -> Id {
         let number = self.sent[sender];
         self.sent[sender] += 1;
@@ -129,7 +129,7 @@ impl Ledger {
         self.next[receiver * self.senders + sender]
     }
 
-    /// Whether `receiver` is to get what `sender` sends.
+    /// Whether `receiver` should get the lines of `sender`.
     pub(crate) fn expects(&self, receiver: usize, sender: usize) -> bool {
         match self.audience {
             Audience::Others => receiver != sender,
@@ -138,8 +138,8 @@ impl Ledger {
         }
     }
 
-    /// From now on everything counts. All go on with the same number, and what
-    /// was sent so far counts as received.
+    /// From now on everything counts. All clients go on with the same number, and lines that were sent
+    /// so far count as received.
     pub(crate) fn begin(&mut self) {
         let first = self.sent.iter().copied().max().unwrap_or(0);
         self.sent.fill(first);
@@ -154,14 +154,14 @@ impl Ledger {
         self.deliveries += count;
     }
 
-    /// Enters what was found in a line that came. Returns which it was, if that
-    /// could be read and was not known already.
+    /// Enters a line that came, as it was judged. Returns which line it was, if that could be read and
+    /// the line is new.
     pub(crate) fn take(&mut self, receiver: usize, verdict: Verdict) -> Option<Arrival> {
         let id = match verdict {
             Verdict::Whole(id) => Some(id),
             Verdict::Cut(id) | Verdict::Corrupt(id) => id,
         };
-        // A number that was never sent was made up on the way.
+        // If the number was never sent, the line was damaged on the way.
         let id = id.filter(|id| self.sent.get(id.sender as usize).is_some_and(|&sent| id.number < sent));
         let stray = id.is_some_and(|id| !self.expects(receiver, id.sender as usize));
         match verdict {
@@ -197,13 +197,13 @@ impl Ledger {
         }
     }
 
-    /// How many lines `receiver` has yet to get, those that others overtook not counted.
+    /// How many lines `receiver` has yet to get, without those that later lines overtook.
     pub(crate) fn outstanding(&self, receiver: usize) -> u64 {
         let senders = (0..self.senders).filter(|&sender| self.expects(receiver, sender));
         senders.map(|sender| self.sent[sender] - self.next(receiver, sender)).sum()
     }
 
-    /// What never came to `receiver` is lost.
+    /// Counts the lines that never came to `receiver` as lost.
     pub(crate) fn close(&mut self, receiver: usize) {
         let overtaken: usize = (0..self.senders)
             .filter(|&sender| self.expects(receiver, sender))
@@ -218,7 +218,7 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    /// What is found when the second client gets these of the first one's six lines.
+    /// The faults when the second client gets these of the first one's six lines.
     #[track_caller]
     fn check(verdicts: &[Verdict], expected: Faults) {
         let mut ledger = Ledger::new(2, 1, Audience::Others);

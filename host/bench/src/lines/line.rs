@@ -1,46 +1,46 @@
-//! The lines that the load generator sends: how one is written, and what can be
-//! said of one that came. It knows no connections and remembers nothing.
+//! The lines that the load generator sends. This module writes them, and judges those that come back.
+//! It knows no connections and remembers nothing.
 //!
 //! ```text
 //! bench-epdk-aaah-aaaaaaaaaaaaaack-QRSTUVWXYZabcdef...
 //!       run  from number           filler that depends on both
 //! ```
 //!
-//! Numbers are hexadecimal with the digits `a` to `p`, which eight at a time are
-//! read in a few instructions: at some tens of millions of lines a second that counts.
+//! Numbers are hexadecimal with the digits `a` to `p`. A few instructions read eight of these digits,
+//! which matters at tens of millions of lines a second.
 //!
-//! A server may put what it likes before and after; within, every byte is known.
+//! A server may put anything before and after. Every byte in between is known.
 
 use memchr::memmem::Finder;
 
-/// `bench-RUN-`, by which a line is known to be one of this run.
+/// `bench-RUN-`, which marks the lines of this run.
 const MARK: usize = 11;
 /// The mark, the sender, the number, and their dashes.
 const HEAD: usize = MARK + 5 + 17;
 const FIRST_DIGIT: u8 = b'a';
-/// The filler starts at another of these in each line, and has this period.
+/// The filler repeats these letters. Each line starts at another one.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Bytes of the shortest line, its LF counted.
+/// Length of the shortest line with its LF, in bytes.
 pub const SHORTEST_LINE: usize = HEAD + 7;
-/// Bytes of the longest line, its LF counted.
+/// Length of the longest line with its LF, in bytes.
 pub const LONGEST_LINE: usize = 16 * 1024;
 
-/// Who sent a line, and which of its lines it is, both from 0.
+/// The sender of a line and its number, both from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id {
     pub(crate) sender: u32,
     pub(crate) number: u64,
 }
 
-/// What became of a line.
+/// The judgement on a line that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Every byte is as it was sent.
     Whole(Id),
     /// Bytes are missing.
     Cut(Option<Id>),
-    /// Bytes are not those that were sent.
+    /// Some bytes are not as they were sent.
     Corrupt(Option<Id>),
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Lines {
     finder: Finder<'static>,
     /// Bytes of a line without its LF.
     len: usize,
-    /// The alphabet over and over: the filler of any line is a part of it.
+    /// The alphabet, repeated. The filler of every line is a part of it.
     filler: Vec<u8>,
 }
 
@@ -80,12 +80,11 @@ impl Lines {
         &self.filler[from..][..self.len - HEAD]
     }
 
-    /// Says what there is of this run in a line that came, without its LF;
-    /// nothing, if it is the server's own.
+    /// Judges a line that came, without its LF. Nothing if the server itself said it.
     pub(crate) fn inspect(&self, line: &[u8], mut found: impl FnMut(Verdict)) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // As good as all lines end with what was sent, after a name or nothing. In so
-        // few bytes there is no other line that could be read.
+        // Almost every line ends with the bytes that were sent, after a name or nothing. The few bytes
+        // before them have no room for another line.
         if let Some(at) = line.len().checked_sub(self.len)
             && at < HEAD
             && line[at..].starts_with(&self.mark)
@@ -106,7 +105,7 @@ impl Lines {
         any
     }
 
-    /// Judges what stands from a mark on. What follows a whole line on its line is the server's.
+    /// Judges the bytes from a mark on. Bytes behind a whole line are the server's.
     fn judge(&self, text: &[u8]) -> Verdict {
         let id = text.get(..HEAD).and_then(read_head);
         if text.len() < self.len {
@@ -119,7 +118,7 @@ impl Lines {
     }
 }
 
-/// The sender and the number of a head whose mark was already recognised.
+/// The sender and the number in a head. Its mark was recognised already.
 fn read_head(head: &[u8]) -> Option<Id> {
     if head[MARK + 4] != b'-' || head[HEAD - 1] != b'-' {
         return None;
@@ -141,7 +140,7 @@ fn read_digits(digits: &[u8]) -> Option<u32> {
     let mut eight = [FIRST_DIGIT; 8];
     eight[8 - digits.len()..].copy_from_slice(digits);
     let zeroes = u64::from_ne_bytes([FIRST_DIGIT; 8]);
-    // Each byte is now the value of its digit; whatever was none is larger than 15.
+    // Each byte is now the value of its digit. Bytes that were not digits are larger than 15.
     let values = u64::from_be_bytes(eight).wrapping_sub(zeroes);
     if values & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
         return None;

@@ -1,12 +1,12 @@
-//! Lines: how they are written, judged when they come back, and counted, and when the next one may
-//! go out. Nothing here knows a connection.
+//! Lines: how they are written, judged when they come back, and counted, and when the next one may go
+//! out. These modules know no connections.
 //!
 //! ```text
-//! line      how a line is written, and judged when it comes
+//! line      writes a line, and judges it when it comes
 //! ledger    which client has received which lines of which sender; faults
-//! stream    the same for many lines at once
+//! stream    checks many lines at once
 //! pace      when a client may send
-//! book      bytes that came, by way of these
+//! book      takes the bytes that come, with the help of the others
 //! ```
 
 mod book;

@@ -1,40 +1,40 @@
-//! When a client may send its next line. It knows the ledger's numbers and the
+//! Decides when a client may send its next line. It knows the ledger's numbers and the
 //! clock, and no connections.
 
 use std::time::{Duration, Instant};
 
 use super::ledger::{Arrival, Ledger};
 
-/// What a work's clients wait for.
+/// The pace of a work: what its clients wait for before they send.
 #[derive(Debug)]
 pub(crate) enum Pace {
-    /// The first one, for those who receive: it is at most so many lines ahead
-    /// of the slowest, and sends no lines from `end` on.
+    /// The first client sends, at most this many lines ahead of the slowest receiver, and no lines from
+    /// `end` on.
     Window { ahead: u64, end: u64 },
-    /// All for all.
+    /// All clients send, and wait for all.
     Rounds(Rounds),
-    /// Each for its own lines to come back.
+    /// Each client waits for its own lines to come back.
     Echo { ahead: u64 },
-    /// The first one for the time.
+    /// The first client sends at fixed times.
     Schedule(Schedule),
 }
 
-/// How far all have received of all others: in round R are those who have R
-/// lines of everybody, but not R+1. The round of the slowest is everybody's.
+/// How far each client is with the lines of all others. A client is in round R if it has R lines of
+/// every other, but not R+1. The round of the slowest client is the round of all.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     /// How many lines a client may be ahead of the round.
     ahead: u64,
     round: u64,
-    /// How many are in that round.
+    /// How many clients are in that round.
     slowest: usize,
-    /// For each client: the round that it is in itself, and of how many it has no more lines.
+    /// For each client, the round that it is in, and how many senders it has no more lines of.
     rounds: Vec<u64>,
     behind: Vec<u32>,
 }
 
 impl Rounds {
-    /// All who are in the ledger, as it is now.
+    /// The rounds of all clients in the ledger, as it is now.
     pub(crate) fn new(ahead: u64, ledger: &Ledger) -> Self {
         let count = ledger.senders();
         let mut rounds = Self { ahead, round: 0, slowest: 0, rounds: vec![0; count], behind: vec![0; count] };
@@ -77,7 +77,7 @@ impl Rounds {
         }
     }
 
-    /// The number from which on everybody has to wait.
+    /// The first number that no client may send yet.
     pub(crate) fn end(&self) -> u64 {
         self.round + self.ahead
     }
@@ -92,12 +92,12 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// `rate` lines a second from `start` on, the first of which has the number `first`.
+    /// `rate` lines a second from `start` on. The first of them has the number `first`.
     pub(crate) fn new(start: Instant, rate: u32, first: u64) -> Self {
         Self { start, interval: Duration::from_secs(1) / rate, first }
     }
 
-    /// When line `number` is to be sent.
+    /// When line `number` is due.
     pub(crate) fn due(&self, number: u64) -> Instant {
         let interval = self.interval.as_nanos() as u64;
         self.start + Duration::from_nanos(interval * (number - self.first))

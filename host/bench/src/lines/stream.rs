@@ -1,19 +1,18 @@
-//! The bytes of one sender's lines as its server passes them on. What
-//! receivers get is verified by comparing memory, many lines at once. What
-//! differs is not judged here but line by line.
+//! The bytes of one sender's lines as the server passes them on. Received bytes are compared with them
+//! in memory, many lines at once. Bytes that differ are judged elsewhere, line by line.
 //!
-//! A load generator that takes longer for a line than the server would measure itself.
+//! This is for speed: a load generator that is slower than the server would measure itself.
 
 use super::line::{Id, Lines};
 
-/// Lines that are kept: a multiple of the period of the lines' filler.
+/// How many lines are kept. It is a multiple of the period of their filler.
 const KEPT: u64 = 8192;
 
-/// A ring of the last lines of one sender, as they are expected.
+/// A ring of the last lines of one sender, as they should come.
 #[derive(Debug)]
 pub(crate) struct Stream {
     sender: u32,
-    /// What stands before and after each line, once it is known.
+    /// The server's bytes before and after each line, once they are known.
     frame: Option<(Vec<u8>, Vec<u8>)>,
     /// Bytes of a line with its frame.
     len: usize,
@@ -27,8 +26,8 @@ impl Stream {
         Self { sender, frame: None, len: 0, ring: Vec::new(), end: 0 }
     }
 
-    /// Learns from a whole line that came what this server puts around lines.
-    /// `line` is with its line end.
+    /// Learns what this server puts around lines, from a whole line that came. `line` has its line
+    /// ending.
     pub(crate) fn learn(&mut self, line: &[u8], lines: &Lines, id: Id) {
         if self.frame.is_some() || id.sender != self.sender {
             return;
@@ -43,8 +42,8 @@ impl Stream {
         }
     }
 
-    /// How many lines at the front of `bytes` are those from `next` on, of which
-    /// there are `sent`, and how many bytes these are.
+    /// How many lines at the front of `bytes` are the lines from `next` on, and how many bytes they
+    /// have. `sent` lines were sent so far.
     pub(crate) fn matching(&mut self, bytes: &[u8], lines: &Lines, next: u64, sent: u64) -> (u64, usize) {
         if self.frame.is_none() {
             return (0, 0);
@@ -115,7 +114,7 @@ mod tests {
             assert_eq!(stream.matching(&bytes, &lines, next, 4 * KEPT), (100, bytes.len()));
             next += 100;
         }
-        // Another receiver, which is behind but not too far.
+        // Another receiver is behind, but not too far.
         let bytes = passed_on(&lines, next - 500..next - 400);
         assert_eq!(stream.matching(&bytes, &lines, next - 500, 4 * KEPT).0, 100);
         assert_eq!(stream.matching(&passed_on(&lines, [7]), &lines, 7, 4 * KEPT).0, 0, "no longer known");

@@ -1,7 +1,6 @@
-//! The work of connections that say nothing: what they take of the server, and
-//! how long it takes another one to join them. It counts no lines: one of the newcomer's
-//! has to come through to somebody who was there before or, from an echo server,
-//! to the newcomer itself.
+//! The work with silent connections. It measures their cost to the server, and how long one more client
+//! takes to join. It counts no lines. A line of the newcomer must reach a client that was there before,
+//! or with an echo server the newcomer itself.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +11,19 @@ use crate::plan::Plan;
 use crate::process::resident_of;
 use crate::report::{Idle, Report, Sample, median};
 
-/// Joins that are tried, of which the median counts.
+/// How many joins are tried. The median counts.
 const JOINS: u32 = 15;
 const TURN: Duration = Duration::from_millis(20);
-/// Nothing more comes when nothing came for so long.
+/// If nothing came for this long, nothing more will come.
 const QUIET: Duration = Duration::from_millis(50);
-/// How often progress is told, in connections.
+/// Progress is shown after this many connections.
 const TELL: u32 = 500;
 
-/// How long it takes to join, from connecting: medians in microseconds.
+/// The time to join, from connecting: medians in microseconds.
 struct Join {
-    /// Until the newcomer has something from the server, if that says anything.
+    /// Until the newcomer has the server's first bytes, if it sends any.
     greeted: Option<f64>,
-    /// Until somebody has a line of the newcomer's.
+    /// Until a client has a line of the newcomer.
     heard: f64,
 }
 
@@ -32,14 +31,14 @@ struct Room<'a> {
     plan: &'a Plan,
     lines: &'a Lines,
     crowd: Crowd,
-    /// Lines of newcomers so far.
+    /// How many lines newcomers have sent so far.
     number: u64,
-    /// The last one who came, and when it first had something from the server.
+    /// The last newcomer, and when it had the server's first bytes.
     newcomer: usize,
     greeted_at: Option<Instant>,
 }
 
-/// Does the work of `plan`.
+/// Runs the work of `plan`.
 pub(super) fn measure(plan: &Plan, lines: &Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let server = &plan.pids;
     let mut room =
@@ -76,7 +75,7 @@ pub(super) fn measure(plan: &Plan, lines: &Lines, progress: &dyn Fn(&str)) -> Re
 }
 
 impl Room<'_> {
-    /// Connects one more and says hello.
+    /// Connects one more client and sends its introduction.
     fn enter(&mut self) -> Result<usize, BenchError> {
         let client = self.crowd.connect(Habit::Reads)?;
         (self.newcomer, self.greeted_at) = (client, None);
@@ -90,7 +89,8 @@ impl Room<'_> {
         Ok(client)
     }
 
-    /// Takes what has come. Returns the number of the last line among it, and whether there was anything.
+    /// Takes the bytes that have come. Returns the number of the last line in them, and whether there
+    /// were any bytes.
     fn step(&mut self, timeout: Duration) -> Result<(Option<u64>, bool), BenchError> {
         let (mut came, mut any) = (None, false);
         let (lines, answer) = (self.lines, self.plan.dialect.answer);
@@ -140,7 +140,7 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// How long it takes to join: the median of some times.
+    /// Measures the time to join: the median of some tries.
     fn join(&mut self) -> Result<Join, BenchError> {
         let (mut greeted, mut heard) = (Vec::new(), Vec::new());
         for _ in 0..JOINS {

@@ -1,5 +1,5 @@
 //! One work from the first connection to the report: `run` sends lines, `idle` only holds
-//! connections. Here stands what has to be right before either begins.
+//! connections. This file checks the plan before either begins.
 
 mod idle;
 mod run;
@@ -19,17 +19,18 @@ use crate::report::Report;
 /// Descriptors beside those of connections.
 const OTHER_DESCRIPTORS: u64 = 16;
 
-const NO_PROCESSOR: BenchError =
-    BenchError::Plan("--cpu: this process may not use a processor of that number; the first one is 0");
+const NO_PROCESSOR: BenchError = BenchError::Plan(
+    "--cpu: there is no such processor, or this process may not use it; they are numbered from 0",
+);
 
-/// Does the work of `plan`, on the calling thread. Tells `progress` from time to time what it is at.
+/// Runs the work of `plan` on the calling thread. Calls `progress` from time to time.
 ///
 /// # Errors
-/// When there is nothing to report. Lines that the server lost or damaged are no error: the
-/// report counts them.
+/// The work cannot be run. Lines that the server lost or damaged are not an error: the report counts
+/// them.
 pub fn measure(plan: &Plan, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     check(plan)?;
-    // Lines of an earlier run that a server may have kept are told apart.
+    // A server may have kept lines of an earlier run. The time tells them apart.
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let lines = Lines::new(since.as_millis() as u16, plan.line);
     match plan.work.kind {
@@ -41,7 +42,7 @@ pub fn measure(plan: &Plan, progress: &dyn Fn(&str)) -> Result<Report, BenchErro
 fn check(plan: &Plan) -> Result<(), BenchError> {
     let has_stalled = matches!(plan.work.kind, Kind::Fan | Kind::Latency);
     if plan.stall > 0 && !has_stalled {
-        return Err(BenchError::Plan("--stall is for fan and latency"));
+        return Err(BenchError::Plan("--stall works only with fan and latency"));
     }
     if plan.stall > 0 && plan.stall >= plan.work.clients {
         return Err(BenchError::Plan("--stall must leave a client that reads; choose a smaller number"));
@@ -50,7 +51,7 @@ fn check(plan: &Plan) -> Result<(), BenchError> {
         return Err(BenchError::Plan("--come-back needs --stall N"));
     }
     if plan.idle > 0 && plan.work.kind != Kind::Echo {
-        return Err(BenchError::Plan("--idle is for echo"));
+        return Err(BenchError::Plan("--idle works only with echo"));
     }
     if let Some(&pid) = plan.pids.iter().find(|&&pid| Process::Pid(pid).cpu().is_none()) {
         return Err(BenchError::NoProcess(pid));
@@ -60,10 +61,10 @@ fn check(plan: &Plan) -> Result<(), BenchError> {
     if wanted > most { Err(BenchError::Descriptors { wanted, most }) } else { Ok(()) }
 }
 
-/// Lets the process have as many descriptors as it may, and says how many that are.
+/// Raises the descriptor limit as far as the process may, and returns it.
 ///
 /// # Errors
-/// Those of setrlimit(2).
+/// The errors of setrlimit(2).
 pub fn raise_descriptor_limit() -> Result<u64, BenchError> {
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })
@@ -71,7 +72,7 @@ pub fn raise_descriptor_limit() -> Result<u64, BenchError> {
     Ok(most.unwrap_or(u64::MAX))
 }
 
-/// Lets the calling thread, and those that it starts, run on the processor `cpu` alone.
+/// Lets the calling thread, and the threads that it starts, run only on the processor `cpu`.
 ///
 /// # Errors
 /// There is no such processor for this process.

@@ -1,6 +1,6 @@
-//! One work from the first connection to the report: connect, find out who gets
-//! what, fill the buffers of clients that never read, warm up, measure, and wait for
-//! what is still on its way. One thread; nothing blocks but the wait for all.
+//! One work from the first connection to the report. It connects, finds out who gets which lines, fills
+//! the buffers of clients that never read, warms up, measures, and waits for the last lines. It has one
+//! thread. Only the wait for all connections blocks.
 
 use std::time::{Duration, Instant};
 
@@ -10,40 +10,40 @@ use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
 use crate::plan::{Kind, Plan};
 use crate::report::{Latency, Report, Sample, Stall};
 
-/// The longest wait for the system. A phase ends at most so much too late.
+/// The longest wait for the system. A phase ends at most this much too late.
 const TURN: Duration = Duration::from_millis(20);
 /// How often a line is sent to find out who receives it.
 const PROBE: Duration = Duration::from_millis(100);
-/// Nothing more comes when nothing came for so long.
+/// If nothing came for this long, nothing more will come.
 const QUIET: Duration = Duration::from_millis(100);
-/// How often progress is told.
+/// How often progress is shown.
 const TELL: Duration = Duration::from_millis(250);
-/// Bytes that one client puts out at once.
+/// The most bytes that one client sends at once.
 const BURST: usize = 64 * 1024;
-/// Bytes that fill whatever two systems keep for a client that does not read:
-/// more than Linux' largest send buffer, 4 MiB unless told otherwise.
+/// Bytes that fill the buffers of both systems for a client that does not read: more than Linux' largest
+/// send buffer, which is 4 MiB by default.
 const FILL: usize = 6 << 20;
-/// What `fan` may be ahead is also what filling may.
+/// How many lines ahead filling may be, the same as in `fan`.
 const FILL_AHEAD: u64 = 4096;
 /// The client that sends only to fill the buffers of those that came back. It receives, too.
 const FILLER: usize = 1;
-/// How far ahead it may be: little, because a line on schedule waits for all of these.
+/// How far ahead it may be. It is little, because a scheduled line waits behind all of these.
 const FILLER_AHEAD: u64 = 256;
-/// Shortly before a line is due, and as long after it came, waiting is too coarse: the
-/// wait counts in whole milliseconds, and to wake up takes long.
+/// This long before a line is due, and this long after it came, the wait is too coarse. It counts in
+/// whole milliseconds, and waking up takes long.
 const SPIN: Duration = Duration::from_millis(1);
 
 /// How a phase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     InTime,
-    /// The server passes on nothing any more.
+    /// The server has stopped passing lines on.
     Stopped,
-    /// It closed somebody who reads.
+    /// The server disconnected a client that reads.
     Closed,
 }
 
-/// The pace of one sender that is so many lines ahead of the receivers, without end.
+/// The pace of one sender that may be this many lines ahead of the receivers, without end.
 fn window(ahead: u64) -> Pace {
     Pace::Window { ahead, end: u64::MAX }
 }
@@ -55,20 +55,20 @@ pub(super) struct Run<'a> {
     book: Book,
     progress: &'a dyn Fn(&str),
     told: Instant,
-    /// Clients that are in the ledger, and how many of them, from the first one on, send.
+    /// How many clients are in the ledger, and how many of them send. The senders come first.
     receivers: usize,
     senders: usize,
     /// How many of the receivers never read. They are the last ones.
     stalled: usize,
     stalled_closed: u32,
-    /// How many times one of them came back, and up to which number the filler sends since.
+    /// How many times one of them came back, and the number up to which the filler sends since then.
     came_back: u32,
     filler_end: u64,
     arrived: Instant,
     deliveries: u64,
 }
 
-/// Does the work of `plan`.
+/// Runs the work of `plan`.
 pub(super) fn measure(plan: &Plan, lines: Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let mut run = Run::new(plan, lines, progress)?;
     run.connect()?;
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Those who are in the ledger, read, and are still there.
+    /// The clients in the ledger that read and are still connected.
     fn readers(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.receivers - self.stalled).filter(|&client| self.crowd.is_open(client))
     }
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for the system and takes what has come.
+    /// Waits for the system and takes the bytes that have come.
     fn step(&mut self, timeout: Duration) -> Result<(), BenchError> {
         let book = &mut self.book;
         self.crowd.turn(timeout, |client, bytes, reply| book.received(client, bytes, reply))?;
@@ -147,8 +147,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Notes which clients the server closed, and returns whether one that reads is among them.
-    /// Those that never read come back, if the plan says so.
+    /// Notes which clients the server disconnected. Returns whether one of them reads. Clients that
+    /// never read connect again, if the plan says so.
     fn note_closed(&mut self) -> Result<bool, BenchError> {
         let never_read = self.receivers - self.stalled..self.receivers;
         let closed = self.crowd.take_closed();
@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
         outbox.extend_from_slice(self.plan.dialect.after.as_bytes());
     }
 
-    /// Sends lines until all get what they are to get: newcomers may miss the first ones.
+    /// Sends lines until all receivers get them. Newcomers may miss the first ones.
     fn probe(&mut self) -> Result<(), BenchError> {
         let echo = self.book.ledger.audience == Audience::Sender;
         let give_up = Instant::now() + self.plan.patience;
@@ -248,9 +248,9 @@ impl<'a> Run<'a> {
     fn deaf(&self, waiting: usize) -> BenchError {
         let echo = self.book.ledger.audience == Audience::Sender;
         let hint = match echo {
-            true => "is this an echo server? If not, use fan",
+            true => "is this an echo server? If it is not, use fan",
             false if self.book.ledger.next(0, 0) > 0 => {
-                "only the sender does; is this an echo server? Use echo"
+                "only the sender got its own; is this an echo server? If it is, use echo"
             }
             false => "is this a server that passes lines on?",
         };
@@ -335,8 +335,9 @@ impl<'a> Run<'a> {
         self.arrived = Instant::now();
     }
 
-    /// Sends until the clients that never read can be sent nothing more, or one has come back: it
-    /// could go on so without end. Returns also for how long nobody else received anything.
+    /// Sends until the buffers of the clients that never read are full. Stops if one has come back,
+    /// because that could go on without end. Also returns the longest time in which no other client
+    /// received anything.
     fn fill(&mut self) -> Result<(Ended, Duration), BenchError> {
         let mut end = self.book.ledger.sent(0) + self.fill_lines();
         let mut longest = Duration::ZERO;
@@ -365,7 +366,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets all go on for `duration`.
+    /// Lets all clients go on for `duration`.
     fn drive(&mut self, duration: Duration, phase: &str) -> Result<Ended, BenchError> {
         let start = Instant::now();
         let before = self.deliveries;
@@ -391,12 +392,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lines that those who read have yet to get.
+    /// How many lines the reading clients have yet to get.
     fn outstanding(&self) -> u64 {
         self.readers().map(|client| self.book.ledger.outstanding(client)).sum()
     }
 
-    /// Waits for what is still on its way, and a little for what should not be.
+    /// Waits for the lines that are still on their way, and a moment longer for stray ones.
     fn drain(&mut self) -> Result<(), BenchError> {
         self.arrived = Instant::now();
         while self.outstanding() > 0 && self.arrived.elapsed() <= self.plan.patience {
@@ -407,7 +408,7 @@ impl<'a> Run<'a> {
         self.settle()
     }
 
-    /// Lets everybody send what it may by the work's pace; returns how long to wait then.
+    /// Lets every client send as the work's pace allows. Returns how long to wait after that.
     fn feed(&mut self) -> Result<Duration, BenchError> {
         let heard = std::mem::take(&mut self.book.heard);
         let timeout = match &self.book.pace {
@@ -426,7 +427,7 @@ impl<'a> Run<'a> {
                 }
                 TURN
             }
-            // What is due goes out first.
+            // Scheduled lines go out first.
             Pace::Schedule(_) => self.send_due()?.min(self.refill()?),
         };
         self.book.heard = heard;
@@ -434,7 +435,7 @@ impl<'a> Run<'a> {
         Ok(timeout)
     }
 
-    /// Sends lines of the filler's, if somebody has come back; returns how long to wait then.
+    /// Sends lines of the filler, if a client has come back. Returns how long to wait after that.
     fn refill(&mut self) -> Result<Duration, BenchError> {
         if self.senders <= FILLER || self.book.ledger.sent(FILLER) >= self.filler_end {
             return Ok(TURN);
@@ -442,8 +443,8 @@ impl<'a> Run<'a> {
         self.send_ahead(FILLER, FILLER_AHEAD, self.filler_end)
     }
 
-    /// Sends lines of `sender` up to number `end`, at most `ahead` before the slowest of those
-    /// who receive; returns how long to wait then.
+    /// Sends lines of `sender` up to number `end`, at most `ahead` lines ahead of the slowest receiver.
+    /// Returns how long to wait after that.
     fn send_ahead(&mut self, sender: usize, ahead: u64, end: u64) -> Result<Duration, BenchError> {
         let ledger = &self.book.ledger;
         let slowest = self.readers().filter(|&client| ledger.expects(client, sender));
@@ -452,7 +453,7 @@ impl<'a> Run<'a> {
         Ok(if all || !self.crowd.is_flushed(sender) { TURN } else { Duration::ZERO })
     }
 
-    /// Sends lines of `sender` up to number `end`, a burst at the most; whether that was all.
+    /// Sends lines of `sender` up to number `end`, but one burst at most. Returns whether that was all.
     fn send_below(&mut self, sender: usize, end: u64) -> Result<bool, BenchError> {
         if self.book.ledger.sent(sender) < end && self.crowd.is_flushed(sender) {
             while self.book.ledger.sent(sender) < end && self.crowd.outbox(sender).len() < BURST {
@@ -463,7 +464,7 @@ impl<'a> Run<'a> {
         Ok(self.book.ledger.sent(sender) >= end)
     }
 
-    /// Sends the lines that are due, however long ago that was; returns how long to wait then.
+    /// Sends all lines that are due or overdue. Returns how long to wait after that.
     fn send_due(&mut self) -> Result<Duration, BenchError> {
         let Pace::Schedule(schedule) = &self.book.pace else { return Ok(TURN) };
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! The command line of `parlour-bench`: what may be asked for, and the answer.
+//! The command line of `parlour-bench`: its options, and the output.
 
 mod pid;
 mod status;
@@ -24,33 +24,38 @@ const MORE: &str = "--help explains the columns of the tables, and the names in 
 const EXIT_CODES: &str = "
 
 Exit codes: 0 if every line came back as it should; 1 if the server lost or damaged lines, closed
-connections, or stopped; 2 if a work could not be done.";
+connections, or stopped; 2 if a WORK could not be run.";
 
-/// Puts load on a server that passes lines on, and verifies every line that comes back
+/// Puts load on a server that passes lines on, and checks every line that comes back
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "parlour-bench", version, after_help = MORE, after_long_help = explained() + EXIT_CODES)]
 pub struct Options {
     /// Where the server listens: PORT (on 127.0.0.1), HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR")]
     address: Address,
-    /// What the clients do: fan, lockstep, ahead, echo, latency or idle, with :CLIENTS and xDEPTH,
-    /// such as fan:100, ahead:100x16, echo:500x32 [default: fan, lockstep, ahead and latency]
-    #[arg(value_name = "WORK")]
+    /// What the clients do [default: fan, lockstep, ahead and latency]:
+    ///   fan:N       one sends as fast as it can, N receive
+    ///   lockstep:N  N each send a line, and the next one when all have it
+    ///   ahead:NxK   the same, but each may be up to K lines ahead
+    ///   echo:NxK    N get back what they send, with K lines on the way
+    ///   latency:N   one sends --rate lines a second, N receive
+    ///   idle:N      N are silent
+    #[arg(value_name = "WORK", verbatim_doc_comment)]
     works: Vec<Work>,
-    /// Bytes of a line, its LF counted, such as 512 or 4k
+    /// Length of a line with its LF, such as 512 or 4k
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = line_length)]
     line: usize,
-    /// Lines a second that latency sends
+    /// In latency, send this many lines a second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// This many of the receivers never read, in fan and latency
+    /// In fan and latency, let this many of the receivers never read
     #[arg(long, value_name = "N", default_value_t = 0)]
     stall: u32,
-    /// Clients of --stall come back as soon as the server disconnects them. In latency, a second
-    /// client then fills their buffers again
+    /// Let the clients of --stall connect again as soon as the server disconnects them. In latency,
+    /// a second client then fills their buffers again
     #[arg(long)]
     come_back: bool,
-    /// Open this many silent connections beside those of echo
+    /// In echo, open this many silent connections too
     #[arg(long, value_name = "N", default_value_t = 0)]
     idle: u32,
     /// How long to measure
@@ -59,7 +64,7 @@ pub struct Options {
     /// How long to run before the measurement begins
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     warmup: Duration,
-    /// A line is lost if nothing came for so long
+    /// Count a line as lost if nothing came for this long
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     patience: Duration,
     /// The server's processes, for the CPU columns; repeat it, or write commas between. none (or
@@ -73,7 +78,7 @@ pub struct Options {
     /// or in a virtual machine.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pid: Vec<Pid>,
-    /// Run on this processor alone
+    /// Run parlour-bench on this processor only, counted from 0
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
     /// Print JSON, with the same names as the columns of the tables
@@ -81,7 +86,7 @@ pub struct Options {
     json: bool,
 }
 
-/// All that `--json` prints.
+/// The output of `--json`.
 #[derive(serde::Serialize)]
 struct Output {
     version: &'static str,
@@ -99,8 +104,8 @@ fn line_length(text: &str) -> Result<usize, String> {
 }
 
 impl Options {
-    /// Does what the command line asks for, and prints the reports. Exit code 1: the server
-    /// lost or damaged lines, or stopped; 2: a work could not be done.
+    /// Runs the works of the command line, and prints the reports. Exit code 1: the server lost or
+    /// damaged lines, or stopped. Exit code 2: a work could not be run.
     pub fn run(&self) -> ExitCode {
         let mut output = Output {
             version: env!("CARGO_PKG_VERSION"),
@@ -114,7 +119,7 @@ impl Options {
             true => serde_json::to_string_pretty(&output).expect("reports are plain values") + "\n",
             false => tables(&output.reports),
         };
-        // A reader that is gone does not want the rest.
+        // If the reader is gone, the rest is not needed.
         let _ = io::stdout().write_all(text.as_bytes());
         if let Err(complaint) = outcome {
             complain(format_args!("parlour-bench: {complaint}"));

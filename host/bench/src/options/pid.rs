@@ -1,4 +1,4 @@
-//! Which processes are the server: those of `--pid`, or those that listen at its address.
+//! Finds the server's processes: those of `--pid`, or those that listen at its address.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -22,15 +22,16 @@ impl FromStr for Pid {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "none" | "off" => Ok(Pid::Off),
-            // Linux has no larger ones: proc(5), pid_max.
+            // Linux has no larger numbers: proc(5), pid_max.
             _ => text.parse().ok().filter(|pid| (1..=1 << 22).contains(pid)).map(Pid::Number).ok_or_else(
-                || format!("\"{text}\" is no process number; write one as in --pid 4711, or none"),
+                || format!("\"{text}\" is not a process number; write one as in --pid 4711, or none"),
             ),
         }
     }
 }
 
-/// The processes of the server at `address`. Says on standard error if they may not be seen.
+/// The processes of the server at `address`. Prints a hint on standard error if this user may not see
+/// them.
 pub(super) fn of_server(given: &[Pid], address: &Address) -> Result<Vec<u32>, String> {
     if given.is_empty() {
         return Ok(match Listeners::find(address) {
@@ -66,7 +67,7 @@ mod tests {
         assert_eq!("none".parse(), Ok(Pid::Off));
         assert_eq!("off".parse(), Ok(Pid::Off));
         for text in ["", "0", "-1", "parlour", "4194305"] {
-            let message = format!("\"{text}\" is no process number; write one as in --pid 4711, or none");
+            let message = format!("\"{text}\" is not a process number; write one as in --pid 4711, or none");
             assert_eq!(text.parse::<Pid>(), Err(message));
         }
     }

@@ -1,12 +1,12 @@
-//! The line on standard error that says what a work is at. On a terminal it is one line that
-//! changes; elsewhere there is another line now and then.
+//! The line on standard error that shows the progress of a work. On a terminal it is one line that
+//! changes. Elsewhere a new line is printed now and then.
 
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// How often progress is told where no terminal shows it.
+/// How often progress is printed if standard error is not a terminal.
 const SELDOM: Duration = Duration::from_secs(2);
 
 /// The progress of one work.
@@ -28,7 +28,7 @@ impl<T: Display> Status<T> {
         }
         self.shown.set(Some(Instant::now()));
         let (start, end) = if self.overwrites { ("\r\x1b[K", "") } else { ("", "\n") };
-        // A standard error that is gone is no reason to stop.
+        // If standard error is gone, go on.
         let _ = write!(io::stderr(), "{start}{}: {text}{end}", self.work);
     }
 }

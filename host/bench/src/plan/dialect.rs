@@ -1,18 +1,17 @@
-//! How a server wants lines to be said to it. Servers of raw lines want them as
-//! they are; for others a line is put into a frame, a newcomer introduces itself,
-//! and some lines want an answer. In what comes back the load generator finds
-//! its lines whatever stands around them.
+//! The dialect of a server: the form in which it takes lines. Some servers take raw lines. Others want
+//! a frame around a line, an introduction from a newcomer, and answers to some of their own lines. The
+//! load generator finds its lines in the output, whatever the server puts around them.
 
 /// A server's way of taking lines.
 #[derive(Clone, Debug)]
 pub struct Dialect {
-    /// What client number so-and-so says first.
+    /// The first words of a client, by its number.
     pub hello: fn(usize) -> String,
-    /// What stands before a line.
+    /// The text before a line.
     pub before: String,
-    /// What stands after a line: its end at least.
+    /// The text after a line, with at least the line ending.
     pub after: String,
-    /// What to answer to a line of the server's own, if it wants an answer.
+    /// The answer to a line of the server itself, if it wants one.
     pub answer: fn(&[u8]) -> Option<Vec<u8>>,
 }
 

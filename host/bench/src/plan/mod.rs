@@ -1,4 +1,4 @@
-//! What to do: the work, the server, and how long to measure. It only states, and does nothing.
+//! The plan of a measurement: the work, the server, and how long to measure. It does nothing itself.
 
 mod dialect;
 mod work;
@@ -15,28 +15,28 @@ pub use self::work::{Kind, Work};
 pub struct Plan {
     /// Where the server listens.
     pub address: Address,
-    /// How it takes lines.
+    /// The form in which it takes lines.
     pub dialect: Dialect,
-    /// What to do.
+    /// The work.
     pub work: Work,
-    /// Bytes of a line, its LF counted.
+    /// Length of a line with its LF, in bytes.
     pub line: usize,
     /// Lines a second, for [`Kind::Latency`].
     pub rate: u32,
     /// How many of the receivers never read.
     pub stall: u32,
-    /// They come back as soon as the server closes them. In [`Kind::Latency`] a second client then
-    /// fills their buffers again, beside the lines that are timed.
+    /// These receivers connect again as soon as the server disconnects them. In [`Kind::Latency`] a
+    /// second client then fills their buffers again, beside the lines that are timed.
     pub come_back: bool,
-    /// Connections that say nothing, beside those of [`Kind::Echo`].
+    /// Silent connections beside those of [`Kind::Echo`].
     pub idle: u32,
     /// How long to measure.
     pub duration: Duration,
     /// How long to run before the measurement begins.
     pub warmup: Duration,
-    /// A line is lost if nothing came for so long.
+    /// A line counts as lost if nothing came for this long.
     pub patience: Duration,
-    /// The server's processes. What they use is added up; of none, nothing is told.
+    /// The server's processes. Their use is added up. If there are none, it is not reported.
     pub pids: Vec<u32>,
 }
 

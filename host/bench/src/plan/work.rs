@@ -1,27 +1,26 @@
-//! The works that a server can be given: a table, and how they are written on
-//! the command line.
+//! The works: a table of them, and their form on the command line.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How the clients of a work take turns.
+/// The kind of a work: how its clients take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One sends as fast as it goes, the others receive.
+    /// One sends as fast as it can, the others receive.
     Fan,
-    /// All send a line, and the next one when everybody has all of that round.
+    /// All send a line, and the next one when everybody has received all lines of that round.
     Lockstep,
-    /// The same, but each is up to some lines ahead.
+    /// The same, but each may be some lines ahead.
     Ahead,
-    /// Each gets back what it sends.
+    /// Each gets its own lines back.
     Echo,
     /// One sends on a schedule, the others receive.
     Latency,
-    /// Nobody says anything.
+    /// All are silent.
     Idle,
 }
 
-/// A kind of work as it is written, and what holds if no more is written.
+/// A kind of work: its name, and its defaults.
 struct Row {
     kind: Kind,
     name: &'static str,
@@ -43,14 +42,14 @@ const TABLE: [Row; 6] = [
 pub struct Work {
     /// What the clients do.
     pub kind: Kind,
-    /// How many receive; all, where all send.
+    /// How many receive. If all send, how many there are.
     pub clients: u32,
-    /// How many lines a client may be ahead of what has come.
+    /// How many lines a client may be ahead of those that have come.
     pub depth: u32,
 }
 
 impl Work {
-    /// A work of that kind as large as it is when nothing else is said.
+    /// A work of that kind with the defaults.
     pub fn new(kind: Kind) -> Self {
         let row = row(kind);
         Self { kind, clients: row.clients, depth: row.depth }
@@ -80,7 +79,7 @@ impl FromStr for Work {
         let (name, sizes) = text.split_once(':').map_or((text, None), |(name, sizes)| (name, Some(sizes)));
         let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
         let row = TABLE.iter().find(|row| row.name == name);
-        let row = row.ok_or_else(|| format!("the works are {}", names.join(", ")))?;
+        let row = row.ok_or_else(|| format!("unknown work; use one of {}", names.join(", ")))?;
         let mut work = Self::new(row.kind);
         if let Some(sizes) = sizes {
             let (clients, depth) =
@@ -104,7 +103,9 @@ impl FromStr for Work {
 fn positive(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=65_000) => Ok(count),
-        _ => Err(format!("\"{text}\" is not a number from 1 to 65000")),
+        _ => Err(format!(
+            "\"{text}\" is not a number from 1 to 65000; write the work as in fan:100 or ahead:100x16"
+        )),
     }
 }
 

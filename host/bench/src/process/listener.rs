@@ -1,5 +1,5 @@
-//! Which processes listen at an address of this machine, as /proc tells (proc(5)): the socket
-//! tables name a socket by its inode, and each process lists the sockets that it has open.
+//! Finds the processes that listen at an address of this machine, from /proc (proc(5)). The socket
+//! tables name a socket by its inode, and each process lists its open sockets.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ const INIT: u32 = 1;
 pub enum Listeners {
     /// These, smallest number first.
     Pids(Vec<u32>),
-    /// There are some, but this process may not see which.
+    /// Some processes listen there, but this process may not see which.
     Hidden,
     /// Nothing listens there on this machine.
     Elsewhere,
@@ -65,8 +65,8 @@ fn tcp_sockets(proc: &Path, address: &Address) -> BTreeSet<u64> {
     found.find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// Those of the sockets that get a connection to `target`: those of all addresses only where no
-/// socket has just this one.
+/// The sockets that get a connection to `target`. A socket for all addresses counts only if no socket
+/// has exactly this address.
 fn at(listening: &[(SocketAddr, u64)], target: SocketAddr) -> BTreeSet<u64> {
     let ip = target.ip().to_canonical();
     let of = |takes: &dyn Fn(IpAddr) -> bool| {
@@ -126,8 +126,8 @@ fn unix_socket(row: &str) -> Option<(&Path, u64)> {
     (flags & ACCEPTS != 0).then_some((Path::new(rest), fields[6].parse().ok()?))
 }
 
-/// The processes that have one of these sockets open, and whether there are some whose descriptors
-/// may not be read.
+/// The processes that have one of these sockets open. Also whether there are processes whose
+/// descriptors this one may not read.
 fn holders(proc: &Path, sockets: &BTreeSet<u64>) -> (Vec<u32>, bool) {
     let (mut pids, mut hides) = (Vec::new(), false);
     for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
@@ -140,7 +140,7 @@ fn holders(proc: &Path, sockets: &BTreeSet<u64>) -> (Vec<u32>, bool) {
                     pids.push(pid);
                 }
             }
-            // One that has ended meanwhile hides nothing.
+            // A process that has ended meanwhile hides nothing.
             Err(error) => hides |= error.kind() == ErrorKind::PermissionDenied,
         }
     }
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    /// A /proc as a little-endian machine writes it, with these tables, in which each of these
-    /// processes has these sockets open.
+    /// Makes a /proc as a little-endian machine has it, with these tables. Each of these processes has
+    /// these sockets open.
     fn proc(tables: &[(&str, &str)], processes: &[(u32, &[u64])]) -> tempfile::TempDir {
         let proc = tempfile::tempdir().expect("a folder");
         fs::create_dir(proc.path().join("net")).expect("a folder");

@@ -1,4 +1,4 @@
-//! What processes have used so far, and which of them listen, as /proc tells (proc(5)).
+//! The processor time and memory of processes, and which of them listen, from /proc (proc(5)).
 
 mod listener;
 
@@ -10,12 +10,12 @@ use rustix::param::clock_ticks_per_second;
 
 pub use self::listener::Listeners;
 
-/// A process to be looked at.
+/// A process to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
-    /// This one.
+    /// This process.
     Own,
-    /// The one with this number.
+    /// The process with this number.
     Pid(u32),
 }
 
@@ -27,13 +27,13 @@ impl Process {
         }
     }
 
-    /// The processor time of its threads, as exact as the system counts it; `None` when there is no
-    /// such process.
+    /// The processor time of its threads, as exact as the system counts it. `None` if there is no such
+    /// process.
     pub fn cpu(self) -> Option<Duration> {
         self.schedstat().or_else(|| self.cpu_of_all())
     }
 
-    /// In nanoseconds, but without the threads that have ended; not every kernel counts it.
+    /// In nanoseconds, but without the threads that have ended. Not every kernel counts it.
     fn schedstat(self) -> Option<Duration> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(self.file("task")).ok()? {
@@ -44,8 +44,8 @@ impl Process {
         (nanoseconds > 0).then_some(Duration::from_nanos(nanoseconds))
     }
 
-    /// The processor time of all threads, also of those that have ended, as exact as a clock tick;
-    /// `None` when there is no such process.
+    /// The processor time of all threads, with those that have ended, as exact as a clock tick. `None`
+    /// if there is no such process.
     pub fn cpu_of_all(self) -> Option<Duration> {
         let stat = fs::read_to_string(self.file("stat")).ok()?;
         // The program's name, in parentheses, may hold spaces.
@@ -54,8 +54,8 @@ impl Process {
         Some(Duration::from_millis(ticks * 1000 / clock_ticks_per_second()))
     }
 
-    /// Its resident memory in bytes, which is without what the kernel holds for
-    /// its sockets; `None` when there is no such process.
+    /// Its resident memory in bytes, without the kernel's memory for its sockets. `None` if there is no
+    /// such process.
     pub fn resident(self) -> Option<u64> {
         let status = fs::read_to_string(self.file("status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -63,18 +63,18 @@ impl Process {
     }
 }
 
-/// The processor time of these processes together; `None` if there are none, or one is gone.
+/// The processor time of these processes together. `None` if there are none, or one is gone.
 pub(crate) fn cpu_of(pids: &[u32]) -> Option<Duration> {
     sum(pids, Process::cpu)
 }
 
-/// The resident memory of these processes together; `None` if there are none, or one is gone.
-/// What they share counts for each.
+/// The resident memory of these processes together. `None` if there are none, or one is gone. Shared
+/// memory counts for each process.
 pub(crate) fn resident_of(pids: &[u32]) -> Option<u64> {
     sum(pids, Process::resident)
 }
 
-/// A sum that lacks a process would be too small without telling so.
+/// Without one of the processes there is no sum: it would be too small, and nobody would notice.
 fn sum<T: Sum>(pids: &[u32], read: fn(Process) -> Option<T>) -> Option<T> {
     if pids.is_empty() { None } else { pids.iter().map(|&pid| read(Process::Pid(pid))).sum() }
 }

@@ -1,5 +1,5 @@
-//! The names of all that a report tells, with units and meanings: one table for the heads of the
-//! printed tables, for the JSON and for `--help`.
+//! The names of all figures in a report, with units and meanings. One table serves the heads of the
+//! printed tables, the JSON and `--help`.
 
 /// A name, its unit, and what it means.
 #[derive(Clone, Copy, Debug)]
@@ -16,18 +16,18 @@ const fn column(name: &'static str, unit: &'static str, meaning: &'static str) -
 const WORK: Column = column("work", "", "the work, as on the command line");
 const CPU_SERVER: Column = column("cpu_server", "%", "processor time of the server; 100 is one processor");
 
-/// What every work but `idle` has.
+/// The columns of every work but `idle`.
 pub(super) const THROUGHPUT: [Column; 7] = [
     WORK,
-    column("line", "B", "length of a line, its LF counted"),
+    column("line", "B", "length of a line with its LF"),
     column("throughput", "lines/s", "whole lines that came, counted for each receiver"),
     column("cpu_each", "ns", "processor time of the server for each of these lines"),
     CPU_SERVER,
-    column("cpu_bench", "%", "the same of parlour-bench; near 100 it is the limit itself"),
+    column("cpu_bench", "%", "the same of parlour-bench; near 100 it may be the bottleneck"),
     column("faults", "lines", "lost, cut, doubled, reordered, corrupt, stray; connections closed"),
 ];
 
-/// What `latency` has besides.
+/// The further columns of `latency`.
 pub(super) const LATENCY: [Column; 9] = [
     WORK,
     column("p50", "us", "half of the lines came within this time after they were due"),
@@ -40,27 +40,27 @@ pub(super) const LATENCY: [Column; 9] = [
     column("longest_pause", "s", "no other client received anything while their buffers filled"),
 ];
 
-/// What `idle` has instead.
+/// The columns of `idle`.
 pub(super) const IDLE: [Column; 7] = [
     WORK,
     column("memory_each", "B", "resident memory of the server for each connection"),
     CPU_SERVER,
-    column("greeted_empty", "us", "from connecting to the server's first byte, nobody else there"),
-    column("heard_empty", "us", "from connecting until another client has a newcomer's line"),
+    column("greeted_empty", "us", "from connecting to the server's first byte, with no other client"),
+    column("heard_empty", "us", "from connecting until another client has the newcomer's line"),
     column("greeted_full", "us", "as greeted_empty, with all connections there"),
     column("heard_full", "us", "as heard_empty, with all connections there"),
 ];
 
-/// What the JSON has around the reports.
+/// The fields of the JSON around the reports.
 const DOCUMENT: [Column; 5] = [
     column("version", "", "version of parlour-bench"),
     column("time", "", "when the first work began, in UTC as in RFC 3339"),
     column("address", "", "where the server listens"),
-    column("pids", "", "processes of the server whose use is added up"),
+    column("pids", "", "the server's processes, added up in the CPU columns"),
     column("reports", "", "a list with an object for each work"),
 ];
 
-/// What no table shows.
+/// The fields that no table shows.
 const REPORT: [Column; 6] = [
     column("seconds", "s", "the time that was measured"),
     column("deliveries", "lines", "whole lines that came in that time, for each receiver"),

@@ -1,6 +1,6 @@
-//! Figures as they are summed up and shown.
+//! Sums figures up and shows them.
 
-/// The value in the middle, or the mean of the two there. `None` of no values.
+/// The value in the middle, or the mean of the two in the middle. `None` if there are no values.
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

@@ -1,4 +1,4 @@
-//! What one work has found. The fields are named as the columns of the tables are, and so in JSON.
+//! The findings of one work. The fields have the names of the table columns, in JSON too.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -11,38 +11,38 @@ const PERCENTILES: [f64; 18] = [
     100.0,
 ];
 
-/// What one work has found.
+/// The findings of one work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The work as it is written on the command line.
+    /// The work, as on the command line.
     pub work: String,
-    /// Bytes of a line, its LF counted.
+    /// Length of a line with its LF, in bytes.
     pub line: usize,
     /// The time that was measured, in seconds.
     pub seconds: f64,
     /// Lines that came whole in that time, counted for each receiver.
     pub deliveries: u64,
-    /// The same for a second.
+    /// The same for each second.
     pub throughput: f64,
     /// Processor time of the server for each delivery, in nanoseconds, if its processes are known.
     pub cpu_each: Option<f64>,
-    /// What the server used of one processor, in percent, if its processes are known.
+    /// The server's use of one processor in percent, if its processes are known.
     pub cpu_server: Option<f64>,
-    /// What the load generator used of one processor, in percent. Near 100 it may be the limit.
+    /// The load generator's use of one processor in percent. Near 100 it may be the bottleneck.
     pub cpu_bench: f64,
     /// Resident memory of the server at the end, in bytes, if its processes are known.
     pub memory: Option<u64>,
-    /// What was wrong, from the first line to the last.
+    /// The faults, from the first line to the last.
     pub faults: Faults,
-    /// The server stopped passing on lines.
+    /// The server stopped passing lines on.
     pub stopped: bool,
-    /// How long lines took from when they were due.
+    /// The time of lines from when they were due.
     #[serde(flatten)]
     pub latency: Option<Latency>,
-    /// What clients that never read did to the others.
+    /// The effect of clients that never read on the others.
     #[serde(flatten)]
     pub stall: Option<Stall>,
-    /// What connections that say nothing cost.
+    /// The cost of silent connections.
     #[serde(flatten)]
     pub idle: Option<Idle>,
 }
@@ -56,14 +56,14 @@ pub struct Latency {
     pub p99: f64,
     /// 999 of 1,000.
     pub p999: f64,
-    /// All of them.
+    /// All lines.
     pub max: f64,
-    /// Percentiles with their latencies.
+    /// Percentiles, and their latencies.
     pub curve: Vec<(f64, f64)>,
 }
 
 impl Latency {
-    /// Of latencies in nanoseconds.
+    /// From latencies in nanoseconds.
     pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |percentile| histogram.value_at_percentile(percentile) as f64 / 1e3;
         Self {
@@ -76,7 +76,7 @@ impl Latency {
     }
 }
 
-/// What happened while the buffers of clients that never read filled.
+/// Counts from the time in which the buffers of clients that never read filled up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stall {
     /// How many clients never read.
@@ -89,17 +89,17 @@ pub struct Stall {
     pub longest_pause: f64,
 }
 
-/// What connections that say nothing cost. Times are medians in microseconds, from connecting.
+/// The cost of silent connections. Times are medians in microseconds, from connecting.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Idle {
-    /// How many there were.
+    /// How many connections there were.
     pub connections: u32,
     /// Resident memory of the server for each, in bytes, if its processes are known.
     pub memory_each: Option<f64>,
-    /// Until a newcomer has something from the server, if that says anything. Nobody else is there.
+    /// Until a newcomer has the server's first bytes, if it sends any. No other client is there.
     pub greeted_empty: Option<f64>,
-    /// Until somebody has a line of the newcomer's. Where the others are told of each newcomer,
-    /// that has come first.
+    /// Until another client has a line of the newcomer. If the server announces newcomers to the
+    /// others, that came before.
     pub heard_empty: f64,
     /// As `greeted_empty`, with all connections there.
     pub greeted_full: Option<f64>,

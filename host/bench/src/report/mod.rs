@@ -1,10 +1,10 @@
-//! What a work has found, for people and for machines.
+//! The findings of a work, for people and for machines.
 //!
 //! ```text
-//! columns    the names of all that is told, with units and meanings
+//! columns    the names of all figures, with units and meanings
 //! figures    medians, digits in groups
-//! findings   what one work has found
-//! sample     moments of a run, two of which make a report
+//! findings   the findings of one work
+//! sample     moments of a run; two of them make a report
 //! table      the reports as tables
 //! ```
 

@@ -1,4 +1,4 @@
-//! Moments of a run: two of them make a report.
+//! Moments of a run. Two of them make a report.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// This moment, after so many deliveries of a server with these processes.
+    /// This moment, after this many deliveries of a server with these processes.
     pub(crate) fn take(deliveries: u64, server: &[u32]) -> Self {
         Self {
             at: Instant::now(),
@@ -26,7 +26,7 @@ impl Sample {
         }
     }
 
-    /// A report on the time from this moment to `end`, of which nothing else is known.
+    /// A report on the time from this moment to `end`, without the other findings.
     pub(crate) fn report(&self, end: &Sample, work: String, line: usize, server: &[u32]) -> Report {
         let seconds = (end.at - self.at).as_secs_f64();
         let deliveries = end.deliveries - self.deliveries;

@@ -6,8 +6,8 @@ use super::columns::{Column, IDLE, LATENCY, THROUGHPUT};
 use super::figures::grouped;
 use super::findings::Report;
 
-/// The reports as tables: one of throughput, and where there are any, one of
-/// latencies and one of idle connections.
+/// The reports as tables: one of throughput, one of latencies and one of idle connections. A table
+/// without rows is left out.
 pub fn tables(reports: &[Report]) -> String {
     let mut text = String::new();
     let throughput = reports.iter().filter(|report| report.idle.is_none());
@@ -71,7 +71,7 @@ fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".into(), show)
 }
 
-/// Appends a table with its columns as wide as they need to be; nothing, if it has no rows.
+/// Appends a table, unless it has no rows. Columns are as wide as they need to be.
 fn table<const N: usize>(text: &mut String, columns: &[Column; N], rows: impl Iterator<Item = [String; N]>) {
     let head = columns.map(|column| column.name.to_owned());
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();

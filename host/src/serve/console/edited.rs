@@ -1,5 +1,5 @@
-//! The console on a terminal: commands are typed on a line of their own, below what the hub and the
-//! log tell. It ends the server only when it is told to.
+//! The console on a terminal. The operator types commands on a line of their own, below the output of
+//! the hub and the log. Only a command, or Ctrl-D after a question, ends the server.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -12,7 +12,7 @@ use crate::output::{LineSplitter, Log, LogLines, neutral};
 use crate::serve::watched::Watched;
 use crate::terminal::{self, Input, Prompt, SignalKeys, Span};
 
-/// The commands of the console's protocol, to be completed.
+/// The commands of the console's protocol, for completion.
 const COMMANDS: [&str; 9] =
     ["/help", "/kick", "/rooms", "/say", "/shutdown", "/stats", "/unwatch", "/watch", "/who"];
 
@@ -21,9 +21,9 @@ const COMMANDS: [&str; 9] =
 pub(super) struct Edited {
     prompt: Prompt,
     watched: Watched,
-    /// What the hub tells, in lines.
+    /// Cuts the hub's output into lines.
     splitter: LineSplitter,
-    /// The log, where it goes to the same terminal.
+    /// The log, if it goes to the same terminal.
     log: Option<LogLines>,
     listens: bool,
     /// The terminal is gone.
@@ -34,14 +34,14 @@ impl Edited {
     /// # Errors
     /// There are no descriptors or threads left.
     pub(super) fn new(watched: Watched, log: &Log) -> io::Result<Self> {
-        // The signals that end the server are its driver's.
+        // The driver catches the signals that end the server.
         let prompt = Prompt::enter(SignalKeys::Signal, &[])?;
         let log = if terminal::shows_errors() { Some(log.divert()?) } else { None };
         let splitter = LineSplitter::default();
         Ok(Self { prompt, watched, splitter, log, listens: true, broken: false })
     }
 
-    /// Takes what was typed.
+    /// Takes the commands that were typed.
     fn take_inputs(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
         let mut typed = Typed::default();
         while let Some(input) = self.prompt.next_input(now)? {
@@ -50,7 +50,7 @@ impl Edited {
         Ok(typed)
     }
 
-    /// Acts on signals and time, and takes what was typed.
+    /// Acts on signals and time, and takes the commands that were typed.
     fn take_signals(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
         self.prompt.read_signals()?;
         self.prompt.tick(now)?;
@@ -74,7 +74,7 @@ impl Edited {
     }
 }
 
-/// Does what the operator wants; the hub is to get `commands`.
+/// Acts on an input of the operator. Appends to `commands` what goes to the hub.
 fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'_>) {
     let mut command = |prompt: &mut Prompt, line: &str| {
         prompt.line(None, vec![Span::new("", &neutral(&format!("> {line}")))]);
@@ -102,7 +102,7 @@ fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'
         Input::Tab => complete(prompt, names),
         Input::NotUtf8 => notice(
             prompt,
-            "not typed: what the terminal sends is not UTF-8; set it to UTF-8 to type other letters",
+            "not typed: the terminal does not send UTF-8; set it to UTF-8 to type letters other than A to Z",
         ),
         // Ctrl-C is a signal here.
         Input::Interrupt => {}
@@ -198,7 +198,7 @@ impl Console for Edited {
         if let Some(line) = self.splitter.rest() {
             self.prompt.line(None, vec![Span::new("", &line)]);
         }
-        // From now on it goes to standard error.
+        // From now on the log goes to standard error.
         self.log = None;
         if let Err(error) = self.prompt.erase() {
             self.lose(&error);

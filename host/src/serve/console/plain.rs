@@ -1,4 +1,4 @@
-//! The console where no line is edited: bytes of standard input and output as they are.
+//! The console without a line editor: the bytes of standard input and output, as they are.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -11,21 +11,22 @@ use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{Neutral, PIECE, Pump, write_all};
 use crate::serve::watched::Watched;
 
-/// Bytes that are read at once.
+/// The most bytes in one read.
 const READ_SIZE: usize = 4096;
-/// How long the end waits for standard output to take what it was handed.
+/// How long the shutdown waits for standard output to take the last bytes.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// Standard input, if its commands are wanted, and standard output.
 #[derive(Debug)]
 pub(super) struct Plain {
     input: Option<File>,
-    /// Whatever standard output is, and whoever shares it, writing to it may block.
+    /// A pump, because a write to standard output may block, whatever it is and whichever programs
+    /// share it.
     output: Pump,
-    /// A relay's bytes may be anything: a terminal is shown only what is harmless.
+    /// For a terminal: makes bytes harmless, because a relay passes on anything.
     filter: Option<Neutral>,
     watched: Watched,
-    /// What standard output did not take yet.
+    /// Output that standard output did not take yet.
     pending: Vec<u8>,
     broken: bool,
 }
@@ -34,14 +35,14 @@ impl Plain {
     /// # Errors
     /// There are no descriptors or threads left.
     pub(super) fn new(listens: bool, watched: Watched) -> io::Result<Self> {
-        // Not through `Stdin`: its buffer would hide from the poller what it holds.
+        // Not `Stdin`: the poller could not see what is in its buffer.
         let input = if listens { Some(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { None };
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let output = Pump::start(move |piece| {
             let written = write_all(&output, piece);
             if let Err(error) = &written {
-                // Nobody reads any more; the hub goes on all the same.
-                tracing::warn!("standard output: {error}");
+                // Nobody reads any more. The server goes on all the same.
+                tracing::warn!("standard output cannot be written any more: {error}");
             }
             written.is_ok()
         })?;
@@ -83,7 +84,7 @@ impl Console for Plain {
         self.pending.len() < ENOUGH
     }
 
-    /// In the line endings of files and terminals.
+    /// Writes lines with LF alone, as files and terminals have them.
     fn push(&mut self, source: Source<'_>, bytes: &[u8]) {
         if self.broken {
             return;

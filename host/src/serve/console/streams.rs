@@ -1,4 +1,4 @@
-//! What the two kinds of console have in common: how a connection of the hub reads and writes them.
+//! What the two kinds of console have in common, as the server reads and writes them.
 
 use std::fmt;
 use std::io;
@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use parlour_core::Source;
 
-/// Bytes that wait for standard output at the most, beyond one transmission.
+/// From this many bytes that wait for standard output on, the hub is asked for no more.
 pub(super) const ENOUGH: usize = 16 * 1024;
 
-/// What the operator typed.
+/// Input from the operator.
 #[derive(Debug, Default)]
 pub(crate) struct Typed {
     /// Commands, in the form of the console's protocol.
@@ -19,47 +19,48 @@ pub(crate) struct Typed {
     pub(crate) is_end: bool,
 }
 
-/// What the clients are called now, for a console that completes their names.
+/// Returns the names of the clients now, for completion.
 pub(crate) type Names<'a> = &'a dyn Fn() -> Vec<String>;
 
 /// Standard input, if its commands are wanted, and standard output.
 pub(crate) trait Console: fmt::Debug {
-    /// Where commands come from, until the input ends; and whether they may come now.
+    /// The descriptor that commands come from, and whether they may come now. `None` once the input
+    /// has ended.
     fn input(&self) -> Option<(RawFd, bool)>;
 
-    /// Descriptors that are readable when the console has something to do at once, commands or not.
+    /// Descriptors that become readable when the console has something to do besides commands.
     fn wakers(&self) -> Vec<RawFd>;
 
     /// When the console has something to do.
     fn deadline(&self) -> Option<Instant>;
 
-    /// Does what wakers and time ask for.
+    /// Acts on the wakers and on the time.
     fn wake(&mut self, now: Instant, names: Names<'_>) -> Typed;
 
-    /// Reads the input, which is ready.
+    /// Reads the input. It must be ready.
     ///
     /// # Errors
-    /// Those of read(2), such as `EIO` when the terminal belongs to another process.
+    /// The errors of read(2), such as `EIO` when the terminal belongs to another process.
     fn read(&mut self, names: Names<'_>) -> io::Result<Typed>;
 
-    /// Listens no more.
+    /// Stops taking commands.
     fn close_input(&mut self);
 
-    /// Whether it takes more output.
+    /// Whether the console takes more output.
     fn has_place(&self) -> bool;
 
-    /// Takes output of the hub.
+    /// Queues output of the hub.
     fn push(&mut self, source: Source<'_>, bytes: &[u8]);
 
-    /// Writable when there is place for output.
+    /// The descriptor that becomes writable when there is room for output.
     fn output_fd(&self) -> RawFd;
 
-    /// Whether something waits for standard output.
+    /// Whether output waits for standard output.
     fn is_pending(&self) -> bool;
 
-    /// Hands on what there is place for.
+    /// Writes as much as standard output takes.
     fn flush(&mut self);
 
-    /// Hands on the last of it, if standard output takes that within a moment. Nothing follows.
+    /// Writes the rest, if standard output takes it within a moment. Nothing may follow.
     fn finish(&mut self);
 }

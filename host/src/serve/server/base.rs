@@ -1,5 +1,4 @@
-//! What all parts of a server work on: the hub with its clock, the descriptors that are watched,
-//! and the report of what happens.
+//! What all parts of a server share: the hub with its clock, the watched descriptors, and the report.
 
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
@@ -9,7 +8,7 @@ use parlour_core::{ConnId, Event, Hub, Instant, Outcome};
 use crate::poll::Poller;
 use crate::serve::report::Report;
 
-/// What a watched descriptor is.
+/// The thing that a watched descriptor belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target {
     Nothing,
@@ -36,8 +35,8 @@ impl<'a, P: Poller> Base<'a, P> {
         Self { hub, report, started: Clock::now(), now: Instant::default(), poller, targets: Vec::new() }
     }
 
-    /// All that happens until the next call of this happens at the same time for the hub:
-    /// to read the clock for every event costs more than most events.
+    /// Reads the clock. For the hub, everything until the next call happens at this time, because
+    /// reading the clock for every event would cost more than most events.
     pub(super) fn read_clock(&mut self) -> Clock {
         let now = Clock::now();
         self.now = Instant::from_millis((now - self.started).as_millis() as u64);
@@ -63,7 +62,7 @@ impl<'a, P: Poller> Base<'a, P> {
         self.poller.watch(fd, read, write);
     }
 
-    /// Comes before the descriptor is closed.
+    /// Stops watching a descriptor. Call it before the descriptor is closed.
     pub(super) fn unwatch(&mut self, fd: RawFd) {
         self.targets[fd as usize] = Target::Nothing;
         self.poller.unwatch(fd);
@@ -76,18 +75,18 @@ impl<'a, P: Poller> Base<'a, P> {
     /// Waits until a descriptor is ready, or `timeout` has passed.
     ///
     /// # Errors
-    /// Those of the poller, which are bugs.
+    /// The errors of the poller, which are bugs.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> std::io::Result<()> {
         self.poller.wait(timeout)
     }
 
-    /// Puts the descriptors that can be read into `ready`.
+    /// Fills `ready` with the descriptors that can be read.
     pub(super) fn readable(&self, ready: &mut Vec<RawFd>) {
         ready.clear();
         ready.extend(self.poller.readable());
     }
 
-    /// Puts the descriptors that take bytes again into `ready`.
+    /// Fills `ready` with the descriptors that take bytes again.
     pub(super) fn writable(&self, ready: &mut Vec<RawFd>) {
         ready.clear();
         ready.extend(self.poller.writable());

@@ -1,4 +1,4 @@
-//! The door: newcomers are accepted, let in at the rate of their address, or told why not.
+//! The door accepts newcomers. It lets them in at the rate of their address, or tells them why not.
 
 use std::io;
 use std::net::Shutdown;
@@ -16,13 +16,13 @@ use crate::serve::gate::{Gate, Verdict};
 use crate::serve::listener::{BACKLOG, Failure, Listener};
 use crate::serve::peer::Peer;
 
-/// Newcomers that one turn lets in at the most: what they are greeted with, and what the
-/// others are told of them, goes out before the next ones come.
+/// How many newcomers one turn lets in. Their greetings, and the notices to the others, then go out
+/// before the next newcomers come.
 const NEWCOMERS: usize = 64;
-/// After how long accepting is tried again when the system is short of descriptors.
+/// How long to wait before accepting again, when there are no descriptors left.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
 
-/// Somebody who has connected.
+/// A client that has connected and is not in yet.
 #[derive(Debug)]
 pub(in crate::serve) struct Newcomer {
     socket: Socket,
@@ -30,13 +30,13 @@ pub(in crate::serve) struct Newcomer {
 }
 
 pub(super) struct Door {
-    /// By the hub's number; `None` once it is closed.
+    /// By the hub's number of the listener. `None` once it is closed.
     listeners: Vec<Option<Listener>>,
     access: Access,
     gate: Gate<Newcomer>,
-    /// When accepting is tried again after it failed for want of descriptors.
+    /// When to accept again, after there were no descriptors left.
     starved_until: Option<Clock>,
-    /// Nobody was accepted since that was said.
+    /// The log has said that newcomers wait, and nobody was accepted since.
     is_starved: bool,
 }
 
@@ -54,8 +54,8 @@ impl Door {
         }
     }
 
-    /// Listens no more: the addresses are free for a successor at once. Those who have come by now
-    /// are told why they are not let in, unless a successor gets the same socket.
+    /// Stops listening, so the addresses are free for the next server at once. Newcomers in the backlog
+    /// are told why they are refused, unless another process listens on the same socket.
     pub(super) fn close<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links) {
         for index in 0..self.listeners.len() {
             let Some(mut listener) = self.listeners[index].take() else { continue };
@@ -82,7 +82,7 @@ impl Door {
 
     pub(super) fn accept<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, index: usize) {
         if base.hub.is_shutting_down() {
-            // In this turn the listener will be closed.
+            // This turn will close the listener.
             return;
         }
         for _ in 0..NEWCOMERS {
@@ -94,20 +94,20 @@ impl Door {
                     self.arrive(base, links, Newcomer { socket, peer });
                 }
                 Err((Failure::Nobody, _)) => return,
-                Err((Failure::Gone, error)) => tracing::debug!("a newcomer has gone already: {error}"),
+                Err((Failure::Gone, error)) => tracing::debug!("a client left before it was let in: {error}"),
                 Err((Failure::Starved, error)) => return self.starve(base, &error),
                 Err((Failure::Broken, error)) => return self.give_up(base, index, &error),
             }
         }
     }
 
-    /// When [`Door::let_in`] has something to do.
+    /// The time of the next [`Door::let_in`].
     pub(super) fn next_at(&self, links: &Links) -> Option<Clock> {
         let starved_until = self.starved_until.map(|at| if links.has_closed() { Clock::now() } else { at });
         starved_until.into_iter().chain(self.gate.next_at()).min()
     }
 
-    /// Lets those in who have waited for long enough, and listens again if a descriptor may be free.
+    /// Lets in the newcomers that have waited long enough. Accepts again if a descriptor may be free.
     pub(super) fn let_in<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, now: Clock) {
         if self.starved_until.is_some_and(|until| links.has_closed() || until <= now) {
             self.starved_until = None;
@@ -119,24 +119,24 @@ impl Door {
         }
     }
 
-    /// Accepts nobody until a descriptor is free again.
+    /// Stops accepting until a descriptor may be free again.
     fn starve<P: Poller>(&mut self, base: &mut Base<'_, P>, error: &io::Error) {
         if !std::mem::replace(&mut self.is_starved, true) {
-            tracing::warn!("newcomers have to wait: {error}");
+            tracing::warn!("new clients have to wait: {error}");
         }
         self.starved_until = Some(Clock::now() + STARVED_PAUSE);
         self.watch(base, false);
     }
 
-    /// Closes a listener that takes nobody any more: a bug, here or in a program that shares it.
+    /// Closes a broken listener. This is a bug, here or in a program that shares the socket.
     fn give_up<P: Poller>(&mut self, base: &mut Base<'_, P>, index: usize, error: &io::Error) {
         let Some(listener) = self.listeners[index].take() else { return };
         let address = listener.local_address().map(|address| address.to_string()).unwrap_or_default();
-        tracing::error!("nobody can come in by {address} any more: {error}");
+        tracing::error!("nobody can connect to {address} any more: {error}");
         base.unwatch(listener.as_raw_fd());
     }
 
-    /// Lets a newcomer in, or wait if many have come from its address lately.
+    /// Lets a newcomer in. If many have just come from its address, it waits.
     fn arrive<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
         let peer = newcomer.peer;
         if !self.access.permits(peer.ip) {
@@ -145,7 +145,7 @@ impl Door {
         }
         match self.gate.arrive(Clock::now(), peer.ip, newcomer) {
             Verdict::In(newcomer) => welcome(base, links, newcomer),
-            Verdict::Waits => tracing::debug!(%peer, "waits, because many came from its address"),
+            Verdict::Waits => tracing::debug!(%peer, "waits, because many clients connect from its address"),
             Verdict::Away(newcomer) => refuse(base, &newcomer, Refusal::PerPeer),
         }
     }
@@ -159,7 +159,8 @@ fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newco
     }
 }
 
-/// Tells a newcomer why it is not let in. Nobody may wait for it: what does not fit is lost.
+/// Tells a newcomer why it is refused. The server does not wait for it, so text that the socket does
+/// not take is lost.
 fn refuse<P: Poller>(base: &mut Base<'_, P>, Newcomer { socket, peer }: &Newcomer, refusal: Refusal) {
     base.report.refused(*peer, refusal);
     let _ = socket.send(base.hub.refusal_text(peer.listener, refusal).as_bytes());

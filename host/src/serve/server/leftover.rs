@@ -8,7 +8,7 @@ use crate::poll::Poller;
 #[derive(Debug, Default)]
 pub(super) struct Leftover {
     bytes: Box<[u8]>,
-    /// So many of them were taken meanwhile.
+    /// How many of the bytes the hub has taken.
     taken: u32,
 }
 
@@ -17,7 +17,7 @@ impl Leftover {
         Self { bytes: bytes.into(), taken: 0 }
     }
 
-    /// Adds what came behind it.
+    /// Adds newer input.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         *self = Self::new(&[self.rest(), bytes].concat());
     }
@@ -26,17 +26,17 @@ impl Leftover {
         self.rest().is_empty()
     }
 
-    /// Bytes of memory that it takes.
+    /// Its memory in bytes.
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Offers it to the hub, if the hub wants any.
+    /// Offers the input to the hub, if the hub wants any.
     pub(super) fn offer<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         if !self.is_empty() && base.hub.interest(id).read > 0 {
             self.taken += base.handle(Event::Received(id, self.rest())).taken() as u32;
             if self.is_empty() {
-                // Its memory goes with the last byte.
+                // Free the memory with the last byte.
                 *self = Self::default();
             }
         }

@@ -13,7 +13,7 @@ use socket2::Socket;
 use super::leftover::Leftover;
 use crate::serve::peer::Peer;
 
-/// Slices that are written at once at the most.
+/// The most slices in one write.
 const WRITE_SLICES: usize = 16;
 
 /// A connection as the driver sees it.
@@ -24,29 +24,28 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     /// Input that the hub did not take yet. While there is some, the socket is not read.
     pub(super) leftover: Leftover,
-    /// What tells a name from others, as it was reported last.
+    /// The hash of the name that was last reported.
     name_hash: u32,
-    /// What tells what it has missed from what it had, as it was reported last.
+    /// The gap that was last reported.
     gap: u32,
-    /// The poller tells when there is something to read. While it does not, nothing tells that
-    /// the peer has gone.
+    /// The poller watches for input. Otherwise nothing tells that the peer has gone.
     pub(super) is_read: bool,
-    /// The socket took less than there was; the poller tells when it takes more.
+    /// The socket took only a part. The poller watches for when it takes more.
     pub(super) is_full: bool,
     /// The sending side is closed.
     pub(super) is_shut: bool,
-    /// Sending failed: what is to be sent is dropped, and once what the peer had
-    /// sent before is read, the connection has failed.
+    /// Sending failed, so further output is dropped. The connection counts as failed once the peer's
+    /// earlier input is read.
     pub(super) broken: Option<Cause>,
 }
 
-/// What became of output.
+/// The result of a write.
 pub(super) enum Sent {
-    /// The socket took so many bytes; it may take more.
+    /// The socket took this many bytes, and may take more.
     All(usize),
-    /// The socket took so many bytes, and no more now.
+    /// The socket took this many bytes, and takes no more now.
     Some(usize),
-    /// It never will again.
+    /// The socket takes no bytes any more.
     Broken(Cause),
 }
 
@@ -70,7 +69,7 @@ impl Link {
         self.socket.as_raw_fd()
     }
 
-    /// Whether its name is another one than it was at the last call.
+    /// Whether its name has changed since the last call.
     pub(super) fn is_renamed(&mut self, name: &str) -> bool {
         let hash = hash(name);
         std::mem::replace(&mut self.name_hash, hash) != hash
@@ -78,12 +77,12 @@ impl Link {
 
     /// Whether it has missed something since the last call.
     pub(super) fn has_skipped(&mut self, (missed, gap): (u32, u64)) -> bool {
-        // A gap that grows is as good as another one.
+        // A gap that has grown counts as another gap.
         let now = (gap as u32).wrapping_mul(31).wrapping_add(missed);
         std::mem::replace(&mut self.gap, now) != now
     }
 
-    /// Reads what there is; `None` if there is nothing now.
+    /// Reads once. `None` if there is nothing to read now.
     ///
     /// # Errors
     /// Why the connection has failed.
@@ -105,9 +104,9 @@ impl Link {
             len += bytes.len();
         }
         let sent = match (&slices[..count], self.broken) {
-            // As if it were sent: nobody is to wait for one who is gone.
+            // Count the bytes as sent, so nobody waits for a client that is gone.
             ([], _) | (_, Some(_)) => Ok(len),
-            // A call that costs a little less.
+            // This call costs a little less.
             ([slice], None) => self.socket.send(slice),
             (slices, None) => self.socket.send_vectored(slices),
         };
@@ -119,18 +118,18 @@ impl Link {
         }
     }
 
-    /// Closes the sending side. A peer that is gone already shows when it is read.
+    /// Closes the sending side. If the peer is gone already, reading shows it.
     pub(super) fn shut(&mut self) {
         self.is_shut = true;
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// With a linger time of 0 closing resets the connection (socket(7)).
+    /// Makes closing reset the connection, by a linger time of 0 (socket(7)).
     pub(super) fn reset_when_closed(&self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
 
-    /// Why the peer is gone, if it is: reading would tell, but is not wanted now.
+    /// Why the peer is gone, if it is. For use while the hub does not want to read.
     pub(super) fn take_error(&self) -> Option<Cause> {
         self.socket.take_error().ok().flatten().map(|error| cause_of(&error))
     }

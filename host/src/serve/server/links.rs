@@ -1,5 +1,5 @@
-//! The links of a server. Input that the hub does not take yet is kept, and until it is taken
-//! the socket is not read. When to read, write and close the hub decides.
+//! The links of a server. Input that the hub does not take yet is kept, and its socket is not read
+//! until the hub has taken it. The hub decides when to read, write and close.
 
 use std::time::{Duration, Instant as Clock};
 
@@ -12,27 +12,27 @@ use super::link::{Link, Sent};
 use crate::poll::Poller;
 use crate::serve::peer::Peer;
 
-/// Bytes that are read at once at the most, and while much input is left over.
+/// The most bytes in one read, and the most while much input is left over.
 const READ_SIZE: usize = 128 * 1024;
 const SMALL_READ_SIZE: usize = 4 * 1024;
-/// How much may be left over before reads are small.
+/// From this many bytes of leftovers on, reads are small.
 const MANY_LEFTOVERS: usize = 4 * 1024 * 1024;
-/// How often those that are not read are looked at, whether their peers are still there. Those
-/// that were gone at the last look are let go of.
+/// How often to check whether the peers of unread sockets are still there. A peer that was gone at
+/// the last check is dropped.
 const SWEEP_PAUSE: Duration = Duration::from_millis(400);
-/// Connections that are looked at so in one turn at the most.
+/// How many connections one turn checks in this way.
 const SWEPT: usize = 1024;
 
 pub(super) struct Links {
-    /// By slot.
+    /// The links, by slot.
     links: Vec<Option<Link>>,
-    /// Bytes of memory that leftovers take.
+    /// The memory of all leftovers, in bytes.
     left_over: usize,
-    /// Links whose sockets are not read now; when they are looked at, and from which slot on.
+    /// How many sockets are not read now, when to check them, and the slot to begin with.
     unread: usize,
     sweep_at: Option<Clock>,
     sweep_from: usize,
-    /// A descriptor was closed that a newcomer may have.
+    /// A descriptor was closed, so a newcomer may have one.
     has_closed: bool,
     buffer: Vec<u8>,
 }
@@ -65,7 +65,7 @@ impl Links {
         self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
     }
 
-    /// What the clients are called that have names, in order.
+    /// The names of the clients that have one, in order.
     pub(super) fn names<P: Poller>(&self, base: &Base<'_, P>) -> Vec<String> {
         let names = self.links.iter().flatten().map(|link| base.hub.name(link.id).to_owned());
         let mut names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
@@ -89,7 +89,7 @@ impl Links {
         self.has_closed = false;
     }
 
-    /// Reads once, if the hub wants that; says whether it did not take all there was.
+    /// Reads once, if the hub wants that. Returns whether the hub left some of the input.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
         let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
         let appetite = base.hub.interest(id).read.min(most);
@@ -122,8 +122,8 @@ impl Links {
         }
     }
 
-    /// Brings a connection to where the hub wants it: offers what input is left,
-    /// writes, closes, and watches for the rest.
+    /// Does what the hub wants with a connection: offers the input that is left, writes, closes, and
+    /// watches for the rest.
     pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         self.offer_leftover(base, id);
         self.write(base, id);
@@ -151,7 +151,7 @@ impl Links {
         base.watch(fd, Target::Conn(id), read, write);
     }
 
-    /// Reports the name of a connection, if it is another one than before.
+    /// Reports the name of a connection, if it has changed.
     pub(super) fn report_name<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         let name = base.hub.name(id);
         if let Some(link) = self.link(id)
@@ -161,7 +161,7 @@ impl Links {
         }
     }
 
-    /// Reports that a connection has lagged and skipped messages, if it has since the last call.
+    /// Reports that a connection has skipped messages, if it has since the last call.
     pub(super) fn report_skip<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         if let Some(link) = self.link(id)
             && let Some(missed) = base.hub.missed(id)
@@ -171,7 +171,7 @@ impl Links {
         }
     }
 
-    /// One more is read, or one more is not.
+    /// Counts one more socket that is read, or one more that is not.
     fn count_unread(&mut self, is_read: bool) {
         if is_read {
             self.unread -= 1;
@@ -181,13 +181,13 @@ impl Links {
         }
     }
 
-    /// When [`Links::sweep`] has something to do.
+    /// The time of the next [`Links::sweep`].
     pub(super) fn sweep_at(&self) -> Option<Clock> {
         self.sweep_at
     }
 
-    /// Finds which of the peers that are not read have gone, and lets go of those that were gone
-    /// at the last look: until then what they had said before may still be said.
+    /// Checks which peers of unread sockets have gone, and drops those that were gone at the last check
+    /// too. Until then, their earlier messages can still be passed on.
     pub(super) fn sweep<P: Poller>(&mut self, base: &mut Base<'_, P>, now: Clock) {
         if self.sweep_at.is_none_or(|at| at > now) {
             return;
@@ -230,12 +230,12 @@ impl Links {
         }
     }
 
-    /// Writes once what there is to be sent, if there is anything.
+    /// Writes once, if there is output.
     fn write<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
         let mut sent = link.write(base.hub.transmit(id));
         if let Sent::Broken(cause) = sent {
-            // What there is will never be sent.
+            // The output can never be sent.
             link.broken = Some(cause);
             sent = link.write(base.hub.transmit(id));
         }
@@ -256,7 +256,7 @@ impl Links {
         base.handle(Event::Closed(id));
     }
 
-    /// Closes the socket. If the hub did not end the connection, it has ended for this cause.
+    /// Closes the socket. `cause` is the reason if the hub did not end the connection itself.
     fn let_go<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
         let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
         if !link.is_shut {
@@ -269,7 +269,7 @@ impl Links {
     }
 }
 
-/// Reports that a connection has ended: why, the hub says, or it is for this cause.
+/// Reports that a connection has ended. The hub says why; otherwise it is this cause.
 fn report_end<P: Poller>(base: &mut Base<'_, P>, link: &Link, cause: Cause) {
     let (cause, given) = base.hub.ending(link.id).unwrap_or((cause, ""));
     base.report.disconnected(link.peer, base.hub.name(link.id), cause, given);

@@ -1,5 +1,5 @@
-//! The operator: a connection of the hub whose ends are standard input and output
-//! instead of a socket. When to read, write and close the hub decides, as ever.
+//! The operator: a connection of the hub on standard input and output instead of a socket. As always,
+//! the hub decides when to read, write and close.
 
 use std::time::Instant as Clock;
 
@@ -11,17 +11,17 @@ use super::links::Links;
 use crate::poll::Poller;
 use crate::serve::console::{Console, Typed};
 
-/// The console, and the connection that it is to the hub.
+/// The console, and its connection of the hub.
 #[derive(Debug)]
 pub(super) struct Operator {
     console: Box<dyn Console>,
-    /// `None` once the hub has closed it; what waits for standard output may still go there.
+    /// `None` once the hub has closed it. Queued output may still go to standard output.
     id: Option<ConnId>,
     leftover: Leftover,
 }
 
 impl Operator {
-    /// Connects the console to the hub, as one that reads along if it is to `watch`; `None` if the hub has no
+    /// Connects the console to the hub. With `watch` it gets all messages. `None` if the hub has no
     /// place.
     pub(super) fn open<P: Poller>(
         base: &mut Base<'_, P>,
@@ -45,12 +45,12 @@ impl Operator {
         self.id == Some(id)
     }
 
-    /// Whether something waits for standard output.
+    /// Whether output waits for standard output.
     pub(super) fn is_pending(&self) -> bool {
         self.console.is_pending()
     }
 
-    /// Waits a moment for standard output to take what it was handed.
+    /// Waits a moment for standard output to take the last bytes.
     pub(super) fn finish(&mut self) {
         self.console.finish();
     }
@@ -62,22 +62,22 @@ impl Operator {
 
     /// Does what the console has to do besides reading and writing.
     pub(super) fn wake<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links, now: Clock) {
-        // While the process is stopped the console lets go of standard output.
+        // The console gives up standard output while the process is stopped.
         base.unwatch(self.console.output_fd());
         let typed = self.console.wake(now, &|| links.names(base));
         self.take(base, &typed);
     }
 
-    /// Reads what there is on standard input.
+    /// Reads standard input once.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &Links) {
         let typed = self.console.read(&|| links.names(base)).unwrap_or_else(|error| {
-            tracing::info!("standard input: {error}");
+            tracing::info!("standard input cannot be read any more: {error}");
             Typed { is_end: true, ..Typed::default() }
         });
         self.take(base, &typed);
     }
 
-    /// Gives the hub what was typed, and brings the console up to date.
+    /// Passes the typed commands to the hub, and brings the console up to date.
     fn take<P: Poller>(&mut self, base: &mut Base<'_, P>, typed: &Typed) {
         if let Some(id) = self.id {
             self.leftover.extend(&typed.commands);
@@ -93,7 +93,7 @@ impl Operator {
         self.flush(base);
     }
 
-    /// Brings its connection to where the hub wants it.
+    /// Does what the hub wants with the connection.
     pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>) {
         let Some(id) = self.id else { return };
         self.leftover.offer(base, id);
@@ -122,7 +122,7 @@ impl Operator {
         }
     }
 
-    /// Hands standard output what it takes, and goes on if that made place.
+    /// Writes as much as standard output takes, and goes on if that made room.
     pub(super) fn flush<P: Poller>(&mut self, base: &mut Base<'_, P>) {
         let had_place = self.console.has_place();
         self.console.flush();

@@ -1,4 +1,4 @@
-//! What the servers are put through: a table.
+//! The cases that every server is measured in: a table.
 
 use parlour_bench::{Kind, Work};
 
@@ -10,15 +10,15 @@ pub(crate) struct Case {
     pub(crate) kind: Kind,
     pub(crate) clients: u32,
     pub(crate) depth: Option<u32>,
-    /// Bytes of a line, its LF counted.
+    /// Length of a line with its LF, in bytes.
     pub(crate) line: usize,
     /// Receivers that never read.
     pub(crate) stall: u32,
-    /// They come back when they are cut.
+    /// These receivers connect again when they are disconnected.
     pub(crate) come_back: bool,
-    /// Connections that say nothing.
+    /// Silent connections.
     pub(crate) idle: u32,
-    /// For servers that do this.
+    /// The case is for servers with this service.
     service: Option<Service>,
 }
 
@@ -31,9 +31,9 @@ const fn case(kind: Kind, clients: u32) -> Case {
     Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, service }
 }
 
-/// Receivers of the plot of cost by receivers.
+/// The numbers of receivers in the plot of cost by receivers.
 pub(crate) const RECEIVERS: [u32; 7] = [1, 3, 10, 30, 100, 300, 900];
-/// Connections of the plots of cost and of memory by connections that say nothing.
+/// The numbers of connections in the plots of cost and memory by silent connections.
 pub(crate) const IDLE: [u32; 4] = [10, 100, 1_000, 10_000];
 
 pub(crate) const FAN_100: Case = case(Kind::Fan, 100);
@@ -47,17 +47,17 @@ pub(crate) const LATENCY: Case = case(Kind::Latency, 100);
 pub(crate) const LATENCY_STALLED: Case = Case { stall: 10, ..LATENCY };
 pub(crate) const LATENCY_BESIEGED: Case = Case { come_back: true, ..LATENCY_STALLED };
 
-/// One sender and so many receivers.
+/// One sender and this many receivers.
 pub(crate) const fn fan(receivers: u32) -> Case {
     case(Kind::Fan, receivers)
 }
 
-/// One connection that has a line echoed, among so many that say nothing.
+/// One connection has a line echoed, among this many silent ones.
 pub(crate) const fn wake_up(idle: u32) -> Case {
     Case { idle, ..case(Kind::Echo, 1) }
 }
 
-/// So many connections that say nothing.
+/// This many silent connections.
 pub(crate) const fn hold(connections: u32) -> Case {
     case(Kind::Idle, connections)
 }
@@ -87,14 +87,14 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 impl Case {
-    /// Whether it is for that server.
+    /// Whether the case is for that server.
     pub(crate) fn is_for(&self, peer: &Peer) -> bool {
         self.service.is_none_or(|service| service == peer.service)
             && self.line <= peer.longest_line
             && self.clients + self.idle <= peer.most_connections
     }
 
-    /// Whether it is meant by its name, or by that of its kind.
+    /// Whether this is the name of the case or of its kind.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         name == self.name() || name == self.work().name()
     }
@@ -104,7 +104,7 @@ impl Case {
         Work { clients: self.clients, depth: self.depth.unwrap_or(work.depth), ..work }
     }
 
-    /// By which it is known in the results.
+    /// The name of the case in the results.
     pub(crate) fn name(&self) -> String {
         let mut name = self.work().to_string();
         let stalled = if self.come_back { "stalled that come back" } else { "stalled" };

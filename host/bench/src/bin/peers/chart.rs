@@ -9,12 +9,11 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// What a chart is drawn with on light.
+/// The colours of a chart on light.
 const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
 const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
-/// What takes its place on dark. Paper and ink change together, so that one is
-/// always readable on the other, whatever the page around is.
+/// The colours on dark. Paper and ink change together, so the chart is readable on any page.
 const ON_DARK: &str = r##"<style>@media (prefers-color-scheme: dark) {
 [fill="#FFFFFF"] { fill: #0d1117 } [fill="#24292F"] { fill: #e6edf3 }
 [stroke="#24292F"] { stroke: #8b949e } [stroke="#D8DEE4"] { stroke: #30363d } }</style>
@@ -28,12 +27,12 @@ const FONT: &str = "sans-serif";
 pub(crate) struct Axis {
     pub(crate) title: &'static str,
     pub(crate) range: Range<f64>,
-    /// Where it is marked, with the labels.
+    /// The places of the marks, with their labels.
     pub(crate) marks: Vec<(f64, String)>,
 }
 
 impl Axis {
-    /// As long as these values need, with marks at round numbers.
+    /// An axis as long as these values need, with marks at round numbers.
     pub(crate) fn spanning(title: &'static str, values: impl Iterator<Item = f64> + Clone) -> Self {
         let least = values.clone().fold(f64::INFINITY, f64::min) / 1.2;
         let most = values.fold(0.0, f64::max) * 1.2;
@@ -53,7 +52,7 @@ impl Axis {
     }
 }
 
-/// A number as it stands at an axis.
+/// A number as an axis shows it.
 pub(crate) fn label(value: f64) -> String {
     match value {
         1e6.. => format!("{} M", value / 1e6),
@@ -62,7 +61,7 @@ pub(crate) fn label(value: f64) -> String {
     }
 }
 
-/// How a line is drawn.
+/// The look of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     pub(crate) color: RGBColor,
@@ -70,20 +69,20 @@ pub(crate) struct Style {
     pub(crate) width: u32,
 }
 
-/// A line; without a name it is not in the legend.
+/// A line. Without a name it is not in the legend.
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) style: Style,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A chart; nothing is drawn of series without points.
+/// A chart. Series without points are left out.
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) series: Vec<Series>,
-    /// What stands below the legend, a line each.
+    /// The notes below the legend, a line each.
     pub(crate) notes: Vec<String>,
 }
 
@@ -138,8 +137,7 @@ impl Chart {
         Ok(())
     }
 
-    /// The names in the order in which the lines end, so that each is about
-    /// where its line is.
+    /// The names in the order in which the lines end. So each name is near the end of its line.
     fn draw_legend(&self, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
         const ROW: i32 = 24;
         const SAMPLE: i32 = 28;

@@ -1,12 +1,11 @@
-//! How lines are said to servers with a protocol of their own: the least that
-//! makes one a member of a room `bench`, and what stands around a message. All of
-//! these protocols pass a message on in a line of its own or at a line's end, where
-//! the load generator finds it.
+//! The dialects of servers with a protocol of their own: the shortest way into a room `bench`, and the
+//! frame around a message. All of these protocols pass a message on in a line of its own, or at the end
+//! of a line. There the load generator finds it.
 
 use parlour_bench::Dialect;
 
-/// Bytes of a line that IRC takes: 512 (RFC 2812, section 2.3), less what stands
-/// before a message when it is passed on.
+/// The most bytes in a line for IRC: 512 (RFC 2812, section 2.3), less the prefix that the server puts
+/// before a message.
 pub(crate) const LONGEST_IRC_LINE: usize = 512 - 112;
 
 /// IRC (RFC 2812).
@@ -19,7 +18,7 @@ pub(crate) fn irc(_line: usize) -> Dialect {
     }
 }
 
-/// The protocol of Redis, version 3, in which who subscribes may also publish.
+/// The protocol of Redis, version 3. In it a subscriber may also publish.
 pub(crate) fn redis(line: usize) -> Dialect {
     Dialect {
         hello: |_| "HELLO 3\r\nSUBSCRIBE bench\r\n".into(),

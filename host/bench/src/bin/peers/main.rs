@@ -1,11 +1,11 @@
-//! `cargo peers`: measures parlour, other servers that are installed, and reference
-//! programs side by side, and writes what it found as JSON, as Markdown and as plots.
+//! `cargo peers`: measures parlour, other installed servers, and reference programs side by side. It
+//! writes the results as JSON, as Markdown and as plots.
 //!
 //! ```text
-//! peer, dialects, reference   the servers, how they are spoken to, those of our own
-//! cases                       what they are put through
-//! results                     what was measured, and medians
-//! markdown, chart, plots      how that is shown
+//! peer, dialects, reference   the servers, their protocols, the reference programs
+//! cases                       the cases that they are measured in
+//! results                     the results, and medians
+//! markdown, chart, plots      the results as text and as plots
 //! ```
 //!
 //! The library `parlour_bench` measures.
@@ -38,7 +38,7 @@ use crate::peer::{PEERS, Peer};
 use crate::reference::REFERENCES;
 use crate::results::{Machine, Results, Run};
 
-/// How often it is told what is going on.
+/// How often progress is printed.
 const SELDOM: Duration = Duration::from_secs(5);
 
 /// Measure parlour and other servers side by side
@@ -47,31 +47,31 @@ const SELDOM: Duration = Duration::from_secs(5);
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How often everything is measured, the servers taking turns
+    /// Measure everything this many times. The servers take turns
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u32,
-    /// How long each server is measured in each case
+    /// How long to measure each server in each case
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     duration: Duration,
-    /// How long it goes on before that
+    /// How long to run before each measurement begins
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     warmup: Duration,
-    /// The processor of the server
+    /// The processor for the server, counted from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     server_cpu: usize,
-    /// The processor of the load
+    /// The processor for the load, counted from 0
     #[arg(long, value_name = "N", default_value_t = 1)]
     load_cpu: usize,
-    /// Only servers whose name contains this; any number of times
+    /// Measure only servers whose name contains this; repeat it for more
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
-    /// Only the cases of this name, or of this kind, such as "fan:100 512 B" or fan; any number of times
+    /// Measure only cases of this name or kind, such as "fan:100 512 B" or fan; repeat it for more
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
-    /// Where to write
+    /// The folder for the results
     #[arg(long, value_name = "FOLDER", default_value_os_t = benchmarks())]
     to: PathBuf,
-    /// Measure nothing, show again what results.json says
+    /// Measure nothing, and make the table and the plots again from results.json
     #[arg(long)]
     redraw: bool,
 }
@@ -81,7 +81,7 @@ enum Command {
     /// Serve as one of the reference programs
     #[command(hide = true)]
     Reference { name: String, port: u16 },
-    /// Become a program that runs on one processor, and ends when this program's parent does
+    /// Become a program that runs on one processor, and that ends together with this program's parent
     #[command(hide = true)]
     On {
         cpu: usize,
@@ -160,7 +160,7 @@ impl Options {
                     let place = format!("round {round_at}/{rounds}, case {case_at}/{count}");
                     results.runs.push(self.run(case, peer, round, &place));
                 }
-                // What is there already is not lost if the rest is broken off.
+                // Write the results so far. They are not lost if the rest is stopped.
                 self.write(&results).map_err(|error| format!("{}: {error}", self.to.display()))?;
             }
         }
@@ -172,7 +172,7 @@ impl Options {
         fs::write(self.to.join("results.json"), text + "\n")
     }
 
-    /// The servers that can be started here; of the others is said why not.
+    /// The servers that can be started here. Prints why the others cannot.
     fn peers(&self, results: &mut Results) -> Vec<&'static Peer> {
         let mut peers = Vec::new();
         let wanted =

@@ -6,7 +6,7 @@ use crate::cases::{self, Case};
 use crate::peer::{PEERS, Peer, Service};
 use crate::results::{Results, Value, cost};
 
-/// A cell for which nothing was measured.
+/// A cell without a measurement.
 const NOTHING: &str = "-";
 
 /// A column: its head, and a server's cell.
@@ -156,7 +156,7 @@ fn idle(results: &Results) -> Vec<Column<'_>> {
     ]
 }
 
-/// A median as it is shown, or why there is none.
+/// A median as text, or why there is none.
 fn value(results: &Results, case: &Case, peer: &Peer, read: Value, show: impl Fn(f64) -> String) -> String {
     let trouble = results.trouble(case, peer.name);
     match (results.median(case, peer.name, read), trouble) {
@@ -166,7 +166,7 @@ fn value(results: &Results, case: &Case, peer: &Peer, read: Value, show: impl Fn
     }
 }
 
-/// Three digits that count, or all those of a whole number.
+/// Three significant digits, or all digits of a whole number.
 fn short(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.2}"),

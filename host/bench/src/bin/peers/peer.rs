@@ -1,5 +1,4 @@
-//! The servers that are compared: a table, and how each of them is started on a
-//! processor of its own.
+//! The servers that are compared: a table, and the start of each of them on a processor of its own.
 
 use std::env;
 use std::fs;
@@ -14,10 +13,10 @@ use parlour_bench::{Dialect, LONGEST_LINE};
 
 use crate::dialects;
 
-/// How long a server may take until it listens.
+/// How long a server may take to listen.
 const START_TIME: Duration = Duration::from_secs(10);
 
-/// What a server does with a line.
+/// The service of a server for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     /// Passes it on to all others.
@@ -41,11 +40,11 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) service: Service,
     launch: Launch,
-    /// How lines of so many bytes are said to it.
+    /// The form in which it takes lines of this length.
     pub(crate) dialect: fn(usize) -> Dialect,
-    /// Bytes of a line, its LF counted, that it passes on.
+    /// Length of the longest line that it passes on, with the LF, in bytes.
     pub(crate) longest_line: usize,
-    /// Connections with which it is tried.
+    /// The most connections that it is measured with.
     pub(crate) most_connections: u32,
 }
 
@@ -75,7 +74,7 @@ fn raw(_line: usize) -> Dialect {
     Dialect::raw()
 }
 
-/// All of them; those called `limit` do only what the kernel asks of anyone.
+/// All servers. Those called `limit` do only what the kernel demands of every server.
 pub(crate) const PEERS: [Peer; 14] = [
     reference("limit-fan", Service::Room),
     parlour("parlour relay, epoll", Service::Room, "--relay", "epoll"),
@@ -112,7 +111,7 @@ pub(crate) const PEERS: [Peer; 14] = [
         launch: Launch::Installed { program: "ngircd", args: ngircd },
         dialect: dialects::irc,
         longest_line: dialects::LONGEST_IRC_LINE,
-        // Everybody is told of every newcomer: ten thousand take it many minutes.
+        // It tells every client of every newcomer. With ten thousand that takes many minutes.
         most_connections: 1_000,
     },
     reference("tokio-chat", Service::Room),
@@ -123,7 +122,7 @@ pub(crate) const PEERS: [Peer; 14] = [
 ];
 
 const ANY: u32 = u32::MAX;
-/// Connections that every server is to allow.
+/// How many connections every server should allow.
 const CONNECTIONS: &str = "12000";
 
 fn strings(args: &[&str]) -> Vec<String> {
@@ -156,11 +155,11 @@ fn ngircd(port: u16, folder: &Path) -> Vec<String> {
     strings(&["--nodaemon", "--config", &file.display().to_string()])
 }
 
-/// A server that runs; ended when dropped.
+/// A running server. Dropping it ends the server.
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: Address,
-    /// Its files, as long as it runs.
+    /// The folder with its files, as long as it runs.
     _folder: tempfile::TempDir,
 }
 
@@ -195,7 +194,7 @@ impl Peer {
         }
     }
 
-    /// What it says its version is.
+    /// The version, as the server itself says.
     pub(crate) fn version(&self) -> String {
         let program = match self.launch {
             Launch::Reference(_) => return "of this workspace".into(),
@@ -211,7 +210,7 @@ impl Peer {
     /// Starts it on the processor `cpu` and waits until it listens.
     pub(crate) fn start(&self, cpu: usize) -> Result<Running, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        // Between its being found free and its use somebody else may take it; then the start fails.
+        // Another program may take the free port before the server does. Then the start fails.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();
         let (program, args) = self.command(port, folder.path())?;
@@ -259,8 +258,8 @@ fn this_program() -> Result<PathBuf, String> {
     env::current_exe().map_err(|error| format!("this program's own file cannot be found: {error}"))
 }
 
-/// The program `parlour`: what `PARLOUR_BIN` names, or else built here, as users build it, beside
-/// this program.
+/// The program `parlour`. `PARLOUR_BIN` may name it. Otherwise it is built here, as users build it,
+/// beside this program.
 fn binary() -> Result<&'static Path, String> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let binary = BINARY.get_or_init(|| match env::var_os("PARLOUR_BIN") {
@@ -290,7 +289,7 @@ fn knows_pollers(binary: &Path) -> bool {
     })
 }
 
-/// Where a program is, also among those for administrators.
+/// Where a program is. Also looks in the folders of programs for administrators.
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);

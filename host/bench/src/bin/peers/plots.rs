@@ -1,4 +1,4 @@
-//! The plots: what of the results is drawn in which.
+//! The plots: each draws a part of the results.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::chart::{Axis, Chart, Series, Style, label};
 use crate::peer::{PEERS, Peer, Service};
 use crate::results::{Results, Value, cost};
 
-/// Families of servers with the colours of their lines, which tell on light and on dark.
+/// Families of servers with the colours of their lines. The colours work on light and on dark.
 const COLORS: [(&str, RGBColor); 9] = [
     ("limit", RGBColor(0x80, 0x86, 0x8d)),
     ("parlour relay", RGBColor(0x1f, 0x77, 0xd0)),
@@ -32,7 +32,7 @@ fn style(peer: &Peer) -> Style {
     }
 }
 
-/// Draws what there are results for into `folder`.
+/// Draws all plots that have results into `folder`.
 pub(crate) fn draw(results: &Results, folder: &Path) -> Result<(), String> {
     let charts = [
         ("receivers.svg", by_receivers(results)),
@@ -51,7 +51,7 @@ pub(crate) fn draw(results: &Results, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// A line for each server: a median for each of these counts.
+/// A line for each server, with a median for each of these counts.
 fn lines(
     results: &Results,
     counts: &[u32],
@@ -65,7 +65,7 @@ fn lines(
         for &count in counts {
             match results.trouble(&case(count), peer.name) {
                 Some(trouble) => notes.push(format!("{}, {count}: {trouble}", peer.name)),
-                // What is nothing has no place on a logarithmic axis.
+                // A logarithmic axis has no place for 0.
                 None => points.extend(
                     results
                         .median(&case(count), peer.name, value)
@@ -122,7 +122,7 @@ fn by_connections(results: &Results) -> Chart {
     )
 }
 
-/// Percentiles are at logarithmic places, by how many lines there are for each slower one.
+/// Percentiles have logarithmic places, by how many lines there are for each slower one.
 fn latencies(results: &Results) -> Chart {
     const MARKS: [(f64, &str); 5] =
         [(2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %"), (1_000.0, "99.9 %"), (10_000.0, "99.99 %")];
@@ -161,7 +161,7 @@ fn latencies(results: &Results) -> Chart {
     }
 }
 
-/// Where there is the other poller, this one would only be another line.
+/// Whether to leave a server out, because parlour with the other poller is drawn already.
 fn is_superseded(peer: &Peer, results: &Results) -> bool {
     let other = peer.name.replace("select", "epoll");
     other != peer.name && results.versions.contains_key(&other)

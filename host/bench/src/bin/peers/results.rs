@@ -1,4 +1,4 @@
-//! What was measured: every run as it was, and medians of them.
+//! The results: every run as it was, and medians.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cases::Case;
 
-/// What is read from a report, if it is there.
+/// Reads a figure from a report, if it is there.
 pub(crate) type Value = fn(&Report) -> Option<f64>;
 
-/// All that one run of this program has found.
+/// All findings of one run of this program.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
@@ -22,13 +22,13 @@ pub(crate) struct Results {
     pub(crate) runs: Vec<Run>,
 }
 
-/// Where it was measured.
+/// The machine.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) processors: usize,
     pub(crate) kernel: String,
-    /// The seconds that each run was measured.
+    /// How long each run was measured, in seconds.
     pub(crate) seconds: f64,
     pub(crate) rounds: u32,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Run {
 }
 
 impl Machine {
-    /// This one.
+    /// This machine.
     pub(crate) fn here(seconds: f64, rounds: u32) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
@@ -72,7 +72,7 @@ impl Results {
         self.runs(case, peer).filter_map(|run| run.report.as_ref())
     }
 
-    /// What went wrong with a server in a case, if anything did, in a word or two.
+    /// The trouble with a server in a case in a word or two, if there was any.
     pub(crate) fn trouble(&self, case: &Case, peer: &str) -> Option<String> {
         let of = |run: &Run| match &run.report {
             None => Some("failed".to_owned()),
@@ -82,7 +82,7 @@ impl Results {
         self.runs(case, peer).find_map(of)
     }
 
-    /// What could not be measured, by server and case, and why.
+    /// The servers and cases that could not be measured, and why.
     pub(crate) fn failures(&self) -> BTreeMap<String, String> {
         let failed = |run: &Run| Some((format!("{}, {}", run.peer, run.case), run.error.clone()?));
         self.runs.iter().filter_map(failed).collect()
@@ -93,7 +93,7 @@ impl Results {
         median(self.reports(case, peer).filter_map(value).collect())
     }
 
-    /// The median over the rounds of how many times the value of `other` it is.
+    /// The ratio to the value of `other`: the median over the rounds.
     pub(crate) fn ratio(&self, case: &Case, (peer, other): (&str, &str), value: Value) -> Option<f64> {
         let of = |peer, round| {
             let mut runs = self.runs(case, peer).filter(|run| run.round == round);

@@ -1,5 +1,5 @@
-//! A chat as tutorials of tokio build it: a task for each client, and a broadcast
-//! channel to which all subscribe. And an echo of the same kind.
+//! A chat as in tutorials of tokio: a task for each client, and a broadcast channel to which all
+//! subscribe. Also an echo of the same kind.
 
 use std::io;
 
@@ -7,11 +7,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, Sender};
 
-/// Lines that the channel keeps: more than the load generator has on its way,
-/// so that nobody misses one.
+/// How many lines the channel keeps. The load generator has fewer on the way, so nobody misses one.
 const KEPT: usize = 32 * 1024;
 
-/// What comes is for whom.
+/// The receivers of a line.
 #[derive(Clone, Copy)]
 pub(super) enum Duty {
     /// For everybody else.
@@ -20,8 +19,8 @@ pub(super) enum Duty {
     Echo,
 }
 
-/// Serves on `port`; returns only with an error. One thread, since it is
-/// compared on one processor.
+/// Serves on `port`. Returns only with an error. It has one thread, because it is compared on one
+/// processor.
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn serve(port: u16, duty: Duty) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
@@ -31,7 +30,7 @@ pub(super) async fn serve(port: u16, duty: Duty) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let lines = lines.clone();
         tokio::spawn(async move {
-            // How a client leaves is of no interest here.
+            // It does not matter how a client leaves.
             let _ = match duty {
                 Duty::Chat => chat(stream, number, lines).await,
                 Duty::Echo => echo(stream).await,
@@ -48,13 +47,12 @@ async fn chat(stream: TcpStream, own: usize, lines: Sender<(usize, Vec<u8>)>) ->
     let mut line = Vec::new();
     loop {
         tokio::select! {
-            // Reading up to a line's end may be given up in between: what was
-            // read is in `line` and stays there.
+            // Reading a line may be cancelled halfway. The bytes so far stay in `line`.
             read = reader.read_until(b'\n', &mut line) => {
                 if read? == 0 {
                     return Ok(());
                 }
-                // Nobody may be there to hear it.
+                // This fails if no other client is there.
                 let _ = lines.send((own, std::mem::take(&mut line)));
             }
             other = others.recv() => {

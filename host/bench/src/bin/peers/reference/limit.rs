@@ -1,7 +1,7 @@
-//! The limit: a program that for lines from one to all others makes the system
-//! calls that have to be made, and does nothing else. One read for each client that
-//! is ready, then one writev(2) of all that came to each other client. No names, no rooms, no limits,
-//! no policy for who does not read: while somebody does not, nobody is read.
+//! The limit: a program that passes lines from one client to all others with the fewest system calls,
+//! and does nothing else. It reads once from each ready client, and then makes one writev(2) to each
+//! other client. It has no names, no rooms and no limits. While a client does not read, it reads from
+//! nobody.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use std::ops::Range;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-/// Bytes that are read at once: more than this costs no less.
+/// The most bytes in one read. A larger number would cost no less.
 const CHUNK: usize = 256 * 1024;
 const EVENTS: usize = 1024;
 const LISTENER: u64 = u64::MAX;
 
-/// What comes is for whom.
+/// The receivers of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Duty {
     /// For everybody else.
@@ -26,12 +26,11 @@ pub(super) enum Duty {
 
 struct Client {
     stream: TcpStream,
-    /// The beginning of a line: what goes on in one piece are whole lines, for
-    /// others' lines come between.
+    /// The start of a line. Only whole lines go on, because lines of others come between.
     rest: Vec<u8>,
-    /// What the system did not take at once.
+    /// Bytes that the system did not take at once.
     unsent: Vec<u8>,
-    /// What came of this one in this turn.
+    /// The bytes of this client in this turn.
     came: Range<usize>,
 }
 
@@ -40,16 +39,16 @@ struct Limit {
     epoll: OwnedFd,
     listener: TcpListener,
     clients: Vec<Option<Client>>,
-    /// All that came in this turn, up to `filled`.
+    /// All bytes of this turn, up to `filled`.
     turn: Vec<u8>,
     filled: usize,
-    /// How many clients have something unsent; until there are none nobody is read.
+    /// How many clients have unsent bytes. Nobody is read until there are none.
     behind: usize,
-    /// Who would be read otherwise, and is not watched for it meanwhile.
+    /// The clients that are not watched for reading meanwhile.
     paused: Vec<usize>,
 }
 
-/// Serves on `port`; returns only with an error.
+/// Serves on `port`. Returns only with an error.
 pub(super) fn serve(port: u16, duty: Duty) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
@@ -144,7 +143,7 @@ impl Limit {
         }
     }
 
-    /// Writes what came in this turn and is for this one.
+    /// Writes this turn's bytes for this client.
     fn write(&mut self, number: usize) -> io::Result<()> {
         let Some(client) = &mut self.clients[number] else { return Ok(()) };
         let own = std::mem::take(&mut client.came);
@@ -159,7 +158,7 @@ impl Limit {
         let sent = match client.stream.write_vectored(&parts.map(IoSlice::new)) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            // Reading tells of the end.
+            // Reading finds the end.
             Err(_) => len,
         };
         if sent < len {

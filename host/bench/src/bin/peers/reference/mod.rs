@@ -1,6 +1,5 @@
-//! Small servers that others are compared with: what the kernel asks of anyone,
-//! and what a few lines on a popular runtime make of it. Each listens on a port of 127.0.0.1
-//! until it is ended.
+//! Small servers to compare with. Some do only what the kernel demands of every server. Others are a
+//! few lines on a popular runtime. Each listens on a port of 127.0.0.1 until it is ended.
 
 mod chat;
 mod limit;
@@ -10,7 +9,7 @@ use std::io;
 /// A reference program.
 pub(crate) struct Reference {
     pub(crate) name: &'static str,
-    /// Serves on a port; returns only with an error.
+    /// Serves on a port. Returns only with an error.
     pub(crate) serve: fn(u16) -> io::Result<()>,
 }
 
