@@ -182,6 +182,21 @@ fn what_is_no_socket_is_never_deleted() {
 }
 
 #[test]
+fn an_address_that_cannot_be_had_is_told_with_what_to_do() {
+    for (address, words) in [
+        (
+            "192.0.2.1:5000",
+            "Cannot assign requested address; this machine has no such address, `ip address` lists those it has",
+        ),
+        ("unix:/nonexistent/x", "/nonexistent/x.lock: No such file or directory; make its directory first"),
+    ] {
+        let ended = Server::run(&["serve", "--chat", address]);
+        assert_eq!(ended.stderr, [format!("parlour: cannot listen on {address}: {words}")]);
+        assert_eq!(ended.code, Some(2));
+    }
+}
+
+#[test]
 fn a_port_in_use_is_refused_with_nothing_half_started() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.sock");

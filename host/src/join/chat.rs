@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Full};
 use super::cut::Cut;
 use super::display::Display;
-use super::error::reason;
 use super::options::JoinOptions;
 use super::presence::Presence;
 use super::protocol::{Kind, own_line, told_limit};
@@ -18,6 +17,7 @@ use super::silence::{Due, Silence};
 use super::uplink::{Change, Uplink};
 use crate::address::Address;
 use crate::output::LineSplitter;
+use crate::output::reason;
 
 /// If a reset comes within this time after a pause in reading, the pause counts as its cause.
 const SLOW_TIME: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::error::reason;
+use crate::output::reason;
 use crate::poll::{Poller, Select};
 use crate::sys;
 

@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::address::{Address, NoAddress};
+use crate::output::reason;
 
 /// The exit code for a wrong command line, the same as clap's.
 const USAGE: u8 = 2;
@@ -45,10 +46,4 @@ impl Error for JoinError {
             Self::Connect(_, error) | Self::Streams(error) => Some(error),
         }
     }
-}
-
-/// The system's words for the error, without its number.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -19,3 +19,9 @@ pub(crate) use self::splitter::LineSplitter;
 pub fn complain(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
+
+/// The system's words for an error, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}

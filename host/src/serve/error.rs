@@ -7,6 +7,7 @@ use std::io;
 use parlour_core::LimitsError;
 
 use crate::address::Address;
+use crate::output::reason;
 
 /// Why a server cannot start.
 #[derive(Debug)]
@@ -35,7 +36,9 @@ impl fmt::Display for StartError {
                     "cannot listen on {address}: it is in use by another program; stop that program, or choose another address"
                 )
             }
-            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Listen(address, error) => {
+                write!(f, "cannot listen on {address}: {}{}", reason(error), advice(address, error))
+            }
             StartError::Inherited(address) => write!(
                 f,
                 "the service manager (LISTEN_FDS) handed over a socket on {address}, but no option names \
@@ -66,7 +69,9 @@ impl fmt::Display for StartError {
                      values"
                 )
             }
-            StartError::System(call, error) => write!(f, "{call}: {error}"),
+            StartError::System(call, error) => {
+                write!(f, "the system refuses what parlour needs ({call}): {}", reason(error))
+            }
         }
     }
 }
@@ -78,5 +83,17 @@ impl Error for StartError {
             StartError::Limits(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// What an operator can do about an address on which nobody can listen.
+fn advice(address: &Address, error: &io::Error) -> &'static str {
+    match (address, error.kind()) {
+        (Address::Tcp(_), io::ErrorKind::PermissionDenied) => "; ports below 1024 need root",
+        (Address::Tcp(_), io::ErrorKind::AddrNotAvailable) => {
+            "; this machine has no such address, `ip address` lists those it has"
+        }
+        (Address::Unix(_), io::ErrorKind::NotFound) => "; make its directory first",
+        _ => "",
     }
 }
