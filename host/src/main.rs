@@ -33,14 +33,14 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: parlour::serve::Options,
+    serve: parlour::serve::ServeOptions,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Run the server (the default)
     #[command(after_help = EXAMPLES)]
-    Serve(parlour::serve::Options),
+    Serve(parlour::serve::ServeOptions),
     /// Join a chat from this terminal, or from a script
     Join(parlour::join::JoinOptions),
     /// The load generator was a command once. The old name still says where it is now

@@ -15,7 +15,7 @@ use crate::sys;
 
 /// How a client connects.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct ConnectOptions {
     /// The address to come from, for TCP over IPv4.
     pub source: Option<Ipv4Addr>,
     /// The size of the kernel's receive buffer, for TCP over IPv4.
@@ -33,7 +33,7 @@ pub enum Stream {
 
 impl Stream {
     /// Connects to an address as parlour prints it: `HOST:PORT` or `unix:PATH`.
-    pub fn connect(address: &str, options: Options) -> io::Result<Self> {
+    pub fn connect(address: &str, options: ConnectOptions) -> io::Result<Self> {
         if let Some(path) = address.strip_prefix("unix:") {
             return UnixStream::connect(path).map(Self::Unix);
         }
@@ -122,12 +122,12 @@ impl Client {
     /// Connects to `address`.
     #[must_use]
     pub fn connect(address: &str) -> Self {
-        Self::connect_with(address, Options::default())
+        Self::connect_with(address, ConnectOptions::default())
     }
 
     /// Connects to `address` as `options` say.
     #[must_use]
-    pub fn connect_with(address: &str, options: Options) -> Self {
+    pub fn connect_with(address: &str, options: ConnectOptions) -> Self {
         let stream = Stream::connect(address, options).unwrap_or_else(|error| panic!("{address}: {error}"));
         stream.set_timeouts(PATIENCE).expect("a socket");
         Self { stream, received: LineBuffer::default(), closed: false, name: String::new() }
@@ -136,12 +136,12 @@ impl Client {
     /// Connects to a chat and reads how it is welcomed.
     #[must_use]
     pub fn enter(address: &str) -> Self {
-        Self::enter_with(address, Options::default())
+        Self::enter_with(address, ConnectOptions::default())
     }
 
     /// Connects to a chat as `options` say and reads how it is welcomed.
     #[must_use]
-    pub fn enter_with(address: &str, options: Options) -> Self {
+    pub fn enter_with(address: &str, options: ConnectOptions) -> Self {
         let mut client = Self::connect_with(address, options);
         client.name = client.is_welcomed();
         client

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use crate::chat::ClientId;
-use crate::client::Options;
+use crate::client::ConnectOptions;
 use crate::conformance::{Declared, Driver, OnLag, Settings};
 use crate::lines::{Next, PATIENCE};
 use crate::swarm::Swarm;
 
 /// Small, so that a client that stops reading is soon noticed.
-pub const SMALL_BUFFER: Options = Options { receive_buffer: Some(8 << 10), source: None };
+pub const SMALL_BUFFER: ConnectOptions = ConnectOptions { receive_buffer: Some(8 << 10), source: None };
 
 /// A hub in a process of its own.
 pub trait Hub {

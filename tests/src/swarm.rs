@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-use crate::client::{Options, Stream};
+use crate::client::{ConnectOptions, Stream};
 use crate::lines::{LineBuffer, Next, PATIENCE};
 use crate::outbox::Outbox;
 use crate::sys::{self, POLLIN, POLLOUT, pollfd};
@@ -33,7 +33,7 @@ pub struct Swarm {
 
 impl Swarm {
     /// Connects one more client to `address`.
-    pub fn connect(&mut self, address: &str, options: Options) -> usize {
+    pub fn connect(&mut self, address: &str, options: ConnectOptions) -> usize {
         let stream = Stream::connect(address, options).unwrap_or_else(|error| panic!("{address}: {error}"));
         self.add(stream)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::Poller;
 use parlour_tests::swarm::Swarm;
@@ -70,7 +70,8 @@ fn an_echo_stops_reading_a_peer_that_does_not_read(poller: Poller) {
     const MOST: usize = 64 << 20;
     let server = poller.start(&["--echo", "0"]);
     let mut swarm = Swarm::default();
-    let stalled = swarm.connect(server.address("echo"), Options { receive_buffer: Some(4096), source: None });
+    let stalled =
+        swarm.connect(server.address("echo"), ConnectOptions { receive_buffer: Some(4096), source: None });
     swarm.set_reading(stalled, false);
     let sent: Vec<u8> = noise(3, 1 << 20).repeat(MOST >> 20);
     swarm.send(stalled, &sent);
@@ -172,9 +173,9 @@ fn a_relay_cuts_no_line_by_another(poller: Poller) {
     let mut random = fastrand::Rng::with_seed(seed);
     let server = poller.start(&["--relay", "0"]);
     let mut swarm = Swarm::default();
-    let listener = swarm.connect(server.address("relay"), Options::default());
+    let listener = swarm.connect(server.address("relay"), ConnectOptions::default());
     let senders: Vec<usize> =
-        (0..SENDERS).map(|_| swarm.connect(server.address("relay"), Options::default())).collect();
+        (0..SENDERS).map(|_| swarm.connect(server.address("relay"), ConnectOptions::default())).collect();
     // The listener must be in before anything is said: it is served first.
     swarm.run_for(Duration::from_millis(100));
     let mut texts: Vec<Vec<u8>> = (0..SENDERS)

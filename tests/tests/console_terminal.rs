@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::process::{Command, Stdio};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::server::{Poller, Server, binary, wait_for_exit};
 use parlour_tests::terminal::Terminal;
 use parlour_tests::{sys, with_each_poller};
@@ -166,7 +166,7 @@ fn every_way_out_leaves_the_terminal_as_it_was(poller: Poller) {
 fn a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(poller: Poller) {
     let (mut terminal, address) = edited(poller, &["--grace", "1h"]);
     // It would wait some seconds for a client that does not read.
-    let small = Options { receive_buffer: Some(4096), source: None };
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
     let _stalled = Client::enter_with(&address, small);
     let mut talker = Client::enter(&address);
     talker.send_until_stuck(format!("{}\n", "x".repeat(1000)).as_bytes());

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
@@ -23,7 +23,7 @@ const MOST_MEMORY_KIB: u64 = 32 << 10;
 fn crowd(server: &Server, count: usize) -> Swarm {
     let mut swarm = Swarm::default();
     for client in 0..count {
-        swarm.connect(server.chat(), Options::default());
+        swarm.connect(server.chat(), ConnectOptions::default());
         swarm.send(client, format!("/nick c{client}\n").as_bytes());
     }
     for client in 0..count {
@@ -97,7 +97,7 @@ fn fifteen_hundred_clients_are_served_as_few_are(poller: Poller) {
     let mut swarm = crowd(&server, CLIENTS);
     assert!(server.descriptors().len() > 1_500, "beyond FD_SETSIZE");
     // It is not told all names.
-    let newcomer = swarm.connect(server.chat(), Options::default());
+    let newcomer = swarm.connect(server.chat(), ConnectOptions::default());
     let mut names = 0;
     let others = loop {
         match swarm.next_within(newcomer, PATIENCE) {
@@ -175,7 +175,7 @@ fn after_any_disorder_nothing_is_left_behind(poller: Poller) {
         for _ in 0..TURNS {
             if open.len() < MOST && random.u8(..) < 40 {
                 let receive_buffer = random.bool().then_some(4096);
-                open.push(swarm.connect(server.chat(), Options { receive_buffer, source: None }));
+                open.push(swarm.connect(server.chat(), ConnectOptions { receive_buffer, source: None }));
             }
             let Some(index) = random.choice(0..open.len()) else { continue };
             let client = open[index];

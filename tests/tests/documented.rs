@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
-use parlour_tests::server::Server;
+use parlour_tests::client::{Client, ConnectOptions};
+use parlour_tests::server::{Server, binary};
+use parlour_tests::{load, programs};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -128,7 +130,7 @@ fn a_connection_has_so_many_rooms() {
     /// More than the sockets of a client that does not read can take.
     const FLOOD: usize = 192 * 1024;
     let server = Server::chatting(&["--grace", "1h"]);
-    let small = Options { source: None, receive_buffer: Some(4096) };
+    let small = ConnectOptions { source: None, receive_buffer: Some(4096) };
     let mut traveller = Client::enter_with(server.chat(), small);
     let mut talker = Client::named(server.chat(), "talker");
     let line = "x".repeat(1000);
@@ -177,4 +179,51 @@ fn links_lead_to_files_that_there_are() {
         }
     }
     assert!(count >= 10, "{count} links");
+}
+
+/// Options of other programs that the pages use, and the older name of `--poller`.
+const OF_OTHERS: [&str; 10] = [
+    "--add-port",
+    "--broker",
+    "--help",
+    "--no-install-recommends",
+    "--now",
+    "--open",
+    "--path",
+    "--release",
+    "--ssl-verify",
+    "--driver",
+];
+
+#[test]
+fn options_in_the_pages_are_those_of_the_programs() {
+    let mut known = String::new();
+    let helps: [(&Path, &[&str]); 4] = [
+        (binary(), &["serve", "--help"]),
+        (binary(), &["join", "--help"]),
+        (load::binary(), &["--help"]),
+        (programs::peers(), &["--help"]),
+    ];
+    for (program, args) in helps {
+        let output = Command::new(program).args(args).output().expect("a program");
+        known += &String::from_utf8(output.stdout).expect("text");
+    }
+    let known: Vec<&str> = known.split(|c: char| c != '-' && !c.is_ascii_lowercase()).collect();
+    let mut pages = vec![root().join("README.md")];
+    pages
+        .extend(fs::read_dir(root().join("docs")).expect("docs/").map(|entry| entry.expect("a page").path()));
+    let mut count = 0;
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(page).expect("text");
+        let words = text.split(|c: char| c != '-' && !c.is_ascii_lowercase());
+        for option in words.filter(|word| word.len() > 2 && word.starts_with("--") && !word.ends_with('-')) {
+            count += 1;
+            assert!(
+                known.contains(&option) || OF_OTHERS.contains(&option),
+                "{}: no program has {option}",
+                page.display()
+            );
+        }
+    }
+    assert!(count > 50, "only {count} options were found");
 }

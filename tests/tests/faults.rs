@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
 use parlour_tests::chat::line_text;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
@@ -171,7 +171,7 @@ fn garbage_reaches_the_others_as_clean_lines(poller: Poller) {
     let mut bob = Client::named(server.chat(), "bob");
     let mut swarm = Swarm::default();
     for _ in 0..SENDERS {
-        let sender = swarm.connect(server.chat(), Options::default());
+        let sender = swarm.connect(server.chat(), ConnectOptions::default());
         // Input that begins with garbage counts as another protocol.
         swarm.send(sender, b"hello\n");
     }
@@ -216,7 +216,7 @@ fn who_asks_and_does_not_read_is_not_read_until_it_does(poller: Poller) {
     let server = poller.chatting(&[]);
     let mut alice = Client::named(server.chat(), "alice");
     let mut swarm = Swarm::default();
-    let stalled = swarm.connect(server.chat(), Options { receive_buffer: Some(4096), source: None });
+    let stalled = swarm.connect(server.chat(), ConnectOptions { receive_buffer: Some(4096), source: None });
     swarm.set_reading(stalled, false);
     swarm.send(stalled, &b"/nick bob\n".repeat(QUESTIONS));
     let mut before = usize::MAX;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options, Stream};
+use parlour_tests::client::{Client, ConnectOptions, Stream};
 use parlour_tests::server::{Poller, Server};
 use parlour_tests::swarm::Swarm;
 use parlour_tests::sys::{self, pollfd};
@@ -32,7 +32,7 @@ with_each_poller! {
 }
 
 /// A receiver for which the kernel holds little.
-const SMALL: Options = Options { receive_buffer: Some(2048), source: None };
+const SMALL: ConnectOptions = ConnectOptions { receive_buffer: Some(2048), source: None };
 
 /// How long attackers keep a room waiting, and their grace period.
 const SIEGE: Duration = Duration::from_secs(8);
@@ -73,10 +73,10 @@ impl Speech {
         let server = poller.chatting(&[&["--chat", &local], args].concat());
         let mut swarm = Swarm::default();
         for _ in 0..flooders {
-            swarm.connect(server.chat(), Options::default());
+            swarm.connect(server.chat(), ConnectOptions::default());
         }
-        let victim = swarm.connect(server.chat(), Options::default());
-        let witness = swarm.connect(&local, Options::default());
+        let victim = swarm.connect(server.chat(), ConnectOptions::default());
+        let witness = swarm.connect(&local, ConnectOptions::default());
         swarm.send(victim, b"/nick victim\n");
         swarm.wait_for(victim, b" is now victim\r\n");
         swarm.send(witness, b"/ping\n");
@@ -231,7 +231,7 @@ fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(poller:
     let mut parked = Parked::new(&address, &b"/help\n".repeat(10_000));
     std::thread::scope(|scope| {
         // The last visit must be over when the server ends with the siege.
-        let visits = scope.spawn(|| visits(&address, Options::default(), SIEGE * 9 / 10, |_| {}));
+        let visits = scope.spawn(|| visits(&address, ConnectOptions::default(), SIEGE * 9 / 10, |_| {}));
         besiege(talk, |_| parked.come_back());
         let visits = visits.join().expect("no panic");
         assert!(visits > 100, "only {visits} visits");
@@ -240,7 +240,12 @@ fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(poller:
 
 /// Connects, is welcomed, lets `visit` do something and resets, again and again for `duration`. Returns
 /// how often.
-fn visits(address: &str, options: Options, duration: Duration, mut visit: impl FnMut(&mut Client)) -> usize {
+fn visits(
+    address: &str,
+    options: ConnectOptions,
+    duration: Duration,
+    mut visit: impl FnMut(&mut Client),
+) -> usize {
     let end = Instant::now() + duration;
     let mut count = 0;
     while Instant::now() < end {
@@ -340,13 +345,13 @@ fn an_echo_does_not_wait_for_those_who_pour_commands(poller: Poller) {
     const MOST_ANSWERS: usize = 12_000 * ATTACKERS;
     let server = poller.start(&["--chat", "0", "--echo", "0"]);
     let mut swarm = Swarm::default();
-    let echo = swarm.connect(server.address("echo"), Options::default());
+    let echo = swarm.connect(server.address("echo"), ConnectOptions::default());
     for _ in 0..OTHERS {
-        swarm.connect(server.chat(), Options::default());
+        swarm.connect(server.chat(), ConnectOptions::default());
     }
     for commands in ["/who\n", "/msg zz y\n", "/nick aN\n/nick bN\n"] {
         let attackers: Vec<usize> =
-            (0..ATTACKERS).map(|_| swarm.connect(server.chat(), Options::default())).collect();
+            (0..ATTACKERS).map(|_| swarm.connect(server.chat(), ConnectOptions::default())).collect();
         for attacker in &attackers {
             swarm.send(*attacker, format!("/join a{attacker}\n/ping\n").as_bytes());
             swarm.wait_for(*attacker, b"-- pong\r\n");
@@ -399,7 +404,7 @@ const UNREST: Duration = Duration::from_secs(2);
 fn unrest(poller: Poller, visit: impl Fn(&mut Client)) -> Vec<String> {
     let server = poller.chatting(&["--max-conns-per-ip", "4"]);
     let mut witness = Client::enter(server.chat());
-    let from = Options { source: Some(Ipv4Addr::new(127, 0, 0, 2)), receive_buffer: None };
+    let from = ConnectOptions { source: Some(Ipv4Addr::new(127, 0, 0, 2)), receive_buffer: None };
     let (mut told, mut count) = (Vec::new(), 0);
     let visits = visits(server.chat(), from, UNREST, |client| {
         visit(client);

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::line_text;
-use parlour_tests::client::{Client, Options, Stream};
+use parlour_tests::client::{Client, ConnectOptions, Stream};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::server::Poller;
 use parlour_tests::swarm::Swarm;
@@ -29,7 +29,7 @@ with_each_poller! {
 const MOST_MEMORY_KIB: u64 = 32 << 10;
 
 /// A receiver for which the kernel holds little.
-const SMALL: Options = Options { receive_buffer: Some(4096), source: None };
+const SMALL: ConnectOptions = ConnectOptions { receive_buffer: Some(4096), source: None };
 
 /// The lines of the talker named `talker`, which the others must see.
 fn flood(lines: usize) -> Vec<u8> {
@@ -57,7 +57,7 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody(poller: Poller) {
     const LINES: usize = 200_000;
     let server = poller.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
-    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), ConnectOptions::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener"), (stalled, "stalled")]);
     swarm.set_reading(stalled, false);
@@ -72,7 +72,7 @@ fn a_receiver_that_never_reads_is_cut_and_harms_nobody(poller: Poller) {
 fn flood_before_a_slow_one(poller: Poller, lines: usize, piece: usize, pause: Duration) -> usize {
     let server = poller.chatting(&["--grace", "1s"]);
     let mut swarm = Swarm::default();
-    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), ConnectOptions::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
     let mut slow = Client::enter_with(server.chat(), SMALL).into_stream();
     for client in [talker, listener] {
@@ -107,7 +107,8 @@ fn a_relay_cuts_who_never_reads(poller: Poller) {
     const LINES: usize = 150_000;
     let server = poller.start(&["--relay", "0", "--grace", "1s"]);
     let mut swarm = Swarm::default();
-    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.address("relay"), Options::default()));
+    let [talker, listener] =
+        [0, 1].map(|_| swarm.connect(server.address("relay"), ConnectOptions::default()));
     let stalled = swarm.connect(server.address("relay"), SMALL);
     swarm.set_reading(stalled, false);
     // Lines from before the listener is in do not reach it.
@@ -136,7 +137,7 @@ fn a_relay_without_a_grace_waits_for_who_does_not_read(poller: Poller) {
     const LINES: usize = 100_000;
     let server = poller.start(&["--relay", "0,grace=off", "--grace", "100ms"]);
     let mut swarm = Swarm::default();
-    let talker = swarm.connect(server.address("relay"), Options::default());
+    let talker = swarm.connect(server.address("relay"), ConnectOptions::default());
     let stalled = swarm.connect(server.address("relay"), SMALL);
     loop {
         swarm.send(talker, b"is anybody there\n");
@@ -164,7 +165,7 @@ fn a_relay_without_a_grace_waits_for_who_does_not_read(poller: Poller) {
 fn the_shutdown_is_told_to_all_even_while_one_stalls(poller: Poller) {
     let server = poller.chatting(&[]);
     let mut swarm = Swarm::default();
-    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), ConnectOptions::default()));
     let stalled = swarm.connect(server.chat(), SMALL);
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener"), (stalled, "stalled")]);
     swarm.set_reading(stalled, false);
@@ -191,7 +192,7 @@ fn breaks_off(poller: Poller, asks: &[u8], talk: &[u8], half_closes: bool) {
     const A_WHILE: Duration = Duration::from_millis(500);
     let server = poller.chatting(&["--grace", "600s"]);
     let mut swarm = Swarm::default();
-    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), Options::default()));
+    let [talker, listener] = [0, 1].map(|_| swarm.connect(server.chat(), ConnectOptions::default()));
     enter(&mut swarm, &[(talker, "talker"), (listener, "listener")]);
     let before = server.descriptors().len();
     let stalled = swarm.connect(server.chat(), SMALL);
@@ -238,7 +239,7 @@ fn clients_that_ask_and_never_read_the_answers_take_little_memory(poller: Poller
     let server = poller.chatting(&[]);
     let mut swarm = Swarm::default();
     for _ in 0..300 {
-        let client = swarm.connect(server.chat(), Options::default());
+        let client = swarm.connect(server.chat(), ConnectOptions::default());
         swarm.set_reading(client, false);
         swarm.send(client, &b"/help\n".repeat(60_000));
     }
@@ -266,7 +267,7 @@ fn waiting_costs_no_processor_time(poller: Poller) {
         assert!(busy < LITTLE, "{what}: {busy:?} of processor time in {WINDOW:?}");
     };
     for protocol in ["chat", "echo", "relay"] {
-        swarm.connect(server.address(protocol), Options::default());
+        swarm.connect(server.address(protocol), ConnectOptions::default());
     }
     measure("idle clients", &mut swarm);
     for protocol in ["chat", "echo", "relay"] {
@@ -276,7 +277,7 @@ fn waiting_costs_no_processor_time(poller: Poller) {
     }
     measure("clients that do not read what they asked for", &mut swarm);
     let talkers =
-        ["chat", "relay"].map(|protocol| swarm.connect(server.address(protocol), Options::default()));
+        ["chat", "relay"].map(|protocol| swarm.connect(server.address(protocol), ConnectOptions::default()));
     for talker in talkers {
         swarm.send(talker, &flood(100_000));
     }
@@ -298,10 +299,10 @@ fn a_lagging_client_is_told_exactly_how_many_messages_it_missed(poller: Poller) 
     const GRACE: Duration = Duration::from_millis(500);
     let server = poller.chatting(&["--on-lag", "skip", "--grace", "500ms", "--log-size", "65536"]);
     let mut swarm = Swarm::default();
-    let listener = swarm.connect(server.chat(), Options::default());
+    let listener = swarm.connect(server.chat(), ConnectOptions::default());
     let lagging = swarm.connect(server.chat(), SMALL);
     let talkers: Vec<usize> =
-        (0..TALKERS).map(|_| swarm.connect(server.chat(), Options::default())).collect();
+        (0..TALKERS).map(|_| swarm.connect(server.chat(), ConnectOptions::default())).collect();
     enter(&mut swarm, &[(listener, "listener"), (lagging, "lagging")]);
     for talker in &talkers {
         enter(&mut swarm, &[(*talker, &format!("t{talker}"))]);

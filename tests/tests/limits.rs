@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::server::{Poller, Server};
 use parlour_tests::with_each_poller;
 
@@ -22,8 +22,8 @@ with_each_poller! {
     rooms_are_no_more_than_allowed,
 }
 
-fn from(last: u8) -> Options {
-    Options { source: Some(Ipv4Addr::new(127, 0, 0, last)), receive_buffer: None }
+fn from(last: u8) -> ConnectOptions {
+    ConnectOptions { source: Some(Ipv4Addr::new(127, 0, 0, last)), receive_buffer: None }
 }
 
 /// Whether a client from 127.0.0.`last` gets in.

@@ -83,7 +83,7 @@ fn each_refusal_has_a_line_with_its_reason(poller: Poller) {
         let mut server = poller.chatting(&args);
         let (_first, _) = client(server.chat());
         let source = if args[0] == "--deny" { "127.0.0.2" } else { "127.0.0.1" };
-        let options = parlour_tests::client::Options {
+        let options = parlour_tests::client::ConnectOptions {
             receive_buffer: None,
             source: Some(source.parse().expect("an address")),
         };

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::lines::{Lines, PATIENCE};
 use parlour_tests::programs::Program;
 use parlour_tests::server::{Poller, Server, wait_for_exit};
@@ -29,7 +29,7 @@ with_each_poller! {
 /// A client that does not read, with more waiting output than the kernel takes. A server with a long
 /// grace period takes three seconds to end.
 fn stall(address: &str) -> Client {
-    let small = Options { receive_buffer: Some(4096), source: None };
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
     let stalled = Client::enter_with(address, small);
     let mut talker = Client::enter(address);
     talker.send_until_stuck(format!("{}\n", "x".repeat(1000)).as_bytes());

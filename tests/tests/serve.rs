@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, Options};
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::server::{Ended, Poller, Server, binary, wait_for_exit};
 use parlour_tests::{sys, with_each_poller};
 
@@ -291,7 +291,7 @@ fn a_client_that_does_not_read_holds_up_the_end_for_three_seconds_at_most(poller
 
 /// A client with more waiting output than the kernel takes.
 fn fill_a_client_that_does_not_read(server: &Server) -> Client {
-    let small = Options { receive_buffer: Some(4096), source: None };
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
     let stalled = Client::enter_with(server.chat(), small);
     let mut talker = Client::enter(server.chat());
     let line = format!("{}\n", "x".repeat(1000));

@@ -13,7 +13,7 @@
 //! options   the command line
 //! ```
 //!
-//! [`measure`] runs a work for other programs. [`Options::run`] is the program `parlour-bench`. From
+//! [`measure`] runs a work for other programs. [`BenchOptions::run`] is the program `parlour-bench`. From
 //! the library `parlour` this uses addresses, units and the output. It knows no server.
 
 mod crowd;
@@ -28,7 +28,7 @@ mod report;
 pub use self::error::BenchError;
 pub use self::lines::{Faults, LONGEST_LINE, SHORTEST_LINE};
 pub use self::measure::{measure, pin_to_cpu, raise_descriptor_limit};
-pub use self::options::Options;
+pub use self::options::BenchOptions;
 pub use self::plan::{Dialect, Kind, Plan, Work};
 pub use self::process::{Listeners, Process};
 pub use self::report::{Idle, Latency, Report, Stall, grouped, median, tables};

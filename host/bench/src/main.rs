@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use parlour::output::complain;
-use parlour_bench::Options;
+use parlour_bench::BenchOptions;
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    match BenchOptions::try_parse() {
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
             // The first line is enough: it names the option and the value, and says what is wrong.
             complain(error.to_string().lines().next().unwrap_or_default());

@@ -27,7 +27,7 @@ use self::gate::Gate;
 use self::inherited::Inherited;
 use self::listener::Listener;
 use self::options::PollerKind;
-pub use self::options::{LagPolicy, Options};
+pub use self::options::{LagPolicy, ServeOptions};
 use self::place::Place;
 use self::report::Report;
 use self::server::{Parts, Server};
@@ -41,7 +41,7 @@ use crate::sys;
 const MOST_LISTENERS: usize = 250;
 
 /// Serves until a signal or the operator ends it. Exit code 2: it could not start.
-pub fn run(options: &Options, log: &Log) -> ExitCode {
+pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
     let served = match options.poller {
         PollerKind::Select => serve(options, log, Select::default()),
         PollerKind::Epoll => match Epoll::new() {
@@ -58,7 +58,7 @@ pub fn run(options: &Options, log: &Log) -> ExitCode {
     }
 }
 
-fn serve(options: &Options, log: &Log, poller: impl Poller) -> Result<(), StartError> {
+fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), StartError> {
     let (mut speakers, places): (Vec<_>, Vec<_>) = options.services().into_iter().unzip();
     check_places(&places)?;
     raise_descriptor_limit(options.descriptors(places.len()))?;

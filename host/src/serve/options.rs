@@ -28,7 +28,7 @@ const CHAT_RATE: u32 = 50;
 
 /// The options of `serve`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct ServeOptions {
     /// Listen for chat clients [default: 5000, if no address is given].
     /// ADDR is PORT, HOST:PORT, [::]:PORT or unix:PATH. Options may follow it, as in
     /// unix:/run/parlour.sock,mode=660,name=local:
@@ -154,7 +154,7 @@ pub(super) enum PollerKind {
     Epoll,
 }
 
-impl Options {
+impl ServeOptions {
     /// The listeners and where they listen. Without any of them, chat and echo on their usual ports.
     pub(super) fn services(&self) -> Vec<(Listener, Place)> {
         let on_lag = match self.on_lag {

@@ -29,7 +29,7 @@ connections, or stopped; 2 if a WORK could not be run.";
 /// Puts load on a server that passes lines on, and checks every line that comes back
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "parlour-bench", version, after_help = MORE, after_long_help = explained() + EXIT_CODES)]
-pub struct Options {
+pub struct BenchOptions {
     /// Where the server listens: PORT (on 127.0.0.1), HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR")]
     address: Address,
@@ -103,7 +103,7 @@ fn line_length(text: &str) -> Result<usize, String> {
     }
 }
 
-impl Options {
+impl BenchOptions {
     /// Runs the works of the command line, and prints the reports. Exit code 1: the server lost or
     /// damaged lines, or stopped. Exit code 2: a work could not be run.
     pub fn run(&self) -> ExitCode {

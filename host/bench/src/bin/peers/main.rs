@@ -44,7 +44,7 @@ const SELDOM: Duration = Duration::from_secs(5);
 /// Measure parlour and other servers side by side
 #[derive(Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
-struct Options {
+struct PeersOptions {
     #[command(subcommand)]
     command: Option<Command>,
     /// Measure everything this many times. The servers take turns
@@ -97,7 +97,7 @@ fn benchmarks() -> PathBuf {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = PeersOptions::parse();
     let outcome = match &options.command {
         Some(Command::Reference { name, port }) => serve(name, *port),
         Some(Command::On { cpu, program, args }) => become_program(*cpu, program, args),
@@ -139,7 +139,7 @@ fn show(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-impl Options {
+impl PeersOptions {
     fn measure(&self) -> Result<(), String> {
         fs::create_dir_all(&self.to).map_err(|error| format!("{}: {error}", self.to.display()))?;
         // The servers inherit it.
