@@ -326,7 +326,7 @@ fn a_terminal_that_takes_nothing_holds_up_nobody(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let address = format!("unix:{}", directory.path().join("chat").display());
     let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
-    let mut command = poller.command(&["--chat", &address, "--watch"]);
+    let mut command = poller.command(&["--chat", &address, "--watch", "--grace", "1h"]);
     command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm").env("RUST_LOG", "debug");
     sys::lead_session(&mut command);
     let mut server = command.spawn().expect("the program");
