@@ -149,7 +149,7 @@ fn all_that_the_end_disconnects_are_told_or_counted(poller: Poller) {
     assert_eq!(server.wait().code(), Some(0));
     let lines = server.stderr.to_end();
     let told = lines.iter().filter(|line| line.contains("disconnected peer=")).count();
-    let sums = lines.iter().filter(|line| line.contains("lines a second"));
+    let sums = lines.iter().filter(|line| line.contains(" disconnected="));
     assert_eq!(told + sums.map(|sum| count(sum, "disconnected")).sum::<usize>(), MANY);
 }
 
