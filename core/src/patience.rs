@@ -15,6 +15,9 @@ use crate::event::Instant;
 const FREE_MS: u64 = 200;
 /// and no longer than this for one that takes nothing.
 const MOMENT_MS: u32 = 50;
+/// A room waits no longer than this for an operator who only watches, and not at all for one that
+/// has taken nothing for so long.
+const WATCH_MS: u32 = 500;
 /// How many times longer it takes to get patience back than to use it up. A power of two: small
 /// machines have no division.
 const RECOVERY: u64 = 16;
@@ -58,10 +61,20 @@ impl Patience {
     /// While the room is closed and its patience has ended: until when it still waits for a
     /// member that last took something at `taken_at`, in ms that wrap around.
     pub(crate) fn waits_until(&self, now: Instant, taken_at: u32) -> Instant {
-        let idle_ms = now.wrapping_millis().wrapping_sub(taken_at);
-        let moment = now.after(u64::from(MOMENT_MS.saturating_sub(idle_ms)));
-        moment.min(self.since.after(FREE_MS))
+        moment(now, taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
     }
+
+    /// While the room is closed: until when it waits for an operator who watches, and last took
+    /// something at `taken_at`.
+    pub(crate) fn watch_waits_until(&self, now: Instant, taken_at: u32) -> Instant {
+        moment(now, taken_at, WATCH_MS).min(self.since.after(u64::from(WATCH_MS)))
+    }
+}
+
+/// So many ms after something was taken, or now if that is past.
+fn moment(now: Instant, taken_at: u32, ms: u32) -> Instant {
+    let idle_ms = now.wrapping_millis().wrapping_sub(taken_at);
+    now.after(u64::from(ms.saturating_sub(idle_ms)))
 }
 
 #[cfg(test)]

@@ -43,10 +43,11 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 /// The message says what is wrong with `text`, and what to write.
 pub fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
-    within(
-        text.parse().map_err(|_| format!("write a whole number, as in {}", range.end().min(&1000)))?,
-        range,
-    )
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("write a whole number, as in {}", range.end().min(&1000)));
+    }
+    let number = text.parse().map_err(|_| format!("{text} is too high; {} is the most", range.end()))?;
+    within(number, range)
 }
 
 /// Reads a size in this range, as [`size`] does.
@@ -145,7 +146,11 @@ mod tests {
         assert_eq!(number("15", 16..=1000), Err("15 is too low; 16 is the least".into()));
         assert_eq!(number("1001", 1..=1000), Err("1001 is too high; 1000 is the most".into()));
         assert_eq!(number("x", 1..=250), Err("write a whole number, as in 250".into()));
-        assert_eq!(number("-1", 1..=u32::MAX), Err("write a whole number, as in 1000".into()));
+        for text in ["-1", "+1", "", "\u{664}"] {
+            assert_eq!(number(text, 1..=u32::MAX), Err("write a whole number, as in 1000".into()), "{text}");
+        }
+        let text = "18446744073709551616";
+        assert_eq!(number(text, 1..=1000), Err(format!("{text} is too high; 1000 is the most")));
         assert_eq!(size_within("1k", 16..=1024), Ok(1024));
         assert_eq!(size_within("1M", 16..=1024), Err("1048576 is too high; 1024 is the most".into()));
     }

@@ -23,6 +23,7 @@ with_each_poller! {
     a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was,
     while_it_is_stopped_the_terminal_is_as_it_was,
     in_the_background_it_leaves_the_terminal_alone,
+    its_end_in_the_background_leaves_the_modes_to_the_shell,
     typed_commands_are_found_again,
     every_command_is_completed,
     names_are_completed,
@@ -218,6 +219,20 @@ fn in_the_background_it_leaves_the_terminal_alone(poller: Poller) {
     terminal.expect_restored();
 }
 
+fn its_end_in_the_background_leaves_the_modes_to_the_shell(poller: Poller) {
+    let script = r#""$@" & echo "pid $!."; fg; stty sane -echo; bg; echo stopped; read line; kill %1; wait; echo ended; read line"#;
+    let mut terminal = in_shell(poller, script);
+    terminal.wait_until("the prompt", |terminal| terminal.cursor_row() == ">");
+    let text = terminal.text();
+    let pid = text.split_once("pid ").and_then(|(_, rest)| rest.split('.').next()?.parse().ok());
+    // Unlike Ctrl-Z, this leaves it no time to put the terminal back.
+    sys::signal(pid.expect("a number"), sys::SIGSTOP).expect("it runs");
+    terminal.wait_for("stopped");
+    terminal.press("\r");
+    terminal.wait_for("ended");
+    assert!(terminal.is_changed() && !terminal.is_raw(), "the shell's modes stay");
+}
+
 fn typed_commands_are_found_again(poller: Poller) {
     let (mut terminal, address) = edited(poller, &[]);
     let mut alice = Client::named(&address, "alice");
@@ -311,7 +326,7 @@ fn a_terminal_that_takes_nothing_holds_up_nobody(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let address = format!("unix:{}", directory.path().join("chat").display());
     let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
-    let mut command = poller.command(&["--chat", &address, "--watch"]);
+    let mut command = poller.command(&["--chat", &address, "--watch", "--grace", "1h"]);
     command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm").env("RUST_LOG", "debug");
     sys::lead_session(&mut command);
     let mut server = command.spawn().expect("the program");

@@ -1,7 +1,7 @@
 //! The operator's view: the log, the first lines, and the signals.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -19,6 +19,7 @@ with_each_poller! {
     each_refusal_has_a_line_with_its_reason,
     each_lag_has_a_line,
     a_flood_of_clients_is_told_in_a_sum,
+    all_that_the_end_disconnects_are_told_or_counted,
     what_is_watched_names_its_room_and_who_shows_addresses,
 }
 
@@ -122,15 +123,34 @@ fn a_flood_of_clients_is_told_in_a_sum(poller: Poller) {
         drop(TcpStream::connect(&address).expect("a server"));
     }
     let sum = told(&mut server.stderr, "a sum", &["more than 100 lines in a second"]);
-    let count = |name: &str| -> usize {
-        let text = sum.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("{sum:?} has no {name}")).1;
-        text.split(' ').next().and_then(|text| text.parse().ok()).expect("a number")
-    };
+    let count = |name| count(&sum, name);
     assert!((1..=MANY).contains(&count("connected")) && (1..=MANY).contains(&count("disconnected")), "{sum}");
     server.signal(sys::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
     let single = server.stderr.to_end().iter().filter(|line| line.contains("connected peer=")).count();
     assert!(single < MANY, "{single} lines");
+}
+
+/// A number in a line that tells a sum.
+#[track_caller]
+fn count(sum: &str, name: &str) -> usize {
+    let text = sum.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("{sum:?} has no {name}")).1;
+    text.split(' ').next().and_then(|text| text.parse().ok()).expect("a number")
+}
+
+fn all_that_the_end_disconnects_are_told_or_counted(poller: Poller) {
+    const MANY: usize = 300;
+    let mut server = poller.chatting(&[]);
+    let clients: Vec<_> = (0..MANY).map(|_| client(server.chat()).0).collect();
+    server.signal(sys::SIGTERM);
+    for mut client in clients {
+        client.read_to_end(&mut Vec::new()).expect("an end");
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    let lines = server.stderr.to_end();
+    let told = lines.iter().filter(|line| line.contains("disconnected peer=")).count();
+    let sums = lines.iter().filter(|line| line.contains(" disconnected="));
+    assert_eq!(told + sums.map(|sum| count(sum, "disconnected")).sum::<usize>(), MANY);
 }
 
 fn what_is_watched_names_its_room_and_who_shows_addresses(poller: Poller) {

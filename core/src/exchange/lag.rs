@@ -47,7 +47,7 @@ impl Exchange<'_> {
             }
         } else if !was_closed && !has_place {
             patience.close(now, grace_ms);
-            self.pend(room, self.patience_ends_at(room));
+            self.pend(room, self.room_waits_until(room));
         }
     }
 
@@ -61,6 +61,24 @@ impl Exchange<'_> {
             Some(OnLag::Wait) => Instant::NEVER,
             _ => patience.ends_at(),
         }
+    }
+
+    /// When a closed room deals with some of those that hold its log: an operator who watches it has
+    /// only a moment.
+    pub(crate) fn room_waits_until(&self, room: RoomIndex) -> Instant {
+        let patience = self.rooms[room as usize].patience;
+        let watching =
+            self.members_in(room).filter(|member| self.is_watching(member) && self.holds_up(member));
+        let moments = watching.map(|member| patience.watch_waits_until(self.now, member.taken_at));
+        moments.fold(self.patience_ends_at(room), Instant::min)
+    }
+
+    /// Whether nobody in the room is to wait for a member, because it only watches, and can skip.
+    pub(crate) fn is_watching(&self, member: &Member) -> bool {
+        let listener = self.config.listener(self.conns[member.conn as usize].listener);
+        cfg!(feature = "console")
+            && member.state == Membership::Observing
+            && listener.is_some_and(|listener| listener.on_lag == OnLag::Skip)
     }
 
     /// The log of a room may be held no longer where it was: if that matters, the room is
@@ -89,8 +107,7 @@ impl Exchange<'_> {
     }
 
     /// Whether a member keeps a room closed.
-    pub(crate) fn holds_up(&self, index: MemberIndex) -> bool {
-        let member = &self.members[index as usize];
+    pub(crate) fn holds_up(&self, member: &Member) -> bool {
         let log = &self.rooms[member.room as usize].log;
         member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.limits.longest())
     }

@@ -60,11 +60,12 @@ impl Hub<'_> {
             self.x.refresh(room, false);
         }
         let Room { closed, unnamed, tell_at, .. } = self.x.rooms[room as usize];
-        let mut wait_until = self.x.patience_ends_at(room);
+        let mut wait_until = if closed { self.x.room_waits_until(room) } else { Instant::NEVER };
         // Only if all were offered what there is.
         if closed && unnamed == 0 && wait_until <= self.x.now {
-            wait_until = self.cut_loose(room, most);
-            self.x.refresh(room, true);
+            let is_over = self.x.patience_ends_at(room) <= self.x.now;
+            wait_until = self.cut_loose(room, most, is_over);
+            self.x.refresh(room, is_over);
         }
         if self.x.rooms[room as usize].closed {
             self.x.pend(room, wait_until);
@@ -75,20 +76,24 @@ impl Hub<'_> {
         }
     }
 
-    /// Deals with the members that keep a room closed, except those that still have a moment.
-    /// Returns when they have none.
-    fn cut_loose(&mut self, room: RoomIndex, most: &mut usize) -> Instant {
-        let mut wait_until = Instant::NEVER;
+    /// Deals with the members that keep a room closed, except those that still have a moment; with
+    /// all of them if the room's patience `is_over`, or else with those that watch it. Returns when
+    /// more is to be done.
+    fn cut_loose(&mut self, room: RoomIndex, most: &mut usize, is_over: bool) -> Instant {
+        let mut wait_until = if is_over { Instant::NEVER } else { self.x.patience_ends_at(room) };
         let mut next = self.x.rooms[room as usize].first;
-        while let Some(&Member { conn: slot, next: following, taken_at, .. }) =
-            self.x.members.get(next as usize)
-        {
-            let index: MemberIndex = core::mem::replace(&mut next, following);
-            if !self.x.holds_up(index) {
+        while let Some(member) = self.x.members.get(next as usize) {
+            let &Member { conn: slot, taken_at, .. } = member;
+            let index: MemberIndex = core::mem::replace(&mut next, member.next);
+            if !(is_over || self.x.is_watching(member)) || !self.x.holds_up(member) {
                 continue;
             }
             let patience = self.x.rooms[room as usize].patience;
-            let moment = patience.waits_until(self.x.now, taken_at);
+            let moment = if is_over {
+                patience.waits_until(self.x.now, taken_at)
+            } else {
+                patience.watch_waits_until(self.x.now, taken_at)
+            };
             if moment > self.x.now || *most == 0 {
                 wait_until = wait_until.min(moment);
                 continue;

@@ -129,6 +129,11 @@ impl Report {
             return;
         }
         (self.lines, self.ends_at) = (LINES, now + SECOND);
+        self.tell_last_sums();
+    }
+
+    /// Tells in a sum what there were no lines for, without waiting for the end of the second.
+    pub(super) fn tell_last_sums(&mut self) {
         if self.sums != Sums::default() {
             let Sums { connected, renamed, skipped, disconnected, refused } = std::mem::take(&mut self.sums);
             tracing::info!(

@@ -117,6 +117,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             let is_settled = self.settle();
             if self.base.hub.is_shutting_down() && (self.signal_count > 1 || self.has_ended()) {
+                self.base.report.tell_last_sums();
                 self.operator.iter_mut().for_each(Operator::finish);
                 return Ok(());
             }

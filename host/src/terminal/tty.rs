@@ -96,7 +96,10 @@ impl Tty {
         let pastes_off = if self.is_held { PASTES_OFF } else { b"" };
         // Errors have no effect: the terminal is gone, or takes nothing.
         let _ = self.write(pastes_off).and_then(|()| self.finish());
-        self.modes.restore();
+        // In the background the modes are those of the shell, which has set them itself.
+        if self.is_held {
+            self.modes.restore();
+        }
     }
 
     pub(super) fn fd(&self) -> RawFd {
