@@ -176,7 +176,7 @@ impl Case<'_> {
             let rooms = &mut self.peers[peer].rooms;
             match rooms.iter().position(|&room| room == LOBBY) {
                 Some(at) => drop(rooms.remove(at)),
-                None => self.peers[peer].tell("-- you do not watch such a room\r\n", now),
+                None => self.peers[peer].tell("-- you do not watch that room\r\n", now),
             }
         } else if let Some(text) = line.strip_prefix(b"/say ") {
             let record = [b"-- ", text, b"\r\n"].concat();
