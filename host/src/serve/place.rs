@@ -40,7 +40,9 @@ impl Place {
         for option in parts {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             match name {
+                "name" if place.name.is_some() => return Err("name: one listener has one name".into()),
                 "name" => place.name = Some(listener_name(value)?),
+                "mode" if place.mode.is_some() => return Err("mode: one socket file has one mode".into()),
                 "mode" => place.mode = Some(place.mode(value)?),
                 _ if more(name, value)? => {}
                 _ => {
@@ -92,6 +94,8 @@ mod tests {
             ("unix:/a,mode=888", "mode: `888` is not a mode; write it as chmod does, as in mode=660"),
             ("unix:/a,mode=1777", "mode: `1777` is not a mode; write it as chmod does, as in mode=660"),
             ("unix:/a,mode=+7", "mode: `+7` is not a mode; write it as chmod does, as in mode=660"),
+            ("5000,name=a,name=b", "name: one listener has one name"),
+            ("unix:/a,mode=600,mode=660", "mode: one socket file has one mode"),
             ("5000,name=", "name: `` is not a name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
             ("5000,name=a b", "name: `a b` is not a name; use 1 to 20 letters, digits, `-`, `_` or `.`"),
             ("x", "an address is PORT, HOST:PORT, [::]:PORT or unix:PATH"),
