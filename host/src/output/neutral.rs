@@ -1,6 +1,8 @@
 //! Makes text of others harmless for a terminal. It must neither command the terminal nor reverse the
 //! order of a line.
 
+use std::borrow::Cow;
+
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Whether a character could command a terminal or reverse the order of a line: control characters
@@ -10,8 +12,8 @@ fn is_harmful(c: char) -> bool {
 }
 
 /// Replaces the harmful characters of a line by U+FFFD.
-pub(crate) fn neutral(line: &str) -> String {
-    line.replace(is_harmful, "\u{fffd}")
+pub(crate) fn neutral(line: &str) -> Cow<'_, str> {
+    if line.contains(is_harmful) { line.replace(is_harmful, "\u{fffd}").into() } else { line.into() }
 }
 
 /// Does the same for bytes that come in pieces. Lines end in LF, and invalid UTF-8 is replaced too. A

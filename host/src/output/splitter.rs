@@ -23,7 +23,7 @@ impl LineSplitter {
     pub(crate) fn rest(&mut self) -> Option<String> {
         let bytes = self.bytes.split_off(self.given);
         *self = Self::default();
-        (!bytes.is_empty()).then(|| neutral(&String::from_utf8_lossy(&bytes)))
+        (!bytes.is_empty()).then(|| neutral(&String::from_utf8_lossy(&bytes)).into_owned())
     }
 }
 
@@ -41,7 +41,7 @@ impl Iterator for LineSplitter {
         let line = &rest[..=end];
         let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
         self.given += end + 1;
-        Some(neutral(&String::from_utf8_lossy(line)))
+        Some(neutral(&String::from_utf8_lossy(line)).into_owned())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Makes the bytes that show lines and, below them, the typed line. It draws the typed line again when
 //! a line came above it. It writes nothing itself: `take` gives the bytes.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -125,10 +127,10 @@ impl Screen {
 /// If the text does not fit, it moves by half the columns at a time. Otherwise it would slide at every
 /// key.
 fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
-    let cells: Vec<(usize, String)> =
-        text.grapheme_indices(true).map(|(start, grapheme)| (start, cell(grapheme))).collect();
+    // A pasted text may be long, and it is drawn again and again: no more than what shows is copied.
+    let cells = || text.grapheme_indices(true).map(|(start, grapheme)| (start, cell(grapheme)));
     let cursor_column: usize =
-        cells.iter().take_while(|&&(start, _)| start < cursor).map(|(_, cell)| cell.width()).sum();
+        cells().take_while(|&(start, _)| start < cursor).map(|(_, cell)| cell.width()).sum();
     let half = (columns / 2).max(1);
     let first = if cursor_column < columns { 0 } else { (cursor_column / half - 1) * half };
 
@@ -136,13 +138,13 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
     let mut visible = if first > 0 { "<".to_owned() } else { String::new() };
     let start = first + visible.len();
     let mut column = 0;
-    for (_, cell) in &cells {
+    for (_, cell) in cells() {
         let end = column + cell.width();
         if end > first + columns {
             break;
         }
         if column >= start {
-            visible += cell;
+            visible += &cell;
         } else {
             // The other half of a wide character.
             visible.extend(std::iter::repeat_n(' ', end.saturating_sub(start)));
@@ -153,8 +155,8 @@ fn window(text: &str, cursor: usize, columns: usize) -> (String, usize) {
 }
 
 /// A grapheme as the typed line shows it.
-fn cell(grapheme: &str) -> String {
-    if grapheme == "\t" { " ".to_owned() } else { neutral(grapheme) }
+fn cell(grapheme: &str) -> Cow<'_, str> {
+    if grapheme == "\t" { " ".into() } else { neutral(grapheme) }
 }
 
 #[cfg(test)]
