@@ -1,5 +1,5 @@
-//! Tells the linker where a board's memory is, as the table of boards says, and the
-//! program what was chosen for this build. A build for the host needs nothing of it.
+//! Tells the linker where the board's memory is, from the table of boards. Tells the program what was
+//! chosen for this build. A build for the host needs neither.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use parlour_boards::{ADDRESS, BOARDS, Board, GATEWAY, Region};
 
-/// A memory in which every program fits, to see how large one is that does not.
+/// A memory in which every program fits. A program that does not fit its board is measured in it.
 const WIDE: usize = 64 << 20;
 
 fn main() {
@@ -20,7 +20,7 @@ fn main() {
             write_choices(board, &folder);
             write_memory(board, &folder);
         }
-        _ => panic!("a program is for one board"),
+        _ => panic!("a program is for one board; choose the feature of one board only"),
     }
 }
 
@@ -29,7 +29,7 @@ fn is_chosen(board: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{feature}")).is_some()
 }
 
-/// A choice of this build, which a variable of the environment may have made.
+/// A choice of this build: a variable of the environment, or else the default.
 fn choice(name: &str, default: &str) -> String {
     println!("cargo:rerun-if-env-changed={name}");
     env::var(name).unwrap_or_else(|_| default.to_owned())
@@ -61,7 +61,7 @@ fn write_memory(board: &Board, folder: &Path) {
     let wide = |region: Region| if measures { Region { len: WIDE, ..region } } else { region };
     let (flash, ram) = (wide(board.flash), wide(board.ram));
     let stack: usize = choice("PARLOUR_STACK", &board.stack.to_string()).parse().expect("a number of bytes");
-    // Where both are one memory, a wider program would reach into the variables.
+    // If both are one memory, a larger program would reach into the variables.
     let ram_origin = if measures { ram.origin + WIDE } else { ram.origin };
     let memory = format!(
         "MEMORY {{\n\

@@ -15,10 +15,10 @@ pub const PORTS: [u16; 2] = [5000, 7];
 /// Bytes of the longest greeting.
 pub const GREETING: usize = 96;
 
-/// What an entry of a private queue takes beside its text.
+/// Bytes that an entry of a private queue takes besides its text.
 const ENTRY: usize = 12;
 
-/// The limits of a board's hub for so many chat clients.
+/// The limits of a board's hub for this many chat clients.
 pub const fn limits(board: &Board, max_conns: usize) -> Limits {
     let sizes = &board.sizes;
     let limits = Limits {
@@ -31,12 +31,12 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         log: sizes.log,
         records: sizes.records,
     };
-    // As small as may be: what is for one client alone comes in pieces then.
+    // As small as possible. Text for one client alone then goes out in pieces.
     let queue = limits.longest() + ENTRY;
     Limits { queue, ..limits }
 }
 
-/// What a board serves to so many chat clients, and to some of echo.
+/// The services of a board: chat for this many clients, and echo for some.
 pub const fn services(board: &Board, max_conns: usize) -> [Service; 2] {
     let refusals = board.sizes.refusals;
     [

@@ -1,7 +1,7 @@
 //! The program of every board: a chat and an echo, served by the driver.
 //!
-//! A board's file starts it: it sets the chip up and calls [`run`]. What is common to
-//! all boards is here: the memory, the address, the loop, and the report of once a minute.
+//! A board's file sets the chip up and calls [`run`]. All boards share the rest: the memory, the
+//! address, the loop, and the report once a minute.
 #![no_std]
 #![no_main]
 
@@ -42,7 +42,7 @@ pub(crate) trait Machine: Clock {
     /// The address of its network interface.
     fn mac(&self) -> EthernetAddress;
 
-    /// A number that others cannot foresee, as far as the board has one.
+    /// A number that others cannot foresee, if the board has one.
     fn seed(&self) -> u64;
 }
 
@@ -72,8 +72,8 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
     }
 }
 
-/// Makes the hub and the driver in their place. On its own, so that what this takes of the stack is
-/// not taken for ever.
+/// Makes the hub and the driver in their place. It is a function of its own: the stack that it needs is
+/// free again when it returns.
 #[inline(never)]
 fn make_driver(
     statics: DriverStatics,
@@ -85,7 +85,7 @@ fn make_driver(
     let config = config(settings, listeners, greeting);
     let hub = match Hub::new(config, limits(settings), statics.storage) {
         Ok(hub) => hub,
-        Err(error) => defmt::panic!("the settings and the board's memory do not fit: {}", error),
+        Err(error) => defmt::panic!("the settings do not fit the board's memory: {}", error),
     };
     let services = parlour_firmware::services(BOARD, settings.max_conns);
     let options = parlour_firmware::socket_options(BOARD);
@@ -105,7 +105,7 @@ fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str)
     }
 }
 
-/// Makes the interface in its place; on its own for the same reason.
+/// Makes the interface in its place. It is a function of its own for the same reason.
 #[inline(never)]
 fn make_interface<M: Machine>(
     place: &'static mut Option<Interface>,
@@ -117,7 +117,7 @@ fn make_interface<M: Machine>(
     place.insert(Interface::new(config, device, machine.now()))
 }
 
-/// The limits that the memory was made for, or others that were asked for.
+/// The limits that the memory was made for, changed as the settings ask.
 fn limits(settings: &Settings) -> Limits {
     let limits = parlour_firmware::limits(BOARD, settings.max_conns);
     Limits { line: settings.line.unwrap_or(limits.line), log: settings.log.unwrap_or(limits.log), ..limits }

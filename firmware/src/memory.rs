@@ -1,8 +1,7 @@
-//! All memory of the program, each part in a static of its own, so that the bill of
-//! memory can name it.
+//! All memory of the program. Each part is a static of its own, so the bill of memory can name it.
 //!
-//! What is not zero at first would lie in flash as well; so the tables are empty
-//! vectors that are filled when the program starts.
+//! A static that is not zero at first takes flash as well. So the tables are empty vectors, and the
+//! program fills them when it starts.
 
 use parlour_boards::Board;
 use parlour_core::{Conn, Limits, Listener, Member, Room, Storage};
@@ -47,7 +46,7 @@ pub(crate) struct Statics {
     pub(crate) driver: DriverStatics,
 }
 
-/// What the driver and its hub take.
+/// The memory of the driver and its hub.
 pub(crate) struct DriverStatics {
     pub(crate) storage: Storage<'static>,
     pub(crate) buffers: &'static mut [u8],
@@ -57,7 +56,7 @@ pub(crate) struct DriverStatics {
     pub(crate) greeting: &'static mut Option<heapless::String<GREETING>>,
 }
 
-/// Takes all of it; to be called once.
+/// Takes all of it. Call it once.
 pub(crate) fn take() -> Statics {
     let driver = DriverStatics {
         storage: Storage {

@@ -12,8 +12,7 @@ impl Registers {
     /// The block of `len` bytes at `base`.
     ///
     /// # Safety
-    /// All of it are registers that can be read and written at any time without harm to
-    /// memory safety.
+    /// All of it must be registers. It must be safe for memory to read and write them at any time.
     pub(crate) const unsafe fn new(base: usize, len: usize) -> Self {
         Self { base, len }
     }

@@ -1,6 +1,6 @@
-//! What an operator reads: who comes and goes as it happens, and once a minute how much
-//! was ever needed of what is scarce. Never a line for each message: on an emulated
-//! board each costs milliseconds.
+//! The log that an operator reads. It tells at once when clients come and go. Once a minute it tells how
+//! much of the scarce memory was ever used. There is no line for each message: on an emulated board each
+//! line costs milliseconds.
 
 use defmt::{info, warn};
 use parlour_core::Hub;
@@ -11,7 +11,7 @@ use crate::stack;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Logs what the driver tells.
+/// Logs an event of the driver.
 pub(crate) fn note(note: Note) {
     match note {
         Note::Connected(conn, listener) => {
@@ -19,18 +19,18 @@ pub(crate) fn note(note: Note) {
         }
         Note::Refused(listener, why) => warn!("newcomer to service {} refused: {}", listener.0, why),
         Note::Closed(conn) => info!("client {} closed", conn.slot()),
-        Note::Broken(conn, cause) => info!("client {} broke: {}", conn.slot(), cause),
+        Note::Broken(conn, cause) => info!("client {} lost its connection: {}", conn.slot(), cause),
     }
 }
 
 /// Logs a new address.
 pub(crate) fn address(address: &Address) {
     let [a, b, c, d] = address.cidr.address().octets();
-    let source = if address.is_leased { "given by DHCP" } else { "fixed, as DHCP was not answered" };
+    let source = if address.is_leased { "given by DHCP" } else { "fixed, because no DHCP server answered" };
     info!("address {}.{}.{}.{}/{}, {}", a, b, c, d, address.cidr.prefix_len(), source);
 }
 
-/// The report of once a minute.
+/// The report once a minute.
 #[derive(Debug)]
 pub(crate) struct Report {
     next: Instant,

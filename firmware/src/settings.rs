@@ -1,5 +1,5 @@
-//! What can be chosen without building anew: on an emulated board by words such as
-//! `grace=300`, on a real one by nothing.
+//! The settings that change without a new build. An emulated board gets them as words such as
+//! `grace=300`. A real board has no way to get them.
 
 use parlour_core::OnLag;
 use parlour_firmware::GREETING;
@@ -33,7 +33,7 @@ impl Settings {
 
 #[cfg(feature = "emulated")]
 impl Settings {
-    /// Takes a word into account; `None` if it means nothing.
+    /// Applies a word; `None` if the word is unknown.
     pub(crate) fn set(&mut self, word: &str) -> Option<()> {
         let (name, value) = word.split_once('=')?;
         match name {
@@ -51,7 +51,7 @@ impl Settings {
     }
 }
 
-/// Text without its percent escapes: a word has no blanks.
+/// Decodes percent escapes. A word cannot have blanks, so they come as escapes.
 #[cfg(feature = "emulated")]
 fn unescaped(text: &str) -> Option<heapless::String<GREETING>> {
     let mut bytes = heapless::Vec::<u8, GREETING>::new();

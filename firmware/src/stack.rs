@@ -1,5 +1,5 @@
-//! How much of the stack was ever used. It is painted at the start; what is still
-//! paint later was never touched.
+//! How much of the stack was ever used. The stack is painted at the start. Bytes that are still painted
+//! later were never used.
 #![allow(unsafe_code)]
 
 const PAINT: u32 = 0xACE5_ACE5;
@@ -23,7 +23,7 @@ pub(crate) fn len() -> usize {
     high - low
 }
 
-/// Paints what is not in use yet. To be called early, from a shallow depth.
+/// Paints the part that is not in use yet. Call it early, from a shallow depth.
 pub(crate) fn paint() {
     let here = 0_u32;
     let (low, _) = bounds();

@@ -5,7 +5,7 @@
 /// A board.
 #[derive(Clone, Copy, Debug)]
 pub struct Board {
-    /// Its name, which is that of its file and of its feature.
+    /// Its name. Its file and its feature have the same name.
     pub name: &'static str,
     /// What it is.
     pub about: &'static str,
@@ -39,11 +39,11 @@ pub struct Region {
 /// How large a hub is. The program works out everything else from these numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Chat clients at once (`--max-conns`), unless the build is told otherwise.
+    /// Chat clients at once. A build can choose another number with `--max-conns`.
     pub max_conns: usize,
     /// Echo clients at once.
     pub echoes: usize,
-    /// Newcomers at once, for each port, that can be told that the server is full.
+    /// How many newcomers at once, on each port, can be told that the server is full.
     pub refusals: usize,
     /// Rooms at once.
     pub rooms: usize,
@@ -68,9 +68,9 @@ pub enum Run {
     Qemu {
         /// Its command.
         command: &'static str,
-        /// The machine, and what else the board needs.
+        /// Its arguments for the machine, and for all else that the board needs.
         args: &'static [&'static str],
-        /// The network card; what it is connected to is appended.
+        /// The network card. The runner appends what it is connected to.
         nic: Nic,
     },
     /// By probe-rs, on the real board.
@@ -80,17 +80,17 @@ pub enum Run {
     },
 }
 
-/// How an emulator is told of the network card.
+/// How the emulator's arguments name the network card.
 #[derive(Clone, Copy, Debug)]
 pub enum Nic {
-    /// `-nic user,model=MODEL,...`: one that the machine has.
+    /// `-nic user,model=MODEL,...`: a card that the machine has.
     BuiltIn(&'static str),
-    /// `-netdev user,id=net,... -device DEVICE,netdev=net`: one that is plugged in.
+    /// `-netdev user,id=net,... -device DEVICE,netdev=net`: a card that is plugged in.
     Device(&'static str),
 }
 
-/// The address to use if no DHCP server answers, with the bits of its network's mask, unless the
-/// build is told otherwise.
+/// The address to use if no DHCP server answers, and the bits of its network's mask. A build can choose
+/// another.
 pub const ADDRESS: &str = "192.168.1.50/24";
 /// The gateway that belongs to [`ADDRESS`].
 pub const GATEWAY: &str = "192.168.1.1";
@@ -129,7 +129,7 @@ pub const BOARDS: &[Board] = &[
         name: "riscv32-virt",
         about: "RISC-V rv32imac, the machine `virt` of QEMU with a virtio network card",
         target: "riscv32imac-unknown-none-elf",
-        // One memory, of which the program gets a part.
+        // There is one memory. The program gets a part of it.
         flash: Region { origin: 0x8000_0000, len: 1024 * KB },
         ram: Region { origin: 0x8010_0000, len: 15 * 1024 * KB },
         stack: 64 * KB,
@@ -176,7 +176,7 @@ pub const BOARDS: &[Board] = &[
     },
 ];
 
-/// The board of a name.
+/// The board with this name.
 pub const fn named(name: &str) -> Option<&'static Board> {
     let mut index = 0;
     while index < BOARDS.len() {

@@ -28,7 +28,7 @@ pub struct Addressing {
 }
 
 impl Addressing {
-    /// Adds a DHCP socket to the set, which needs a place for it.
+    /// Adds a DHCP socket to the set. The set must have a place for it.
     pub fn new(sockets: &mut SocketSet<'_>, cidr: Ipv4Cidr, gateway: Option<Ipv4Address>) -> Self {
         let fixed = Address { cidr, gateway, is_leased: false };
         Self { dhcp: sockets.add(dhcpv4::Socket::new()), fixed, fixed_at: None }

@@ -22,13 +22,13 @@ use crate::options::{REFUSAL_BUFFER, Service, SocketOptions};
 
 /// How long the hub may take to say the last lines of a peer that has reset its connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Frames that one turn receives at most before the hub acts on them. So many newcomers at once may
-/// find no socket that listens.
+/// The most frames that one turn receives before the hub acts on them. Newcomers that arrive together
+/// may find no socket that listens.
 const FRAMES: usize = 16;
 
-/// Tells the time since a start of its choice.
+/// A clock with a start of its own choice.
 pub trait Clock {
-    /// Now; it never goes back.
+    /// The time now. It never goes back.
     fn now(&self) -> Instant;
 }
 
@@ -52,12 +52,12 @@ pub enum Note {
     Broken(ConnId, Cause),
 }
 
-/// How far a socket is.
+/// The state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// It listens, or is about to.
     Listening,
-    /// It is a connection of the hub's.
+    /// It is a connection of the hub.
     Open(ConnId),
     /// Its last output still goes out, until this instant at the latest.
     Leaving(Instant),
@@ -91,7 +91,7 @@ impl Link {
     }
 }
 
-/// The part of its memory that is too small for a driver.
+/// The part of a driver's memory that is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shortage {
@@ -229,7 +229,7 @@ impl<'h> Driver<'h> {
             let index = if next < self.links.len() { next } else { 0 };
             next = index + 1;
             if self.is_double(index, sockets) {
-                // To listen anew at once makes it forget the peer, and tells it nothing.
+                // The socket listens again at once. So it forgets the peer, and sends it nothing.
                 sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle).abort();
                 self.listen(index, sockets);
             }
@@ -255,7 +255,7 @@ impl<'h> Driver<'h> {
             self.attend(now, index, conn, socket, note);
         }
         self.last_words_until = self.last_words_until.filter(|until| *until > now);
-        // Input of this very turn counts before a deadline does.
+        // The hub gets the input of this turn before the deadlines.
         self.handle(now, Event::Tick);
         while let Some(conn) = self.hub.next_changed() {
             let index = usize::from(self.links[conn.slot()].of_slot);
@@ -304,9 +304,9 @@ impl<'h> Driver<'h> {
         }
     }
 
-    /// Gives the hub what a peer has sent, as far as it takes it.
+    /// Offers the hub what a peer has sent. The hub may take only a part.
     fn hear(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
-        // The ring's end parts what waits in two.
+        // The input is in two parts if it goes round the end of the ring.
         while socket.can_recv() && self.hub.interest(conn).read > 0 {
             let taken = socket.recv(|bytes| {
                 let offered = bytes.len().min(self.hub.interest(conn).read);
@@ -322,7 +322,7 @@ impl<'h> Driver<'h> {
             link.broken = Some(Cause::Reset);
             self.last_words_until.get_or_insert(now + LAST_WORDS);
         }
-        // A broken connection needs another look, though its socket stays silent.
+        // A broken connection needs another look, although its socket stays silent.
         link.is_full |= link.broken.is_some();
         if !socket.may_recv() && link.broken.is_none() && !link.has_ended {
             link.has_ended = true;
@@ -343,7 +343,7 @@ impl<'h> Driver<'h> {
         self.write(now, index, conn, socket);
         let link = &mut self.links[index];
         if let Some(cause) = link.broken {
-            // The hub has acted on all that it had sent, wants no more of it, or takes too long.
+            // The hub has acted on all of the peer's input, wants no more of it, or takes too long.
             let interest = self.hub.interest(conn);
             let is_heard = !socket.can_recv() && (interest.read > 0 || link.has_ended);
             let is_over = self.last_words_until.is_some_and(|until| until <= now);
@@ -366,7 +366,7 @@ impl<'h> Driver<'h> {
         self.handle(now, Event::Closed(conn));
     }
 
-    /// Gives a socket what the hub has for it, as far as it takes it.
+    /// Gives a socket the hub's output. The socket may take only a part.
     fn write(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
         // The connection broke, or its sending side is closed already.
         let is_lost = !socket.may_send();
@@ -383,7 +383,7 @@ impl<'h> Driver<'h> {
             }
             self.links[index].is_full = is_full;
             if sent == 0 {
-                // Nothing was taken: to ask again would give the same answer.
+                // The socket took nothing. Another try would give the same answer.
                 return;
             }
             self.handle(now, Event::Sent(conn, sent));
@@ -408,9 +408,9 @@ impl<'h> Driver<'h> {
         }
     }
 
-    /// After all was sent: lets the sockets that are done listen again. Before, a
-    /// reset or the acknowledgement of the peer's end may still have been on its way.
-    /// Says whether the transport gave up somebody, which concerns the next turn.
+    /// Lets finished sockets listen again. Call it after everything was sent: before that, a reset or
+    /// the acknowledgement of the peer's end may still wait. Returns whether the transport gave up a
+    /// peer: the next turn must tell the hub.
     fn settle_sockets(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
         let mut has_lost = false;
         for index in 0..self.links.len() {
@@ -418,17 +418,16 @@ impl<'h> Driver<'h> {
             let link = &mut self.links[index];
             match link.phase {
                 Phase::Open(_) if socket.state() == State::Closed && link.broken.is_none() => {
-                    // Those that the peer reset were found when it was heard.
+                    // A reset by the peer was found when its socket was heard.
                     link.broken = Some(Cause::TimedOut);
                     self.last_words_until.get_or_insert(now + LAST_WORDS);
                     has_lost = true;
                 }
                 Phase::Leaving(until) => {
                     let is_done = match socket.state() {
-                        // The peer has all, our end included. It need not close for us.
+                        // The peer has everything, including our end. We need not wait until it closes.
                         State::FinWait2 | State::TimeWait => true,
-                        // The reset for a peer whose hardware address is not known any more
-                        // would wait until it is.
+                        // A reset waits while the peer's hardware address is unknown.
                         State::Closed => socket.remote_endpoint().is_none() || until <= now,
                         _ => false,
                     };
@@ -461,9 +460,8 @@ impl<'h> Driver<'h> {
         let _ = socket.listen(link.port);
     }
 
-    /// Whether a socket has just begun to answer a peer that another one answers
-    /// already. A newcomer that says again that it comes, because the answer was
-    /// lost, is heard by the first socket that listens.
+    /// Whether a socket has just begun to answer a peer that another socket answers already. A newcomer
+    /// repeats its SYN if the answer was lost. The first socket that listens gets the repeated SYN.
     fn is_double(&self, index: usize, sockets: &SocketSet<'_>) -> bool {
         let link = &self.links[index];
         let socket = sockets.get::<tcp::Socket<'_>>(link.handle);
@@ -478,8 +476,8 @@ impl<'h> Driver<'h> {
     }
 }
 
-/// Whether a socket that listened has a peer now, or had one that said something
-/// and reset the connection at once.
+/// Whether a socket that listened has a peer now. A peer that sent something and reset at once counts
+/// too.
 fn is_connected(socket: &tcp::Socket<'_>) -> bool {
     match socket.state() {
         State::Listen | State::SynReceived => false,

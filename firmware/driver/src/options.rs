@@ -5,14 +5,15 @@ use smoltcp::time::Duration;
 /// Bytes of each buffer of a socket that only refuses.
 pub(crate) const REFUSAL_BUFFER: usize = 32;
 
-/// What a port serves. The hub's listener of the same index says how.
+/// One service: a port, and the number of its clients. The hub's listener with the same index says what
+/// it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The TCP port.
     pub port: u16,
     /// Clients at once.
     pub clients: usize,
-    /// Newcomers at once that can be told that the server is full.
+    /// How many newcomers at once can be told that the server is full.
     pub refusals: usize,
 }
 

@@ -10,24 +10,24 @@ use crate::settings::Settings;
 /// Bytes of all words of the command line.
 const COMMAND_LINE: usize = 512;
 
-/// The settings that the emulator was started with. A word that means nothing ends it.
+/// The settings that the emulator was started with. An unknown word ends it.
 #[inline(never)]
 pub(super) fn settings() -> Settings {
     let mut settings = Settings::DEFAULT;
     let Ok(words) = env::args::<COMMAND_LINE>() else {
-        defmt::panic!("the settings are longer than {} bytes", COMMAND_LINE)
+        defmt::panic!("the settings are longer than {} bytes; choose a shorter greeting", COMMAND_LINE)
     };
-    // The first is the program's name.
+    // The first word is the program's name.
     for word in (&words).into_iter().skip(1) {
         let word = word.unwrap_or_default();
         if settings.set(word).is_none() {
-            defmt::panic!("no such setting: {}", word);
+            defmt::panic!("there is no setting {}; see settings.rs for those that there are", word);
         }
     }
     settings
 }
 
-/// The host's time: what the board has instead of random numbers.
+/// The host's time. The board has no random numbers, and uses this instead.
 pub(super) fn seed() -> u64 {
     sys_time().map_or(0, |seconds| seconds as u64)
 }
@@ -44,7 +44,7 @@ fn end_after_defmt() -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    // The message's text would take several KB of flash.
+    // The text of the message would take several KB of flash.
     if let Some(place) = info.location() {
         defmt::error!("panic at {}:{}", place.file(), place.line());
     }

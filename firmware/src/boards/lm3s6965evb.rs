@@ -18,8 +18,8 @@ use crate::stack;
 
 pub(crate) const NAME: &str = "lm3s6965evb";
 
-/// A locally administered address; the evaluation kit's own is in flash that
-/// the emulator does not have.
+/// A locally administered address. The evaluation kit has its own in flash that the emulator does not
+/// have.
 const MAC: EthernetAddress = EthernetAddress([0x02, 0x70, 0x61, 0x72, 0x6C, 0x01]);
 
 const CLOCK_HZ: u32 = 50_000_000;
@@ -81,15 +81,15 @@ fn start_clock(system: Registers) {
     change(RCGC2, 0, RCGC2_ETHERNET);
 }
 
-/// Interrupts that no other function is for: the Ethernet controller's. It stays on as
-/// long as a frame waits, which the loop reads; until the next sleep it is of no use.
+/// Handles every interrupt without a function of its own: the Ethernet controller's. It stays on while a
+/// frame waits, and the loop reads the frame. So it is masked until the next sleep.
 #[exception]
 unsafe fn DefaultHandler(_: i16) {
     NVIC::mask(Ethernet);
 }
 
-// A fault says so, and ends the program. Its handler starts with a fresh stack: that
-// there is none left is its likeliest cause.
+// A fault is logged, and ends the program. The handler starts with a fresh stack, because a full stack
+// is the likeliest cause.
 core::arch::global_asm!(
     ".global HardFault",
     ".thumb_func",
@@ -101,7 +101,10 @@ core::arch::global_asm!(
 );
 
 extern "C" fn fault() -> ! {
-    defmt::error!("hard fault: the stack of {} bytes was too small, or a bug", stack::len());
+    defmt::error!(
+        "hard fault: the stack of {} bytes was too small, or there is a bug; try a larger --stack",
+        stack::len()
+    );
     emulated::end()
 }
 
@@ -120,7 +123,7 @@ impl Machine for Lm3s6965 {
 
     fn sleep(&self, device: &mut Stellaris, due: Option<Instant>) {
         self.clock.sleep(due, || {
-            // SAFETY: its handler does nothing but switch it off.
+            // SAFETY: its handler only masks it.
             unsafe { NVIC::unmask(Ethernet) };
             device.has_received()
         });

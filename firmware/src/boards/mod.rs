@@ -1,5 +1,4 @@
-//! The boards, one file each; the feature of its name chooses one. A board's file
-//! defines
+//! The boards, one file each. The feature with the board's name chooses the file. A board's file defines
 //!
 //! - `NAME`, its name in the table of boards,
 //! - the entry of the program, which sets the chip up and calls [`crate::run`],

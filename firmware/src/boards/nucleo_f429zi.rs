@@ -1,6 +1,5 @@
-//! ST Nucleo-F429ZI: Cortex-M4 at 168 MHz, 2 MB of flash, 192 KB of RAM, Ethernet with
-//! a LAN8742A on the board (user manual UM1974). It was built, and never run on the
-//! real board.
+//! ST Nucleo-F429ZI: Cortex-M4 at 168 MHz, 2 MB of flash, 192 KB of RAM, Ethernet with a LAN8742A on the
+//! board (user manual UM1974). The program builds, but was never run on the real board.
 
 use defmt_rtt as _;
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};

@@ -1,8 +1,8 @@
 //! The machine `virt` of QEMU with a 32-bit RISC-V processor (rv32imac) and a virtio
 //! network card.
 //!
-//! Nothing ticks, and nothing is ever interrupted: the timer and the card end the
-//! processor's sleep by interrupts that stay pending, and the loop looks what there is.
+//! There is no tick, and no interrupt handler. The interrupts of the timer and of the card stay pending,
+//! and end the processor's sleep. Then the loop looks what there is to do.
 #![allow(unsafe_code)]
 
 use parlour_smoltcp::Clock;
@@ -60,7 +60,7 @@ fn main() -> ! {
     plic.write(PLIC_PRIORITY + 4 * irq, 1);
     plic.write(PLIC_ENABLE, 1 << irq);
     plic.write(PLIC_THRESHOLD, 0);
-    // SAFETY: interrupts are off as a whole, so that these only end a sleep.
+    // SAFETY: interrupts are off as a whole, so these only end a sleep.
     unsafe { mstatus::clear_mie() };
     // SAFETY: likewise.
     unsafe { mie::set_mext() };
@@ -70,18 +70,18 @@ fn main() -> ! {
     crate::run(&board, &mut card, &settings)
 }
 
-/// A fault says so, and ends the program.
+/// A fault is logged, and ends the program.
 // SAFETY: the run-time library calls it by this name, and declares it so.
 #[unsafe(no_mangle)]
 extern "C" fn ExceptionHandler(_: &riscv_rt::TrapFrame) -> ! {
-    defmt::error!("exception {}: a bug", riscv::register::mcause::read().code());
+    defmt::error!("exception {}: there is a bug in the program", riscv::register::mcause::read().code());
     emulated::end()
 }
 
 impl Virt {
     fn set_timer(&self, due: Option<Instant>) {
         let ticks = due.map_or(u64::MAX, |due| due.total_micros() as u64 * TICKS_PER_US);
-        // In this order no value in between is earlier than both.
+        // In this order, no value on the way is earlier than both the old and the new one.
         self.clint.write(MTIMECMP + 4, u32::MAX);
         self.clint.write(MTIMECMP, ticks as u32);
         self.clint.write(MTIMECMP + 4, (ticks >> 32) as u32);

@@ -1,5 +1,5 @@
-//! Time and sleep of boards with a Cortex-M: SysTick. An interrupt each 10 ms counts,
-//! and between two of them the timer itself tells. Sleep ends with any interrupt.
+//! Time and sleep of boards with a Cortex-M, by SysTick. An interrupt every 10 ms counts ticks. Between
+//! two interrupts, the timer itself tells the time. Sleep ends with any interrupt.
 #![allow(unsafe_code)]
 
 use core::cell::Cell;
@@ -24,13 +24,13 @@ fn SysTick() {
 pub(super) struct Systick {
     /// Of the processor's clock.
     per_us: u32,
-    /// What `TICKS` was when it was last looked at, and how often it had begun anew.
+    /// The value of `TICKS` at the last look, and how often it had wrapped around.
     last: Cell<u32>,
     laps: Cell<u32>,
 }
 
 impl Systick {
-    /// Starts the clock; `hz` is the processor's, in whole MHz and below 1,600 MHz.
+    /// Starts the clock. `hz` is the processor's frequency: whole MHz, below 1,600 MHz.
     pub(super) fn start(mut timer: SYST, hz: u32) -> Self {
         let per_us = hz / 1_000_000;
         timer.set_clock_source(SystClkSource::Core);
@@ -58,12 +58,12 @@ impl Systick {
         Instant::from_micros((ticks * u64::from(TICK_US) + u64::from(within)) as i64)
     }
 
-    /// Sleeps until `is_ready`, or until `due` has come, half a tick earlier or later.
+    /// Sleeps until `is_ready`, or until `due`, give or take half a tick.
     pub(super) fn sleep(&self, due: Option<Instant>, mut is_ready: impl FnMut() -> bool) {
         let due = due.map(|due| due - Duration::from_micros(u64::from(TICK_US) / 2));
         while due.is_none_or(|due| self.now() < due) {
-            // What happens between the look and the sleep ends the sleep: its interrupt
-            // is pending then, although nothing is interrupted.
+            // An event between the look and the sleep ends the sleep. Its interrupt is pending, although
+            // no handler runs.
             cortex_m::interrupt::disable();
             let is_ready = is_ready();
             if !is_ready {

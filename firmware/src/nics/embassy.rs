@@ -6,7 +6,7 @@ use embassy_net_driver::{Driver, RxToken, TxToken};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
-/// An Ethernet driver of Embassy's. Nobody is woken: the loop looks after each interrupt.
+/// An Ethernet driver of Embassy. It wakes no task: the loop looks after each interrupt.
 pub(crate) struct Embassy<D>(pub(crate) D);
 
 impl<D: Driver> Embassy<D> {
@@ -50,7 +50,7 @@ impl<T: RxToken> phy::RxToken for Received<T> {
     }
 }
 
-/// Leave to send a frame.
+/// Permission to send a frame.
 pub(crate) struct Sending<T>(T);
 
 impl<T: TxToken> phy::TxToken for Sending<T> {

@@ -1,5 +1,5 @@
-//! Network interfaces, one file each, as devices of smoltcp. They know their
-//! registers and frames, and nothing of boards.
+//! Network interfaces, one file each, as devices of smoltcp. They know their registers and frames, and
+//! no boards.
 
 #[cfg(feature = "nucleo-f429zi")]
 pub(crate) mod embassy;
@@ -10,7 +10,8 @@ pub(crate) mod virtio;
 
 use smoltcp::phy::{DeviceCapabilities, Medium};
 
-/// An Ethernet card for frames of so many bytes, which takes so many at once.
+/// The capabilities of an Ethernet card: the bytes of the longest frame, and how many frames it takes at
+/// once.
 fn ethernet(frame: usize, burst: Option<usize>) -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ethernet;

@@ -9,7 +9,7 @@ use static_cell::ConstStaticCell;
 
 use crate::registers::Registers;
 
-/// Raw interrupt status; writing a bit acknowledges it.
+/// Raw interrupt status. To write a bit acknowledges it.
 const RIS: usize = 0x00;
 /// Interrupt mask.
 const IM: usize = 0x04;
@@ -24,7 +24,7 @@ const IA0: usize = 0x14;
 const IA1: usize = 0x18;
 /// Frames that were received and not read.
 const NP: usize = 0x34;
-/// Transmission request; set as long as a frame is being sent.
+/// Transmission request. It is set while a frame is being sent.
 const TR: usize = 0x38;
 
 const RCTL_RESET_FIFO: u32 = 1 << 4;
@@ -38,12 +38,12 @@ const INTERRUPT_RECEIVED: u32 = 1 << 0;
 const TR_NEW: u32 = 1 << 0;
 
 const HEADER: usize = 14;
-/// Bytes of the length that stands before a received frame, and of the checksum behind it.
+/// Bytes of the length before a received frame, and of the checksum after it.
 const LENGTH_FIELD: usize = 2;
 const CHECKSUM: usize = 4;
 
-/// Bytes of the longest frame that is taken in or sent. The hub's windows are
-/// small: nobody has a reason to send more at once, and longer frames are dropped.
+/// Bytes of the longest frame that is received or sent. The hub's windows are small, so no peer has a
+/// reason to send more at once. Longer frames are dropped.
 const FRAME: usize = 600;
 
 static FRAMES: ConstStaticCell<[[u8; FRAME]; 2]> = ConstStaticCell::new([[0; FRAME]; 2]);
@@ -56,7 +56,7 @@ pub(crate) struct Stellaris {
 }
 
 impl Stellaris {
-    /// Starts the controller, whose clock is running; to be called once.
+    /// Starts the controller. Its clock must be running. Call it once.
     pub(crate) fn start(registers: Registers, mac: EthernetAddress) -> Self {
         registers.write(IM, 0);
         registers.write(RCTL, RCTL_RESET_FIFO);
@@ -76,7 +76,7 @@ impl Stellaris {
         self.registers.read(NP) != 0
     }
 
-    /// Reads a frame; returns its length, 0 if it was too long.
+    /// Reads a frame and returns its length: 0 if it was too long.
     fn read_frame(&mut self) -> usize {
         let first = self.registers.read(DATA).to_le_bytes();
         // The length counts itself and the checksum.
@@ -86,7 +86,7 @@ impl Stellaris {
         head.copy_from_slice(&first[LENGTH_FIELD..]);
         let mut places = body.chunks_mut(4);
         for _ in 1..total.div_ceil(4) {
-            // What is too long has to be read all the same.
+            // A frame that is too long must be read all the same.
             let word = self.registers.read(DATA).to_le_bytes();
             if let Some(place) = places.next() {
                 place.copy_from_slice(&word[..place.len()]);
@@ -97,7 +97,7 @@ impl Stellaris {
     }
 }
 
-/// Writes a frame and has it sent.
+/// Writes a frame and sends it.
 fn write_frame(registers: Registers, frame: &[u8]) {
     while registers.read(TR) & TR_NEW != 0 {}
     let payload = frame.len() - HEADER;

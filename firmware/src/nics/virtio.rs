@@ -1,5 +1,5 @@
-//! The network card of virtual machines (VIRTIO 1.2, section 5.1) behind a memory-mapped
-//! transport. Frames are read and written where the card left or fetches them.
+//! The network card of virtual machines (VIRTIO 1.2, section 5.1) behind a memory-mapped transport.
+//! Frames are not copied: the card and the program share them.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -16,7 +16,7 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 /// Frames that may wait in each direction.
 const QUEUE: usize = 16;
-/// Bytes of a frame with the card's header; as many as the card insists on.
+/// Bytes of a frame with the card's header. The card insists on this many.
 const FRAME: usize = 1536;
 /// Bytes of the longest frame without that header.
 const MTU: usize = 1514;
@@ -33,7 +33,7 @@ static FRAMES: ConstStaticCell<[[[u8; FRAME]; QUEUE]; 2]> = ConstStaticCell::new
 static FIRST_PAGE: AtomicUsize = AtomicUsize::new(0);
 static PAGES_GIVEN: AtomicUsize = AtomicUsize::new(0);
 
-/// How the card sees memory: as the processor does, with nothing in between.
+/// How the card sees memory. It uses the same addresses as the processor.
 struct Dma;
 
 // SAFETY: each page is given away once, is aligned and zero, and stays for ever; addresses
@@ -71,7 +71,7 @@ unsafe impl Hal for Dma {
 
 type Card = VirtIONetRaw<Dma, MmioTransport<'static>, QUEUE>;
 
-/// Which frame a queue's token stands for.
+/// The frame of each of a queue's tokens.
 type Tokens = [u8; QUEUE];
 
 /// The card.
@@ -79,7 +79,7 @@ pub(crate) struct Virtio {
     card: Card,
     received: &'static mut [[u8; FRAME]; QUEUE],
     received_tokens: Tokens,
-    /// The frame that was lent last; the card gets it back.
+    /// The frame that was lent last. The card gets it back.
     lent: Option<usize>,
     sent: &'static mut [[u8; FRAME]; QUEUE],
     sent_tokens: Tokens,
@@ -119,7 +119,7 @@ impl Virtio {
         self.card.poll_receive().is_some()
     }
 
-    /// Takes the card's interrupt back.
+    /// Acknowledges the card's interrupt.
     pub(crate) fn acknowledge(&mut self) {
         self.card.ack_interrupt();
     }
@@ -157,7 +157,7 @@ impl Device for Virtio {
         }
         self.reap();
         if self.free == 0 {
-            // What was received may want an answer.
+            // A received frame may need an answer.
             return None;
         }
         let token = self.card.poll_receive()?;
@@ -195,7 +195,7 @@ impl RxToken for Received<'_> {
     }
 }
 
-/// Leave to send a frame; one of them is free.
+/// Permission to send a frame. One of the frames is free.
 pub(crate) struct Sending<'a> {
     card: &'a mut Card,
     frames: &'a mut [[u8; FRAME]; QUEUE],
