@@ -1,7 +1,7 @@
 //! The bill of memory: what the flash and RAM of a board go to, in one variant of its program.
 //!
-//! Each large thing of a program is a variable of its own, `firmware/src/memory.rs`;
-//! `ram` says which of them is billed under which name.
+//! Each large part of a program is a variable of its own, in `firmware/src/memory.rs`. `ram` gives each
+//! variable its name in the bill.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::image::{Image, ImageError};
 use crate::variant::Variant;
 
-/// Where the program's variables are, and those of network cards among them.
+/// The paths of the program's variables, and of the network cards' among them.
 const CRATE: &str = "parlour_firmware::";
 const NICS: &str = "parlour_firmware::nics::";
 
@@ -46,7 +46,7 @@ pub struct Item {
     pub name: &'static str,
     /// How many.
     pub bytes: usize,
-    /// How many of them for each client, where there is an equal share.
+    /// How many of them each client takes, if all take the same.
     pub each: Option<usize>,
 }
 
@@ -85,7 +85,7 @@ impl Usage {
         self.items.iter().map(|item| item.bytes).sum()
     }
 
-    /// Bytes that are used, though the board does not have them.
+    /// Bytes that are used beyond those of the board.
     pub fn excess(&self) -> usize {
         self.used().saturating_sub(self.len)
     }
@@ -109,7 +109,7 @@ impl Usage {
 }
 
 impl Bill {
-    /// The bill of a variant, of which this is the ELF file.
+    /// The bill of a variant, from its ELF file.
     ///
     /// # Errors
     /// Why there is none.
@@ -128,12 +128,12 @@ impl Bill {
         })
     }
 
-    /// Whether the board has all that is used.
+    /// Whether the board has enough memory.
     pub fn fits(&self) -> bool {
         self.flash.excess() == 0 && self.ram.excess() == 0
     }
 
-    /// The bill for programs.
+    /// The bill as JSON, for programs.
     pub fn json(&self) -> Value {
         json!({
             "board": self.board,
@@ -162,7 +162,7 @@ fn ram(variant: &Variant, image: &Image) -> Result<Vec<Item>, BillError> {
     let (of_conns, of_links) = (of("CONNS")? + of("MEMBERS")?, of("LINKS")?);
     let table = of_conns + of_links + of("ROOMS")? + of("DRIVER")?;
     let slots = of("SOCKETS")?;
-    // A card has more than its frames; a frame may be a board's.
+    // A card has other variables besides its frames. Frames may also belong to a board.
     let other_nics = image.variables_of(NICS).filter(|(path, _)| !is(path, "FRAMES"));
     let network = of("INTERFACE")? + of("FRAMES")? + other_nics.map(|(_, bytes)| bytes).sum::<usize>();
 
@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    /// What the linker could have made of a variant.
+    /// A program that the linker could have made of a variant.
     fn image(variant: &Variant) -> Image {
         let limits = limits(variant.board, variant.max_conns);
         let sizes = [
@@ -261,7 +261,7 @@ mod tests {
             let image = image(&variant);
             let items = ram(&variant, &image).expect("a bill");
             assert_eq!(items.iter().map(|item| item.bytes).sum::<usize>(), image.variables + image.stack);
-            // The crate's own, and what nobody named.
+            // The crate's own variables, and those that have no name in the bill.
             assert_eq!(bytes(&items, "other statics"), 87);
             assert_eq!(bytes(&items, "network interface and frames"), 1_650);
             assert_eq!(items[1].each, Some(150), "the share of a table that is not quite equal");

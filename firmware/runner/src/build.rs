@@ -1,6 +1,5 @@
-//! Builds a variant of a program, by a cargo of its own in a folder of its own:
-//! another compiler must not touch what was built for the host. Tells how much is too
-//! much when the program does not fit.
+//! Builds a variant of a program. It runs a cargo of its own in a folder of its own, because another
+//! compiler must not touch the host's build. If the program does not fit, it tells by how much.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,7 +16,7 @@ use crate::variant::Variant;
 
 const PACKAGE: &str = "parlour-firmware";
 
-/// What the linker says of a program that does not fit: lld's words.
+/// The words of lld for a program that does not fit.
 const OVERFLOW: &str = "will not fit in region";
 
 /// Why there is no program.
@@ -50,8 +49,10 @@ impl fmt::Display for BuildError {
                     "{max_conns} chat clients do not fit the memory of {board}; try fewer with --max-conns N"
                 )
             }
-            BuildError::Failed => write!(f, "the program could not be built; cargo has said why"),
-            BuildError::Linted => write!(f, "clippy failed, or found something wrong with the program"),
+            BuildError::Failed => write!(f, "the program could not be built; see cargo's messages above"),
+            BuildError::Linted => {
+                write!(f, "clippy failed, or found something wrong with the program; see its messages above")
+            }
             BuildError::Bill(_) => write!(f, "there is no bill of memory"),
             BuildError::File(path, _) => write!(f, "cannot read or write {}", path.display()),
             BuildError::Cargo(path, _) => write!(f, "cannot run {}", path.display()),
@@ -80,7 +81,7 @@ pub fn build(variant: &Variant) -> Result<PathBuf, BuildError> {
     eprintln!("firmware: {toolchain}");
     let folder = folder();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
-    // Cargo's own lock is gone before the program has been copied.
+    // Cargo gives up its own lock before the program is copied.
     let lock = folder.join("lock");
     let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let _locked = locked.map_err(|error| failed(&lock, error))?;
@@ -94,7 +95,7 @@ pub fn build(variant: &Variant) -> Result<PathBuf, BuildError> {
             copied.map(|()| program).map_err(|error| failed(&elf, error))
         }
         Compiled::TooLarge => {
-            eprintln!("firmware: it does not fit; building it once more to see how large it is");
+            eprintln!("firmware: the program does not fit; building it once more to measure it");
             match compile(variant, &toolchain, &folder, true)? {
                 Compiled::Program(elf) => Err(BuildError::TooLarge(Box::new(bill_of(variant, &elf)?))),
                 Compiled::TooLarge => Err(BuildError::Failed),
@@ -103,10 +104,10 @@ pub fn build(variant: &Variant) -> Result<PathBuf, BuildError> {
     }
 }
 
-/// Lets clippy look at the program of a variant, and at all of the workspace that is in it.
+/// Runs clippy on the program of a variant, and on the workspace's crates in it.
 ///
 /// # Errors
-/// Why it could not, or that it has found something.
+/// Clippy could not run, or found something.
 pub fn lint(variant: &Variant) -> Result<(), BuildError> {
     let toolchain = Toolchain::find(variant.board.target, Purpose::Lint).map_err(BuildError::Toolchain)?;
     eprintln!("firmware: {toolchain}");
@@ -139,7 +140,7 @@ fn root() -> PathBuf {
     here.ancestors().nth(2).expect("the runner stands two folders deep").to_owned()
 }
 
-/// Where programs are built.
+/// The folder where programs are built.
 fn folder() -> PathBuf {
     let here = || env::current_dir().unwrap_or_default();
     let target =

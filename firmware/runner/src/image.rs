@@ -1,5 +1,5 @@
-//! What is in a linked program: how large its parts are, and what its variables are
-//! called. Knows ELF; knows neither boards nor what a variable is for.
+//! Reads a linked program: the sizes of its parts, and the names and sizes of its variables. Knows ELF.
+//! Knows no boards, and not what a variable is for.
 
 use std::error::Error;
 use std::fmt;
@@ -13,9 +13,9 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind};
 pub struct Image {
     /// Code.
     pub text: usize,
-    /// What is only read, and the gaps between the parts of flash.
+    /// Constants, and the gaps between the parts of flash.
     pub rodata: usize,
-    /// What flash keeps of the variables: their first values.
+    /// The first values of variables, which flash keeps.
     pub initial: usize,
     /// All variables, with the gaps between them.
     pub variables: usize,
@@ -25,10 +25,10 @@ pub struct Image {
     pub symbols: Vec<(String, usize)>,
 }
 
-/// Why a file is no program that can be measured.
+/// Why a file cannot be measured.
 #[derive(Debug)]
 pub enum ImageError {
-    /// It is no ELF file of 32 bits, or a broken one.
+    /// It is not an ELF file of 32 bits, or it is damaged.
     Elf(object::Error),
     /// It does not define a symbol that tells where the stack is.
     NoStack(&'static str),

@@ -1,8 +1,8 @@
 //! What `cargo firmware` does: builds the program of a board, bills its memory, runs it in
 //! an emulator or on the real board, and shows its log.
 //!
-//! What there is to know of a board stands in its row of
-//! [`BOARDS`](parlour_boards::BOARDS); nothing here names one.
+//! A board's row in [`BOARDS`](parlour_boards::BOARDS) says everything about it. Nothing here names a
+//! board.
 //!
 //! ```text
 //! toolchain    which compiler, and where it has the core library from

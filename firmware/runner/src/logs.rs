@@ -1,5 +1,5 @@
-//! The log of a running program: defmt frames in, lines of text out. Knows neither
-//! boards nor how they run.
+//! The log of a running program: defmt frames in, lines of text out. Knows no boards, and not how they
+//! run.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use defmt_decoder::{DecodeError, Frame, Table};
 /// Why a program's log cannot be shown.
 #[derive(Debug)]
 pub enum LogError {
-    /// The program is none, or does not log, or by a defmt that this decoder does not know.
+    /// It is not a program, it has no log, or its version of defmt is unknown to this decoder.
     Program(String),
     /// The log cannot be read.
     Input(io::Error),
@@ -28,21 +28,21 @@ impl fmt::Display for LogError {
 impl Error for LogError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Its decoder gives no error that could be passed on, only words.
+            // The decoder gives text, not an error that could be passed on.
             LogError::Program(_) => None,
             LogError::Input(error) => Some(error),
         }
     }
 }
 
-/// Writes what the program `elf` logs, a line `LEVEL message` for each frame, until the
-/// input ends. A reader of the output that is gone is not missed.
+/// Writes what the program `elf` logs, a line `LEVEL message` for each frame, until the input ends. It
+/// goes on if nobody reads the output any more.
 ///
 /// # Errors
 /// Why the log cannot be shown.
 pub fn show(elf: &[u8], mut input: impl Read, mut output: impl Write, colours: bool) -> Result<(), LogError> {
     let table = Table::parse(elf).map_err(|error| LogError::Program(format!("{error:#}")))?;
-    let table = table.ok_or_else(|| LogError::Program("it has none".into()))?;
+    let table = table.ok_or_else(|| LogError::Program("it has no log".into()))?;
     let mut decoder = table.new_stream_decoder();
     let mut bytes = [0; 4096];
     loop {
@@ -66,7 +66,7 @@ pub fn show(elf: &[u8], mut input: impl Read, mut output: impl Write, colours: b
 
 fn line(frame: &Frame<'_>, colours: bool) -> String {
     let message = frame.display_message().to_string();
-    // Some of it may be a peer's.
+    // A part of the message may come from a peer.
     let message = message.replace(char::is_control, "\u{FFFD}");
     let Some(level) = frame.level() else { return message };
     let name = level.as_str().to_uppercase();

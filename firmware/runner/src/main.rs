@@ -55,7 +55,7 @@ enum Command {
     Lint(BuildArgs),
     /// List the boards
     Boards,
-    /// Show a board's log, which is read from standard input
+    /// Read a board's log from standard input, and show it
     Logs {
         /// The ELF file of the program that writes the log
         elf: PathBuf,
@@ -108,26 +108,26 @@ struct RunArgs {
     settings: Settings,
 }
 
-/// Why there is nothing to show, and the exit code.
+/// Why the command failed, and the exit code.
 struct Failure {
     error: Box<dyn Error>,
     code: u8,
 }
 
 impl Failure {
-    /// What was asked for cannot be done.
+    /// The request cannot be met.
     fn usage(error: impl Into<Box<dyn Error>>) -> Self {
         Failure { error: error.into(), code: 2 }
     }
 
-    /// It went wrong.
+    /// Something failed on the way.
     fn of(error: impl Into<Box<dyn Error>>) -> Self {
         Failure { error: error.into(), code: 1 }
     }
 }
 
 impl fmt::Display for Failure {
-    /// The error, and after it each one that caused the one before.
+    /// The error, then its causes one after the other.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.error)?;
         iter::successors(self.error.source(), |&error| error.source())
@@ -165,7 +165,7 @@ fn main() -> ExitCode {
 }
 
 impl BuildArgs {
-    /// A variant of the board's program for so many chat clients, with what else was asked for.
+    /// The variant of the board's program that was asked for, with this many chat clients.
     fn variant(&self, max_conns: usize) -> Result<Variant, Failure> {
         let fixed = self.address.zip(self.gateway);
         let stack = self.stack.unwrap_or(self.board.stack);
@@ -190,7 +190,7 @@ impl RunArgs {
     }
 }
 
-/// The program of a variant; with the bill, if that is too high.
+/// Builds the program of a variant. Prints the bill if the program does not fit.
 fn program(variant: &Variant) -> Result<PathBuf, Failure> {
     build::build(variant).map_err(|error| {
         if let BuildError::TooLarge(bill) = &error {
@@ -230,13 +230,13 @@ fn run(build: &BuildArgs, args: &RunArgs) -> Result<(), Failure> {
     let Board { name, sizes, run, .. } = build.board;
     let is_emulated = matches!(run, Run::Qemu { .. });
     let max_conns = build.max_conns();
-    // An emulated board can be told to let in fewer than it has memory for: that saves a build.
+    // An emulated board can let in fewer clients than it has memory for. That saves a build.
     let variant = build.variant(if is_emulated { max_conns.max(sizes.max_conns) } else { max_conns })?;
     let words = args.settings.words(&variant, max_conns).map_err(Failure::usage)?;
     let has_places = args.chat.is_some() || args.echo.is_some() || args.monitor.is_some();
     if !is_emulated && (has_places || !words.is_empty()) {
         return Err(Failure::usage(format!(
-            "{name} is not emulated: of the options for a run it takes --max-conns alone"
+            "{name} is not emulated: its ports and settings are fixed; use only the options of `build`"
         )));
     }
     let forwards = run::prepare(variant.board, args.forwards()?).map_err(Failure::of)?;
@@ -253,7 +253,7 @@ fn list() {
 }
 
 fn show_log(elf: &Path) -> Result<(), Failure> {
-    // Ctrl-C is for the emulator; what it logs at the end is still shown.
+    // Ctrl-C is for the emulator. Its last log lines are still shown.
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).map_err(Failure::of)?;
     let program = fs::read(elf).map_err(|error| Failure::of(BuildError::File(elf.to_owned(), error)))?;
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -1,8 +1,8 @@
 //! Runs a program: in the emulator of its board, with its ports on this machine's
 //! loopback, or on the real board by probe-rs.
 //!
-//! This process *becomes* the emulator: whatever ends the one ends the other, and its
-//! status is the emulator's. A child process shows the log as long as there is one.
+//! This process *becomes* the emulator. So the two end together, with the emulator's status. A child
+//! process shows the log until the log ends.
 
 use std::env;
 use std::error::Error;
@@ -19,13 +19,13 @@ use parlour_firmware::PORTS;
 
 use crate::installed;
 
-/// What the services of [`PORTS`] are called.
+/// The names of the services of [`PORTS`].
 const SERVICES: [&str; PORTS.len()] = ["chat", "echo"];
 
 /// A port of this machine for each of the [`PORTS`].
 pub type Forwards = [u16; PORTS.len()];
 
-/// How an emulated board is to run.
+/// How an emulated board runs.
 #[derive(Clone, Debug)]
 pub struct Emulation {
     /// The ports on the loopback that lead to the board's.
@@ -39,9 +39,9 @@ pub struct Emulation {
 /// Why a program does not run.
 #[derive(Debug)]
 pub enum RunError {
-    /// It is run by a command that is not installed.
+    /// The command that runs it is not installed.
     NotInstalled(&'static str),
-    /// Another program listens on the port that a service was to have.
+    /// Another program listens on the port of a service.
     PortInUse(&'static str, u16),
     /// A service cannot have its port for another reason.
     Port(&'static str, u16, io::Error),
@@ -89,8 +89,8 @@ pub fn command(board: &Board) -> &'static str {
     }
 }
 
-/// Looks for what can be found missing before there is a program: the board's command, and for
-/// an emulated board the ports. Returns those, with any free port for each 0.
+/// Checks what can be checked before there is a program: the board's command and, for an emulated board,
+/// the ports. Returns the ports, with a free port for each 0.
 ///
 /// # Errors
 /// What is missing.
@@ -103,7 +103,7 @@ pub fn prepare(board: &Board, forwards: Forwards) -> Result<Forwards, RunError> 
 }
 
 fn free_ports(mut forwards: Forwards) -> Result<Forwards, RunError> {
-    // All are held until each is known to be free: no two services get the same.
+    // All ports are held until each is known to be free. So no two services get the same port.
     let mut listeners = Vec::new();
     for (port, service) in forwards.iter_mut().zip(SERVICES) {
         let listener =
@@ -146,7 +146,7 @@ fn announce(forwards: Forwards) {
     let _ = output.flush();
 }
 
-/// Becomes the emulator, with a child that reads its standard output, which is the log.
+/// Becomes the emulator. A child reads its standard output, which is the log.
 fn emulate(mut emulator: Command, elf: &Path) -> RunError {
     let mut logs = match start_logs(elf) {
         Ok(logs) => logs,
@@ -154,7 +154,7 @@ fn emulate(mut emulator: Command, elf: &Path) -> RunError {
     };
     let log = logs.stdin.take().expect("a pipe");
     let error = emulator.stdin(Stdio::null()).stdout(log).exec();
-    // The log has ended with it.
+    // The emulator did not start. Its end of the pipe is closed, so the log ends.
     let name = emulator.get_program().to_owned();
     drop(emulator);
     let _ = logs.wait();
@@ -165,7 +165,7 @@ fn start_logs(elf: &Path) -> io::Result<Child> {
     Command::new(env::current_exe()?).arg("logs").arg(elf).stdin(Stdio::piped()).spawn()
 }
 
-/// What QEMU is told beside the machine.
+/// QEMU's arguments besides those for the machine.
 fn qemu_args(nic: Nic, emulation: &Emulation, elf: &Path) -> Vec<OsString> {
     let mut network = String::from("user");
     for (inside, outside) in PORTS.into_iter().zip(emulation.forwards) {

@@ -1,5 +1,5 @@
-//! What can be chosen when an emulated board starts: the flags, and the words that
-//! its program is given. Lengths are checked against what the program was built for.
+//! The settings of an emulated board at its start: the flags, and the words that its program gets.
+//! Lengths are checked against those that the program was built for.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use parlour_firmware::{GREETING, limits};
 
 use crate::variant::Variant;
 
-/// The flags; they are named and written as those of `parlour serve`.
+/// The flags. They have the names and values of those of `parlour serve`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
     /// Refuse longer lines
@@ -52,7 +52,7 @@ pub enum SettingsError {
         /// The smallest log that does, in bytes.
         least: usize,
     },
-    /// No hub has such limits.
+    /// A hub cannot have these limits.
     Limits(LimitsError),
 }
 
@@ -65,7 +65,9 @@ impl fmt::Display for SettingsError {
             SettingsError::LogTooSmall { least } => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")
             }
-            SettingsError::Limits(_) => write!(f, "no hub can have these settings"),
+            SettingsError::Limits(_) => {
+                write!(f, "a hub cannot have these settings; choose others for --line-limit and --log-size")
+            }
         }
     }
 }
@@ -80,11 +82,11 @@ impl Error for SettingsError {
 }
 
 impl Settings {
-    /// The words that tell the program of a variant these settings, and to let in so many chat
-    /// clients. There is no word for a default.
+    /// The words that tell the program of a variant these settings and the number of chat clients. A
+    /// default needs no word.
     ///
     /// # Errors
-    /// What the program has no memory for, or no hub can keep.
+    /// The program has no memory for a setting, or a hub cannot have it.
     pub fn words(&self, variant: &Variant, max_conns: usize) -> Result<Vec<String>, SettingsError> {
         let built = limits(variant.board, variant.max_conns);
         let log = self.log_size.map(u32::next_power_of_two);
@@ -122,8 +124,8 @@ impl Settings {
     }
 }
 
-/// Text without blanks, commas and all else that has a meaning on its way; percent
-/// encoding, RFC 3986, section 2.1.
+/// Encodes text with percent escapes (RFC 3986, section 2.1): blanks, commas and all else that has a
+/// meaning on its way.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
         b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

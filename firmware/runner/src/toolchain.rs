@@ -1,5 +1,5 @@
-//! Which compiler builds for a target: one that has the target's core library or,
-//! failing that, one that has the source of its own. Knows nothing of parlour.
+//! Chooses the compiler for a target: one that has the target's core library or, failing that, the
+//! source of that library. Knows nothing of parlour.
 
 use std::env;
 use std::error::Error;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::installed;
 
-/// Where Debian puts its compiler.
+/// The path of Debian's compiler.
 const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
 
 /// A Rust compiler.
@@ -23,8 +23,8 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Asks `rustc`, which may be a proxy of rustup's, which compiler it is; `None` if it
-    /// does not work.
+    /// Asks `rustc` which compiler it is, because it may be a proxy of rustup. `None` if it does not
+    /// work.
     pub fn ask(rustc: &Path) -> Option<Self> {
         let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
         let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
@@ -63,12 +63,12 @@ impl Compiler {
     }
 }
 
-/// What a compiler is wanted for.
+/// The purpose of a compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To build a program.
     Build,
-    /// To let its clippy look at a program.
+    /// To run its clippy on a program.
     Lint,
 }
 
@@ -81,7 +81,7 @@ pub enum Library {
     Source,
 }
 
-/// All that it takes to build for a target.
+/// Everything that is needed to build for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
     /// What Rust calls the processor.
@@ -90,7 +90,7 @@ pub struct Toolchain {
     pub compiler: Compiler,
     /// Where the core library comes from.
     pub library: Library,
-    /// The linker; `None`: the target's own choice, which came with the compiler.
+    /// The linker; `None`: the target's own, which came with the compiler.
     pub linker: Option<PathBuf>,
 }
 
@@ -108,10 +108,10 @@ impl fmt::Display for Toolchain {
     }
 }
 
-/// What is not there.
+/// What is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// The core library for this target, and the source of it.
+    /// The core library for this target, and its source.
     Library(String),
     /// Clippy, of a compiler that has one of those.
     Clippy(String),
@@ -143,11 +143,10 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Chooses among the compiler that is active, the system's, and an `ld.lld` that
-/// came with neither.
+/// Chooses from the active compiler, the system's compiler, and an `ld.lld` that came with neither.
 ///
-/// A rule, and no search for the best: another compiler or another linker on the next
-/// day would build everything anew.
+/// It follows a fixed rule and does not search for the best: with another compiler or linker on the next
+/// day, everything would be built again.
 ///
 /// # Errors
 /// What is missing.
@@ -189,8 +188,8 @@ impl Toolchain {
         choose(target, purpose, active.as_ref(), system.as_ref(), installed("ld.lld").as_deref())
     }
 
-    /// A cargo for the target that does this, `build` or `clippy`, without what the cargo that
-    /// started this program, or the user for the host, has set.
+    /// A cargo command for the target, `build` or `clippy`. It does not inherit the settings of the
+    /// cargo that started this program, nor the user's settings for the host.
     pub fn cargo(&self, verb: &str, tells_panics: bool) -> Command {
         let mut command = Command::new(self.compiler.cargo());
         command.args([verb, "--target", &self.target]).env("RUSTC", &self.compiler.rustc);
@@ -201,7 +200,7 @@ impl Toolchain {
             command.env("PATH", path);
         }
         if self.library == Library::Source {
-            // No board prints what `Debug` writes: panics tell their place alone, if that.
+            // No board prints `Debug` text. A panic tells its place at most.
             let mut flags = String::from("-Zfmt-debug=none");
             if !tells_panics {
                 flags += " -Zunstable-options -Cpanic=immediate-abort";
@@ -226,7 +225,7 @@ impl Toolchain {
     }
 }
 
-/// Whether a variable of the environment has a meaning for a build for another processor.
+/// Whether a build for another processor inherits a variable of the environment.
 fn is_inherited(name: &str) -> bool {
     const CARGO: [&str; 7] = [
         "CARGO_HOME",

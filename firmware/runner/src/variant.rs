@@ -18,17 +18,17 @@ pub struct Variant {
     pub max_conns: usize,
     /// Bytes of the stack.
     pub stack: usize,
-    /// Where no DHCP answers, the board's address with its network's mask, and the
-    /// way to other networks; `None`: the defaults.
+    /// The board's address with its network's mask, and its gateway, if no DHCP server answers; `None`:
+    /// the defaults.
     pub fixed: Option<(Ipv4Net, Ipv4Addr)>,
 }
 
 /// Why a variant cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariantError {
-    /// No hub has such limits.
+    /// A hub cannot have these limits.
     Limits(LimitsError),
-    /// No host has this address.
+    /// A host cannot have this address.
     Address(Ipv4Net),
     /// The gateway is not in the network, or has the board's own address.
     Gateway(Ipv4Addr, Ipv4Net),
@@ -37,12 +37,17 @@ pub enum VariantError {
 impl fmt::Display for VariantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            VariantError::Limits(_) => write!(f, "no hub can be of this size"),
+            VariantError::Limits(_) => {
+                write!(f, "a hub cannot have the sizes in the board's row and --max-conns; choose others")
+            }
             VariantError::Address(address) => {
                 write!(f, "--address {address} is not the address of a host; choose one inside its network")
             }
             VariantError::Gateway(gateway, address) => {
-                write!(f, "--gateway {gateway} is not another host in the network of --address {address}")
+                write!(
+                    f,
+                    "--gateway {gateway} is not another host in the network of --address {address}; choose one there"
+                )
             }
         }
     }
@@ -78,7 +83,7 @@ impl Variant {
         }
     }
 
-    /// What tells the program from others: part of its file's name.
+    /// The part of the file's name that tells this program from others.
     pub(crate) fn name(&self) -> String {
         let mut name = format!("{}-{}", self.board.name, self.max_conns);
         if self.stack != self.board.stack {
@@ -95,7 +100,7 @@ impl Variant {
 fn is_host(address: Ipv4Addr, network: Ipv4Net) -> bool {
     let is_special =
         address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast();
-    // In networks of one or two addresses all are hosts'.
+    // In a network of one or two addresses, every address is a host's.
     let is_edge = network.prefix_len() < 31 && [network.network(), network.broadcast()].contains(&address);
     network.contains(&address) && !is_special && !is_edge
 }

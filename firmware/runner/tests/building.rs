@@ -104,8 +104,8 @@ fn every_board_is_built_and_its_bill_adds_up() {
     }
 }
 
-/// The smallest board: what it may take, whatever is added to the hub. How much of
-/// the stack is really used is measured where it runs.
+/// The smallest board has limits that hold whatever is added to the hub. The use of its stack is
+/// measured where it runs.
 #[test]
 fn the_program_for_64_kb_keeps_to_its_budget() {
     let output = ended(&["size", "lm3s6965evb", "--json"], 0);

@@ -1,5 +1,5 @@
-//! `cargo firmware run` in the emulator: it serves, shows its log, and whatever ends
-//! the runner ends the emulator.
+//! `cargo firmware run` in the emulator: it serves, it shows its log, and the emulator ends with the
+//! runner.
 
 use std::io::{BufRead, BufReader, Write};
 use std::iter;
@@ -30,7 +30,7 @@ struct RunningBoard {
 impl RunningBoard {
     /// Starts it in a process group of its own, as a shell would, and waits until it has an address.
     fn start(board: &str, args: &[&str]) -> Self {
-        // The compiler may take its time, the rest not.
+        // The compiler may take long. The rest may not.
         let built = firmware().args(["build", board]).stdout(Stdio::null()).status();
         assert!(built.expect("the runner starts").success());
         let mut command = firmware();
@@ -79,7 +79,7 @@ impl RunningBoard {
         assert!(sent.expect("a shell").success());
     }
 
-    /// Waits until it has ended, and all that it had started: they hold its output open.
+    /// Waits until it has ended, with every program that it had started. They hold its output open.
     fn ended(&mut self) -> ExitStatus {
         let give_up = Instant::now() + PATIENCE;
         let status = loop {
