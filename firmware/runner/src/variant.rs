@@ -46,7 +46,8 @@ impl fmt::Display for VariantError {
             VariantError::Gateway(gateway, address) => {
                 write!(
                     f,
-                    "--gateway {gateway} is not another host in the network of --address {address}; choose one there"
+                    "--gateway {gateway} is not another host in the network of --address {address}; \
+                     choose one inside it"
                 )
             }
         }
