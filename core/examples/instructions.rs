@@ -1,8 +1,8 @@
-//! `instructions WORK ROUNDS`: the core at work, with a driver that does nothing but
-//! ask it, to be counted by valgrind. Prints how many messages were delivered.
+//! `instructions WORK ROUNDS`: the core at work for valgrind to count, with a driver that does nothing
+//! but ask it. Prints how many messages were delivered.
 //!
-//! What a round costs is the difference between runs of different lengths: so the
-//! start, which is the same in both, does not count.
+//! Subtract the counts of two runs of different lengths to get the cost of a round. The start is the
+//! same in both, so it does not count.
 
 use std::process::ExitCode;
 
@@ -14,21 +14,21 @@ const LINE: usize = 64;
 /// Bytes that the server reads at once.
 const READ: usize = 128 << 10;
 
-/// So long that nobody is idle for it: the silent have a deadline, which does not come.
+/// The idle timeout. Silent clients have a deadline, but it does not come.
 const IDLE_MS: u32 = 3_600_000;
 
 struct Work {
     name: &'static str,
     protocol: Protocol,
-    /// Who hears what is said, and how many of them talk.
+    /// The clients that share a room, and how many of them talk.
     clients: usize,
     talkers: usize,
     /// Lines that each of them says in a round.
     lines: usize,
-    /// Whether the last of them has no end: a relay waits for it, and passes on what there
-    /// is when the deadline has come.
+    /// Whether the last of them has no end. A relay waits for its end, and passes on the part when the
+    /// deadline has come.
     is_unfinished: bool,
-    /// Clients of another listener, who say nothing and hear nothing.
+    /// Clients of another listener. They say nothing and hear nothing.
     silent: usize,
 }
 
@@ -72,14 +72,13 @@ const WORKS: &[Work] = &[
     Work::among("among-100000", 100_000),
 ];
 
-/// Makes so many calls, and says how many that were.
+/// Makes this many calls, and returns how many it made.
 type Calls = fn(usize) -> usize;
 
-/// What one call of [`Hub::handle`] costs that could have to do with everybody in a crowd: a call
-/// a round.
+/// Single calls of [`Hub::handle`] that could concern everybody in a crowd: one call a round.
 const CALLS: &[(&str, Calls)] = &[("end", end), ("cut", cut), ("msg", msg)];
 
-/// Who is there when such a call is made.
+/// The crowd in which such a call is made.
 const CROWD: Work = Work::new("crowd", Protocol::Chat, 10_000, 1, 1);
 
 fn main() -> ExitCode {
@@ -102,7 +101,7 @@ fn main() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The end is told to some more in each round.
+/// In each round some more are told of the end.
 fn end(rounds: usize) -> usize {
     in_crowd(|driver, _| {
         driver.hub.handle(driver.now, Event::Shutdown);
@@ -114,7 +113,7 @@ fn end(rounds: usize) -> usize {
     rounds
 }
 
-/// Nobody has read for the whole grace; some more are cut in each round.
+/// Nobody has read for the whole grace period. In each round some more are cut.
 fn cut(rounds: usize) -> usize {
     in_crowd(|driver, clients| {
         let line = [vec![b'x'; 1000], vec![b'\n']].concat();
@@ -130,7 +129,7 @@ fn cut(rounds: usize) -> usize {
     rounds
 }
 
-/// Somebody pours messages for one who is not there; the answers are read at once.
+/// Somebody sends many messages to a client that is not there, and reads the answers at once.
 fn msg(rounds: usize) -> usize {
     let input = b"/msg nobody hello\n".repeat(READ / 18);
     in_crowd(|driver, clients| {
@@ -153,7 +152,7 @@ fn in_crowd(call: impl FnOnce(&mut Driver<'_>, &[ConnId])) {
     call(&mut driver, &clients);
 }
 
-/// Does the work, and says how many messages were delivered in it.
+/// Does the work, and returns how many messages it delivered.
 fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
     let mut memory = Memory::new(&limits);
@@ -205,7 +204,7 @@ impl Driver<'_> {
             let taken = self.hub.handle(self.now, Event::Received(talker, &input[..appetite])).taken();
             input = &input[taken..];
             if taken == 0 {
-                // The log is full: the others have to take what there is.
+                // The log is full, so the others have to take what there is.
                 self.settle();
             }
         }

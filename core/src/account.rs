@@ -1,5 +1,5 @@
-//! What the limits count for one client: its address, and how fast it sends lines. A build
-//! without the feature `large` has `unbounded.rs` in place of this file.
+//! What the limits count of one client: its address, and how fast it sends lines. A build without the
+//! feature `large` has `unbounded.rs` in place of this file.
 
 use core::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) const NONE: Self = Self { peer: None, rate: None, rate_at_us: 0 };
 
-    /// That of a newcomer, of whom a listener takes lines at this rate.
+    /// The account of a newcomer to a listener with this rate.
     pub(crate) fn new(peer: Option<IpAddr>, rate: Option<Bound>) -> Self {
         let account = Self { peer, ..Self::NONE };
         Self { rate: account.allowed(rate), ..account }

@@ -21,16 +21,16 @@ pub(crate) enum State {
     Free,
     /// Input is acted on.
     Open,
-    /// Input is passed over, what is queued goes out, then it is closed.
+    /// Input is ignored, queued output goes out, then it is closed.
     Closing,
-    /// The driver is to close it at once.
+    /// The driver must close it at once.
     Dead { abort: bool },
-    /// The driver has let go of it; its departure may yet have to be told.
+    /// The driver has let go of it. Its departure may still have to be told.
     Gone,
 }
 
-/// A connection's or a room's place in a list of work: the index of what comes next, or
-/// `NONE`; see [`crate::worklist`].
+/// A connection's or a room's place in a list of work: the index of the next one, or `NONE`; see
+/// [`crate::worklist`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Next(pub(crate) u32);
 
@@ -39,14 +39,14 @@ impl Next {
     pub(crate) const OUT: Self = Self(NONE - 1);
 }
 
-/// A place in the heap of deadlines, and where another one is; see [`crate::deadlines`].
+/// Two things about the heap of deadlines: the content of one place, and the place of this connection;
+/// see [`crate::deadlines`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
-    /// Who stands in the place whose index is that of this connection, and when it
-    /// comes up.
+    /// The connection in the place that has this connection's index, and when it comes up.
     pub(crate) slot: Slot,
     pub(crate) at: Instant,
-    /// In which place this connection stands itself, or `NONE`.
+    /// The place of this connection itself, or `NONE`.
     pub(crate) place: u32,
 }
 
@@ -54,8 +54,7 @@ impl Node {
     pub(crate) const EMPTY: Self = Self { slot: NONE, at: Instant::NEVER, place: NONE };
 }
 
-/// For which room's turn a connection waits, and who waits before and behind it; see
-/// [`crate::waiting`].
+/// The room whose turn a connection waits for, and its neighbours in that queue; see [`crate::waiting`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     /// `NONE`: it does not wait.
@@ -68,24 +67,23 @@ impl Turn {
     pub(crate) const NONE: Self = Self { room: NONE, previous: NONE, next: NONE };
 }
 
-/// A long answer that is being given line by line, as the queue has room: what
-/// comes next.
+/// A long answer goes out line by line, as the queue has room. This says what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
-    /// For a newcomer: what was said in its room before it came, from this record on up to that one.
+    /// For a newcomer: the history of its room, from this record up to that one.
     Past {
         from: u32,
         until: u32,
     },
-    /// For a newcomer: who is in its room, from this slot on, and so many names at the most.
+    /// For a newcomer: who is in its room, from this slot on, and the most names that it gets.
     Here {
         from: Slot,
         left: u32,
     },
-    /// Who is in the room, from this slot on; nobody any more once the room is another one.
+    /// Who is in the room, from this slot on. Nobody, if the room's place has another room by now.
     Who {
         room: u32,
         generation: u32,
@@ -106,10 +104,10 @@ pub struct Conn<'a> {
     pub(crate) listener: ListenerId,
     pub(crate) account: Account,
 
-    /// Empty for a connection that has none.
+    /// Empty if it has no name.
     pub(crate) name: Text<'a>,
     pub(crate) looks: Kept,
-    /// The unfinished line; once closing, the reason for leaving.
+    /// The unfinished line. While it is closing: its reason for leaving.
     pub(crate) line: Line<'a>,
     pub(crate) queue: Queue,
     pub(crate) gap: Gap,
@@ -118,21 +116,21 @@ pub struct Conn<'a> {
     pub(crate) ended: bool,
     /// It cannot go on until some of its output is gone.
     pub(crate) blocked: bool,
-    /// The line in `line` is whole; it was not yet acted on.
+    /// The line in `line` is whole, and nobody has acted on it yet.
     pub(crate) postponed: bool,
     pub(crate) arrival: Arrival,
-    /// Bytes that were offered and not taken: to offer them again is no sign of life.
+    /// Bytes that were offered and not taken. To offer them again is no sign of life.
     pub(crate) refused: u32,
     /// A long answer that is being given.
     pub(crate) listing: Listing,
 
-    /// When something last came from it or, once it is closing, went to it.
+    /// When something last came from it. While it is closing: when something last went to it.
     pub(crate) last_seen: Instant,
-    /// While open: when its protocol wants to be called. While closing: when it is closed
-    /// whatever is left.
+    /// While open: when its protocol wants to be called. While closing: when it is closed, even if
+    /// output is left.
     pub(crate) timer: Instant,
 
-    /// In the lists of those that changed, and that are woken.
+    /// Its places in the lists of changed and of woken connections.
     pub(crate) next_in: [Next; 2],
     pub(crate) turn: Turn,
     pub(crate) node: Node,
@@ -146,25 +144,25 @@ pub struct Conn<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     New,
-    /// They would know by now, but for its first line, which has begun and may show that it is no
-    /// client of a chat.
+    /// They will know after its first line. The line has begun, and may show that it is no client of a
+    /// chat.
     Late,
-    /// They were told, or it was counted among those that came.
+    /// They were told, or it was counted in a sum.
     Told,
 }
 
-/// What a connection has missed and was not told yet.
+/// Messages that a connection missed and was not told of yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gap {
-    /// It has missed something that it is to be told of.
+    /// It has missed something, and must be told of it.
     pub(crate) open: bool,
-    /// Messages that it missed, those of `told` among them.
+    /// Messages that it missed, including those of `told`.
     pub(crate) missed: u32,
     /// Where among the records the notice belongs.
     pub(crate) seq: u64,
-    /// What the notice that is being sent says.
+    /// The number in the notice that is being sent.
     pub(crate) told: u32,
-    /// Bytes of that notice which were sent.
+    /// Bytes of that notice that were sent.
     pub(crate) sent: u8,
 }
 
@@ -204,8 +202,8 @@ impl<'a> Conn<'a> {
         ConnId { slot, generation: self.generation }
     }
 
-    /// Makes the free slot ready for a newcomer. Its generation was raised
-    /// when the one before left.
+    /// Makes the free slot ready for a newcomer. Its generation was raised when the last connection left
+    /// it.
     pub(crate) fn open(&mut self, listener: ListenerId, account: Account, now: Instant) {
         self.state = State::Open;
         self.cause = Cause::Left;

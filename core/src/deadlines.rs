@@ -70,7 +70,7 @@ impl Deadlines {
     }
 }
 
-/// When who stands in a place comes up.
+/// When the connection in a place comes up.
 fn at(conns: &[Conn<'_>], place: u32) -> Instant {
     conns[place as usize].node.at
 }
@@ -108,7 +108,7 @@ mod tests {
         let (mut random, mut now) = (1, 0);
         for _ in 0..100_000 {
             let slot = next_random(&mut random) % CONNS as u32;
-            // So near that many are the same.
+            // The times are so near that many are the same.
             let at = Instant::from_millis(now + u64::from(next_random(&mut random) % 50));
             deadlines.arm(&mut conns, slot, at);
             let known = &mut armed[slot as usize];

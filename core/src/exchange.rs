@@ -62,14 +62,14 @@ pub(crate) struct Exchange<'a> {
     pub(crate) members: &'a mut [Member],
     pub(crate) rooms: &'a mut [Room<'a>],
     pub(crate) buffers: Buffers<'a>,
-    /// For one line while it is put together or made fit to be shown.
+    /// Space for one line while it is put together or cleaned.
     pub(crate) scratch: &'a mut [u8],
     pub(crate) now: Instant,
     pub(crate) stats: Stats,
-    /// Somebody who may has asked for the end.
+    /// An operator has asked for the end.
     pub(crate) shutdown_wanted: bool,
     pub(crate) shutting_down: bool,
-    /// While the hub ends: the first slot whose connection was not told yet.
+    /// While the hub ends: the first slot whose connection is not told yet.
     pub(crate) untold_end: u32,
     /// Sequence number of the next record.
     seq: u64,
@@ -88,13 +88,13 @@ pub(crate) struct Exchange<'a> {
     /// Connections.
     changed: Worklist,
     woken: Worklist,
-    /// Rooms: to which something was appended; that opened while somebody waited; that are
-    /// closed, or have something to tell in time, and when the first of these is due.
+    /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
+    /// closed, or have something to tell later, and when the first of these is due.
     changed_rooms: Worklist,
     opened_rooms: Worklist,
     pending_rooms: Worklist,
     room_due: Instant,
-    /// How many were named as changed.
+    /// How many connections were named as changed.
     named: u32,
 }
 
@@ -220,8 +220,8 @@ impl<'a> Exchange<'a> {
         self.changed.push(self.conns, slot);
     }
 
-    /// The next connection that may have changed. Members of rooms in which something was
-    /// said, who may be many, and those with something of their own take turns.
+    /// The next connection that may have changed. The members of busy rooms may be many. They take turns
+    /// with connections that have something of their own.
     pub(crate) fn next_changed(&mut self) -> Option<ConnId> {
         loop {
             let slot = if (self.named / NAMED_AT_ONCE).is_multiple_of(2) {
@@ -236,8 +236,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The next member of a room that has something of the room to read; the rooms take
-    /// turns.
+    /// The next member that has something of a room to read. The rooms take turns.
     fn next_listener(&mut self) -> Option<Slot> {
         while let Some(room) = self.changed_rooms.pop(self.rooms) {
             let Room { log, first, named, unnamed, .. } = &mut self.rooms[room as usize];
@@ -264,13 +263,13 @@ impl<'a> Exchange<'a> {
         self.changed_rooms.push(self.rooms, room);
     }
 
-    /// Its protocol may go on with what it could not do before.
+    /// Its protocol may now be able to go on.
     pub(crate) fn wake(&mut self, slot: Slot) {
         self.woken.push(self.conns, slot);
     }
 
-    /// The next connection whose protocol may go on. Of those whose line waits for a room
-    /// the next one only when the one before has spoken, and the room still has place.
+    /// The next connection whose protocol may go on. Of those whose line waits for a room, the next one
+    /// comes only after the one before has spoken, and only if the room still has place.
     pub(crate) fn next_woken(&mut self) -> Option<Slot> {
         while let Some(slot) = self.woken.pop(self.conns) {
             if self.conn(slot).state != State::Free {
@@ -287,8 +286,8 @@ impl<'a> Exchange<'a> {
         None
     }
 
-    /// Notes a deadline of a connection. It need not be told when one is put off or has
-    /// come to nothing: then the connection is looked at for nothing, once.
+    /// Notes a deadline of a connection. A deadline that is put off or dropped needs no call. Then the
+    /// connection is looked at once for nothing.
     pub(crate) fn arm(&mut self, slot: Slot, at: Instant) {
         self.deadlines.arm(self.conns, slot, at);
     }
@@ -299,7 +298,7 @@ impl<'a> Exchange<'a> {
         self.arm(slot, at);
     }
 
-    /// When something is to be done, at the latest.
+    /// When something must be done, at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let is_behind = self.woken.first().or(self.opened_rooms.first()).is_some() || self.untold_end != NONE;
         if is_behind {
@@ -309,8 +308,7 @@ impl<'a> Exchange<'a> {
         self.deadlines.first(self.conns).into_iter().chain(room_due).min()
     }
 
-    /// The next connection of which a deadline has come. What other deadlines it has is to
-    /// be noted again.
+    /// The next connection of which a deadline has come. The caller must note its other deadlines again.
     pub(crate) fn next_due(&mut self) -> Option<Slot> {
         self.deadlines.pop(self.conns, self.now)
     }

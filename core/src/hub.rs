@@ -1,5 +1,5 @@
-//! The hub: events go in; interest, bytes to send, deadlines and changes come out.
-//! It calls the protocols. `due` does what has to be done because time has passed.
+//! The hub: events go in; interest, bytes to send, deadlines and changes come out. It calls the
+//! protocols. `due` does the work that is due because time has passed.
 
 mod due;
 
@@ -77,8 +77,8 @@ impl<'a> Hub<'a> {
         let order = order.get_mut(..limits.order()).ok_or(LimitsError::Storage("order"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
         let mut bytes = bytes.get_mut(..limits.bytes()).ok_or(LimitsError::Storage("bytes"))?;
-        // What each connection has stands together, and what few of them have apart, so
-        // that connections which say nothing take few pages of memory.
+        // The parts that every connection uses are together. The parts that few of them use are apart.
+        // So silent connections take few pages of memory.
         conns.fill_with(|| Conn { name: Text::new(take(&mut bytes, limits.name)), ..Conn::EMPTY });
         for conn in conns.iter_mut() {
             conn.line = Line::new(take(&mut bytes, limits.line_buffer()));
@@ -248,7 +248,7 @@ impl<'a> Hub<'a> {
     }
 
     fn behaviour(&self, slot: Slot) -> &'static dyn Behaviour {
-        // Only listeners that there are have let anyone in.
+        // Only a listener that exists lets anyone in.
         behaviour(self.listener(slot).map_or(Protocol::Echo, |listener| listener.protocol))
     }
 
@@ -302,13 +302,13 @@ impl<'a> Hub<'a> {
         let taken = match conn.state {
             State::Open if conn.ended => 0,
             State::Open => self.behaviour(slot).received(&mut self.x, slot, bytes),
-            // Nothing that comes after the end is of interest, but it must not
-            // stand between the peer and what is still sent to it.
+            // Input after the end does not matter. It is taken, because it must not keep the peer from
+            // its last output.
             _ => bytes.len(),
         };
         self.x.conn_mut(slot).refused = (bytes.len() - taken) as u32;
         self.x.stats.received_bytes += taken as u64;
-        // What was not taken changes nothing: the driver must not be sent round in circles.
+        // Input that was not taken changes nothing. Otherwise the driver would go round in circles.
         if taken > 0 {
             self.x.touch(slot);
         }
@@ -316,15 +316,15 @@ impl<'a> Hub<'a> {
     }
 
     fn sent(&mut self, slot: Slot, count: usize) {
-        // It changes nothing: the driver must not be sent round in circles.
+        // It changes nothing. Otherwise the driver would go round in circles.
         if count == 0 {
             return;
         }
         let gap = &self.x.conn(slot).gap;
         let gap_len = if gap.open { self.behaviour(slot).gap(gap.told).len() } else { 0 };
         let is_news = self.x.commit(slot, count, gap_len);
-        // That all is sent is no news to the driver; that more is left to be sent, or that
-        // there is place for answers again, may be.
+        // The driver knows that everything is sent. It may not know that more is left to send, or that
+        // there is place for answers again.
         if is_news || self.x.conn(slot).state != State::Open {
             self.x.touch(slot);
         }
@@ -338,14 +338,14 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Before a connection is ended by others than its client: acts on what was received.
+    /// Acts on the input that is left, before somebody else than the client ends the connection.
     fn last_words(&mut self, slot: Slot) {
         if self.x.conn(slot).state == State::Open {
             self.behaviour(slot).last_words(&mut self.x, slot);
         }
     }
 
-    /// Goes on with what a connection could not do before.
+    /// Goes on with work that a connection could not do before.
     fn resume(&mut self, slot: Slot) {
         let behaviour = self.behaviour(slot);
         self.x.conn_mut(slot).blocked = false;

@@ -14,30 +14,28 @@ pub(crate) const ROOMS_PER_CONN: usize = 16;
 /// The room that newcomers find themselves in.
 pub(crate) const LOBBY: &str = "lobby";
 
-/// Connections that one call of [`crate::Hub::handle`] does something for at the most, beside the one
-/// that it is about: what is left is done by the next ones, after others had their turn.
+/// The most connections that one call of [`crate::Hub::handle`] does something for, besides its own. The
+/// next calls do the rest, after others had their turn.
 pub(crate) const CONNS_AT_ONCE: usize = 512;
-/// Lines of one connection that one call acts on at the most, those that are copied as they
-/// are not counted.
+/// The most lines of one connection that one call acts on. Lines that are copied unchanged do not count.
 pub(crate) const LINES_AT_ONCE: u32 = 128;
-/// Slots or rooms that are looked at for one line of a list at the most.
+/// The most slots or rooms that are looked at for one line of a list.
 pub(crate) const LOOKS_AT_ONCE: u32 = 2048;
-/// Connections with something of their own that are named in a row, and members of rooms
-/// in a row, before it is the others' turn.
+/// How many connections with something of their own are named in a row before members of rooms have
+/// their turn, and the other way round.
 pub(crate) const NAMED_AT_ONCE: u32 = 128;
-/// After how long a newcomer that said nothing is announced: who only looks whether somebody
-/// listens has gone by then.
+/// After how long a silent newcomer is announced. A program that only checks the port has gone by then.
 pub(crate) const MOMENT_MS: u64 = 500;
-/// After how long comings and goings that were not told one by one are told in a sum.
+/// After how long a sum tells of comings and goings that were not told one by one.
 pub(crate) const SUM_MS: u64 = 1_000;
 
-/// What a rendered line may hold besides the text and two names.
+/// Bytes that a rendered line may hold besides the text and two names.
 const RENDERING: usize = 64;
 
 /// Bytes of a listener's name that an operator is shown.
 pub const LABEL_BYTES: usize = 20;
 
-/// Bytes that an entry of a private queue takes beside its text.
+/// Bytes that an entry of a private queue takes besides its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
 /// The sizes of a hub, fixed for its life.

@@ -6,7 +6,7 @@ use crate::text::{ERASE_CHARACTER, ERASE_LINE, Text, find};
 const LF: u8 = b'\n';
 const CR: u8 = b'\r';
 const NUL: u8 = 0;
-/// What Ctrl-D sends where a terminal does not act on it: the end of the input.
+/// The byte of Ctrl-D if the terminal does not act on it: the end of the input.
 const EOT: u8 = 4;
 
 const IAC: u8 = 255;
@@ -23,8 +23,8 @@ const SE: u8 = 240;
 /// The first command of RFC 1184, which goes on where RFC 854 begins.
 const EOF: u8 = 236;
 
-/// Bytes of a subnegotiation behind which the end of a line ends it too. No option is ever
-/// agreed on, so that an honest peer begins none; a dishonest one must not stay in it.
+/// After this many bytes of a subnegotiation, the end of a line ends it too. No option is ever agreed
+/// on, so an honest peer begins none. A dishonest peer must not stay in it.
 const LONG_SUB: u16 = 512;
 
 /// Where the input stands: in the text of a line, behind its end, or in a telnet command.
@@ -32,7 +32,7 @@ const LONG_SUB: u16 = 512;
 enum Place {
     #[default]
     Text,
-    /// Behind a CR that has ended a line: an LF or NUL belongs to it.
+    /// After a CR that has ended a line. An LF or NUL belongs to it.
     Ended,
     /// Behind IAC.
     Command,
@@ -49,13 +49,13 @@ enum Place {
 pub(crate) enum Step {
     /// Nothing to act on; all input was used.
     More,
-    /// A line: the first so many bytes of the input that was given.
+    /// A line: this many bytes at the start of the input.
     Direct(usize),
-    /// A line: it stands in [`Line::text`].
+    /// A line: it is in [`Line::text`].
     Buffered,
-    /// A line has grown beyond the limit; the rest of it will be passed over.
+    /// A line has grown beyond the limit. The rest of it will be ignored.
     TooLong,
-    /// A telnet request to be answered with these bytes.
+    /// A telnet request. Answer it with these bytes.
     Answer([u8; 3]),
     /// The peer asks whether anybody is there.
     AreYouThere,
@@ -69,7 +69,7 @@ pub(crate) struct Line<'a> {
     /// Room for the limit, and two bytes more: with them a relay keeps the end of a line.
     text: Text<'a>,
     too_long: bool,
-    /// Something was said already; set by the protocol, as it knows what counts.
+    /// Something was said already. The protocol sets this, because it knows what counts.
     pub(crate) spoke: bool,
     place: Place,
 }
@@ -91,7 +91,7 @@ impl<'a> Line<'a> {
         &mut self.text
     }
 
-    /// The line that stands in the buffer, or what is there of it.
+    /// The line in the buffer, or the part that is there.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
@@ -101,7 +101,7 @@ impl<'a> Line<'a> {
         self.place == Place::Text && self.is_empty()
     }
 
-    /// Whether nothing of a line is there.
+    /// Whether there is no part of a line.
     fn is_empty(&self) -> bool {
         self.text.is_empty() && !self.too_long
     }
@@ -111,7 +111,7 @@ impl<'a> Line<'a> {
         !self.text.is_empty() && !self.too_long
     }
 
-    /// Uses up input until something is to be done; returns how much it used.
+    /// Uses up input until there is something to do. Returns how much it used.
     pub(crate) fn next(&mut self, input: &[u8]) -> (usize, Step) {
         let mut used = 0;
         while used < input.len() {
@@ -177,15 +177,15 @@ impl<'a> Line<'a> {
         Step::TooLong
     }
 
-    /// Adds the last part to the line; that it is too long is told once.
+    /// Adds the last part to the line. A line that is too long is reported once.
     fn end(&mut self, part: &[u8]) -> Step {
         let step = self.push(part);
         if core::mem::take(&mut self.too_long) { step } else { Step::Buffered }
     }
 
-    /// Looks at one byte behind the end of a line or in a telnet command: whether it belongs there, and
-    /// what is to be done. Every option is refused (RFC 1143: a request is answered, an
-    /// answer is not).
+    /// Looks at one byte after the end of a line or in a telnet command. Decides whether it belongs
+    /// there, and what to do. Every option is refused (RFC 1143: a request is answered, an answer is
+    /// not).
     fn leave_place(&mut self, byte: u8) -> (bool, Step) {
         let place = core::mem::take(&mut self.place);
         let stay = |line: &mut Self, place| {
@@ -203,7 +203,7 @@ impl<'a> Line<'a> {
             (Place::Command, AYT) => (true, Step::AreYouThere),
             (Place::Command, IP) => (true, Step::Leave),
             (Place::Command, EOF..) => (true, Step::More),
-            // No telnet but a stray byte, which must not eat the end of a line.
+            // This is not telnet but a stray byte. It must not swallow the end of a line.
             (Place::Command, _) => (false, self.push(&[IAC])),
             (Place::Option(WILL), option) => (true, Step::Answer([IAC, DONT, option])),
             (Place::Option(DO), option) => (true, Step::Answer([IAC, WONT, option])),
@@ -231,7 +231,7 @@ mod tests {
 
     type Said = heapless::Vec<heapless::String<16>, 32>;
 
-    /// What the steps come to when `input` arrives in pieces of `size`.
+    /// All steps together if `input` arrives in pieces of `size`.
     fn steps(input: &[u8], size: usize) -> Said {
         let mut bytes = [0; 10];
         let mut line = Line::new(&mut bytes);

@@ -35,17 +35,17 @@ pub(crate) fn before<T: Wrapping>(a: T, b: T) -> bool {
     a.is_before(b)
 }
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Kind {
     /// Somebody said something.
     Message,
-    /// The hub tells what happened.
+    /// The hub reports an event.
     Notice,
 }
 
-/// Where a message starts, and what there is to know about it.
+/// Where a message starts, and the facts about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     pub(crate) seq: u64,
@@ -55,8 +55,8 @@ pub(crate) struct Record {
     next_own: u32,
 }
 
-/// A record as it is stored: plain numbers, because memory for many of them can be had
-/// that is zero and takes no place until it is used.
+/// A record as it is stored. It is plain numbers, because the system gives zeroed memory that takes no
+/// place until it is used.
 pub(crate) type Stored = [u64; 2];
 
 const MESSAGE: u32 = 1 << 31;
@@ -87,8 +87,8 @@ pub(crate) struct Log<'a> {
     head: Position,
     /// Number of the record that is appended next.
     next: Position,
-    /// Nothing from here on may be overwritten; and the record in which that is. What
-    /// stands before can be read until it is overwritten.
+    /// Nothing from here on may be overwritten; and the record with this position. Earlier bytes can be
+    /// read until they are overwritten.
     hold: Position,
     hold_record: Position,
     /// No record before this one is known.
@@ -125,7 +125,7 @@ impl<'a> Log<'a> {
         self.records[self.record_index(number)].into()
     }
 
-    /// Position behind the last byte of a record.
+    /// Position after the last byte of a record.
     pub(crate) fn end_of(&self, number: Position) -> Position {
         let following = number.wrapping_add(1);
         if following == self.next { self.head } else { self.record(following).start }
@@ -185,13 +185,13 @@ impl<'a> Log<'a> {
         self.oldest = self.oldest_record();
     }
 
-    /// Lets nobody read any more what stands here.
+    /// Forgets the content: nobody can read it any more.
     pub(crate) fn forget(&mut self) {
         self.set_hold(self.head);
         self.oldest = self.next;
     }
 
-    /// The oldest record of which the index still knows; its bytes may be overwritten.
+    /// The oldest record in the index. Its bytes may be overwritten.
     fn oldest_record(&self) -> Position {
         let first = self.next.wrapping_sub(self.records.len() as Position);
         if before(self.oldest, first) { first } else { self.oldest }
@@ -216,8 +216,7 @@ impl<'a> Log<'a> {
         first
     }
 
-    /// What a record is and its bytes, in the two parts of the ring, as long as it was not
-    /// overwritten.
+    /// The kind of a record and its bytes, in the two parts of the ring; `None` if it was overwritten.
     pub(crate) fn past(&self, number: Position) -> Option<(Kind, [&[u8]; 2])> {
         if before(number, self.oldest_record()) || !before(number, self.next) {
             return None;
@@ -245,7 +244,7 @@ impl<'a> Log<'a> {
         number
     }
 
-    /// As [`Log::append`] a message of one line, with as few instructions as it can be.
+    /// As [`Log::append`], for a message of one line, with few instructions.
     pub(crate) fn append_line(&mut self, seq: u64, heading: &[u8], text: &[u8]) -> Position {
         const END: &[u8] = b"\r\n";
         let (number, at, len) = self.begin(seq, Kind::Message, heading.len() + text.len() + END.len());
@@ -274,7 +273,7 @@ impl<'a> Log<'a> {
         (number, self.byte_index(start), len)
     }
 
-    /// Writes what goes on at the ring's start.
+    /// Writes the part that goes on at the ring's start.
     #[cold]
     fn write_around(&mut self, mut at: usize, parts: &[&[u8]]) {
         for part in parts {
@@ -310,8 +309,8 @@ impl<'a> Log<'a> {
         if number == self.next { self.head } else { self.record(number).start }
     }
 
-    /// The number of the first record for which `goes_before` is false; all
-    /// for which it is true stand before it.
+    /// The number of the first record for which `goes_before` is false. All records for which it is true
+    /// come before it.
     fn partition(&self, goes_before: impl Fn(Record) -> bool) -> Position {
         let (mut low, mut high) = (0, self.next.wrapping_sub(self.hold_record));
         while low < high {
@@ -425,12 +424,12 @@ mod tests {
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         log.append(1, Kind::Message, &[b"12345678"]);
         log.append(2, Kind::Message, &[b"1234"]);
-        // With all that there is, four bytes and two records are left.
+        // If all of it is held, four bytes and two records are left.
         for (count, len, fits) in [(1, 4, true), (1, 5, false), (2, 2, true), (2, 3, false), (3, 1, false)] {
             assert_eq!(log.fits_behind(NEAR_THE_END, count, len), fits, "{count} of {len}");
             assert_eq!(log.fits(count, len), fits, "{count} of {len}");
         }
-        // With the second one, twelve and three.
+        // If the second one is held, twelve and three are left.
         for (count, len, fits) in [(1, 12, true), (1, 13, false), (3, 4, true), (3, 5, false), (4, 1, false)]
         {
             assert_eq!(log.fits_behind(NEAR_THE_END + 8, count, len), fits, "{count} of {len}");

@@ -10,7 +10,7 @@ pub const NAME_BYTES: usize = 4 * NAME_CHARS;
 /// the second one.
 pub type Looks = [u64; 2];
 
-/// What is kept of a name's looks: nothing where names are compared one by one.
+/// The kept looks of a name. Nothing is kept if names are compared one by one.
 #[cfg(feature = "large")]
 pub(crate) type Kept = Looks;
 #[cfg(not(feature = "large"))]
@@ -45,7 +45,7 @@ pub struct NameRules {
     pub looks: fn(&str) -> Looks,
 }
 
-/// Words that begin lines of the server, or that it calls itself.
+/// Words that begin lines of the server, or that the server uses for itself.
 pub const RESERVED: [&str; 5] = ["server", "parlour", "others", "nobody", "you"];
 
 impl NameRules {
@@ -93,7 +93,7 @@ mod tests {
         for name in ["a", "guest-1", "Zoë_2", "日本", "abcdefghijklmnopqrstuvwx", "servers"] {
             assert_eq!(spelled(name), Ok(()), "{name}");
         }
-        // As many as there may be, of the longest in UTF-8.
+        // As many characters as allowed, each of the longest in UTF-8.
         assert_eq!(spelled("𐐀𐐁𐐂𐐃𐐄𐐅𐐆𐐇𐐈𐐉𐐊𐐋𐐌𐐍𐐎𐐏𐐐𐐑𐐒𐐓𐐔𐐕𐐖𐐗"), Ok(()));
         for name in ["", "a b", "<a>", "a.b", "abcdefghijklmnopqrstuvwxy", "a\u{301}"] {
             assert_eq!(spelled(name), Err(BadName::Characters), "{name}");

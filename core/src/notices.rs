@@ -6,13 +6,13 @@ use crate::event::Instant;
 
 /// Addresses that are told apart.
 const ADDRESSES: usize = if cfg!(feature = "large") { 4 } else { 1 };
-/// So many may be told at once, after a while without any,
+/// This many may be told at once, after a while without any.
 const BURST: u64 = 20;
-/// and then one in this time.
+/// Then one may be told in this time.
 const INTERVAL_MS: u64 = 200;
 
-/// A leaky bucket for each address, as in ITU-T I.371: when the next one would be due if
-/// they came evenly.
+/// A leaky bucket for each address, as in ITU-T I.371: when the next notice would be due if they came
+/// evenly.
 #[derive(Debug)]
 pub(crate) struct Notices {
     buckets: [(u64, Instant); ADDRESSES],

@@ -10,19 +10,19 @@
 
 use crate::event::Instant;
 
-/// A wait that is no longer than this is free if it ends because somebody has read. A room
-/// that has no patience left waits no longer for anybody;
+/// A wait up to this long is free if it ends because somebody has read. A room with no patience left
+/// waits no longer than this for anybody.
 const FREE_MS: u64 = 200;
-/// and no longer than this for one that takes nothing.
+/// A room with no patience left waits no longer than this for a client that takes nothing.
 const MOMENT_MS: u32 = 50;
-/// A room waits no longer than this for an operator who only watches, and not at all for one that
-/// has taken nothing for so long.
+/// A room waits no longer than this for an operator that only watches. It does not wait for an operator
+/// that has taken nothing for this long.
 const WATCH_MS: u32 = 500;
 /// How many times longer it takes to get patience back than to use it up. A power of two: small
 /// machines have no division.
 const RECOVERY: u64 = 16;
 
-/// What is left of it, and since when the room is open, or closed.
+/// The patience that is left, and since when the room is open, or closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// In parts of a millisecond, of which there are [`RECOVERY`].
@@ -31,7 +31,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// All that there can be.
+    /// The most patience that a room can have.
     pub(crate) const fn full(grace_ms: u32) -> Self {
         Self { left: grace_ms as u64 * RECOVERY, since: Instant::ZERO }
     }
@@ -42,8 +42,8 @@ impl Patience {
         *self = Self { left: recovered.min(Self::full(grace_ms).left), since: now };
     }
 
-    /// The room opens: because somebody was dealt with who held the log, or because all of
-    /// those have read. Lines have waited for their turn for so long, perhaps since before: a
+    /// The room opens, because all members that held the log have read, or because some were dealt with.
+    /// `lines_waited_ms` is how long lines have waited for their turn, perhaps since an earlier wait. A
     /// wait that ends with a place for too few of them is not free.
     pub(crate) fn open(&mut self, now: Instant, is_by_force: bool, lines_waited_ms: u64) {
         let waited = now.millis_since(self.since);
@@ -64,14 +64,14 @@ impl Patience {
         moment(now, taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
     }
 
-    /// While the room is closed: until when it waits for an operator who watches, and last took
+    /// While the room is closed: until when it waits for an operator that watches, and last took
     /// something at `taken_at`.
     pub(crate) fn watch_waits_until(&self, now: Instant, taken_at: u32) -> Instant {
         moment(now, taken_at, WATCH_MS).min(self.since.after(u64::from(WATCH_MS)))
     }
 }
 
-/// So many ms after something was taken, or now if that is past.
+/// This many ms after something was taken, or now if that is past.
 fn moment(now: Instant, taken_at: u32, ms: u32) -> Instant {
     let idle_ms = now.wrapping_millis().wrapping_sub(taken_at);
     now.after(u64::from(ms.saturating_sub(idle_ms)))
@@ -87,8 +87,8 @@ mod tests {
         Instant::from_millis(ms)
     }
 
-    /// Closes a room at each of these times for so long, and says how long it would wait the
-    /// next time, at `then`.
+    /// Closes a room at each of these times, for this long. Returns how long it would wait the next
+    /// time, at `then`.
     #[track_caller]
     fn check(waits: &[(u64, u64, bool)], then: u64, left_ms: u64) {
         let mut patience = Patience::full(GRACE_MS);

@@ -10,15 +10,15 @@ use crate::limits::ENTRY_HEADER as HEADER;
 /// The buffer of a queue that has none.
 const NO_BUFFER: u32 = u32::MAX;
 
-/// As many buffers as there are queues. The one that was given back last is lent
-/// next: no more memory is ever touched than queues held something at once.
+/// As many buffers as there are queues. The buffer that was given back last is lent next. So only as
+/// much memory is used as queues held something at once.
 #[derive(Debug)]
 pub(crate) struct Buffers<'a> {
     bytes: &'a mut [u8],
     /// Bytes of one.
     size: usize,
-    /// The buffer to be lent next, whose first bytes name the one after it; and the
-    /// first that was never lent.
+    /// The buffer that is lent next, and the first that was never lent. The first bytes of a free buffer
+    /// name the one after it.
     free: u32,
     unused: u32,
 }
@@ -63,13 +63,13 @@ pub(crate) struct Queue {
     buffer: u32,
     /// Where the first entry starts.
     head: u32,
-    /// Where the last entry starts, if there is any.
+    /// Where the last entry starts, if there is one.
     last: u32,
-    /// Behind the last entry.
+    /// The end of the last entry.
     tail: u32,
 }
 
-/// An entry, or what of it was not sent yet.
+/// An entry, or the part of it that is not sent yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
@@ -111,10 +111,10 @@ impl Queue {
     pub(crate) fn push(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
         let len = total(parts);
         if len == 0 || len > self.free(buffers) {
-            // An entry of nothing would make the queue look as if it held something.
+            // An empty entry would make the queue look as if it held something.
             return len == 0;
         }
-        // What was made at the same place in the order needs no entry of its own.
+        // Text with the same place in the order needs no entry of its own.
         let mut grown = None;
         if self.is_empty() {
             self.buffer = buffers.borrow();
@@ -164,7 +164,7 @@ impl Queue {
             let entry = entry_at(bytes, self.head);
             let len = entry.len();
             if count < len {
-                // The header moves up over the text that is gone.
+                // The header moves up over the text that was sent.
                 self.last = if self.last == self.head { self.last + count as u32 } else { self.last };
                 self.head += count as u32;
                 return write_header(bytes, self.head, entry.seq, len - count);
@@ -182,7 +182,7 @@ impl Queue {
         (!self.is_empty()).then(|| entry_at(buffers.get(self.buffer), self.head))
     }
 
-    /// The entry behind `entry`.
+    /// The entry after `entry`.
     pub(crate) fn following(&self, buffers: &Buffers<'_>, entry: Entry) -> Option<Entry> {
         let end = entry.end as u32;
         (end < self.tail).then(|| entry_at(buffers.get(self.buffer), end))

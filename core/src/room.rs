@@ -24,11 +24,11 @@ pub struct Room<'a> {
     pub(crate) topic: Text<'a>,
     /// The relay listener whose room it is.
     pub(crate) owner: Option<ListenerId>,
-    /// Whose line it was, if what was relayed last does not end a line.
+    /// The client whose line was relayed last, if it has not ended.
     pub(crate) unfinished_by: Option<ConnId>,
     /// It stays when it is empty.
     pub(crate) pinned: bool,
-    /// Grows when the room is freed: whoever remembers it can tell that it is another one.
+    /// Grows when the room is freed. So an old reference shows that the room is another one.
     pub(crate) generation: u32,
     /// While free: the room to be used after this one.
     pub(crate) next_free: RoomIndex,
@@ -39,26 +39,26 @@ pub struct Room<'a> {
     pub(crate) members: u32,
     /// How many of them are [`Membership::Present`].
     pub(crate) present: u32,
-    /// The membership to be named next as changed, `NONE` for the first one; and how many,
-    /// in a circle from there, are still to be named.
+    /// The membership that is named next as changed, `NONE` for the first one. From there on, this many
+    /// are still to be named, in a circle.
     pub(crate) named: MemberIndex,
     pub(crate) unnamed: u32,
 
-    /// It has no place for the longest line: what its members say waits.
+    /// It has no place for the longest line, so its members' lines wait.
     pub(crate) closed: bool,
-    /// A member that held the log has moved since that was last looked at.
+    /// A member that held the log has moved since the last look.
     pub(crate) loosened: bool,
     pub(crate) patience: Patience,
-    /// Those whose line waits for the room, in the order in which they came.
+    /// The members whose line waits for the room, in the order in which the lines came.
     pub(crate) waiting: Waiting,
-    /// Since when there is always somebody.
+    /// Since when that queue has never been empty.
     pub(crate) busy_since: Instant,
-    /// Who came and who left and was not told one by one, and when that is told in a sum.
+    /// How many came and how many left without a notice, and when a sum tells of them.
     pub(crate) untold: [u32; 2],
     pub(crate) tell_at: Instant,
 
-    /// In the lists of those to which something was appended, those that opened while
-    /// somebody waited, and those that have something to do in time.
+    /// Its places in three lists: rooms to which something was appended, rooms that opened while
+    /// somebody waited, and rooms that have something to do later.
     pub(crate) next_in: [Next; 3],
 }
 
@@ -98,17 +98,17 @@ impl<'a> Room<'a> {
 /// How a connection belongs to a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Membership {
-    /// It is not a membership.
+    /// The place is free.
     Free,
-    /// Says something in the room, and is told nothing.
+    /// Sends to the room, and receives nothing.
     Feeding,
     /// In the room.
     Present,
     /// Reads along, and nobody sees it.
     Observing,
-    /// Has left, which its protocol is about to tell; nothing said from then on concerns it.
+    /// Has left, and its protocol is about to tell the others. It gets nothing that is said from now on.
     Leaving,
-    /// Has left; what was said before is still on its way.
+    /// Has left. Earlier lines are still on their way to it.
     Draining,
 }
 
@@ -120,10 +120,10 @@ pub struct Member {
     pub(crate) conn: Slot,
     pub(crate) previous: MemberIndex,
     pub(crate) next: MemberIndex,
-    /// Everything before this position was sent or is its own.
+    /// Everything before this position was sent to it or is its own.
     pub(crate) position: Position,
-    /// Where its reading ends, unless it reads on: where it stands, or what it has yet to read when it
-    /// leaves.
+    /// The position where its reading ends, unless it reads on. A member that leaves still reads up to
+    /// here.
     pub(crate) end: Position,
     /// The first record of its own at or behind `position`, if `own_ahead`.
     pub(crate) own: Position,
@@ -155,7 +155,7 @@ impl Member {
         matches!(self.state, Membership::Present | Membership::Feeding)
     }
 
-    /// Up to where it reads now.
+    /// The position up to which it reads now.
     pub(crate) fn end(&self, log: &Log<'_>) -> Position {
         if self.reads_on() { log.head() } else { self.end }
     }
@@ -165,12 +165,12 @@ impl Member {
         self.reads_on() || self.position != self.end
     }
 
-    /// Whether what is said from now on concerns it.
+    /// Whether it gets what is said from now on.
     fn reads_on(&self) -> bool {
         matches!(self.state, Membership::Present | Membership::Observing)
     }
 
-    /// Moves on, over its own records too, and says whether it moved at all.
+    /// Moves on, over its own records too. Returns whether it moved at all.
     pub(crate) fn advance(&mut self, log: &Log<'_>, position: Position) -> bool {
         let old = self.position;
         (self.position, self.own, self.own_ahead) = skip_own(log, position, self.own, self.own_ahead);
@@ -181,8 +181,8 @@ impl Member {
         self.position != old
     }
 
-    /// Notes a record of its own that was just appended at `start`, and passes over it if
-    /// nothing comes before.
+    /// Notes a record of its own that was just appended at `start`. Passes over it if nothing comes
+    /// before.
     pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, start: Position, number: Position) {
         if self.position == start {
             self.position = log.head();
@@ -197,7 +197,7 @@ impl Member {
     }
 }
 
-/// Where a cursor at `position` really stands, when its own records are passed over.
+/// Where a cursor at `position` really is, after it passes over its own records.
 pub(crate) fn skip_own(
     log: &Log<'_>,
     mut position: Position,

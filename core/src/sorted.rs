@@ -2,7 +2,7 @@
 //! grows with the logarithm of their number. To insert or remove one moves those after it. This is
 //! one `memmove`, and no choice of names can make it worse.
 
-/// It knows nothing of the things: the order is given with each call.
+/// The list knows nothing of the things. Each call gives the order.
 #[derive(Debug)]
 pub(crate) struct Sorted<'a> {
     indices: &'a mut [u32],
@@ -10,17 +10,17 @@ pub(crate) struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    /// One with room for as many as there are elements.
+    /// A list with room for all elements of the slice.
     pub(crate) const fn new(indices: &'a mut [u32]) -> Self {
         Self { indices, len: 0 }
     }
 
-    /// How many come before a place; `comes_before` is true of those and of no others.
+    /// How many come before a place. `comes_before` is true for those and for no others.
     pub(crate) fn place(&self, comes_before: impl Fn(u32) -> bool) -> usize {
         self.indices[..self.len as usize].partition_point(|&index| comes_before(index))
     }
 
-    /// What stands in a place.
+    /// The index in a place.
     pub(crate) fn get(&self, place: usize) -> Option<u32> {
         self.indices[..self.len as usize].get(place).copied()
     }
@@ -32,7 +32,7 @@ impl<'a> Sorted<'a> {
         self.len += 1;
     }
 
-    /// Takes out an index that stands in a place, or behind others that are equal to it.
+    /// Takes out an index that is in a place, or after others that are equal to it.
     pub(crate) fn remove(&mut self, place: usize, index: u32) {
         let mut rest = self.indices[..self.len as usize].iter().skip(place);
         let Some(behind) = rest.position(|other| *other == index) else { return };

@@ -1,14 +1,14 @@
 //! Text: a bounded buffer, the characters that may be shown, and the search for line endings. Knows
 //! nothing of connections or rooms.
 
-/// A place for nothing, for storage that was not given out yet.
+/// An empty slice, for storage that is not given out yet.
 pub(crate) const fn no_memory<'a, T>() -> &'a mut [T] {
     &mut []
 }
 
-/// The start of a text, at most so many bytes of whole characters.
+/// The start of a text: whole characters, at most this many bytes.
 pub(crate) fn clipped(text: &str, most: usize) -> &str {
-    // Unlike an index this cannot panic, whose message would need much code.
+    // Unlike an index, this cannot panic. The message of a panic would need much code.
     text.split_at_checked(text.floor_char_boundary(most)).map_or(text, |(start, _)| start)
 }
 
@@ -46,7 +46,7 @@ impl<'a> Text<'a> {
         self.len = 0;
     }
 
-    /// Appends as much of `more` as fits, and says how much that was.
+    /// Appends as much of `more` as fits, and returns how much.
     pub(crate) fn push(&mut self, more: &[u8]) -> usize {
         let len = self.len as usize;
         let part = more.len().min(self.bytes.len() - len);
@@ -55,7 +55,7 @@ impl<'a> Text<'a> {
         part
     }
 
-    /// Appends a character; says whether it fitted.
+    /// Appends a character. Returns whether it fitted.
     fn push_char(&mut self, c: char) -> bool {
         let mut utf8 = [0; 4];
         let utf8 = c.encode_utf8(&mut utf8).as_bytes();
@@ -117,10 +117,10 @@ pub(crate) const ERASE_LINE: u8 = 0x15;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// Makes `raw` fit to be shown: what was erased goes, with it control characters other than tab and
-/// what turns the direction of text around; what would break a line becomes a space; invalid
-/// UTF-8 becomes U+FFFD, or `?` if the text would grow beyond `limit` by that. `scratch`, which
-/// is as long as the limit at least, holds the result where it differs.
+/// Makes `raw` fit to be shown. It drops erased characters, control characters other than tab, and
+/// characters that change the direction of text. A character that would break the line becomes a space.
+/// Invalid UTF-8 becomes U+FFFD, or `?` if the text would grow beyond `limit`. `scratch` is at least as
+/// long as the limit. It holds the result if that differs from `raw`.
 pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> Result<&'a [u8], TooLong> {
     if raw.len() > limit {
         return Err(TooLong);
@@ -138,7 +138,7 @@ pub(crate) fn clean<'a>(raw: &'a [u8], limit: usize, scratch: &'a mut [u8]) -> R
     if fits { Ok(&bytes[..len as usize]) } else { Err(TooLong) }
 }
 
-/// Appends what is to be shown of `raw`; says whether all of it fitted.
+/// Appends the part of `raw` that may be shown. Returns whether all of it fitted.
 fn clean_into(out: &mut Text<'_>, raw: &[u8], replacement: char) -> bool {
     for chunk in raw.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -148,7 +148,7 @@ fn clean_into(out: &mut Text<'_>, raw: &[u8], replacement: char) -> bool {
                     out.clear();
                     true
                 }
-                // Some programs break the line here, and what stands behind could pose as a line.
+                // Some programs break the line here, and the rest could pose as a line of its own.
                 '\u{2028}' | '\u{2029}' => out.push_char(' '),
                 c => !is_shown(c) || out.push_char(c),
             };
@@ -163,9 +163,9 @@ fn clean_into(out: &mut Text<'_>, raw: &[u8], replacement: char) -> bool {
     true
 }
 
-/// Whether a character can be shown as it is. What is not shown: control characters; the
-/// separators of lines and paragraphs; overrides, embeddings and isolates of the
-/// bidirectional algorithm (UAX #9); the byte order mark.
+/// Whether a character can be shown as it is. These are not shown: control characters; the separators of
+/// lines and paragraphs; overrides, embeddings and isolates of the bidirectional algorithm (UAX #9); the
+/// byte order mark.
 fn is_shown(c: char) -> bool {
     match c {
         '\t' => true,
@@ -174,8 +174,8 @@ fn is_shown(c: char) -> bool {
     }
 }
 
-/// A line without what shows nothing at its start, which could hide that it is a command; empty if it
-/// shows nothing at all.
+/// A line without the invisible characters at its start. They could hide that it is a command. It is
+/// empty if nothing in it is visible.
 pub(crate) fn visible(line: &[u8]) -> &[u8] {
     let text = core::str::from_utf8(line).unwrap_or_default();
     let text = text.trim_start_matches(|c: char| matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'));
@@ -183,9 +183,9 @@ pub(crate) fn visible(line: &[u8]) -> &[u8] {
     if text.chars().all(is_blank) { b"" } else { text.as_bytes() }
 }
 
-/// A line at the start of `input` that is fit to be shown as it is, being of
-/// printable ASCII and tabs: how long its text is, and how many bytes it takes with
-/// its ending. `None` means no more than that it has to be looked at more closely.
+/// A line of printable ASCII and tabs at the start of `input`. It can be shown as it is. Returns the
+/// length of its text, and its bytes with the ending. `None` only means that the line needs a closer
+/// look.
 pub(crate) fn plain_line(input: &[u8]) -> Option<(usize, usize)> {
     let mut from = 0;
     loop {
@@ -199,13 +199,13 @@ pub(crate) fn plain_line(input: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// How many printable ASCII characters the text begins with, sixteen bytes at a time. Not
-/// to be inlined: with few registers left it takes half as long again.
+/// How many printable ASCII characters the text begins with, sixteen bytes at a time. It is not inlined:
+/// with few registers left it takes half as long again.
 #[inline(never)]
 fn count_printable(text: &[u8]) -> usize {
     let (chunks, rest) = text.as_chunks::<16>();
     for (index, chunk) in chunks.iter().enumerate() {
-        // Without a branch, compilers make one comparison of vectors of it.
+        // Without a branch, compilers turn it into one comparison of vectors.
         if chunk.iter().fold(false, |found, &byte| found | is_special(byte)) {
             let both = u128::from_le_bytes(*chunk);
             let (low, high) = (specials(both as u64), specials((both >> 64) as u64));
@@ -217,10 +217,9 @@ fn count_printable(text: &[u8]) -> usize {
     text.len() - rest.len() + at.unwrap_or(rest.len())
 }
 
-/// The high bit of the first byte in a word that is special is set; those of the bytes
-/// behind it may be wrong.
+/// Sets the high bit of the first special byte in a word. The high bits of later bytes may be wrong.
 fn specials(word: u64) -> u64 {
-    // A byte below 0x20 borrows, 0x7F carries, and what is above has its high bit set.
+    // A byte below 0x20 borrows, 0x7F carries, and a byte above it has its high bit set.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES) | word) & HIGHS
 }
 
@@ -231,7 +230,7 @@ fn is_special(byte: u8) -> bool {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// The first place in `text` that holds one of these bytes, eight bytes at a time.
+/// The first place in `text` with one of these bytes. It looks at eight bytes at a time.
 pub(crate) fn find<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
     // The lowest high bit that is set marks the first zero byte (Knuth, TAOCP 4A, 7.1.3).
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
@@ -276,8 +275,8 @@ mod tests {
             check(c.encode_utf8(&mut utf8).as_bytes(), "");
         }
         check("a\u{2028}b\u{2029}c".as_bytes(), "a b c");
-        // Marks that only say in which direction a neutral character belongs are used in
-        // honest text, and turn nothing around.
+        // Honest text uses marks that only give the direction of a neutral character. They turn nothing
+        // around.
         check("a\u{200f}b\u{200e}".as_bytes(), "a\u{200f}b\u{200e}");
     }
 

@@ -61,7 +61,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// Begins it, in place: a walk is too large to be moved often.
+    /// Begins the walk in place, because it is too large to be moved often.
     fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
         for index in x.members_of(slot) {
             let member = &x.members[index as usize];
@@ -84,7 +84,7 @@ impl Walk {
         self.gap = conn.gap.open.then_some(conn.gap);
     }
 
-    /// The next piece, and steps behind it.
+    /// Returns the next piece, and steps over it.
     fn next(&mut self, x: &Exchange<'_>, conn: &Conn<'_>) -> Option<Run> {
         if self.ends_here {
             return None;
@@ -92,7 +92,7 @@ impl Walk {
         for lane in &mut self.lanes {
             lane.skip_own(&x.rooms[lane.room as usize].log);
         }
-        // Most have one room and nothing else.
+        // Most connections have one room and nothing else.
         if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
             if lane.is_done() {
                 return None;
@@ -111,8 +111,7 @@ impl Walk {
             let before_entry = self.entry.is_none_or(|entry| before(gap.seq, entry.seq));
             if before_entry && goes_first(gap.seq) {
                 self.gap = None;
-                // More was missed while the notice was half sent: another one has
-                // to come right behind it.
+                // More was missed while the notice was half sent. Another one must come right after it.
                 self.ends_here = gap.missed > gap.told;
                 return Some(Run::Gap { from: usize::from(gap.sent) });
             }
@@ -126,8 +125,8 @@ impl Walk {
             .into_iter()
             .flatten()
             .reduce(|a, b| if before(a, b) { a } else { b });
-        // A record of one event stands in each room that it concerns, under one
-        // sequence number: one copy goes out, the others are passed over.
+        // An event has a record in each room that it concerns, all with one sequence number. One copy
+        // goes out, and the others are passed over.
         let mut copies = false;
         for other in 0..self.lanes.len() {
             if other == lane || self.lanes[other].is_done() {
@@ -155,8 +154,7 @@ impl Walk {
         log.record(log.record_at(lane.position)).seq
     }
 
-    /// The lane whose next record was appended first; of those with the same
-    /// record the first.
+    /// The lane whose next record was appended first; the first of those lanes with the same record.
     fn earliest_lane(&self, x: &Exchange<'_>) -> (Option<usize>, Option<u64>) {
         let mut earliest = (None, None);
         for lane in (0..self.lanes.len()).filter(|&lane| !self.lanes[lane].is_done()) {
@@ -200,7 +198,7 @@ pub struct Transmit<'h, 'a> {
     slot: Option<Slot>,
     walk: Walk,
     gap_text: &'h [u8],
-    /// The lane of what was lent last, if it is a room's.
+    /// The lane of the bytes that were lent last, if it is a room's.
     lane: Option<usize>,
     wrapped: &'h [u8],
 }
@@ -259,7 +257,7 @@ impl<'h> Transmit<'h, '_> {
     }
 }
 
-/// Where something was said that goes out to a connection.
+/// Where the bytes that go out to a connection were said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'h> {
     /// To this connection alone.
@@ -271,9 +269,9 @@ pub enum Source<'h> {
 }
 
 impl Exchange<'_> {
-    /// Takes the first `count` bytes of what [`Transmit`] lent as sent. `gap_len`
-    /// is the length of the gap's notice. Bytes that were not lent are ignored. Says
-    /// whether there are more, or there is place in the private queue again.
+    /// Counts the first `count` bytes that [`Transmit`] lent as sent. `gap_len` is the length of the
+    /// gap's notice. Bytes that were not lent are ignored. Returns whether there are more, or whether
+    /// there is place in the private queue again.
     pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) -> bool {
         let mut walk = Walk::default();
         walk.start(self, slot);

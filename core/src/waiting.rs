@@ -4,7 +4,7 @@
 
 use crate::conn::{Conn, NONE, Slot, Turn};
 
-/// Those that wait for one room.
+/// The members that wait for one room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     first: Slot,
@@ -18,7 +18,7 @@ impl Waiting {
         self.first == NONE
     }
 
-    /// Appends a connection that waits for nothing yet; `room` is the room of this queue.
+    /// Appends a connection that does not wait yet. `room` is the room of this queue.
     pub(crate) fn push(&mut self, conns: &mut [Conn<'_>], room: u32, slot: Slot) {
         conns[slot as usize].turn = Turn { room, previous: self.last, next: NONE };
         match self.last {
@@ -37,7 +37,7 @@ impl Waiting {
         })
     }
 
-    /// Takes out one that stands in this queue.
+    /// Takes out a connection in this queue.
     pub(crate) fn remove(&mut self, conns: &mut [Conn<'_>], slot: Slot) {
         let Turn { previous, next, .. } = core::mem::replace(&mut conns[slot as usize].turn, Turn::NONE);
         match previous {

@@ -5,9 +5,9 @@
 use crate::conn::{Conn, NONE, Next};
 use crate::room::Room;
 
-/// What can be in lists of work.
+/// A thing that can be in lists of work.
 pub(crate) trait Listed {
-    /// What comes behind it in each of the lists.
+    /// The next thing in each of the lists.
     fn next_in(&mut self) -> &mut [Next];
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct Worklist {
 }
 
 impl Worklist {
-    /// The list of this index.
+    /// The list with this index.
     pub(crate) const fn new(which: usize) -> Self {
         Self { first: NONE, last: NONE, which }
     }
 
-    /// What comes next, if there is anything.
+    /// The next thing, if there is one.
     pub(crate) fn first(&self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)
     }

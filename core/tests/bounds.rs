@@ -1,16 +1,16 @@
-//! What one call does at the most, whatever comes together: counted, not timed.
+//! The most that one call does, whatever comes together. It is counted, not timed.
 
 use parlour_core::{
     Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol,
 };
 use parlour_memory::Memory;
 
-/// Connections that one call does something for at the most, beside the one that it is about.
+/// The most connections that one call does something for, besides its own.
 const AT_ONCE: usize = 512;
-/// More than a few calls can do something for.
+/// More connections than a few calls can do something for.
 const MANY: usize = 2_000;
 const GRACE_MS: u64 = 5_000;
-/// Rounds of a loop; one that goes on for longer goes on for ever.
+/// Rounds of a loop. A loop that needs more does not end.
 const ROUNDS: std::ops::Range<u32> = 0..20_000;
 const CHAT: u8 = 0;
 
@@ -18,7 +18,7 @@ fn at(ms: u64) -> Instant {
     Instant::from_millis(ms)
 }
 
-/// A hub with place for so many, under a configuration that differs in some way from the usual.
+/// A hub with place for this many, under a configuration that differs in some way from the usual.
 fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]), test: impl FnOnce(Hub<'_>)) {
     let limits = Limits {
         conns,
@@ -56,7 +56,7 @@ fn say(hub: &mut Hub<'_>, now: Instant, conn: ConnId, line: &str) -> usize {
     hub.handle(now, Event::Received(conn, line.as_bytes())).taken()
 }
 
-/// As a driver does whose peers take nothing.
+/// Does the work of a driver whose peers take nothing.
 fn name_all(hub: &mut Hub<'_>) {
     let mut rounds = ROUNDS;
     while hub.next_changed().is_some() {
@@ -64,7 +64,7 @@ fn name_all(hub: &mut Hub<'_>) {
     }
 }
 
-/// All that waits for a connection, and what more there is once that was taken.
+/// Everything that waits for a connection, and everything that follows when that was taken.
 fn receive(hub: &mut Hub<'_>, now: Instant, conn: ConnId) -> String {
     let mut all = Vec::new();
     for _ in ROUNDS {
@@ -190,7 +190,7 @@ fn those_who_leave_together_leave_nothing_behind() {
     });
 }
 
-/// Each may hand in one line while its room is closed: when it opens, all of them are there.
+/// Each may hand in one line while its room is closed. When it opens, all these lines are there.
 #[test]
 fn lines_that_waited_are_said_some_at_a_time() {
     with_many(|mut hub, conns| {
@@ -243,7 +243,7 @@ fn lines_that_waited_are_said_some_at_a_time() {
     });
 }
 
-/// The last two of very many connections are in a room: to find them takes several pieces.
+/// The last two of very many connections are in a room. To find them takes several pieces.
 #[cfg(feature = "large")]
 #[test]
 fn who_is_in_a_room_is_found_a_piece_at_a_time() {
@@ -281,8 +281,8 @@ fn who_is_in_a_room_is_found_a_piece_at_a_time() {
     }
 }
 
-/// A room's place in the table is used again: whoever still lists the one before is told
-/// nothing about the other.
+/// A room's place in the table is used again. A list of the old room must tell nothing about the new
+/// one.
 #[test]
 fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
     with_hub(
@@ -302,7 +302,7 @@ fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
                 (0..100).map(|number| enter(&mut hub, "den", &format!("old-{number:020}"))).collect();
             receive(&mut hub, at(0), asker);
             say(&mut hub, at(0), asker, "/who den\n");
-            // Some of the answer waits to be sent; it goes on when that is gone.
+            // A part of the answer waits to be sent. The rest follows when that is gone.
             for conn in old {
                 hub.handle(at(0), Event::Failed(conn, Cause::Reset));
             }
@@ -315,7 +315,7 @@ fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
             let told =
                 seen.lines().filter(|line| line.starts_with("-- in ")).flat_map(|line| line.split(", "));
             assert!(told.count() < 100, "all were told before they left");
-            // Nor is the asker kept from going on.
+            // The asker can go on.
             say(&mut hub, at(0), asker, "/ping\n");
             assert_eq!(receive(&mut hub, at(0), asker), "-- pong\r\n");
             say(&mut hub, at(0), asker, "/who secret\n");
@@ -324,7 +324,7 @@ fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
     );
 }
 
-/// How many `/ping` a client may send at once behind a `/join` and what came before.
+/// How many `/ping` a client may send at once after a `/join` and earlier lines.
 #[cfg(feature = "large")]
 fn pings_behind_a_join(has_to_wait: bool) -> usize {
     let limit = |_: &mut Config<'_>, listeners: &mut [Listener]| {
@@ -336,7 +336,7 @@ fn pings_behind_a_join(has_to_wait: bool) -> usize {
         for conn in [carol, talker] {
             receive(&mut hub, at(0), conn);
         }
-        // What was said in the lobby carol reads only later: until then she is in two rooms.
+        // Carol reads the lobby's lines only later. Until then she is in two rooms.
         for number in 0..9 {
             say(&mut hub, at(0), talker, &format!("{number}\n"));
         }

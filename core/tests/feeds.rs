@@ -104,7 +104,7 @@ fn nothing_is_added_to_the_bytes_of_one_writer() {
         feeds.handle(Event::PeerClosed(writer));
         assert!(!feeds.is_open(writer));
         feeds.receives(reader, "a file\nwithout an end");
-        // Nor by its own next half, however long it pauses.
+        // Its own next half does not end it either, however long it pauses.
         let [writer] = feeds.open([BOTH]);
         feeds.send(writer, "half");
         feeds.pass(300);
@@ -163,7 +163,7 @@ fn a_line_that_is_too_long_goes_out_whole_in_pieces() {
         feeds.receives(reader, &long);
         let full = "y".repeat(LIMITS.line + 2);
         feeds.send(writer, &full);
-        // As nothing more of it has place, it does not wait for more.
+        // There is no place for more of it, so it does not wait for more.
         feeds.receives(reader, &full);
         feeds.handle(Event::Failed(writer, Cause::Reset));
         feeds.receives(reader, "");
@@ -214,7 +214,7 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
     with_feeds(|mut feeds| {
         let [listener, silent, writer] = feeds.open([OUT, BOTH, IN]);
         feeds.send(listener, "not heard\n");
-        // Nothing is no speech.
+        // An empty input does not count as speech.
         feeds.send(silent, "");
         feeds.handle(Event::PeerClosed(listener));
         feeds.handle(Event::PeerClosed(silent));
@@ -225,7 +225,7 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
             feeds.pass(900);
         }
         assert!(feeds.is_open(listener) && feeds.is_open(silent));
-        // One that has spoken has no more to do when its input ends.
+        // A client that has spoken has no more to do when its input ends.
         let [speaker] = feeds.open([BOTH]);
         feeds.send(speaker, "x\n");
         feeds.handle(Event::PeerClosed(speaker));
@@ -243,7 +243,7 @@ fn silence_is_idleness_in_those_only_that_would_have_to_speak() {
         for _ in 0..6 {
             feeds.pass(u64::from(IDLE_MS) / 4);
             feeds.send(busy, "two\n");
-            // It takes what there is, the others take nothing.
+            // It takes everything that there is. The others take nothing.
             feeds.hub.transmit(spoke).for_each(drop);
             let waiting = feeds.hub.transmit(spoke).map(<[u8]>::len).sum();
             feeds.handle(Event::Sent(spoke, waiting));
@@ -252,7 +252,7 @@ fn silence_is_idleness_in_those_only_that_would_have_to_speak() {
             assert!(feeds.is_open(conn));
         }
         assert!(!feeds.is_open(feeder), "a feeder that says nothing is idle");
-        // With the 3 s in which what is queued may go out.
+        // This includes the 3 s in which queued output may go out.
         for _ in 0..8 {
             feeds.pass(u64::from(IDLE_MS));
         }

@@ -1,4 +1,4 @@
-//! What those who come into a room are shown of what was said before.
+//! The history of a room that newcomers are shown.
 
 use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;

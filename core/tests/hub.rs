@@ -8,7 +8,7 @@ use parlour_memory::Memory;
 
 const LIMITS: Limits =
     Limits { conns: 4, rooms: 5, rooms_per_conn: 3, name: 32, line: 128, queue: 512, log: 4096, records: 64 };
-/// Rounds of a loop; one that goes on for longer goes on for ever.
+/// Rounds of a loop. A loop that needs more does not end.
 const ROUNDS: std::ops::Range<u32> = 0..20_000;
 const NOW: Instant = Instant::from_millis(0);
 
@@ -19,7 +19,7 @@ fn with_hub(test: impl FnOnce(Hub<'_>)) {
 fn with_rate(rate: Option<u32>, test: impl FnOnce(Hub<'_>)) {
     let rate = rate.map(Bound::for_all);
     let listeners = [Protocol::Chat, Protocol::Console, Protocol::Relay].map(|protocol| {
-        // No test uses the listener that stands in the place of one that was not built in.
+        // A listener that was not built in has another in its place. No test uses that one.
         let protocol = if protocol.is_built_in() { protocol } else { Protocol::Echo };
         Listener { rate, ..Listener::new(protocol) }
     });
@@ -27,7 +27,7 @@ fn with_rate(rate: Option<u32>, test: impl FnOnce(Hub<'_>)) {
     test(Hub::new(config, LIMITS, Memory::new(&LIMITS).storage()).unwrap());
 }
 
-/// A new connection; those of the chat say something, so that the others know of them.
+/// A new connection. A chat client says something, so the others know of it.
 fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
     let conn = hub.handle(NOW, Event::Accepted(ListenerId(listener), None)).opened().unwrap();
     if listener == 0 {
@@ -40,7 +40,7 @@ fn say(hub: &mut Hub<'_>, conn: ConnId, line: &str) {
     assert_eq!(hub.handle(NOW, Event::Received(conn, line.as_bytes())), Outcome::Taken(line.len()));
 }
 
-/// All that waits for a connection, sent `piece` bytes at a time.
+/// Everything that waits for a connection, sent `piece` bytes at a time.
 fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
     let mut all = Vec::new();
     for _ in ROUNDS {
@@ -57,7 +57,7 @@ fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
     panic!("there is always more to send");
 }
 
-/// As a driver does whose peers take nothing.
+/// Does the work of a driver whose peers take nothing.
 fn name_all(hub: &mut Hub<'_>) {
     let mut rounds = ROUNDS;
     while hub.next_changed().is_some() {
@@ -121,7 +121,7 @@ fn several_lines_of_ones_own_among_others_are_passed_over() {
 fn a_join_that_had_to_wait_waits_for_its_room_too() {
     with_hub(|mut hub| {
         let (carol, talker) = (open(&mut hub, 0), open(&mut hub, 0));
-        // In one room after the other, without reading: each is still to be read.
+        // She joins one room after the other and reads nothing, so each still has lines for her.
         for room in ["a", "b"] {
             say(&mut hub, carol, &format!("/join {room}\n"));
             receive(&mut hub, talker, 1000);
@@ -130,9 +130,9 @@ fn a_join_that_had_to_wait_waits_for_its_room_too() {
             say(&mut hub, talker, "hello\n");
         }
         say(&mut hub, carol, "/join c\n");
-        // Short lines fill the room's index of records, which carol does not read.
+        // Carol does not read. Short lines fill the room's index of records.
         say_until_full(&mut hub, NOW, talker, b"x\n");
-        // Newcomers use up what the room keeps free for notices.
+        // Newcomers use up the space that the room keeps free for notices.
         for _ in 0..4 {
             let guest = open(&mut hub, 0);
             receive(&mut hub, guest, 1000);
@@ -144,7 +144,7 @@ fn a_join_that_had_to_wait_waits_for_its_room_too() {
     });
 }
 
-/// What the others need no look for costs nothing, however many they are.
+/// Nobody else is named for input that does not concern them, however many they are.
 #[test]
 fn who_says_nothing_to_the_room_changes_nobody_else() {
     with_hub(|mut hub| {
@@ -164,8 +164,8 @@ fn who_says_nothing_to_the_room_changes_nobody_else() {
     });
 }
 
-/// Two who never read stand at different places: the others must not have to wait
-/// for the one, and then as long for the other.
+/// Two clients that never read are at different places in the log. The others must not wait for one, and
+/// then as long for the other.
 #[test]
 fn a_room_that_has_waited_for_one_does_not_wait_for_the_next() {
     with_hub(|mut hub| {

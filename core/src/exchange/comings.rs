@@ -9,8 +9,8 @@ use crate::log::Kind;
 use crate::room::{MemberIndex, Room, RoomIndex};
 
 impl Exchange<'_> {
-    /// Tells a room that somebody came (0) or left (1); if that was told too often of its
-    /// address lately, or the room has no place, it is counted, and told in a sum later.
+    /// Tells a room that somebody came (0) or left (1). If its address was told of too often lately, or
+    /// the room has no place, it is counted. A sum tells of it later.
     pub(crate) fn tell_or_count(
         &mut self,
         (room, which): (RoomIndex, usize),
@@ -29,7 +29,7 @@ impl Exchange<'_> {
         self.pend(room, at);
     }
 
-    /// How many came to a room and left it that it was not told of.
+    /// How many came to a room and left it without a notice.
     pub(crate) fn take_untold(&mut self, room: RoomIndex) -> [u32; 2] {
         let room = &mut self.rooms[room as usize];
         room.tell_at = Instant::NEVER;

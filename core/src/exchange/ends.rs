@@ -1,4 +1,4 @@
-//! How connections end, and what each wants until then.
+//! How connections end, and their interest until then.
 
 use super::Exchange;
 use crate::conn::{Gap, Listing, Slot, State};
@@ -6,8 +6,8 @@ use crate::event::{Cause, Close, Instant, Interest};
 use crate::room::Membership;
 
 impl Exchange<'_> {
-    /// Starts the end of a connection: nothing more is taken from it, what is
-    /// queued goes out until `close_at`, and its rooms are left.
+    /// Starts the end of a connection. Nothing more is taken from it, queued output goes out until
+    /// `close_at`, and it leaves its rooms.
     pub(crate) fn close(&mut self, slot: Slot, cause: Cause, close_at: Instant) {
         if self.conn(slot).state != State::Open {
             return;
@@ -21,12 +21,12 @@ impl Exchange<'_> {
         self.leave_all(slot);
     }
 
-    /// As [`Exchange::close`], with as long for what is queued as is usual.
+    /// As [`Exchange::close`], with the usual time for queued output.
     pub(crate) fn close_soon(&mut self, slot: Slot, cause: Cause) {
         self.close(slot, cause, self.now.after(u64::from(self.config.flush_ms)));
     }
 
-    /// Gives a connection that is closing already no longer than is usual.
+    /// Gives a connection that is already closing no more than the usual time.
     pub(crate) fn hurry(&mut self, slot: Slot) {
         let close_at = self.now.after(u64::from(self.config.flush_ms));
         let conn = self.conn_mut(slot);
@@ -34,7 +34,7 @@ impl Exchange<'_> {
         self.arm(slot, close_at);
     }
 
-    /// Ends a connection at once: what is queued for it is dropped.
+    /// Ends a connection at once. Its queued output is dropped.
     pub(crate) fn kill(&mut self, slot: Slot, cause: Cause, state: State) {
         if self.conn(slot).state == State::Open {
             self.conn_mut(slot).cause = cause;
@@ -76,7 +76,7 @@ impl Exchange<'_> {
             })
     }
 
-    /// What a connection wants, whose protocol would take `appetite` bytes.
+    /// The interest of a connection whose protocol would take `appetite` bytes.
     pub(crate) fn interest(&self, slot: Slot, appetite: usize) -> Interest {
         let conn = self.conn(slot);
         let write = self.has_output(slot);

@@ -8,7 +8,7 @@ use crate::name::Looks;
 use crate::room::RoomIndex;
 use crate::sorted::Sorted;
 
-/// Who is where in which order.
+/// The sorted lists.
 pub(crate) struct Index<'a> {
     names: ByLooks<'a>,
     /// Connections that have an address.
@@ -17,7 +17,7 @@ pub(crate) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// One in memory as large as [`Limits::order`].
+    /// An index in memory as large as [`Limits::order`].
     pub(crate) fn new(order: &'a mut [u32], limits: &Limits) -> Self {
         let (names, rest) = order.split_at_mut(2 * limits.conns);
         let (addresses, rooms) = rest.split_at_mut(limits.conns);
@@ -26,12 +26,12 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Things that have a name, by both numbers of its looks. It does not keep the looks: `looks_of`
-/// says those of a thing.
+/// Things that have a name, sorted by both numbers of its looks. It does not keep the looks: `looks_of`
+/// returns those of a thing.
 struct ByLooks<'a>(Sorted<'a>);
 
 impl ByLooks<'_> {
-    /// Those that have a number in common with these looks.
+    /// The things that share a number with these looks.
     fn alike(&self, looks: Looks, looks_of: impl Fn(u32) -> Looks + Copy) -> impl Iterator<Item = u32> {
         looks.into_iter().flat_map(move |look| {
             let first = self.place(look, looks_of);
@@ -65,12 +65,12 @@ fn look_of(entry: u32, looks_of: impl Fn(u32) -> Looks) -> u64 {
 impl Exchange<'_> {
     // --- Connections by name ---
 
-    /// Who bears a name, which is spelled as names are kept, without regard to case.
+    /// The connection with a name, in the spelling in which names are kept. Case does not matter.
     pub(crate) fn bearer(&self, name: &str) -> Option<Slot> {
         self.alike(name).find(|slot| is_same(self.conn(*slot).name.as_bytes(), name))
     }
 
-    /// Somebody else than this connection whose name looks like this one.
+    /// Another connection whose name looks like this one.
     pub(crate) fn look_alike(&self, slot: Slot, name: &str) -> Option<Slot> {
         self.alike(name).find(|other| *other != slot)
     }
@@ -79,7 +79,7 @@ impl Exchange<'_> {
         self.index.names.alike((self.config.names.looks)(name), |slot| self.conn(slot).looks)
     }
 
-    /// Enters a connection under the name that it is about to get.
+    /// Adds a connection under the name that it is about to get.
     pub(super) fn enter_name(&mut self, slot: Slot, name: &str) {
         self.conn_mut(slot).looks = (self.config.names.looks)(name);
         self.index.names.enter(slot, |slot| self.conns[slot as usize].looks);
@@ -92,7 +92,7 @@ impl Exchange<'_> {
 
     // --- Rooms by name ---
 
-    /// The room of a name, which is spelled as names are kept, without regard to case.
+    /// The room with a name, in the spelling in which names are kept. Case does not matter.
     pub(super) fn room_called(&self, name: &str) -> Option<RoomIndex> {
         self.rooms_alike(name).find(|room| is_same(self.rooms[*room as usize].name.as_bytes(), name))
     }
@@ -106,7 +106,7 @@ impl Exchange<'_> {
         self.index.rooms.alike((self.config.names.looks)(name), |room| self.rooms[room as usize].looks)
     }
 
-    /// Enters a room under the name that it is about to get.
+    /// Adds a room under the name that it is about to get.
     pub(super) fn enter_room(&mut self, room: RoomIndex, name: &str) {
         self.rooms[room as usize].looks = (self.config.names.looks)(name);
         self.index.rooms.enter(room, |room| self.rooms[room as usize].looks);
@@ -119,7 +119,7 @@ impl Exchange<'_> {
 
     // --- Connections by address ---
 
-    /// Whether there are more connections from where this one comes from than may be.
+    /// Whether this connection's network has more connections than it may have.
     pub(crate) fn is_crowded(&self, slot: Slot, bound: Option<Bound>) -> bool {
         let account = &self.conn(slot).account;
         let Some((network, most)) = account.network().zip(account.allowed(bound)) else { return false };
@@ -127,7 +127,7 @@ impl Exchange<'_> {
         count > most as usize
     }
 
-    /// Behind those of lower networks, and of the same network those of lower slots.
+    /// The order: by network, and within a network by slot.
     fn address_place(&self, key: (u64, Slot)) -> usize {
         self.index.addresses.place(|other| (self.network_of(other), other) < key)
     }
@@ -145,7 +145,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether a name that is kept is this one, but for case.
+/// Whether a kept name is this one, apart from case.
 fn is_same(kept: &[u8], name: &str) -> bool {
     let lower =
         |text: &str| text.chars().flat_map(char::to_lowercase).eq(name.chars().flat_map(char::to_lowercase));

@@ -1,4 +1,4 @@
-//! Lag: when a room is closed, for how long, and what it means to skip.
+//! Lag: when a room is closed, for how long, and how a member skips.
 //!
 //! A room without space for the longest line is *closed*: the lines of its members wait, and with
 //! them their input. The room waits for the members whose cursors hold the log, as long as it has
@@ -14,8 +14,8 @@ use crate::log::{Kind, Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 use crate::worklist::Worklist;
 
-/// Records that a room keeps free beyond the one that is being appended: what
-/// happens to members can be told even while nobody may speak.
+/// Records that a room keeps free beyond the one that is being appended. So comings and goings can be
+/// told even while nobody may speak.
 pub(super) const RESERVE: usize = 2;
 
 impl Exchange<'_> {
@@ -23,8 +23,8 @@ impl Exchange<'_> {
         self.rooms[room as usize].log.fits(1 + RESERVE, self.limits.longest())
     }
 
-    /// Finds from where on a room's log is held, and whether the room is open. `is_by_force`:
-    /// those that held it were dealt with.
+    /// Finds the hold of a room's log, and whether the room is open. `is_by_force`: the members that
+    /// held it were dealt with.
     pub(crate) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
         let mut hold = self.rooms[room as usize].log.head();
         for member in self.members_in(room).filter(|member| member.holds()) {
@@ -63,7 +63,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// When a closed room deals with some of those that hold its log: an operator who watches it has
+    /// When a closed room deals with some of those that hold its log. An operator that watches it has
     /// only a moment.
     pub(crate) fn room_waits_until(&self, room: RoomIndex) -> Instant {
         let patience = self.rooms[room as usize].patience;
@@ -73,7 +73,7 @@ impl Exchange<'_> {
         moments.fold(self.patience_ends_at(room), Instant::min)
     }
 
-    /// Whether nobody in the room is to wait for a member, because it only watches, and can skip.
+    /// Whether nobody in the room must wait for a member, because it only watches, and can skip.
     pub(crate) fn is_watching(&self, member: &Member) -> bool {
         let listener = self.config.listener(self.conns[member.conn as usize].listener);
         cfg!(feature = "console")
@@ -81,8 +81,7 @@ impl Exchange<'_> {
             && listener.is_some_and(|listener| listener.on_lag == OnLag::Skip)
     }
 
-    /// The log of a room may be held no longer where it was: if that matters, the room is
-    /// looked at in this turn.
+    /// The hold of a room's log may have moved. If that matters, the room is looked at in this turn.
     pub(super) fn loosen(&mut self, room: RoomIndex) {
         let Room { closed, loosened, .. } = &mut self.rooms[room as usize];
         if *closed && !core::mem::replace(loosened, true) {
@@ -90,14 +89,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// Notes that a room has something to do in time.
+    /// Notes that a room has something to do at this time.
     pub(crate) fn pend(&mut self, room: RoomIndex, at: Instant) {
         self.pending_rooms.push(self.rooms, room);
         self.room_due = self.room_due.min(at);
     }
 
-    /// The rooms that have something to do in time, if for one of them it has come. All of
-    /// them are to be looked at, and noted again where something is left.
+    /// The rooms that have noted something to do, if it is time for one of them. The caller must look at
+    /// all of them, and note those that have something left.
     pub(crate) fn take_pending_rooms(&mut self) -> Worklist {
         if self.room_due > self.now {
             return Worklist::new(2);
@@ -128,8 +127,8 @@ impl Exchange<'_> {
         is_behind
     }
 
-    /// Moves a cursor to its end and notes what it missed. What of a record is
-    /// half sent goes to the private queue; false: there is no place for it.
+    /// Moves a cursor to its end and notes what it missed. The rest of a half sent record goes to the
+    /// private queue. Returns false if there is no place for it.
     pub(crate) fn skip(&mut self, index: MemberIndex) -> bool {
         let member = &self.members[index as usize];
         let log = &self.rooms[member.room as usize].log;
@@ -149,7 +148,7 @@ impl Exchange<'_> {
         }
         conn.gap.missed = conn.gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
         if !conn.gap.open {
-            // A number of its own: what is made from now on comes behind the notice.
+            // A number of its own, so later messages come after the notice.
             (conn.gap.open, conn.gap.seq) = (true, self.seq);
             self.seq = self.seq.wrapping_add(1);
         }
@@ -162,7 +161,7 @@ impl Exchange<'_> {
     }
 }
 
-/// How many messages of others start from one position to another.
+/// How many messages of others start between two positions.
 fn missed_messages(log: &Log<'_>, member: &Member, from: Position, to: Position) -> u32 {
     let (from, to) = (log.record_at(from), log.record_at(to));
     let mut missed = log.count_messages(from, to);

@@ -6,7 +6,7 @@ use crate::name::{BadName, NAME_BYTES};
 use crate::room::RoomIndex;
 use crate::text::Decimal;
 
-/// A name as it is kept; empty if the rules for names spelled none.
+/// A name as it is kept; empty if the rules allow no name.
 pub(crate) struct Spelled {
     bytes: [u8; NAME_BYTES],
     len: usize,
@@ -37,12 +37,12 @@ impl Exchange<'_> {
         if fits { Ok(spelled) } else { Err(BadName::Characters) }
     }
 
-    /// Who bears a name, however it is spelled.
+    /// The connection with a name, however it is spelled.
     pub(crate) fn named(&self, name: &str) -> Option<Slot> {
         self.bearer(&self.spelled(name).ok()?)
     }
 
-    /// The room of a name, however it is spelled.
+    /// The room with a name, however it is spelled.
     pub(crate) fn room_named(&self, name: &str) -> Option<RoomIndex> {
         self.room_called(&self.spelled(name).ok()?)
     }
@@ -65,7 +65,7 @@ impl Exchange<'_> {
         self.guest_hint = free as u32 + 1;
         let mut name = heapless::String::<NAME_BYTES>::new();
         for part in ["guest-", Decimal::new(free + 1).as_str()] {
-            // Every name has room for it, as the limits are checked.
+            // Every name has room for it: the limits were checked.
             let _ = name.push_str(part);
         }
         self.set_name(slot, &name);
@@ -84,7 +84,7 @@ impl Exchange<'_> {
         self.conn_mut(slot).name.clear();
     }
 
-    /// N - 1 if the name is `guest-N` with an N that newcomers are given.
+    /// N - 1 if the name is `guest-N`, and newcomers can get this N.
     fn guest_number(&self, name: &[u8]) -> Option<u32> {
         let (guest, number) = name.split_at_checked(6)?;
         let number = core::str::from_utf8(number).ok()?;

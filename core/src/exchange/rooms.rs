@@ -15,7 +15,7 @@ impl Exchange<'_> {
         slot * each..(slot + 1) * each
     }
 
-    /// The memberships of a connection, those that are free included.
+    /// The memberships of a connection, including free ones.
     pub(crate) fn memberships(&self, slot: Slot) -> &[Member] {
         let each = self.limits.rooms_per_conn;
         let first = slot as usize * each;
@@ -27,7 +27,7 @@ impl Exchange<'_> {
         self.members_of(slot).find(|&m| states.contains(&self.members[m as usize].state))
     }
 
-    /// The room that a connection is in, of several the first.
+    /// The room that a connection is in; the first if there are several.
     pub(crate) fn room_of(&self, slot: Slot) -> Option<RoomIndex> {
         let present = self.memberships(slot).iter().find(|member| member.state == Membership::Present);
         present.map(|member| member.room)
@@ -43,22 +43,22 @@ impl Exchange<'_> {
         })
     }
 
-    /// Whether a connection has a place for one more room, and has received what was said
-    /// in this one before it left, if it had been there.
+    /// Whether a connection has a place for one more room. If it was in this room before, it must also
+    /// have received everything from that time.
     pub(crate) fn may_join(&self, slot: Slot, room: Option<RoomIndex>) -> bool {
         let memberships = self.memberships(slot);
         let is_there = |member: &Member| member.state != Membership::Free && Some(member.room) == room;
         memberships.iter().any(|member| member.state == Membership::Free) && !memberships.iter().any(is_there)
     }
 
-    /// Makes a connection that may join a member; what is said from now on concerns it.
+    /// Makes a connection that may join a member. It gets everything that is said from now on.
     pub(crate) fn join(&mut self, slot: Slot, room: RoomIndex, state: Membership) {
         let Some(index) = self.member_in(slot, &[Membership::Free]) else { return };
         let room_ref = &mut self.rooms[room as usize];
         let position = room_ref.log.head();
         let previous = core::mem::replace(&mut room_ref.last, index);
         room_ref.members += 1;
-        // It may stand between those that are still to be named.
+        // It may stand among the members that still have to be named.
         room_ref.unnamed += u32::from(room_ref.unnamed > 0);
         room_ref.present += u32::from(state == Membership::Present);
         let taken_at = self.now.wrapping_millis();
@@ -84,15 +84,15 @@ impl Exchange<'_> {
         self.settle(index);
     }
 
-    /// Lets go of the memberships that are to be left, where nobody is told.
+    /// Frees the memberships that are being left, without a notice.
     pub(crate) fn let_go(&mut self, slot: Slot) {
         while let Some(member) = self.member_in(slot, &[Membership::Leaving]) {
             self.leave(member, Membership::Draining);
         }
     }
 
-    /// What follows when a membership has left or moved: it may be at its
-    /// end, and the log may be held no longer.
+    /// Call this when a membership has left or moved. It may be at its end, and may not hold the log any
+    /// more.
     pub(super) fn settle(&mut self, index: MemberIndex) {
         let member = &self.members[index as usize];
         if member.state == Membership::Draining && member.position == member.end {
@@ -119,7 +119,7 @@ impl Exchange<'_> {
             NONE => room_ref.last = previous,
             next => self.members[next as usize].previous = previous,
         }
-        // Its connection may have waited for a place, or may be gone now.
+        // Its connection may have waited for a place, or may be finished now.
         self.wake(conn);
         if self.rooms[room as usize].is_free() {
             self.free_room(room);
@@ -128,7 +128,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Enters the rooms that there are from the start, and lists the others as free.
+    /// Sets up the rooms that exist from the start, and lists the others as free.
     pub(super) fn enter_rooms(&mut self) {
         for room in (0..self.rooms.len() as RoomIndex).rev() {
             if self.rooms[room as usize].is_free() {
@@ -141,8 +141,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Makes a room with a name that none has. `None`: there are as many rooms as there may
-    /// be. Somebody has to join it: it is free again when the last one has left.
+    /// Makes a room with a name that no room has. `None`: there are as many rooms as allowed. Somebody
+    /// must join it. It is free again when the last member has left.
     pub(crate) fn new_room(&mut self, name: &str) -> Option<RoomIndex> {
         let room = self.free_room;
         self.free_room = self.rooms.get(room as usize)?.next_free;
@@ -163,7 +163,7 @@ impl Exchange<'_> {
         (room.untold, room.tell_at) = ([0; 2], Instant::NEVER);
         room.name.clear();
         room.topic.clear();
-        // What was said there is nothing for those who make the next room in its place.
+        // The next room in its place must not show the lines of this one.
         room.log.forget();
     }
 
@@ -200,7 +200,7 @@ impl Exchange<'_> {
         self.appended(room, 1);
     }
 
-    /// As [`Exchange::append`] to the room of a member, what that one says, in one part.
+    /// As [`Exchange::append`], for a line of a member to its own room, in one part.
     pub(crate) fn append_own(&mut self, member: MemberIndex, bytes: &[u8]) {
         let (room, seq) = (self.members[member as usize].room, self.next_seq());
         let log = &mut self.rooms[room as usize].log;
@@ -210,7 +210,7 @@ impl Exchange<'_> {
         self.appended(room, 1);
     }
 
-    /// What follows when so many records were appended to a room.
+    /// Call this when this many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
         self.touch_members(room);
@@ -226,8 +226,7 @@ impl Exchange<'_> {
         seq
     }
 
-    /// Says something in every room that a connection is in. It gets nothing
-    /// of it back.
+    /// Says something in every room that a connection is in. The connection does not get it back.
     pub(crate) fn say(&mut self, slot: Slot, kind: Kind, parts: &[&[u8]]) {
         self.append_to_all(slot, kind, parts, true);
     }
@@ -239,8 +238,8 @@ impl Exchange<'_> {
         present.next().filter(|_| present.next().is_none())
     }
 
-    /// Says messages in one room, which is open: as many as `next` has, which is asked
-    /// only while the room has place for another one.
+    /// Says messages in one open room: as many as `next` has. It calls `next` only while the room has
+    /// place for another one.
     pub(crate) fn say_all<'t>(
         &mut self,
         member: MemberIndex,
@@ -259,7 +258,7 @@ impl Exchange<'_> {
             seq = seq.wrapping_add(1);
         }
         self.seq = seq;
-        // Where nothing was said nobody else has changed.
+        // If nothing was said, nobody else has changed.
         if seq != first {
             self.appended(room, seq.wrapping_sub(first));
         }
@@ -285,7 +284,7 @@ impl Exchange<'_> {
         self.enqueue(slot, self.seq, parts)
     }
 
-    /// As [`Exchange::tell`], at a place of one's choice in the order.
+    /// As [`Exchange::tell`], at a given place in the order.
     pub(crate) fn enqueue(&mut self, slot: Slot, seq: u64, parts: &[&[u8]]) -> bool {
         let queue = &mut self.conns[slot as usize].queue;
         let told = queue.push(&mut self.buffers, seq, parts);
@@ -299,8 +298,8 @@ impl Exchange<'_> {
         self.conns[slot as usize].queue.free(&self.buffers)
     }
 
-    /// About how many bytes a connection may say now: as many as its room has place for, and
-    /// its rate allows in a second; a line at least, which waits for its turn if need be.
+    /// About how many bytes a connection may say now: as many as its room has place for, and as its rate
+    /// allows in a second. It is at least a line. That line waits for its turn if it must.
     pub(crate) fn appetite(&self, slot: Slot) -> usize {
         let member = self.memberships(slot).iter().find(|member| member.speaks());
         let place = member.map_or(0, |member| {
@@ -311,8 +310,8 @@ impl Exchange<'_> {
         place.min(rate).max(self.limits.line_buffer())
     }
 
-    /// The room for whose turn a line has to wait: it has no place, or others were first,
-    /// unless the line has waited for its turn already.
+    /// The room whose turn a line must wait for. The room has no place, or others were first. A line
+    /// that has already waited for its turn need not wait again.
     pub(crate) fn room_to_wait_for(&self, slot: Slot, has_waited: bool) -> Option<RoomIndex> {
         let has_to_wait = |member: &&Member| {
             let room = &self.rooms[member.room as usize];
@@ -323,7 +322,7 @@ impl Exchange<'_> {
         member.map(|member| member.room)
     }
 
-    /// Whether a line has to wait for its turn. If so, its author is woken when that has come.
+    /// Whether a line must wait for its turn. If so, its author is woken when the turn has come.
     pub(crate) fn waits_for_turn(&mut self, slot: Slot, has_waited: bool) -> bool {
         let Some(room) = self.room_to_wait_for(slot, has_waited) else { return false };
         if self.conn(slot).turn.room == NONE {

@@ -8,17 +8,16 @@ use crate::limits::{CONNS_AT_ONCE, OnLag, Protocol};
 use crate::protocol::tell_sum;
 use crate::room::{Member, MemberIndex, Room, RoomIndex};
 
-/// Connections that are found at once before something is done for them.
+/// Connections that are found together before something is done for them.
 const DUE_AT_ONCE: usize = 16;
 
 impl Hub<'_> {
-    /// Does what is due, and notes what is still to come. It costs a look at some of the
-    /// connections of which a deadline has come, at the rooms that are closed, and at nothing
-    /// else; where more is due, the next deadline is now.
+    /// Does the work that is due, and notes the work that comes later. It looks only at closed rooms,
+    /// and at some of the connections whose deadline has come. If more is due, the next deadline is now.
     pub(super) fn tick(&mut self) {
         for _ in 0..CONNS_AT_ONCE / DUE_AT_ONCE {
-            // All are found before anything is done: to put one back among those that are still
-            // to be found would cost more.
+            // All of them are found before anything is done. To put one back among those still to be
+            // found would cost more.
             let due: heapless::Vec<Slot, DUE_AT_ONCE> =
                 core::iter::from_fn(|| self.x.next_due()).take(DUE_AT_ONCE).collect();
             for &slot in &due {
@@ -53,15 +52,15 @@ impl Hub<'_> {
         }
     }
 
-    /// Looks whether a closed room can open, deals with those that hold it up when its patience
-    /// has ended, with so many in all at the `most`, and tells what is to be told in a sum.
+    /// Looks whether a closed room can open. If its patience has ended, deals with members that hold it
+    /// up, at the `most` this many. Tells the sum of comings and goings when it is due.
     fn look_after(&mut self, room: RoomIndex, most: &mut usize) {
         if self.x.rooms[room as usize].loosened {
             self.x.refresh(room, false);
         }
         let Room { closed, unnamed, tell_at, .. } = self.x.rooms[room as usize];
         let mut wait_until = if closed { self.x.room_waits_until(room) } else { Instant::NEVER };
-        // Only if all were offered what there is.
+        // Only after everybody was offered everything.
         if closed && unnamed == 0 && wait_until <= self.x.now {
             let is_over = self.x.patience_ends_at(room) <= self.x.now;
             wait_until = self.cut_loose(room, most, is_over);
@@ -76,9 +75,9 @@ impl Hub<'_> {
         }
     }
 
-    /// Deals with the members that keep a room closed, except those that still have a moment; with
-    /// all of them if the room's patience `is_over`, or else with those that watch it. Returns when
-    /// more is to be done.
+    /// Deals with the members that keep a room closed, except those that still have a moment. If the
+    /// room's patience `is_over`, this means all members; if not, only those that watch it. Returns when
+    /// there is more to do.
     fn cut_loose(&mut self, room: RoomIndex, most: &mut usize, is_over: bool) -> Instant {
         let mut wait_until = if is_over { Instant::NEVER } else { self.x.patience_ends_at(room) };
         let mut next = self.x.rooms[room as usize].first;
@@ -139,7 +138,7 @@ impl Hub<'_> {
         self.x.close_soon(slot, Cause::TimedOut);
     }
 
-    /// Lets a connection go on whose rate allows it again.
+    /// Lets a connection go on when its rate allows it again.
     fn check_rate(&mut self, slot: Slot) {
         if self.x.rate(slot).is_none() {
             return;
@@ -165,8 +164,8 @@ impl Hub<'_> {
         self.x.touch(slot);
     }
 
-    /// Tells everyone of the end, some at a time, and lets what is queued go out before all
-    /// is closed. Before that everyone has said what was received.
+    /// Tells everyone of the end, some at a time. First acts on everyone's input. Queued output goes out
+    /// before everything is closed.
     pub(super) fn tell_the_end(&mut self) {
         let (from, all) = (self.x.untold_end, self.x.slots().end);
         let end = (2 * all).min(from.saturating_add(CONNS_AT_ONCE as Slot));

@@ -72,7 +72,7 @@ impl Behaviour for Chat {
         }
         listing::resume(x, slot, COMMANDS);
         if x.conn(slot).listing == Listing::None && x.room_of(slot).is_none() {
-            // It has been greeted: it comes in when it can be told who is there.
+            // It has been greeted. It comes in when there is place to tell it who is there.
             if x.queue_free(slot) < x.limits.longest() {
                 x.conn_mut(slot).blocked = true;
             } else if let Some(lobby) = x.room_named(LOBBY) {
@@ -124,7 +124,7 @@ impl LineReader for Chat {
             }
             escaped => {
                 introduce(x, slot);
-                // Lent out for a moment: a copy of it would cost more than all the rest.
+                // The line is lent for a moment. A copy of it would cost more than all the rest.
                 let name = core::mem::take(&mut x.conn_mut(slot).name);
                 let text = escaped.unwrap_or(text);
                 x.say(slot, Kind::Message, &[b"<", name.as_bytes(), b"> ", text, b"\r\n"]);
@@ -138,7 +138,7 @@ impl LineReader for Chat {
         quit(x, slot, "");
     }
 
-    /// Says messages that need no closer look than to be copied. Most lines are so.
+    /// Says messages that can be copied without a closer look. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
         let is_plain = x.conn(slot).arrival == Arrival::Told && x.rate(slot).is_none();
@@ -171,7 +171,7 @@ impl LineReader for Chat {
     }
 }
 
-/// Whether a line can be acted on: what it is answered with has a place.
+/// Whether a line can be acted on: its answer has a place.
 fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
     let conn = x.conn(slot);
     conn.state == State::Open
@@ -193,7 +193,7 @@ pub(crate) fn gap_text(missed: u32) -> GapText {
 
 // --- Coming and going ---
 
-/// Kinds of what is told in a sum.
+/// The kinds of events in a sum.
 const CAME: usize = 0;
 const LEFT: usize = 1;
 
@@ -230,12 +230,12 @@ fn depart(x: &mut Exchange<'_>, slot: Slot) {
     leave_rooms(x, slot, Membership::Leaving, farewell);
 }
 
-/// What is told of one that leaves, behind its name.
+/// The text after the name of a client that leaves.
 type Farewell<'t> = [&'t [u8]; 3];
 
-/// Leaves every room in which the connection is in this way, and tells those that were
-/// told that it had come. A reason of the server's stands in brackets, one of the client's
-/// behind a colon: so nobody can pass the one off as the other.
+/// Leaves every room in which the connection is in this `way`, and tells those that knew of it. A reason
+/// of the server is in brackets, and a reason of the client follows a colon. So a client cannot fake a
+/// reason of the server.
 fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: Farewell<'_>) {
     let is_told = x.conn(slot).arrival == Arrival::Told && !x.shutting_down;
     let (name, seq) = (x.name(slot), x.next_seq());
@@ -253,7 +253,7 @@ fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: Fare
     }
 }
 
-/// Tells a room how many came and left that it was not told one by one.
+/// Tells a room how many came and left without a notice.
 pub(crate) fn tell_sum(x: &mut Exchange<'_>, room: RoomIndex) {
     let [came, left] = x.take_untold(room);
     let [came, left] = [came, left].map(|count| Decimal::new(count as usize));

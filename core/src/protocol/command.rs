@@ -27,7 +27,7 @@ pub(crate) fn run(table: &[Command], x: &mut Exchange<'_>, slot: Slot, text: &[u
     }
 }
 
-/// The first word, and what stands behind the white space after it.
+/// The first word, and the text after the white space that follows it.
 pub(crate) fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim_matches([' ', '\t']);
     match text.split_once([' ', '\t']) {
@@ -36,7 +36,7 @@ pub(crate) fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
-// The commands that clients and operators have in common.
+// The commands that clients and operators share.
 
 /// `/help`
 pub(crate) fn help(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
@@ -65,7 +65,7 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     Done::Yes
 }
 
-/// Begins a long answer; it goes on when the connection is woken.
+/// Begins a long answer. It goes on when the connection is woken.
 fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
     x.conn_mut(slot).listing = listing;
     x.wake(slot);

@@ -32,7 +32,7 @@ const COMMANDS: &[Command] = &[
 
 impl Behaviour for Console {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
-        // The operator is no stranger, whatever the first line is.
+        // The operator is never a client of another protocol, whatever the first line is.
         x.conn_mut(slot).line.spoke = true;
     }
 
@@ -138,7 +138,7 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
     let s = x.stats;
     let sums = [s.accepted, s.refused, s.lagged, s.records, s.received_bytes, s.sent_bytes];
     let [connections, rooms] = [connections, rooms].map(Decimal::new);
-    // On a machine of 32 bits they start again at 4 GiB.
+    // On a 32-bit machine the counts start again at 4 GiB.
     let sums = sums.map(|sum| Decimal::new(sum as usize));
     let [accepted, refused, lagged, records, received, sent] = sums.each_ref().map(Decimal::as_str);
     let (connections, rooms) = (connections.as_str(), rooms.as_str());

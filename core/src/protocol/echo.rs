@@ -9,8 +9,7 @@ use crate::protocol::Behaviour;
 /// peer stops reading and the queue is full, the peer is not read.
 pub(crate) struct Echo;
 
-/// There is nothing among which the bytes would need a place, so that all of
-/// them are one entry of the queue.
+/// The bytes need no place in an order, so all of them are one entry of the queue.
 const SEQ: u64 = 0;
 
 impl Behaviour for Echo {
@@ -20,7 +19,7 @@ impl Behaviour for Echo {
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         let part = input.len().min(x.queue_free(slot));
-        // What was not taken changes nothing.
+        // Input that was not taken changes nothing.
         if part > 0 {
             x.enqueue(slot, SEQ, &[&input[..part]]);
         }
@@ -28,8 +27,7 @@ impl Behaviour for Echo {
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
-        // All that was received goes back, however long the peer takes: while
-        // it does, nobody else has to wait.
+        // All input goes back, however long the peer takes to read it. Nobody else waits for that.
         x.close(slot, Cause::Left, Instant::NEVER);
     }
 }

@@ -5,37 +5,37 @@
 /// A request line longer than this is known by its start.
 pub(crate) const STARTS: usize = 16;
 
-/// What a client of another protocol is answered.
+/// The answers to clients of other protocols.
 const HTTP: &[u8] = b"HTTP/1.0 400 This is a chat server; connect with nc or telnet\r\n\r\n";
 const IRC: &[u8] = b"ERROR :This is a chat server and speaks no IRC; connect with nc or telnet\r\n";
 const SMTP: &[u8] = b"554 This is a chat server and takes no mail\r\n";
 const REDIS: &[u8] = b"-ERR this is a chat server\r\n";
-/// As OpenSSH says it.
+/// The words of OpenSSH.
 const SSH: &[u8] = b"Protocol mismatch.\r\n";
 /// A fatal alert, `protocol_version` (RFC 8446, 6).
 const TLS: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
-/// For what has no words of its own, or is perhaps a person after all.
+/// For protocols that have no words of their own, and for clients that may be persons after all.
 const OTHERS: &[u8] = b"-- this is a chat server and understands only text\r\n";
 
-/// What a TLS client sends first: a handshake, of a version that begins with 3.
+/// The first bytes of a TLS client: a handshake, of a version that begins with 3.
 const HANDSHAKE: &[u8] = &[22, 3];
 
 /// Requests of HTTP.
 const METHODS: &[&[u8]] =
     &[b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"CONNECT", b"TRACE"];
 
-/// What those begin with that are answered with no word of their own: VNC, rsync, XMPP, NATS.
+/// The first bytes of protocols without an answer of their own: VNC, rsync, XMPP, NATS.
 const PREFIXES: &[&[u8]] = &[b"RFB 00", b"@RSYNCD:", b"<?xml ", b"<stream:", b"CONNECT {"];
 
-/// How the first line of a connection is answered, if it is no chat's. `line` is what is
-/// there of it; `is_whole`: that is all.
-// Not to be inlined: a small machine has no stack for it below all that follows from a line.
+/// The answer to the first line of a connection, if it is no chat client's. `line` is the part of the
+/// line that is there; `is_whole`: it is the whole line.
+// It is not inlined, because a line leads to deep calls, and a small machine has no stack for both.
 #[inline(never)]
 pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
     if line.starts_with(HANDSHAKE) {
         return Some(TLS);
     }
-    // One key may be a slip; two, or a NUL, are no text.
+    // One control key may be a slip. Two of them, or a NUL, are not text.
     let is_control = |byte: &&u8| matches!(byte, 0..=7 | 14..=20 | 22..=26 | 28..=31);
     if line.contains(&0) || line.iter().take(4).filter(is_control).count() > 1 {
         return Some(OTHERS);
@@ -74,9 +74,8 @@ pub(crate) fn answer(line: &[u8], is_whole: bool) -> Option<&'static [u8]> {
     }
 }
 
-/// Whether these are the words of a request of HTTP, or of RTSP and SIP, which took them over: of three
-/// words the last one names the version. A line that goes on beyond what was seen is known by a method
-/// and its target.
+/// Whether these are the words of a request of HTTP, RTSP or SIP. A request has three words, and the
+/// last one names the version. A request that is not yet whole is known by its method and its target.
 fn is_request(
     (method, target, version): (&[u8], &[u8], Option<&[u8]>),
     is_whole: bool,
@@ -130,7 +129,7 @@ mod tests {
             b"M-SEARCH * HTTP/1.1\r\n",
             b"\xef\xbb\xbfGET / HTTP/1.1\r\n",
             b" GET / HTTP/1.1\r\n",
-            // The first bytes of a line that is too long.
+            // The start of a line that is too long.
             b"GET /aaaaaaaaaaa",
             b"GET http://www.e",
             b"GET https://www.",

@@ -1,4 +1,4 @@
-//! Makes lines that are safe to show from bytes, for the protocols that read line by line.
+//! Makes lines from bytes for the protocols that read line by line. The lines are safe to show.
 
 use crate::conn::{NONE, Slot, State};
 use crate::event::Cause;
@@ -26,21 +26,21 @@ pub(crate) trait LineReader {
         false
     }
 
-    /// Acts on a line, which is not empty, and UTF-8 that is fit to be shown.
+    /// Acts on a line. It is not empty, and is UTF-8 that may be shown.
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done;
 
-    /// Acts on a wish to leave that is no line: an interrupt, or the end of the input that a
-    /// terminal in character mode sends as a character.
+    /// Acts on a request to leave that is not a line: an interrupt, or the end of the input as a
+    /// terminal in character mode sends it.
     fn leave(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// Acts on the plain lines at the front of the input, as far as it knows a shorter way
-    /// for them than one by one; returns how much of it was used. None is unfinished.
+    /// Acts on the plain lines at the front of the input, if it has a faster way than one by one.
+    /// Returns how much of the input was used. No line in the input is unfinished.
     fn plain_lines(&self, _x: &mut Exchange<'_>, _slot: Slot, _input: &[u8]) -> usize {
         0
     }
 }
 
-/// Acts on the lines in the input; returns how much of it was used.
+/// Acts on the lines in the input. Returns how much of it was used.
 pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     let (mut used, mut lines) = (0, 0);
     while used < input.len() && lines < LINES_AT_ONCE && reader.is_ready(x, slot) {
@@ -94,11 +94,11 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
             Step::Leave => reader.leave(x, slot),
         }
     }
-    // Who has left is not listened to.
+    // Input of a client that has left is ignored.
     if x.conn(slot).state == State::Open { used } else { input.len() }
 }
 
-/// So much of the input that what it begins with is seen before a line can be too long.
+/// A part of the input that is short enough to check its start before a line can be too long.
 fn start_of_first_line<'i>(x: &Exchange<'_>, slot: Slot, input: &'i [u8]) -> &'i [u8] {
     match foreign::STARTS.checked_sub(x.conn(slot).line.as_bytes().len()) {
         None | Some(0) => input,
@@ -106,7 +106,7 @@ fn start_of_first_line<'i>(x: &Exchange<'_>, slot: Slot, input: &'i [u8]) -> &'i
     }
 }
 
-/// Closes the connection of a client that speaks another protocol, with words of that one.
+/// Closes the connection of a client of another protocol, with words of that protocol.
 fn turn_away(x: &mut Exchange<'_>, slot: Slot, answer: &[u8]) {
     x.tell(slot, &[answer]);
     x.close_soon(slot, Cause::Left);
@@ -118,7 +118,7 @@ fn postpone(x: &mut Exchange<'_>, slot: Slot, line: &[u8]) {
     conn.postponed = true;
 }
 
-/// Acts on the line that had to wait, if one had and its turn has come.
+/// Acts on the line that had to wait, if there is one and its turn has come.
 pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
     if x.conn(slot).postponed && x.conn(slot).turn.room == NONE {
         act_on_buffered(reader, x, slot, true);

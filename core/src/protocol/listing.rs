@@ -1,4 +1,4 @@
-//! Long answers, given line by line as the private queue has room.
+//! Long answers. They go out line by line, as the private queue has room.
 
 use core::fmt::Write;
 
@@ -14,19 +14,19 @@ use crate::text::{Decimal, Text, clipped};
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
 const NAMES_WIDTH: usize = 400;
 
-/// Bytes of a long answer that wait at once at the most, and a line. More would go out
-/// no sooner, and each connection would need the memory for it.
+/// The most bytes of a long answer that wait at once, besides one line. More would not go out sooner,
+/// and each connection would need memory for them.
 const AT_ONCE: u32 = 2048;
 
-/// Names that a newcomer is told at the most: in a large room it would have to wait for
-/// them longer than for all else.
+/// The most names that a newcomer is told. In a large room it would wait longer for the names than for
+/// all else.
 const NAMES_HERE: u32 = 1000;
 
-/// Steps of a long answer that are made at once at the most: most of them make a line, some
-/// find only that in many slots nobody is who belongs there.
+/// The most steps of a long answer at once. Most steps make a line. Some only find that many slots hold
+/// nobody of the room.
 const STEPS_AT_ONCE: u32 = 16;
 
-/// What a newcomer to a room is told first: what was said there, and who is there.
+/// What a newcomer to a room is told first: the history, and who is there.
 pub(crate) fn for_newcomer(x: &Exchange<'_>, room: RoomIndex) -> Listing {
     let log = &x.rooms[room as usize].log;
     let (from, until) = (log.last_messages(x.config.history), log.next_record());
@@ -38,8 +38,8 @@ const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 // Each kind of answer has a function that is not inlined: a small machine has no stack for the names and
 // topics of all of them at once.
 
-/// Goes on with a connection's long answer until it is given, or the queue holds
-/// enough of it or has no room for another line, or others should have their turn.
+/// Goes on with a connection's long answer. It stops at the end, when the queue holds enough or has no
+/// room for another line, and when others should have their turn.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
     for _ in 0..STEPS_AT_ONCE {
         if x.conn(slot).listing == Listing::None {
@@ -63,7 +63,7 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
     x.arm(slot, x.now);
 }
 
-/// One line of the greeting; behind the last one the welcome.
+/// One line of the greeting. After the last one, the welcome.
 #[inline(never)]
 fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     let greeting = x.config.greeting;
@@ -76,14 +76,14 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
         return Listing::None;
     }
     let line = rest.split('\n').next().unwrap_or_default();
-    // A line that is longer than lines may be goes out in pieces.
+    // A line above the line limit goes out in pieces.
     let line = clipped(line, x.limits.line);
     x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
     let end = from + line.len();
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
 }
 
-/// One message that was said before a newcomer came, if it was not overwritten meanwhile.
+/// One message from before a newcomer came, if it was not overwritten meanwhile.
 #[inline(never)]
 fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing {
     let Some(room) = x.room_of(slot).filter(|_| from != until) else { return HERE };
@@ -114,7 +114,7 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
     }
 }
 
-/// One line for who asked who is in a room.
+/// One line for a client that asked who is in a room.
 #[inline(never)]
 fn list_who(x: &mut Exchange<'_>, slot: Slot, (room, generation): (RoomIndex, u32), from: Slot) -> Listing {
     if x.rooms[room as usize].generation != generation {
@@ -127,9 +127,9 @@ fn list_who(x: &mut Exchange<'_>, slot: Slot, (room, generation): (RoomIndex, u3
     }
 }
 
-/// One line of at most so many names, from those of the connections in slots from `from`
-/// on; none, where many slots in a row hold nobody who is in the room. Returns how many it has,
-/// and the slot to go on with.
+/// One line of names, at most this many, of the connections in slots from `from` on. There is no line if
+/// many slots in a row hold nobody of the room. Returns how many names it has, and the slot to go on
+/// with.
 fn list_names(
     x: &mut Exchange<'_>,
     slot: Slot,
@@ -175,10 +175,10 @@ fn list_names(
     (count, next)
 }
 
-/// Where a client comes from, as the operator reads it behind its name.
+/// Where a client comes from. The operator reads it after the name.
 type Origin = heapless::String<64>;
 
-/// ` (ADDRESS LISTENER)`, as far as they are known.
+/// ` (ADDRESS LISTENER)`, or the part that is known.
 fn origin(x: &Exchange<'_>, slot: Slot) -> Origin {
     let (mut origin, label) = (Origin::new(), x.config.label(x.conn(slot).listener));
     // It is long enough for every address.
@@ -191,14 +191,14 @@ fn origin(x: &Exchange<'_>, slot: Slot) -> Origin {
     origin
 }
 
-/// Up to where of all slots, or rooms, one looks at once from this one on. In a small table that
-/// is the end.
+/// The end of the slots, or rooms, that one step looks at, from this one on. In a small table it is the
+/// end of the table.
 fn piece_end(from: u32, all: u32) -> u32 {
     if cfg!(feature = "large") { all.min(from.saturating_add(LOOKS_AT_ONCE)) } else { all }
 }
 
-/// One line about the first room from `from` on in which somebody is; none, where
-/// many in a row are empty.
+/// One line about the first room from `from` on that somebody is in. There is no line if many in a row
+/// are empty.
 #[inline(never)]
 fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
     let end = piece_end(from, x.rooms.len() as RoomIndex) as usize;

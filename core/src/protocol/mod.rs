@@ -1,5 +1,5 @@
-//! The protocols, one file for each: what the bytes of a listener mean. A protocol
-//! acts on the exchange, and the hub calls it through [`Behaviour`].
+//! The protocols, one file for each. A protocol gives the bytes of a listener a meaning. A protocol acts
+//! on the exchange, and the hub calls it through [`Behaviour`].
 
 mod chat;
 mod command;
@@ -19,32 +19,31 @@ use crate::limits::Protocol;
 pub(crate) use crate::protocol::chat::tell_sum;
 use crate::transmit::GapText;
 
-/// What a protocol does with its connections.
+/// How a protocol treats its connections.
 pub(crate) trait Behaviour {
     /// A connection is new.
     fn opened(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// About how many bytes an open connection would take now, from the very
-    /// state that decides in [`Behaviour::received`].
+    /// About how many bytes an open connection would take now. It follows from the same state as
+    /// [`Behaviour::received`].
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize;
 
-    /// Takes as much of the input as it can act on; returns how much.
+    /// Takes as much of the input as it can act on. Returns how much.
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize;
 
-    /// Whether the end of the input can be acted on: there is appetite, or nothing is left for
-    /// which there would have to be any.
+    /// Whether the end of the input can be acted on: there is appetite, or nothing is left that needs
+    /// it.
     fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
         self.appetite(x, slot) > 0
     }
 
-    /// The input has ended, all of it was taken, and [`Behaviour::may_end`] said so.
+    /// The input has ended, all of it was taken, and [`Behaviour::may_end`] returned true.
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot);
 
-    /// The connection is about to be ended, and not by its client: what was received may still be
-    /// acted on.
+    /// The connection is about to end, but not by its client. The protocol may still act on its input.
     fn last_words(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// Whether a connection that has sent nothing for so long is not idle all the same.
+    /// Whether a silent connection does not count as idle.
     fn may_be_silent(&self, _x: &Exchange<'_>, _slot: Slot, _idle_ms: u32) -> bool {
         false
     }
@@ -52,8 +51,8 @@ pub(crate) trait Behaviour {
     /// The time that was set with [`Exchange::set_timer`] has come.
     fn timer(&self, _x: &mut Exchange<'_>, _slot: Slot) {}
 
-    /// What could not be done before may be possible now. Whatever its state,
-    /// memberships that are to be left have to be let go.
+    /// The connection may now be able to go on. In any state, it must free the memberships that it is
+    /// leaving.
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.let_go(slot);
     }
@@ -61,13 +60,12 @@ pub(crate) trait Behaviour {
     /// Tells the connection something, if the protocol has words.
     fn tell(&self, _x: &mut Exchange<'_>, _slot: Slot, _text: &str) {}
 
-    /// The words for a newcomer that is not let in.
+    /// The text for a newcomer that is not let in.
     fn refusal(&self, _refusal: Refusal) -> &'static str {
         ""
     }
 
-    /// The notice of a gap. Empty where a gap does harm, so that who lags has
-    /// to be disconnected.
+    /// The notice of a gap. It is empty if a gap does harm. Then a client that lags is disconnected.
     fn gap(&self, _missed: u32) -> GapText {
         GapText::new()
     }
@@ -82,7 +80,7 @@ pub(crate) fn behaviour(protocol: Protocol) -> &'static dyn Behaviour {
         Protocol::Relay => &relay::Relay,
         #[cfg(feature = "console")]
         Protocol::Console => &console::Console,
-        // The hub lets nobody in to a listener of one that was not.
+        // The hub lets nobody in to a listener whose protocol was not built in.
         #[cfg(not(all(feature = "relay", feature = "console")))]
         _ => &echo::Echo,
     }

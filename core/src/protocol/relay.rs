@@ -19,7 +19,7 @@ impl Behaviour for Relay {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
         let RelayRules { direction, shares, .. } = *rules(x, slot);
         let way = if direction == Direction::In { Membership::Feeding } else { Membership::Present };
-        // Every relay listener has its room, or that of another one, from the start.
+        // Every relay listener has a room of its own or of another listener from the start.
         if let Some(room) = x.room_owned(shares.unwrap_or(x.conn(slot).listener)) {
             x.join(slot, room, way);
         }
@@ -69,7 +69,8 @@ impl Behaviour for Relay {
             && x.conn(slot).line.is_unfinished()
             && !x.conn(slot).postponed
         {
-            // Only lines go out. There is room: a line that has none left is not kept.
+            // Only whole lines go out. There is room for the ending, because a line without that room is
+            // not kept.
             x.conn_mut(slot).line.text().push(b"\n");
         }
         relay_kept(x, slot, false);
@@ -90,7 +91,7 @@ impl Behaviour for Relay {
         if x.within_rate(slot) {
             relay_kept(x, slot, false);
         } else if let Some(unfinished_ms) = rules(x, slot).unfinished_ms {
-            // The end of the line may be there, and is not read yet.
+            // The end of the line may have arrived, but was not read yet.
             let at = x.rate_allows_at(slot).after(u64::from(unfinished_ms));
             x.set_timer(slot, at);
         }
@@ -109,8 +110,8 @@ fn rules<'x>(x: &'x Exchange<'_>, slot: Slot) -> &'x RelayRules {
     x.config.listener(x.conn(slot).listener).map_or(&RelayRules::DEFAULT, |listener| &listener.relay)
 }
 
-/// Whether a client is there to receive: so its silence is no sign that it is gone, and when its input
-/// ends it stays.
+/// Whether a client is there to receive. Its silence is no sign that it is gone, and it stays when its
+/// input ends.
 fn only_listens(x: &Exchange<'_>, slot: Slot) -> bool {
     match rules(x, slot).direction {
         Direction::Both => !x.conn(slot).line.spoke,
@@ -123,8 +124,8 @@ fn is_ready(x: &Exchange<'_>, slot: Slot) -> bool {
     x.within_rate(slot) && !x.conn(slot).postponed
 }
 
-/// Relays the whole lines at the front of the input, as many as fit one
-/// record; or keeps what is there of an unfinished one, unless it is too long.
+/// Relays the whole lines at the front of the input, as many as fit one record. Or keeps the start of an
+/// unfinished line, unless it is too long.
 fn relay_lines(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     let longest = x.limits.line_buffer();
     let window = &input[..input.len().min(longest)];
@@ -159,7 +160,7 @@ fn go_on_with_line(x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
     fitted
 }
 
-/// Relays what was kept, if it need not wait for its turn.
+/// Relays the kept part of a line, if it need not wait for its turn.
 fn relay_kept(x: &mut Exchange<'_>, slot: Slot, has_waited: bool) {
     if x.conn(slot).line.is_unfinished() {
         if x.waits_for_turn(slot, has_waited) {
@@ -192,8 +193,8 @@ fn relay(x: &mut Exchange<'_>, slot: Slot, bytes: &[u8]) {
     }
 }
 
-/// Relays what may be half a line, or come behind half a line of another one: which must not run into
-/// this one's if its author is gone, or if only lines are to go out.
+/// Relays bytes that may be half a line, or may follow half a line of another client. If that client is
+/// gone, or if only whole lines go out, the two lines must not run together.
 #[cold]
 fn relay_in_pieces(x: &mut Exchange<'_>, slot: Slot, member: MemberIndex, bytes: &[u8]) {
     let Member { room, state, .. } = x.members[member as usize];

@@ -1,4 +1,4 @@
-//! How many may come from one address.
+//! How many clients may come from one address.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[test]
 fn so_many_as_are_allowed_come_from_one_address_whoever_else_is_there() {
-    // Below and above the others, and the lowest and the highest that there are.
+    // Addresses below and above the others, and the lowest and the highest of all.
     for crowded in ["192.0.2.7", "0.0.0.0", "255.255.255.255", "ffff:ffff:ffff:ffff::", "::1"] {
         for most in 1..4 {
             with_bound(Bound::for_all(most), |mut scene| {
@@ -27,7 +27,7 @@ fn so_many_as_are_allowed_come_from_one_address_whoever_else_is_there() {
                 scene.accept_from(others[1]).unwrap();
                 for _ in 0..3 {
                     assert_eq!(scene.accept_from(peer), Err(Refusal::PerPeer), "{crowded}, {most}");
-                    // Whoever of them goes makes place for one.
+                    // Each of them that leaves makes place for one more.
                     let gone = here.remove(0);
                     scene.breaks(gone, Cause::Reset);
                     scene.is_closed(gone);

@@ -1,4 +1,4 @@
-//! What the hub tells of itself, to its driver and to the operator.
+//! The counts that the hub gives to its driver and to the operator.
 
 use parlour_core::{Event, Instant, Stats};
 
@@ -22,7 +22,7 @@ fn everything_that_happened_is_counted() {
         // An entry of a queue has twelve bytes of its own.
         assert_eq!(stats.queue_most, 5 + 12);
         assert_eq!(scene.hub.count(), 3);
-        // Two records: who came, and what it said.
+        // Two records: the notice that it came, and its line.
         let alice = scene.open(CHAT);
         scene.receive(alice);
         scene.say(alice, "hello\n");

@@ -1,4 +1,4 @@
-//! How connections end: what is queued goes out, and no side is closed too early or too late.
+//! How connections end. Queued output goes out, and no side is closed too early or too late.
 
 use parlour_core::{Close, Refusal};
 
@@ -61,8 +61,8 @@ fn at_the_end_what_is_queued_has_all_of_its_time() {
     });
 }
 
-/// An echo client that has ended has all the time there is to read what it sent, but not when
-/// the server ends.
+/// An echo client that has ended its input may read its bytes back as slowly as it likes. If the server
+/// ends, it may not.
 #[test]
 fn the_end_hurries_those_that_were_closing_already() {
     usual(|mut scene| {
@@ -118,7 +118,7 @@ fn a_listener_that_there_is_not_lets_nobody_in() {
     });
 }
 
-/// What it had to say it says, as soon as the others can hear it.
+/// Its last lines are said as soon as there is place for them.
 #[test]
 fn the_last_line_of_one_that_has_ended_waits_for_a_closed_room() {
     usual(|mut scene| {
@@ -159,7 +159,7 @@ fn the_last_line_of_one_that_has_ended_waits_for_a_place_for_its_answer() {
     });
 }
 
-/// A console goes on as one that watches; what comes behind the end of its input is no command.
+/// A console goes on as a watcher. Bytes after the end of its input are no command.
 #[cfg(feature = "console")]
 #[test]
 fn nothing_is_taken_from_one_that_has_ended() {

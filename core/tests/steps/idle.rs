@@ -1,4 +1,4 @@
-//! The idle timeout: who says nothing for too long is closed, and nobody else.
+//! The idle timeout. A client that says nothing for too long is closed, and no other.
 
 use parlour_core::{Close, Config, Listener};
 
@@ -10,7 +10,7 @@ fn with_timeout(test: impl FnOnce(Scene<'_>)) {
     unusual(|config: &mut Config<'_>, _: &mut [Listener; 4]| config.idle_ms = Some(IDLE_MS as u32), test);
 }
 
-/// Whether what it sends is passed over.
+/// Whether the hub ignores its input.
 fn is_closing(scene: &Scene<'_>, conn: parlour_core::ConnId) -> bool {
     scene.hub.interest(conn).read == usize::MAX
 }
@@ -38,7 +38,7 @@ fn one_that_only_listens_is_idle_however_much_the_others_say() {
     });
 }
 
-/// An echo client that has ended, and reads back what it sent as slowly as it likes.
+/// An echo client that has ended its input reads its bytes back as slowly as it likes.
 #[test]
 fn one_that_is_closing_is_not_idle_while_it_takes_something() {
     with_timeout(|mut scene| {
@@ -58,7 +58,7 @@ fn one_that_is_closing_is_not_idle_while_it_takes_something() {
     });
 }
 
-/// A driver keeps what was not taken, and offers it again.
+/// A driver keeps bytes that were not taken, and offers them again.
 #[test]
 fn to_offer_again_what_was_not_taken_is_no_sign_of_life_but_more_is() {
     with_timeout(|mut scene| {

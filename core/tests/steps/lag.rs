@@ -1,4 +1,4 @@
-//! Who holds up a room, and what becomes of it: nobody else is harmed.
+//! Clients that hold up a room are dealt with, and nobody else is harmed.
 
 use parlour_core::{Cause, Close, Config, ConnId, Listener, OnLag};
 
@@ -8,7 +8,7 @@ fn with_skip(test: impl FnOnce(Scene<'_>)) {
     unusual(|_, listeners| listeners[0].on_lag = OnLag::Skip, test);
 }
 
-/// Says lines until the room is closed; `near` reads all but the last of them.
+/// Says lines until the room is closed. `near` reads all of them but the last.
 fn close_room(scene: &mut Scene<'_>, talker: ConnId, near: ConnId, line: &str) {
     for _ in 0..=RECORDS {
         assert_eq!(scene.hub.next_deadline(), None, "nothing else is to come");
@@ -87,7 +87,7 @@ fn one_that_skips_reads_its_half_line_to_the_end_and_how_many_it_missed() {
     });
 }
 
-/// Lets a member that reads nothing skip; how many messages it missed.
+/// Lets a member that reads nothing skip. Returns how many messages it missed.
 fn skip(scene: &mut Scene<'_>, talker: ConnId, from_ms: u64) -> u64 {
     scene.receive(talker);
     scene.at(from_ms);
@@ -115,7 +115,7 @@ fn how_many_one_missed_goes_out_together_with_what_comes_next() {
     }
 }
 
-/// It has read a part of the notice, whose number must not change any more.
+/// It has read a part of the notice. The number in that notice must not change any more.
 #[test]
 fn one_that_skips_again_while_it_reads_how_many_it_missed_is_told_of_the_others_next() {
     // Numbers wrap around long before, or long after.
@@ -138,7 +138,7 @@ fn one_that_skips_again_while_it_reads_how_many_it_missed_is_told_of_the_others_
     }
 }
 
-/// Where a room has no patience, each still has a moment after it took something, or came.
+/// If a room has no patience left, each member still has a moment after it took something, or came.
 #[test]
 fn one_that_has_just_come_has_a_moment_even_where_there_is_no_patience() {
     unusual(
@@ -156,8 +156,8 @@ fn one_that_has_just_come_has_a_moment_even_where_there_is_no_patience() {
     );
 }
 
-/// What happens to members is told even while nobody may speak: two notices in full, and the rest
-/// in a sum when there is place again.
+/// Comings and goings are told even while nobody may speak: two in full, and the rest in a sum when
+/// there is place again.
 #[test]
 fn a_closed_room_keeps_place_for_two_notices() {
     for at_once in [1, 2 * RECORDS] {
@@ -228,7 +228,7 @@ fn nobody_waits_longer_than_a_moment_for_an_operator_who_watches() {
             scene.at(1_000 + MOMENT_MS);
             assert_eq!((scene.offer(talker, b"x\n"), scene.hub.missed(deaf)), (0, None));
             assert!(scene.hub.missed(operator).is_some());
-            // Once the client reads, an operator who does not holds up nobody.
+            // Once the client reads, an operator that does not read holds up nobody.
             for _ in 0..2 * RECORDS {
                 scene.receive(deaf);
                 scene.say(talker, "x\n");

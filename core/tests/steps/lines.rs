@@ -1,4 +1,4 @@
-//! Lines from bytes that come in any pieces: what is shown, what is refused, what it costs.
+//! Lines from bytes that come in any pieces: which are shown, which are refused, and what they cost.
 
 use parlour_core::{Cause, ConnId};
 
@@ -9,7 +9,7 @@ const WILL: u8 = 251;
 const DO: u8 = 253;
 const SB: u8 = 250;
 
-/// Alice sends `input` in pieces of `size`; what she is answered, and what bob sees.
+/// Alice sends `input` in pieces of `size`. Returns her answers, and the lines that bob sees.
 fn said_in_pieces(scene: &mut Scene<'_>, input: &[u8], size: usize) -> (Vec<u8>, String) {
     let (alice, bob) = (scene.guest(), scene.guest());
     scene.receive(alice);
@@ -27,7 +27,7 @@ fn bytes(scene: &mut Scene<'_>, conn: ConnId) -> Vec<u8> {
     lent
 }
 
-/// The option's number is a letter, which must not be taken for text.
+/// The option's number is a letter. It must not be taken for text.
 #[test]
 fn a_telnet_command_in_any_pieces_leaves_the_text_around_it_whole() {
     let input = [b"he", &[IAC, WILL, b'x'][..], b"llo", &[IAC, DO, b'y'], b"\nnext\n"].concat();
@@ -67,7 +67,7 @@ fn a_line_that_an_escaped_byte_makes_too_long_is_told_of_once() {
     }
 }
 
-/// A line of the limit's length is said, whatever it is made of, and a longer one is not.
+/// A line as long as the limit is said, whatever bytes it has. A longer line is not.
 #[test]
 fn a_line_is_said_up_to_the_limit_and_not_beyond_it() {
     let of_ascii = |len: usize| "a".repeat(len);
@@ -98,8 +98,8 @@ fn a_line_of_the_limit_from_which_controls_are_removed_is_said() {
     }
 }
 
-/// The start of a character of four bytes is three bytes, and so is what is shown in its place:
-/// the line is no longer than it was.
+/// The first three bytes of a four-byte character are replaced by a character of three bytes. So the
+/// line does not grow.
 #[test]
 fn a_line_of_the_limit_that_is_as_long_when_it_is_mended_is_said() {
     let mut input = "\u{1F600}".as_bytes()[..3].to_vec();
@@ -111,7 +111,7 @@ fn a_line_of_the_limit_that_is_as_long_when_it_is_mended_is_said() {
     });
 }
 
-/// So a driver reads no more than makes sense, and no less.
+/// So a driver reads as much as the hub can use.
 #[test]
 fn a_client_may_offer_as_much_as_its_room_has_place_for_and_a_line_at_least() {
     usual(|mut scene| {
@@ -172,7 +172,7 @@ fn nothing_that_one_did_not_finish_is_left_to_the_next() {
             scene.say(next, "hi\n");
             let seen = scene.receive(bob);
             assert!(seen.ends_with("<guest-2> hi\r\n"), "{seen}");
-            // Of the next one too it is looked at whether it is a person.
+            // The next connection is checked for another protocol too.
             scene.breaks(next, Cause::Reset);
             scene.is_closed(next);
             let scanner = scene.open(CHAT);
@@ -183,7 +183,7 @@ fn nothing_that_one_did_not_finish_is_left_to_the_next() {
     }
 }
 
-/// What a scanner asks for may be longer than any line, and come at once.
+/// A scanner's request may be longer than any line, and come at once.
 #[test]
 fn a_client_of_another_protocol_is_known_by_the_start_of_a_line_that_is_too_long() {
     for size in [1, 7, LINE, 10 * LINE] {
@@ -200,7 +200,7 @@ fn a_client_of_another_protocol_is_known_by_the_start_of_a_line_that_is_too_long
     }
 }
 
-/// Whoever sends many must not keep the others waiting.
+/// A client that sends many lines must not keep the others waiting.
 #[test]
 fn no_more_than_128_lines_of_one_are_read_at_once() {
     usual(|mut scene| {
@@ -211,7 +211,7 @@ fn no_more_than_128_lines_of_one_are_read_at_once() {
     });
 }
 
-/// A client with a rate is looked at from time to time, and goes on with what had to wait.
+/// A client with a rate limit is looked at from time to time, and goes on with its waiting lines.
 #[cfg(feature = "large")]
 #[test]
 fn half_a_line_waits_for_its_end_however_often_its_author_is_looked_at() {
@@ -246,7 +246,7 @@ fn a_last_line_without_an_end_is_a_request_of_a_scanner_and_the_words_of_a_guest
     });
 }
 
-/// The start may be another protocol's, so it gets a moment more; but nobody listens unseen.
+/// The start may be another protocol's, so it gets a moment more. But nobody listens unseen.
 #[test]
 fn one_whose_first_line_has_begun_is_announced_a_second_after_it_came() {
     usual(|mut scene| {

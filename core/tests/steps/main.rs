@@ -1,5 +1,5 @@
-//! What the hub owes its clients, step by step through its public interface: one file for each
-//! matter. The models of the random tests *allow* much of this; here it is demanded.
+//! The hub's duties to its clients, step by step through its public interface, with one file for each
+//! matter. The models of the random tests only *allow* much of this. These tests demand it.
 
 #[cfg(feature = "large")]
 mod addresses;

@@ -1,4 +1,4 @@
-//! Whom the hub names as changed: everybody who is to be looked at, and nobody else.
+//! The hub names as changed every connection that needs a look, and no other.
 
 use parlour_core::ConnId;
 
@@ -38,7 +38,7 @@ fn one_that_has_taken_what_was_said_to_all_is_named_for_what_was_said_to_it_alon
     });
 }
 
-/// Otherwise nobody would read from it again.
+/// Otherwise the driver would never read from it again.
 #[test]
 fn an_echo_that_has_place_again_is_named() {
     usual(|mut scene| {
@@ -51,7 +51,7 @@ fn an_echo_that_has_place_again_is_named() {
     });
 }
 
-/// A driver that looked again, and offered it again, would go round in circles.
+/// Otherwise the driver would look, offer the same bytes again, and never stop.
 #[test]
 fn one_of_which_nothing_was_taken_is_not_named() {
     usual(|mut scene| {

@@ -1,4 +1,4 @@
-//! Who is found by a name, what looks like one, and whose numbers are free again.
+//! Names: which client has one, which names look alike, and which guest numbers are free again.
 
 use parlour_core::ConnId;
 #[cfg(feature = "large")]
@@ -8,7 +8,7 @@ use parlour_core::NameRules;
 use crate::scene::unusual;
 use crate::scene::{Scene, usual};
 
-/// What a connection is told when it says this.
+/// The answer to a connection's line.
 fn answer(scene: &mut Scene<'_>, conn: ConnId, line: &str) -> String {
     scene.receive(conn);
     scene.say(conn, format!("{line}\n"));
@@ -33,8 +33,7 @@ fn a_guest_gets_the_lowest_number_that_nobody_has() {
     });
 }
 
-/// Eight are the most that there can be: nobody is given a higher number, nor one that begins
-/// with a zero.
+/// There can be eight clients. So no guest gets a higher number, or one that begins with a zero.
 #[test]
 fn a_name_that_only_looks_like_a_guests_takes_no_number_away() {
     for name in ["guest-9", "guest-02", "guest-0", "guest-", "guest-2x", "guests2", "guest", "xuest-2"] {
@@ -51,7 +50,7 @@ fn a_name_that_only_looks_like_a_guests_takes_no_number_away() {
     }
 }
 
-/// Every number that newcomers are given is kept from them while somebody else has it.
+/// No newcomer gets a number while somebody else has it.
 #[test]
 fn a_number_that_somebody_took_as_a_name_is_not_given_to_another() {
     for number in 1..=8 {
@@ -85,7 +84,8 @@ fn a_name_may_have_as_many_bytes_as_the_limits_say_and_no_more() {
     }
 }
 
-/// Names look alike where one begins or ends with what the other begins or ends with. Those of guests do not.
+/// Two names look alike if the first or last letter of one is the first or last letter of the other. A
+/// guest's name looks like no other name.
 #[cfg(feature = "large")]
 fn with_looks(test: impl FnOnce(Scene<'_>)) {
     fn looks(name: &str) -> [u64; 2] {
@@ -99,7 +99,7 @@ fn with_looks(test: impl FnOnce(Scene<'_>)) {
 #[cfg(feature = "large")]
 #[test]
 fn who_looks_like_somebody_else_in_either_way_is_refused_until_that_one_is_gone() {
-    // What they have in common may stand in another place.
+    // The common letter may be in another place.
     for (name, looks_alike) in [("arno", true), ("rome", true), ("emma", true), ("bob", false)] {
         for comes_first in [false, true] {
             with_looks(|mut scene| {

@@ -1,4 +1,4 @@
-//! What an operator learns: who is who, where clients come from, where something was said, and why a
+//! What an operator learns: the clients' names and addresses, where something was said, and why a
 //! connection ends.
 
 use parlour_core::{Cause, Event, Instant, ListenerId, Source};

@@ -1,4 +1,4 @@
-//! The relay: every byte arrives, in time and for what it costs.
+//! The relay: every byte arrives in time, and counts for the rate.
 
 use parlour_core::{Cause, Close, ConnId, OnLag};
 
@@ -27,7 +27,7 @@ fn an_unfinished_line_goes_out_in_time_and_not_before() {
         assert_eq!(scene.receive(bob), "");
         scene.at(UNFINISHED_MS);
         assert_eq!(scene.receive(bob), "unfin");
-        // What comes later has its time again.
+        // Later bytes have the full time again.
         scene.at(1_000);
         scene.say(alice, "ished");
         scene.at(1_000 + UNFINISHED_MS - 1);
@@ -98,7 +98,7 @@ fn each_relayed_line_counts_against_the_rate() {
         |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
         |mut scene| {
             let [alice, bob] = two(&mut scene);
-            // The hello and these are 41 lines: 4.1 s, of which one may be ahead.
+            // The hello and these are 41 lines, which take 4.1 s. One second may be ahead.
             scene.say(alice, "x\n".repeat(40));
             assert_eq!(scene.receive(bob), "x\n".repeat(40));
             scene.at(3_099);
@@ -116,7 +116,7 @@ fn a_relayed_line_that_comes_in_two_pieces_counts_once() {
         |_, listeners| listeners[2].rate = Some(parlour_core::Bound::for_all(10)),
         |mut scene| {
             let [alice, _] = two(&mut scene);
-            // Behind the hello, ten more are a second and one line.
+            // After the hello, ten more are a second and one line.
             for _ in 0..10 {
                 assert!(scene.hub.interest(alice).read > 0);
                 scene.say(alice, "x");
@@ -148,7 +148,7 @@ fn a_relayed_line_waits_for_a_closed_room_even_when_its_author_has_ended() {
     }
 }
 
-/// Only what is unfinished has to wait for the rate, and nothing is.
+/// Only an unfinished line has to wait for the rate, and there is none.
 #[cfg(feature = "large")]
 #[test]
 fn one_that_has_used_up_its_rate_and_has_ended_is_closed_at_once() {
@@ -163,8 +163,7 @@ fn one_that_has_used_up_its_rate_and_has_ended_is_closed_at_once() {
     );
 }
 
-/// Otherwise an unfinished one would go out with them, and another client's bytes could come
-/// behind it.
+/// Otherwise an unfinished line would go out with them, and another client's bytes could follow it.
 #[test]
 fn of_what_has_to_wait_only_whole_lines_are_taken() {
     usual(|mut scene| {

@@ -35,7 +35,7 @@ pub(crate) struct Scene<'a> {
     now: Instant,
 }
 
-/// A test in which nothing is unusual.
+/// A test under the usual configuration.
 pub(crate) fn usual(test: impl FnOnce(Scene<'_>)) {
     unusual(|_, _| {}, test);
 }
@@ -46,7 +46,7 @@ pub(crate) fn unusual(
     test: impl FnOnce(Scene<'_>),
 ) {
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Console];
-    // No test uses the listener that stands in the place of one that was not built in.
+    // A listener that was not built in has another in its place. No test uses that one.
     let mut listeners = protocols
         .map(|protocol| Listener::new(if protocol.is_built_in() { protocol } else { Protocol::Echo }));
     // Positions and numbers wrap around on the way.
@@ -63,18 +63,18 @@ impl Scene<'_> {
         self.hub.handle(self.now, Event::Accepted(ListenerId(listener), None)).opened()
     }
 
-    /// One that comes from an address.
+    /// A client that comes from an address.
     #[cfg(feature = "large")]
     pub(crate) fn accept_from(&mut self, peer: Option<std::net::IpAddr>) -> Result<ConnId, Refusal> {
         self.hub.handle(self.now, Event::Accepted(ListenerId(CHAT), peer)).opened()
     }
 
-    /// A newcomer that has said nothing and read nothing.
+    /// A newcomer that has neither said nor read anything.
     pub(crate) fn open(&mut self, listener: u8) -> ConnId {
         self.accept(listener).unwrap()
     }
 
-    /// A client of the chat that the others know of, and that has read all.
+    /// A client of the chat that the others know of. It has read everything.
     pub(crate) fn guest(&mut self) -> ConnId {
         let conn = self.open(CHAT);
         self.receive(conn);
@@ -83,26 +83,26 @@ impl Scene<'_> {
         conn
     }
 
-    /// Hands in as much as is taken, once.
+    /// Offers input once, and returns how much was taken.
     pub(crate) fn offer(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
         self.hub.handle(self.now, Event::Received(conn, bytes)).taken()
     }
 
-    /// Hands in what has to be taken whole.
+    /// Offers input that must be taken whole.
     #[track_caller]
     pub(crate) fn say(&mut self, conn: ConnId, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
         assert_eq!(self.offer(conn, text), text.len(), "of {:?}", String::from_utf8_lossy(text));
     }
 
-    /// The transport takes so many bytes at the most of what is lent.
+    /// The transport takes up to this many of the bytes that are lent.
     pub(crate) fn take(&mut self, conn: ConnId, most: usize) -> String {
         let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().take(most).collect();
         self.hub.handle(self.now, Event::Sent(conn, lent.len()));
         String::from_utf8_lossy(&lent).into_owned()
     }
 
-    /// All that waits for a connection, and what more there is once that was taken.
+    /// Everything that waits for a connection, and everything that follows when that was taken.
     pub(crate) fn receive(&mut self, conn: ConnId) -> String {
         let mut all = String::new();
         for _ in 0..1_000 {
@@ -135,12 +135,12 @@ impl Scene<'_> {
         panic!("there is always something to do until {ms} ms");
     }
 
-    /// What is due now, and no time passes.
+    /// Does the work that is due now. No time passes.
     pub(crate) fn tick(&mut self) {
         self.at(self.now.as_millis());
     }
 
-    /// As a driver does whose peers take nothing.
+    /// Does the work of a driver whose peers take nothing.
     pub(crate) fn name_all(&mut self) {
         for _ in 0..1_000 {
             if self.hub.next_changed().is_none() {
@@ -159,7 +159,7 @@ impl Scene<'_> {
         self.hub.handle(self.now, Event::Failed(conn, cause));
     }
 
-    /// The driver has closed it, as it was asked to.
+    /// The driver has closed it, as the hub asked.
     pub(crate) fn is_closed(&mut self, conn: ConnId) {
         self.hub.handle(self.now, Event::Closed(conn));
     }

@@ -22,7 +22,7 @@ fn when_a_room_opens_those_that_waited_speak_in_the_order_in_which_they_came() {
         seen += &scene.receive(deaf);
         let firsts: Vec<String> = names.iter().map(|name| format!("<{name}> first\r\n")).collect();
         let want = format!("{}<guest-5> second\r\n", firsts.concat());
-        // Before them comes what the talker had handed in when the room closed.
+        // The line that the talker had handed in when the room closed comes before them.
         assert!(seen.ends_with(&want), "{seen}");
     });
 }
