@@ -1,9 +1,9 @@
-//! The simulation: a hub on a network that is made up, in virtual time, in one
-//! thread, and the same for the same seed.
+//! The simulation: a hub on a simulated network, in virtual time and in one thread. The same seed gives
+//! the same run.
 //!
-//! [`World`] is an honest driver of the hub with its connections; [`Peer`] a
-//! client's end of one; [`run`] a whole random life of a hub from a seed, with what
-//! is checked about it; [`siege`] a room that others attack.
+//! [`World`] is an honest driver of the hub, with its connections. [`Peer`] is a client's end of a
+//! connection. [`run`] plays a random life of a hub from a seed, and checks it. [`siege`] is a room
+//! under attack.
 
 mod life;
 mod net;

@@ -1,5 +1,5 @@
-//! The architecture's invariants, read from the sources: the core has no `std`
-//! and does no I/O, `unsafe` stands in the shims alone, and layers point one way.
+//! The architecture's invariants, read from the sources. The core has no `std` and does no I/O. Only the
+//! shims have `unsafe`. Layers point one way.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ const RUNNER: [(&str, &[&str]); 9] = [
     ("main", &["build", "logs", "run", "settings", "variant"]),
 ];
 
-/// The only files and folders with `unsafe`: system calls, and what a board has of its own.
+/// The only files and folders with `unsafe`: system calls, and the parts of each board.
 const SHIMS: [&str; 6] = [
     "host/src/sys.rs",
     "tests/src/sys.rs",
@@ -115,7 +115,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The part of a source that is not compiled for tests alone, without comments.
+/// A source without its comments and its tests.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
@@ -128,7 +128,7 @@ fn module(path: &str) -> String {
     inside.split(['/', '.']).next().unwrap_or_default().to_owned()
 }
 
-/// How far below the root of its crate the module of a file stands.
+/// How many levels the module of a file is below the root of its crate.
 fn depth(path: &str) -> usize {
     let inside = path.split_once("/src/").map_or(path, |(_, inside)| inside);
     inside.split('/').filter(|part| *part != "mod.rs").count()
@@ -153,7 +153,7 @@ fn the_core_has_no_std_and_does_no_io() {
     assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
 }
 
-/// The crates that a package cannot be built without.
+/// The crates that every build of a package needs.
 fn dependencies(package: &str) -> Vec<String> {
     let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).expect("text");
     let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
@@ -254,11 +254,11 @@ fn no_crate_takes_a_source_of_another() {
 
 #[test]
 fn the_server_is_written_once_for_all_pollers() {
-    // Only where the command line is read is one of them chosen.
+    // Only the code that reads the command line chooses one of them.
     let chooses = |path: &str| path.ends_with("serve/mod.rs") || path.ends_with("serve/options.rs");
     for (path, text) in sources("host/src/serve").iter().filter(|(path, _)| !chooses(path)) {
         let code = code(text).to_lowercase();
-        assert!(!code.contains("select") && !code.contains("epoll"), "{path} knows by what it waits");
+        assert!(!code.contains("select") && !code.contains("epoll"), "{path} knows how the server waits");
     }
 }
 

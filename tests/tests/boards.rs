@@ -1,5 +1,5 @@
-//! The emulated boards: the rules of docs/protocol.md, and what a board is more likely than a
-//! server to get wrong. Each test starts a board of its own.
+//! The emulated boards: the rules of docs/protocol.md, and faults that are likelier on a board than on a
+//! server. Each test starts a board of its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -58,7 +58,7 @@ impl Hub for Scripted {
 
     fn declared(&self) -> Declared {
         let sizes = &row(self.name).sizes;
-        // Nobody can tell a board to end, and none has tables of all scripts.
+        // A board cannot be told to end, and has no tables of all scripts.
         let mut cannot = vec![Need::Shutdown, Need::Looks];
         // The largest log that a script asks for.
         if sizes.log < 256 << 10 {
@@ -92,7 +92,7 @@ fn keeps_all_rules(name: &'static str) {
 struct Crowd {
     swarm: Swarm,
     clients: Vec<usize>,
-    /// By client: how many lines of each other one it has seen.
+    /// By client: how many lines it has seen of each other client.
     seen: Vec<Vec<usize>>,
     said: Vec<usize>,
     /// The clients whose lines are not checked.
@@ -144,7 +144,7 @@ impl Crowd {
         self.said[talker] - listeners.map(|at| self.seen[at][talker]).min().unwrap_or_default()
     }
 
-    /// Moves all on, and checks what they see: each line once, whole, in order.
+    /// Moves all clients on, and checks the lines that they see: each once, whole, in order.
     fn turn(&mut self) {
         self.swarm.turn(Duration::from_millis(20));
         for at in 0..self.clients.len() {
@@ -170,18 +170,18 @@ impl Crowd {
         self.seen[at][talker] += 1;
     }
 
-    /// All that was said arrives.
+    /// Waits until every line has arrived.
     fn settle(&mut self) {
         let give_up = Instant::now() + PATIENCE;
         while (0..self.clients.len()).any(|talker| self.ahead(talker) > 0) {
-            assert!(Instant::now() < give_up, "something is lost: {:?} of {:?}", self.seen, self.said);
+            assert!(Instant::now() < give_up, "lines are lost: {:?} of {:?} arrived", self.seen, self.said);
             self.turn();
         }
     }
 }
 
 impl Crowd {
-    /// All leave, and the board knows it.
+    /// All clients leave, and the board closes their connections.
     fn leave(mut self) {
         for &client in &self.clients {
             self.swarm.half_close(client);
@@ -192,14 +192,14 @@ impl Crowd {
     }
 }
 
-/// Text whose length and letters depend on who says it, and when.
+/// Text whose length and letters depend on the talker and the number of the line.
 fn filling(talker: usize, number: usize) -> String {
     let letter = char::from(b'a' + (talker + number) as u8 % 26);
     letter.to_string().repeat(8 + (talker * 7 + number * 13) % 60)
 }
 
-/// A minute of talk among as many as there can be, then as many others; and all the
-/// time a good part of the stack was never needed.
+/// The most clients that fit talk for a minute, then as many others do. A good part of the stack must
+/// stay unused.
 fn carries_all_that_all_say(name: &'static str) {
     const MINUTE: Duration = Duration::from_secs(60);
     const AHEAD: usize = 4;
@@ -306,7 +306,7 @@ fn serves_ten_thousand_one_after_another(name: &'static str) {
             }
         }
     }
-    // There is place for as many as ever.
+    // All places are free again.
     let mut crowd = Crowd::enter(&board, row(name).sizes.max_conns);
     crowd.say(0);
     crowd.settle();
@@ -335,7 +335,7 @@ fn refuses_one_too_many_in_words(name: &'static str) {
     crowd.swarm.wait_for(client, b"-- pong\r\n");
 }
 
-/// Bytes without sense, and pieces of sense in any order, at both ports.
+/// Random bytes, and valid pieces in any order, at both ports.
 fn survives_garbage(name: &'static str) {
     const ROUNDS: usize = 60;
     const PIECES: [&[u8]; 14] = [
@@ -385,7 +385,8 @@ fn assert_no_fault(board: &mut RunningBoard) {
     assert_eq!(fault, None);
 }
 
-/// As many as there can be say nothing: less than 3 % of a processor of the host.
+/// With the most clients that fit, all silent, the emulator takes less than 3 % of one of the host's
+/// processors.
 fn sleeps_when_idle(name: &'static str) {
     const WHILE: Duration = Duration::from_secs(5);
     let board = RunningBoard::start(name, &[]);

@@ -50,13 +50,13 @@ fn a_hundred_clients_who_all_talk_lose_nothing(poller: Poller) {
     let mut texts: Vec<Vec<u8>> = (0..CLIENTS)
         .map(|client| (0..LINES).flat_map(|n| format!("{n} {}\n", fill(client, n)).into_bytes()).collect())
         .collect();
-    // What each client expects next of each other one.
+    // The next line that each client expects of each other one.
     let mut next = vec![[0; CLIENTS]; CLIENTS];
     let mut open = CLIENTS * (CLIENTS - 1) * LINES;
     let mut quiet = 0;
     while open > 0 {
         for (client, text) in texts.iter_mut().enumerate() {
-            // In pieces that end anywhere.
+            // The pieces end anywhere.
             let piece = random.usize(0..=300).min(text.len());
             swarm.send(client, &text[..piece]);
             text.drain(..piece);

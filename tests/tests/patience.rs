@@ -11,8 +11,7 @@ use parlour_tests::sim::{Peer, READ_SIZE, Weather, World};
 const GRACE_MS: u64 = 5_000;
 /// How long each attack lasts.
 const ATTACK_MS: u64 = 180_000;
-/// What the flooder says, unless an attack needs something else. It is many times what the attackers
-/// read.
+/// The flood, unless an attack needs another. It is many times as much as the attackers read.
 const FLOOD: Flood = Flood { pipe: 4 << 10, line: 400 };
 
 fn seeded(name: &str) -> fastrand::Rng {
@@ -37,18 +36,21 @@ fn withstand(name: &str, flood: Flood, plans: impl FnOnce(&mut fastrand::Rng) ->
     siege.pass(ATTACK_MS);
     let toll = siege.end();
     println!("{name}: {toll:?}");
-    assert!(toll.worst_minute_ms <= 12_000, "the grace and a tenth of any minute: {toll:?}");
-    assert!(toll.longest_ms <= GRACE_MS + 300, "the grace and a little at once: {toll:?}");
-    assert!(toll.total_ms <= GRACE_MS + ATTACK_MS / 10, "the grace and a tenth of all: {toll:?}");
+    assert!(toll.worst_minute_ms <= 12_000, "more than the grace period and a tenth of a minute: {toll:?}");
+    assert!(toll.longest_ms <= GRACE_MS + 300, "one wait is longer than the grace period: {toll:?}");
+    assert!(
+        toll.total_ms <= GRACE_MS + ATTACK_MS / 10,
+        "more than the grace period and a tenth of the attack: {toll:?}"
+    );
     toll
 }
 
-/// `count` of a kind that never read.
+/// `count` attackers that never read.
 fn deaf(count: usize, plan: impl FnMut(u64) -> Attack) -> Vec<Attack> {
     (0..count as u64).map(plan).collect()
 }
 
-/// One that reads so many bytes so often, over a pipe that holds little.
+/// An attacker that reads this many bytes this often, over a pipe that holds little.
 fn taking(bytes: usize, every: u64) -> Attack {
     Attack::new(Habit::Takes { bytes, every })
 }
@@ -138,7 +140,7 @@ fn those_that_never_read_and_stand_at_different_places_cost_no_more_than_a_tenth
 fn a_slow_reader_after_an_hour_of_quiet_has_its_whole_grace() {
     let (mut memory, mut rng) = (HubMemory::default(), seeded("slow after an hour"));
     let mut siege = begin(&mut memory, &mut rng, FLOOD);
-    // Whatever was before.
+    // An earlier attack must not count.
     siege.add(Attack::new(Habit::Never));
     siege.pass(20_000);
     siege.relieve();
@@ -279,8 +281,8 @@ fn flood_by_many(name: &str, weather: Weather) {
     }
     println!("{name}: {most_between} bytes between two lines, {most_before_quiet} before the quiet one's");
     assert!(turns > 50, "{turns}");
-    // One may be the first in a round of reads and the last in the next one, which makes two
-    // turns of each of the others; in between there may be a line that had waited.
+    // One may be the first in a round of reads and the last in the next one. So each of the others has
+    // two turns in between, and perhaps a line that had waited.
     assert!(most_between <= 2 * READ_SIZE + 1_001, "{most_between} bytes between two lines");
     assert!(most_before_quiet <= READ_SIZE + 1_001, "{most_before_quiet} bytes before a quiet one's line");
 }

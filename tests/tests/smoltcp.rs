@@ -1,5 +1,5 @@
-//! The driver of smoltcp, where it is not enough that the rules are kept: sockets that
-//! are too few, peers that vanish, links that are cut, and what is left behind.
+//! The driver of smoltcp in cases that the rules do not cover: too few sockets, vanished peers, cut
+//! links, and what stays behind.
 
 use parlour_smoltcp::core::{Cause, ListenerId, Refusal};
 use parlour_smoltcp::{Driver, Links, Note, Shortage, SocketOptions};
@@ -30,7 +30,7 @@ fn a_newcomer_too_many_is_told_so_and_nobody_else_notices() {
             wire.sees(newcomer, "-- server is full");
             wire.sees_close(newcomer);
         }
-        // There is nobody left to tell this one.
+        // No socket is left to tell this one.
         wire.sees_close(one_more);
         wire.run();
         assert_eq!(wire.listening(CHAT), REFUSALS, "they are free for the next");
@@ -72,7 +72,7 @@ fn a_refused_peer_may_have_typed_ahead() {
     wire.enter();
     let before = wire.now();
     let newcomer = wire.newcomer();
-    // More than the socket holds that refuses it.
+    // More than the refusing socket holds.
     wire.sends(newcomer, &[b'x'; 1000]);
     wire.half_close(newcomer);
     wire.sees(newcomer, "-- server is full");
@@ -113,7 +113,7 @@ fn when_the_link_is_cut_all_places_get_free() {
         wire.take_notes();
         wire.set_faults(Faults { drop: 100, ..Faults::default() });
         wire.says(people[0], "nobody hears this");
-        // For longer than addresses of the network are remembered, or not quite.
+        // For longer than hardware addresses are remembered, or not quite as long.
         wire.advance(
             plan.options.timeout + plan.options.keep_alive + if long { SECOND * 600 } else { SECOND },
         );
@@ -123,7 +123,7 @@ fn when_the_link_is_cut_all_places_get_free() {
         assert_eq!(notes.len(), 3);
         wire.set_faults(Faults::default());
         for client in people {
-            // Clients without a time limit learn it when they say something.
+            // Clients without a time limit notice it when they say something.
             wire.says(client, "hello?");
             wire.sees_close(client);
         }
@@ -235,7 +235,7 @@ fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
     for number in 0..50 {
         wire.says(alice, &format!("{number} {text}"));
     }
-    // More than can be said as long as bob does not read.
+    // More than the room takes while bob does not read.
     wire.run();
     wire.says(bob, "I still want to say this");
     wire.run();
@@ -249,7 +249,7 @@ fn what_a_peer_said_before_it_vanished_is_said_when_there_is_place() {
         }
     }
     assert_eq!(others, ["<bob> I still want to say this", "-- bob left (timed out)"]);
-    // The place that he had held is free, and all goes on at that very moment.
+    // His place is free, and everything goes on at once.
     assert_eq!(wire.now(), before + plan.options.timeout);
 }
 
@@ -309,7 +309,7 @@ fn an_echo_client_that_never_reads_does_not_stay_for_ever() {
     wire.set_reading(stalled, false);
     wire.sends(stalled, &[b'x'; 10_000]);
     wire.advance(plan.options.timeout);
-    assert_eq!(wire.hub().count(), 1, "it is there and may read yet");
+    assert_eq!(wire.hub().count(), 1, "it is still there and may read");
     wire.advance(plan.options.timeout * 2);
     wire.is_at_rest(&plan);
 }
@@ -347,7 +347,7 @@ fn memory_that_is_too_small_is_refused() {
     assert_eq!(make::<20>(&plan, bytes), Some(Shortage::Links));
 }
 
-/// Repeated segments of a newcomer go to the first listening socket, though another one has begun to
+/// A newcomer's repeated segments go to the first listening socket, although another one has begun to
 /// answer.
 #[test]
 fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
@@ -356,7 +356,7 @@ fn a_newcomer_whose_handshake_is_repeated_takes_one_place_only() {
     let [alice, bob] = wire.people(["alice", "bob"]);
     let carol = wire.newcomer();
     wire.send_only();
-    // The answer is lost, and the first socket gets free meanwhile.
+    // The answer is lost. Meanwhile the first socket becomes free.
     wire.unplug(carol);
     wire.run();
     wire.half_close(alice);
@@ -387,7 +387,7 @@ fn a_handshake_that_is_repeated_late_does_not_harm_the_connection() {
     wire.half_close(alice);
     wire.sees_close(alice);
     wire.run();
-    // A socket listens again that is asked before bob's.
+    // A socket that is asked before bob's listens again.
     wire.until_pong(bob);
     wire.repeat_frame();
     wire.run();
@@ -481,7 +481,7 @@ fn a_reset_is_sent_though_the_card_was_busy() {
     }
     wire.set_busy(false);
     wire.sees(alice, "-- bob left (too slow)");
-    // A client that does nothing learns it in no other way.
+    // A client that sends nothing notices it in no other way.
     let socket = wire.socket(bob).expect("he has not read all");
     assert_eq!(wire.sockets.get::<tcp::Socket<'_>>(socket).state(), State::Closed);
 }

@@ -35,8 +35,8 @@ fn text(rng: &mut fastrand::Rng, round: usize) -> String {
     format!("{round} {}", "x".repeat(rng.usize(..100)))
 }
 
-/// Lets all of a crowd talk at once: each must see all that the others say, in order,
-/// and nothing else that is a message.
+/// Lets a whole crowd talk at once. Each must see every message of the others, in order, and no other
+/// message.
 fn all_talk<D: Device>(wire: &mut Wire<'_, D>, crowd: &[ClientId], rounds: usize) {
     let mut rng = fastrand::Rng::with_seed(7);
     let said: Vec<Vec<String>> =
@@ -90,7 +90,7 @@ fn all_talk_at_once_over_a_bad_network_and_nothing_is_lost() {
     for seed in Seeds::chosen_few(5).one_by_one("all_talk_at_once_over_a_bad_network_and_nothing_is_lost") {
         let mut ground = Ground::default();
         let mut plan = Layout { seed, ..Layout::chat_and_echo(12) };
-        // Frames are lost several times in a row: that is nobody's fault.
+        // A frame may be lost several times in a row. No client must be cut for that.
         plan.setup.config.grace_ms = 3_600_000;
         (plan.options.timeout, plan.options.linger) = (SECOND * 3600, SECOND * 600);
         let mut wire = Wire::lossy(&mut ground, &plan, Faults { drop: 5, corrupt: 5, reorder: 10 });
@@ -153,7 +153,7 @@ fn who_never_reads_is_cut_after_the_grace_and_the_others_lose_nothing() {
             assert_eq!(Some(line), expected.next());
         }
     }
-    // No time has passed until somebody had to wait for him.
+    // The room waited for him at once, so the grace period began at the start.
     let grace = Duration::from_millis(u64::from(plan.setup.config.grace_ms));
     assert_eq!(cut_at, Some(before + grace));
     assert_eq!(wire.hub().stats().lagged, 1);
@@ -180,18 +180,18 @@ fn echo_gives_back_all_that_it_got_and_who_does_not_read_it_harms_nobody() {
     for client in [reader, stalled] {
         wire.sends(client, &sent);
     }
-    // Nothing is said to the third: the protocol has no words.
+    // The third is told nothing: the protocol has no words for it.
     let third = wire.connect(ECHO);
     wire.sees_close(third);
     for client in [reader, stalled] {
         wire.half_close(client);
     }
     all_talk(&mut wire, &people, 20);
-    assert!(wire.take_all(reader) == sent, "what came back is what was sent");
+    assert!(wire.take_all(reader) == sent, "all bytes come back in order");
     wire.sees_close(reader);
     wire.set_reading(stalled, true);
     wire.run();
-    assert!(wire.take_all(stalled) == sent, "what came back is what was sent");
+    assert!(wire.take_all(stalled) == sent, "all bytes come back in order");
     wire.sees_close(stalled);
     all_leave(&mut wire, &people);
     wire.is_at_rest(&plan);
@@ -211,7 +211,7 @@ fn echo_waits_for_one_who_said_all_and_does_not_read() {
     assert_eq!(wire.hub().stats().received_bytes, sent.len() as u64);
     wire.set_reading(lazy, true);
     wire.run();
-    assert!(wire.take_all(lazy) == sent, "what came back is what was sent");
+    assert!(wire.take_all(lazy) == sent, "all bytes come back in order");
     wire.sees_close(lazy);
     wire.is_at_rest(&plan);
 }
@@ -251,7 +251,7 @@ fn garbage_harms_nobody() {
         for number in 0..200 {
             for fool in fools {
                 let mut bytes = bytes(&mut rng, 400);
-                // More of what means something.
+                // More bytes that have a meaning.
                 for byte in bytes.iter_mut().filter(|byte| **byte >= 192) {
                     *byte = *rng.choice(b"\n\r/\xff\xfb\xfa\xf0 ").expect("some");
                 }
@@ -277,7 +277,7 @@ fn garbage_harms_nobody() {
     }
 }
 
-/// One short visit, of the kind that chance has chosen.
+/// One short visit of a random kind.
 fn visit<D: Device>(wire: &mut Wire<'_, D>, rng: &mut fastrand::Rng) {
     let port = if rng.u8(..4) == 0 { ECHO } else { CHAT };
     let client = wire.connect(port);
@@ -379,7 +379,7 @@ fn whatever_happens_every_socket_listens_again() {
         }
         wire.advance(plan.options.timeout * 3);
         wire.is_at_rest(&plan);
-        // When the network is well again all is as it was; some may not have given up yet.
+        // When the network works again, everything is as before. Some clients may not have given up yet.
         for client in &clients {
             wire.reset(*client);
         }

@@ -123,7 +123,7 @@ impl Life {
         let setup = setup(rng);
         let is_static = rng.u8(..3) == 0;
         let mut guests: Vec<Guest> = Vec::new();
-        // Sometimes more than there is place for.
+        // Sometimes there are more clients than places.
         for _ in 0..rng.usize(3..setup.limits.conns + 2) {
             let relayers = guests.iter().filter(|guest| guest.protocol == Protocol::Relay).count();
             let protocol = match rng.u8(..8) {

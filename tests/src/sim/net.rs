@@ -12,7 +12,7 @@ pub enum Read {
     Bytes(usize),
     /// The other side sends no more.
     End,
-    /// Nothing by now.
+    /// Nothing yet.
     Nothing,
     /// The connection was reset.
     Broken,
@@ -28,11 +28,11 @@ enum End {
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    /// With the time from which on they can be read.
+    /// With the time when they can be read.
     segments: VecDeque<(u64, VecDeque<u8>)>,
     len: usize,
     capacity: usize,
-    /// With the time from which on it shows.
+    /// With the time when it shows.
     end: Option<(u64, End)>,
     /// The reading side is closed: what is written is lost.
     is_deaf: bool,
@@ -52,8 +52,8 @@ impl Pipe {
         self.segments.back().map_or(0, |(at, _)| *at)
     }
 
-    /// Writes what fits of `bytes`, which arrive at `at` or with what was
-    /// written before; returns how many that were.
+    /// Writes the part of `bytes` that fits, and returns its length. It arrives at `at`, but not before
+    /// earlier bytes.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> usize {
         if self.is_deaf || self.end.is_some() {
             return bytes.len();
@@ -67,14 +67,14 @@ impl Pipe {
         part
     }
 
-    /// Ends the writing side behind what was written.
+    /// Ends the writing side after the written bytes.
     pub(super) fn finish(&mut self, at: u64) {
         if self.end.is_none() {
             self.end = Some((at.max(self.last_arrival()), End::Finished));
         }
     }
 
-    /// Breaks the pipe at once; what is under way is lost unless `keeps`.
+    /// Breaks the pipe at once. Bytes under way are lost unless `keeps`.
     pub(super) fn break_off(&mut self, keeps: bool) {
         if !keeps {
             self.segments.clear();
@@ -89,7 +89,7 @@ impl Pipe {
         (self.len, self.is_deaf) = (0, true);
     }
 
-    /// Whether a read would find something else than nothing.
+    /// Whether a read would find anything.
     pub(super) fn is_readable(&self, now: u64) -> bool {
         self.arrival().is_some_and(|at| at <= now)
     }
@@ -99,7 +99,7 @@ impl Pipe {
         self.segments.front().map(|(at, _)| *at).or(self.end.map(|(at, _)| at))
     }
 
-    /// Whether bytes wait that can be read by now.
+    /// Whether bytes can be read now.
     pub(super) fn has_bytes(&self, now: u64) -> bool {
         self.segments.front().is_some_and(|(at, _)| *at <= now)
     }
@@ -138,7 +138,7 @@ impl Pipe {
     }
 }
 
-/// A connection: what the client writes goes up, what the hub writes comes down.
+/// A connection. The client's bytes go up, and the hub's bytes come down.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) up: Pipe,

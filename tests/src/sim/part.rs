@@ -18,11 +18,11 @@ pub(super) struct Ledger {
     pub(super) has_begun: bool,
 }
 
-/// A part; its methods panic where the hub broke a rule.
+/// A part. Its methods panic if the hub broke a rule.
 pub(super) trait Part {
     /// Writes something, unless it has to wait for an answer.
     fn write(&mut self, rng: &mut fastrand::Rng, ledger: &mut Ledger, out: &mut Outbox);
-    /// Takes the received bytes from the front that it can verify by now.
+    /// Takes from the front of `received` the bytes that it can verify now.
     fn read(&mut self, ledger: &mut Ledger, received: &mut Vec<u8>);
     /// Whether it has written everything, and waits for nothing.
     fn is_done(&self) -> bool;
@@ -30,10 +30,10 @@ pub(super) trait Part {
     fn is_waiting(&self) -> bool {
         false
     }
-    /// Everything has come to rest; it was connected all the time. `ended` says
-    /// of which clients of its kind it is unknown how much the hub has taken.
+    /// Checks a client that was connected all the time, after everything has come to rest. `is_unsure`
+    /// names the clients of its kind whose input may be only partly taken.
     fn check_rest(&self, ledger: &Ledger, is_unsure: &dyn Fn(usize) -> bool);
-    /// Written behind everything else when it leaves in order.
+    /// Its last bytes when it leaves in order.
     fn farewell(&self) -> &'static str {
         ""
     }

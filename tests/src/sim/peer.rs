@@ -13,7 +13,7 @@ pub struct Peer {
     socket: SocketId,
     /// The bytes that it still has to send.
     pub outbox: Outbox,
-    /// The received bytes that were not looked at yet.
+    /// The received bytes that nobody has looked at yet.
     pub inbox: Vec<u8>,
     /// Whether it reads.
     pub reads: bool,
@@ -44,7 +44,7 @@ impl Peer {
         self.end.is_some()
     }
 
-    /// Whether the hub closed the connection, and did not break it.
+    /// Whether the hub closed the connection without breaking it.
     pub fn was_closed_in_order(&self) -> bool {
         self.end == Some(Read::End)
     }

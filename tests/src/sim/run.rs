@@ -1,5 +1,5 @@
-//! A random life of a hub from a seed: guests come, talk and misbehave; then the
-//! faults stop, and everything must come to rest.
+//! A random life of a hub from a seed. Guests come, talk and misbehave. Then the faults stop, and
+//! everything must come to rest.
 
 use parlour_core::{ListenerId, Protocol};
 
@@ -109,7 +109,7 @@ impl Run<'_> {
             let now = self.world.now();
             assert!(
                 now < MOST_MS || self.has_jumped && now < 10 * MOST_MS,
-                "someone never gets done:{}",
+                "these clients never finish:{}",
                 self.stuck()
             );
             let has_come = |actor: &Actor| actor.peer.is_some() || actor.guest.comes_at >= COMING_MS;
@@ -202,7 +202,7 @@ impl Run<'_> {
         let next = match arrival {
             _ if writes_on || leaves => now + pause,
             Some(at) => at.max(now) + pause,
-            // Looks in vain now and then, so as to see later when something comes.
+            // Looks again soon, because later something may have come.
             None => now + 20,
         };
         actor.next_at = match actor.guest.leaving {
@@ -211,7 +211,7 @@ impl Run<'_> {
         };
     }
 
-    /// A client that reads at once is not disconnected, and waits for others no longer than they may
+    /// A client that reads at once is not disconnected. It waits for others no longer than they may
     /// take.
     fn check_delays(&self) {
         if self.has_jumped {
@@ -261,7 +261,7 @@ impl Run<'_> {
         self.actors.iter().map(|actor| u64::from(actor.guest.lines) * self.rate_ms() / 20).max().unwrap_or(0)
     }
 
-    /// How long the rate may delay what is taken at once: of a relay that is many lines.
+    /// How long the rate may delay the input that is taken at once. A relay takes many lines at once.
     fn rate_ms(&self) -> u64 {
         let many = self.plan.setup.limits.line as u64 / 2;
         many * 1_000 / u64::from(self.plan.setup.listeners[0].rate.map_or(u32::MAX, |rate| rate.most))
@@ -314,7 +314,7 @@ impl Run<'_> {
         assert_eq!(self.world.count(), 0, "everybody has left");
     }
 
-    /// Every slot can be used again, and gets free again at the end.
+    /// Every slot can be used again, and is free again at the end.
     fn fill_and_shut_down(&mut self) {
         let conns = self.plan.setup.limits.conns;
         let mut peers: Vec<Peer> =

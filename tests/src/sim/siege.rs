@@ -1,7 +1,7 @@
-//! A room under attack, in virtual time: one floods it, one says a line now and then, one
-//! listens, and others do what they can so that these have to wait.
+//! A room under attack, in virtual time. A flooder floods it, a victim says a line now and then, and a
+//! witness listens. Attackers do what they can to make these three wait.
 //!
-//! The listener's lines are checked one by one, and its pauses are added up.
+//! The witness's lines are checked one by one, and its pauses are added up.
 
 use parlour_core::{Config, Limits, Listener, ListenerId, Protocol};
 
@@ -15,12 +15,12 @@ const LINE_MS: u64 = 100;
 const FLOOD_MS: u64 = 10;
 /// A pause between two of the victim's lines counts if it is longer.
 const PAUSE_MS: u64 = 500;
-/// What the network holds for clients that read at once. It is more than comes at one instant.
+/// Bytes that the network holds for clients that read at once: more than come at one instant.
 const WIDE: usize = 256 << 10;
 /// Names of the clients whose lines are checked.
 const CHECKED: [&str; 2] = ["flooder", "victim"];
 
-/// How much is said, by the flooder.
+/// How much the flooder says.
 #[derive(Clone, Copy, Debug)]
 pub struct Flood {
     /// The capacity of its pipe, and the most that it says in 10 ms.
@@ -41,8 +41,8 @@ pub enum Habit {
         /// In ms.
         every: u64,
     },
-    /// It reads so many bytes only when the room's patience would end within `margin` ms,
-    /// of which it knows as much as the room.
+    /// It reads this many bytes only when the room's patience would end within `margin` ms. It knows the
+    /// patience as well as the room does.
     AtTheLast {
         /// At the most.
         bytes: usize,
@@ -241,7 +241,7 @@ pub struct Toll {
     pub longest_ms: u64,
     /// All pauses, in ms.
     pub total_ms: u64,
-    /// By how much longer than between two lines it took, short waits included, in ms.
+    /// The delays of the witness's lines in all, short waits included, in ms.
     pub late_ms: u64,
     /// How often each attacker was disconnected.
     pub cuts: Vec<u32>,
@@ -382,7 +382,7 @@ impl<'a> Siege<'a> {
         }
     }
 
-    /// How long the room still waits if it does wait, as an attacker reckons it.
+    /// How long a closed room still waits, as an attacker reckons it.
     fn patience_left(&mut self, now: u64) -> Option<u64> {
         let closed_since = self.closed_since();
         let Shadow { left, closed_since: before } = &mut self.shadow;

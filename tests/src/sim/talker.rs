@@ -9,7 +9,7 @@ use crate::outbox::Outbox;
 /// A talker's knowledge of another one's messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
-    /// Which of the other's stays in the room; not known before its first message.
+    /// The number of the other's stay in the room; unknown before its first message.
     stay: Option<u32>,
     next: u32,
     /// There was a gap since.
@@ -29,7 +29,7 @@ pub(super) struct Talker {
     has_name: bool,
     /// It was in the room before anybody said anything.
     was_early: bool,
-    /// A `/ping` was sent that is not answered.
+    /// A `/ping` was sent and is not answered yet.
     is_fenced: bool,
     tracks: HashMap<usize, Track>,
     /// The last message of each: none may come twice, or after a later one.
@@ -188,7 +188,7 @@ impl Talker {
         }
     }
 
-    /// Checks that a talker that leaves by itself has said everything before.
+    /// Checks that every message of a talker came before its notice of leaving.
     fn sees_leave(&mut self, id: usize, reason: &str, ledger: &Ledger) {
         let is_cut =
             ["(connection lost)", "(too slow)", "(timed out)"].iter().any(|cut| reason.ends_with(cut));
@@ -225,7 +225,7 @@ impl Talker {
             assert!(hole <= self.unexplained, "c{me} missed more than it was told of, before {said:?}");
             self.unexplained -= hole;
         } else if !track.is_loose {
-            // Then a sum has to tell of it.
+            // In that case a sum must tell of it.
             self.unseen += 1;
         }
         self.tracks.insert(id, Track { stay: Some(stay), next: number + 1, is_loose: false });
@@ -273,7 +273,7 @@ impl Part for Talker {
                 self.left_to_do -= 1;
                 self.command(rng, ledger, out);
             }
-            // Behind a command the room would not be known.
+            // After a command, the room may be another until the answer comes.
             let burst = if self.is_fenced { 0 } else { self.left_to_do.min(rng.u32(1..8)) };
             for _ in 0..burst {
                 self.say(rng, ledger, out);

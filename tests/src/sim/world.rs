@@ -67,7 +67,7 @@ struct Link {
     wants: Interest,
     /// Since when there is input of which the hub takes nothing.
     waiting_since: Option<u64>,
-    /// When the driver lets go of it if it is not read then, because its client has reset it.
+    /// When the driver lets go of it if its input is still unread. Its client has reset it.
     gives_up_at: Option<u64>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
         socket
     }
 
-    /// Sends what the connection takes of `bytes` now; returns how many that were.
+    /// Sends the part of `bytes` that the connection takes now, and returns its length.
     pub fn send(&mut self, socket: SocketId, bytes: &[u8]) -> usize {
         let at = self.arrival();
         self.sockets[socket].1.up.write(at, bytes)
@@ -233,7 +233,7 @@ impl<'a> World<'a> {
         deadline.into_iter().chain(arrivals).chain(backlog).min().map(|at| at.max(self.now))
     }
 
-    /// Does all that there is to do at this time.
+    /// Does everything that is due at this time.
     pub fn run(&mut self) {
         let mut ticks = 0;
         while self.next_turn_at().is_some_and(|at| at <= self.now) {
@@ -306,7 +306,7 @@ impl<'a> World<'a> {
             assert!(named <= enough, "connections are named without end: {named} times after {acts} acts");
             self.service(id);
         }
-        // When a tick is due already, there may be more to name behind it.
+        // If a tick is already due, it may change more connections.
         let is_settled = self.hub.next_deadline().is_none_or(|at| at.as_millis() > self.now);
         for slot in 0..self.links.len() {
             if is_settled {
@@ -400,7 +400,7 @@ impl<'a> World<'a> {
         self.buffer = buffer;
     }
 
-    /// Offers input that the hub has said to take; returns how much it took.
+    /// Offers input that the hub wants, and returns how much it took.
     fn offer(&mut self, id: ConnId, bytes: &[u8]) -> usize {
         let taken = self.handle(Event::Received(id, bytes)).taken();
         assert!(taken <= bytes.len(), "more taken than offered");
