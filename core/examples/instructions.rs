@@ -204,7 +204,7 @@ impl Driver<'_> {
             let taken = self.hub.handle(self.now, Event::Received(talker, &input[..appetite])).taken();
             input = &input[taken..];
             if taken == 0 {
-                // The log is full, so the others have to take what there is.
+                // The log is full, so the others have to read first.
                 self.settle();
             }
         }

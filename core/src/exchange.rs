@@ -215,7 +215,7 @@ impl<'a> Exchange<'a> {
 
     // --- Work to do, and when ---
 
-    /// Its interest or what goes out to it may have changed.
+    /// Its interest or its output may have changed.
     pub(crate) fn touch(&mut self, slot: Slot) {
         self.changed.push(self.conns, slot);
     }

@@ -44,7 +44,7 @@ impl Lane {
     }
 }
 
-/// A piece of what goes out, from one source.
+/// A piece of output, from one source.
 #[derive(Clone, Copy)]
 enum Run {
     Queue(Entry),

@@ -1,5 +1,5 @@
-//! The console: the operator's commands go in. Replies come out, and so does what is said in the rooms
-//! that it watches. Nobody in the rooms sees it.
+//! The console: the operator's commands go in. Replies come out, with the lines of the rooms that it
+//! watches. Nobody in the rooms sees it.
 
 use crate::conn::{Listing, Slot, State};
 use crate::event::Cause;
