@@ -34,7 +34,7 @@ pub(super) struct Pipe {
     capacity: usize,
     /// With the time when it shows.
     end: Option<(u64, End)>,
-    /// The reading side is closed: what is written is lost.
+    /// The reading side is closed: bytes that are written are lost.
     is_deaf: bool,
 }
 

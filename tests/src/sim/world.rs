@@ -60,7 +60,7 @@ struct Link {
     leftover: Vec<u8>,
     is_full: bool,
     is_shut: bool,
-    /// Sending failed: what goes out is lost from now on.
+    /// Sending failed: all output is lost from now on.
     is_broken: bool,
     has_ended: bool,
     /// The hub's interest when it was last asked.
@@ -191,14 +191,13 @@ impl<'a> World<'a> {
         self.sockets[socket].1.down.arrival()
     }
 
-    /// Since when the hub takes nothing of what has come from the client.
+    /// Since when the hub takes none of the client's input.
     pub fn waiting_since(&self, socket: SocketId) -> Option<u64> {
         let State::Open(id) = self.sockets[socket].0 else { return None };
         self.links[id.slot()].as_ref().and_then(|link| link.waiting_since)
     }
 
-    /// Since when the hub takes nothing of what has come from anybody at the
-    /// listener of this connection.
+    /// Since when the hub takes no input of any client at the listener of this connection.
     pub fn all_waiting_since(&self, socket: SocketId) -> Option<u64> {
         let State::Open(id) = self.sockets[socket].0 else { return None };
         let listener = usize::from(self.links[id.slot()].as_ref()?.listener.0);
