@@ -1,7 +1,7 @@
 //! The terminal client in a pseudo-terminal: its screen and its keys.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -372,13 +372,16 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
         sys::lead_session(&mut command);
         let mut client = command.spawn().expect("it starts");
         let (mut server, _) = listener.accept().expect("the client");
+        // It has taken the terminal over, and signals with it, when it draws.
+        let mut keyboard = File::from(screen.try_clone().expect("a descriptor"));
+        keyboard.read_exact(&mut [0]).expect("a typed line");
         // Until neither client nor kernel takes more.
         server.set_write_timeout(Some(Duration::from_millis(500))).expect("a socket");
         while server.write_all(&[b"<bob> ", &[b'x'; 1_000][..], b"\r\n"].concat()).is_ok() {}
         let start = Instant::now();
-        end(&mut File::from(screen.try_clone().expect("a descriptor")), client.id());
+        end(&mut keyboard, client.id());
         let status = wait_for_exit(&mut client).expect("it ends");
-        assert_eq!(status.code(), Some(code));
+        assert_eq!(status.code(), Some(code), "{status}");
         assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
         assert_eq!(sys::terminal_modes(&line).expect("a terminal"), modes);
     }
