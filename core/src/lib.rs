@@ -187,5 +187,7 @@ pub use limits::{
     Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
 };
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
+#[cfg(feature = "console")]
+pub use protocol::console::console_commands;
 pub use room::{Member, Room};
 pub use transmit::{Source, Transmit};

@@ -30,6 +30,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
 ];
 
+/// The names of the console's commands, without the slash, for a driver that completes them.
+pub fn console_commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
 impl Behaviour for Console {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
         // The operator is never a client of another protocol, whatever the first line is.

@@ -4,7 +4,7 @@
 mod chat;
 mod command;
 #[cfg(feature = "console")]
-mod console;
+pub(crate) mod console;
 mod echo;
 mod foreign;
 mod lines;

@@ -5,16 +5,12 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
-use parlour_core::Source;
+use parlour_core::{Source, console_commands};
 
 use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{LineSplitter, Log, LogLines, neutral};
 use crate::serve::watched::Watched;
 use crate::terminal::{self, Input, Prompt, SignalKeys, Span};
-
-/// The commands of the console's protocol, for completion.
-const COMMANDS: [&str; 9] =
-    ["/help", "/kick", "/rooms", "/say", "/shutdown", "/stats", "/unwatch", "/watch", "/who"];
 
 /// The terminal with a line that is typed.
 #[derive(Debug)]
@@ -120,7 +116,7 @@ fn complete(prompt: &mut Prompt, names: Names<'_>) {
     let word = before[start..].to_lowercase();
     let begins = |candidate: &str| candidate.to_lowercase().starts_with(&word);
     let words = match before.split(' ').next() {
-        Some(_) if start == 0 => COMMANDS.map(str::to_owned).into(),
+        Some(_) if start == 0 => console_commands().map(|name| format!("/{name}")).collect(),
         Some("/kick" | "/say") if !word.is_empty() => names(),
         _ => Vec::new(),
     };
