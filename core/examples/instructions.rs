@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol};
+use parlour_core::{Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;
 
 /// Bytes of a line with its ending.
@@ -54,6 +54,7 @@ impl Work {
             conns: self.clients + self.silent,
             rooms: 2,
             rooms_per_conn: 3,
+            members: self.clients + self.silent + 16,
             name: 96,
             line: 1024,
             queue: 16 << 10,
@@ -104,9 +105,9 @@ fn main() -> ExitCode {
 /// In each round some more are told of the end.
 fn end(rounds: usize) -> usize {
     in_crowd(|driver, _| {
-        driver.hub.handle(driver.now, Event::Shutdown);
+        driver.hub.handle(driver.now, Input::Shutdown);
         for _ in 0..rounds {
-            driver.hub.handle(driver.now, Event::Tick);
+            driver.hub.handle(driver.now, Input::Tick);
         }
         assert_eq!(driver.hub.next_deadline(), Some(driver.now), "not all were told yet");
     });
@@ -117,11 +118,11 @@ fn end(rounds: usize) -> usize {
 fn cut(rounds: usize) -> usize {
     in_crowd(|driver, clients| {
         let line = [vec![b'x'; 1000], vec![b'\n']].concat();
-        while driver.hub.handle(driver.now, Event::Received(clients[0], &line)).taken() > 0 {}
+        while driver.hub.handle(driver.now, Input::Received { conn: clients[0], bytes: &line }).taken() > 0 {}
         driver.now = Instant::from_millis(60_000);
         for _ in 0..rounds {
             while driver.hub.next_changed().is_some() {}
-            driver.hub.handle(driver.now, Event::Tick);
+            driver.hub.handle(driver.now, Input::Tick);
         }
         let lagged = driver.hub.stats().lagged as usize;
         assert!(lagged > 100 * rounds && lagged < clients.len(), "{lagged} were cut");
@@ -134,7 +135,10 @@ fn msg(rounds: usize) -> usize {
     let input = b"/msg nobody hello\n".repeat(READ / 18);
     in_crowd(|driver, clients| {
         for _ in 0..rounds {
-            assert!(driver.hub.handle(driver.now, Event::Received(clients[0], &input)).taken() > 1_000);
+            assert!(
+                driver.hub.handle(driver.now, Input::Received { conn: clients[0], bytes: &input }).taken()
+                    > 1_000
+            );
             driver.settle();
         }
     });
@@ -195,13 +199,16 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     fn connect(&mut self, listener: ListenerId) -> ConnId {
-        self.hub.handle(self.now, Event::Accepted(listener, None)).opened().expect("a place")
+        self.hub.handle(self.now, Input::Accepted { listener, peer: None }).opened().expect("a place")
     }
 
     fn offer(&mut self, talker: ConnId, mut input: &[u8]) {
         while !input.is_empty() {
             let appetite = self.hub.interest(talker).read.min(input.len());
-            let taken = self.hub.handle(self.now, Event::Received(talker, &input[..appetite])).taken();
+            let taken = self
+                .hub
+                .handle(self.now, Input::Received { conn: talker, bytes: &input[..appetite] })
+                .taken();
             input = &input[taken..];
             if taken == 0 {
                 // The log is full, so the others have to read first.
@@ -214,7 +221,7 @@ impl Driver<'_> {
         while let Some(conn) = self.hub.next_changed() {
             if self.hub.interest(conn).write {
                 let len = self.hub.transmit(conn).map(<[u8]>::len).sum();
-                self.hub.handle(self.now, Event::Sent(conn, len));
+                self.hub.handle(self.now, Input::Sent { conn, count: len });
                 self.sent += len;
             }
         }
@@ -223,7 +230,7 @@ impl Driver<'_> {
     /// Lets the time of the next deadline come.
     fn wait(&mut self) {
         self.now = self.hub.next_deadline().expect("something is to come");
-        self.hub.handle(self.now, Event::Tick);
+        self.hub.handle(self.now, Input::Tick);
         self.settle();
     }
 }

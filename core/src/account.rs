@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use crate::event::Instant;
+use crate::io::Instant;
 use crate::limits::Bound;
 
 /// How far ahead of its rate a client may be.

@@ -2,10 +2,12 @@
 //! `exchange` and the protocols decide what it means.
 
 use crate::account::Account;
-use crate::event::{Cause, ConnId, Instant, ListenerId};
+use crate::io::{Cause, ConnId, Instant, ListenerId};
 use crate::line::Line;
 use crate::name::{Kept, NO_LOOKS};
 use crate::queue::Queue;
+use crate::record::Identity;
+use crate::session::Session;
 use crate::text::Text;
 
 /// Index of a connection in the table.
@@ -14,19 +16,35 @@ pub(crate) type Slot = u32;
 /// No slot, and no membership.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// How far a connection's life has come.
+/// How far a connection's life has come, and the times that matter then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The slot is free.
-    Free,
+    /// The slot is free. The free slot that is used after it.
+    Free { next: Slot },
     /// Input is acted on.
-    Open,
+    Open {
+        /// When something last came from it; see [`Instant::wrapping_millis`].
+        heard_at: u32,
+        /// When its protocol wants to be called.
+        timer: Instant,
+    },
     /// Input is ignored, queued output goes out, then it is closed.
-    Closing,
+    Closing {
+        /// When it is closed, even if output is left.
+        close_at: Instant,
+        /// When something last went to it, or came from it before; see [`Instant::wrapping_millis`].
+        moved_at: u32,
+    },
     /// The driver must close it at once.
     Dead { abort: bool },
     /// The driver has let go of it. Its departure may still have to be told.
     Gone,
+}
+
+impl State {
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, State::Open { .. })
+    }
 }
 
 /// A connection's or a room's place in a list of work: the index of the next one, or `NONE`; see
@@ -67,88 +85,46 @@ impl Turn {
     pub(crate) const NONE: Self = Self { room: NONE, previous: NONE, next: NONE };
 }
 
-/// A long answer goes out line by line, as the queue has room. This says what comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listing {
-    None,
-    /// The greeting from this byte on, then the welcome and who is in the room.
-    Greeting(usize),
-    /// For a newcomer: the history of its room, from this record up to that one.
-    Past {
-        from: u32,
-        until: u32,
-    },
-    /// For a newcomer: who is in its room, from this slot on, and the most names that it gets.
-    Here {
-        from: Slot,
-        left: u32,
-    },
-    /// Who is in the room, from this slot on. Nobody, if the room's place has another room by now.
-    Who {
-        room: u32,
-        generation: u32,
-        from: Slot,
-    },
-    /// The rooms from this one on.
-    Rooms(u32),
-    /// The commands from this one on.
-    Help(usize),
-}
-
 /// Storage for one connection.
 #[derive(Debug)]
 pub struct Conn<'a> {
     pub(crate) state: State,
+    /// Once it is not open any more: why.
     pub(crate) cause: Cause,
     pub(crate) generation: u32,
     pub(crate) listener: ListenerId,
     pub(crate) account: Account,
+    pub(crate) identity: Identity,
 
     /// Empty if it has no name.
     pub(crate) name: Text<'a>,
     pub(crate) looks: Kept,
-    /// The unfinished line. While it is closing: its reason for leaving.
+    /// The unfinished line.
     pub(crate) line: Line<'a>,
+    /// Once it was kicked: the reason that the operator gave, in the memory of the line.
+    #[cfg(feature = "console")]
+    pub(crate) reason: Text<'a>,
+    pub(crate) session: Session,
     pub(crate) queue: Queue,
     pub(crate) gap: Gap,
+    /// The first of its memberships, the last one that it got.
+    pub(crate) first_member: u32,
 
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// It cannot go on until some of its output is gone.
     pub(crate) blocked: bool,
-    /// The line in `line` is whole, and nobody has acted on it yet.
-    pub(crate) postponed: bool,
-    pub(crate) arrival: Arrival,
+    /// Its protocol had to stop, so that others have their turn, and goes on when a deadline comes.
+    pub(crate) paused: bool,
     /// Bytes that were offered and not taken. To offer them again is no sign of life.
     pub(crate) refused: u32,
-    /// A long answer that is being given.
-    pub(crate) listing: Listing,
-
-    /// When something last came from it. While it is closing: when something last went to it.
-    pub(crate) last_seen: Instant,
-    /// While open: when its protocol wants to be called. While closing: when it is closed, even if
-    /// output is left.
-    pub(crate) timer: Instant,
 
     /// Its places in the lists of changed and of woken connections.
     pub(crate) next_in: [Next; 2],
     pub(crate) turn: Turn,
     pub(crate) node: Node,
-    /// While free: the slot to be used after this one.
-    pub(crate) next_free: Slot,
     /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
     pub(crate) guest_taken: bool,
-}
-
-/// Whether the others in its room know that a connection is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    New,
-    /// They will know after its first line. The line has begun, and may show that it is no client of a
-    /// chat.
-    Late,
-    /// They were told, or it was counted in a sum.
-    Told,
 }
 
 /// Messages that a connection missed and was not told of yet.
@@ -173,28 +149,28 @@ impl Gap {
 impl<'a> Conn<'a> {
     /// A free slot, to fill storage with.
     pub const EMPTY: Self = Self {
-        state: State::Free,
+        state: State::Free { next: NONE },
         cause: Cause::Left,
         generation: 0,
         listener: ListenerId(0),
         account: Account::NONE,
+        identity: Identity::HUB,
         name: Text::EMPTY,
         looks: NO_LOOKS,
         line: Line::EMPTY,
+        #[cfg(feature = "console")]
+        reason: Text::EMPTY,
+        session: Session::Echo,
         queue: Queue::EMPTY,
         gap: Gap::NONE,
+        first_member: NONE,
         ended: false,
         blocked: false,
-        postponed: false,
-        arrival: Arrival::New,
+        paused: false,
         refused: 0,
-        listing: Listing::None,
-        last_seen: Instant::NEVER,
-        timer: Instant::NEVER,
         next_in: [Next::OUT; 2],
         turn: Turn::NONE,
         node: Node::EMPTY,
-        next_free: NONE,
         guest_taken: false,
     };
 
@@ -202,20 +178,22 @@ impl<'a> Conn<'a> {
         ConnId { slot, generation: self.generation }
     }
 
+    /// Whether a connection is there, and the driver has not let go of it.
+    pub(crate) fn is_there(&self) -> bool {
+        !matches!(self.state, State::Free { .. } | State::Gone)
+    }
+
     /// Makes the free slot ready for a newcomer. Its generation was raised when the last connection left
     /// it.
     pub(crate) fn open(&mut self, listener: ListenerId, account: Account, now: Instant) {
-        self.state = State::Open;
+        self.state = State::Open { heard_at: now.wrapping_millis(), timer: Instant::NEVER };
         self.cause = Cause::Left;
         (self.listener, self.account) = (listener, account);
+        self.session = Session::Echo;
         self.name.clear();
         self.line.clear();
         self.gap = Gap::NONE;
-        (self.ended, self.blocked, self.postponed) = (false, false, false);
-        self.arrival = Arrival::New;
+        (self.ended, self.blocked, self.paused) = (false, false, false);
         self.refused = 0;
-        self.listing = Listing::None;
-        self.last_seen = now;
-        self.timer = Instant::NEVER;
     }
 }

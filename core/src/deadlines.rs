@@ -6,7 +6,7 @@
 //! connection out does what is due, and arms the connection for its next deadline.
 
 use crate::conn::{Conn, NONE, Node, Slot};
-use crate::event::Instant;
+use crate::io::Instant;
 
 #[derive(Debug)]
 pub(crate) struct Deadlines {

@@ -1,33 +1,53 @@
-//! The exchange: the tables of connections, rooms and memberships, and the operations on them: say
-//! something in rooms, tell one connection, join, leave, close. It knows no protocol; the protocols
-//! are built on it.
+//! The exchange: who is there, the rooms, and what has to be done. Protocols act on it by its verbs: say
+//! something in a room, tell one connection, join, leave, close. It knows no protocol. Its tables are
+//! closed to all but the files below this one.
 //!
-//! This file has the table, messages to one connection, and the lists of work. The files below it
-//! have the rest: names and how to find them, rooms, lag, notices of comings and goings, rates, ends.
+//! ```text
+//! conns, rooms, members    the tables
+//! agenda                   what has to be done, and when
+//! membership               joining, reading on, leaving
+//! say, comings             what rooms and single connections are told
+//! lag                      rooms that wait, and members that jump ahead
+//! names, bounds, ends      names; rates; how connections come and end
+//! about                    what can be asked about rooms and connections
+//! operator                 what only an operator may do
+//! outbox                   what goes out next
+//! past                     what was said before
+//! ```
 
+mod about;
+mod agenda;
 mod bounds;
 mod comings;
+mod conns;
 mod ends;
-#[cfg_attr(not(feature = "large"), path = "exchange/scan.rs")]
-mod index;
 mod lag;
+mod members;
+mod membership;
 mod names;
+#[cfg(feature = "console")]
+mod operator;
+mod outbox;
+mod past;
 mod rooms;
+mod say;
 
-pub(crate) use self::index::Index;
-use crate::account::Account;
-use crate::conn::{Conn, NONE, Slot, State};
-use crate::deadlines::Deadlines;
-use crate::event::{ConnId, Instant, ListenerId};
-use crate::limits::{Config, Limits, NAMED_AT_ONCE};
-use crate::name::NAME_BYTES;
+pub(crate) use self::about::Origin;
+use self::agenda::Agenda;
+pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::members::Members;
+pub(crate) use self::membership::Vacancy;
+pub(crate) use self::outbox::{GapText, Walk};
+pub use self::outbox::{Source, Transmit};
+pub(crate) use self::rooms::Rooms;
+use crate::conn::{NONE, Slot};
+use crate::io::{ConnId, Instant, ListenerId};
+use crate::limits::{Config, Limits, Listener};
+use crate::line::Line;
 use crate::notices::Notices;
-use crate::queue::Buffers;
-use crate::room::{Member, Membership, Room, RoomIndex};
+use crate::room::RoomIndex;
+use crate::session::Session;
 use crate::worklist::Worklist;
-
-/// A copy of a name.
-pub(crate) type Name = heapless::Vec<u8, NAME_BYTES>;
 
 /// What a hub has done since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,260 +76,204 @@ pub struct Stats {
 
 /// State shared by all protocols.
 pub(crate) struct Exchange<'a> {
-    pub(crate) config: Config<'a>,
-    pub(crate) limits: Limits,
-    pub(crate) conns: &'a mut [Conn<'a>],
-    pub(crate) members: &'a mut [Member],
-    pub(crate) rooms: &'a mut [Room<'a>],
-    pub(crate) buffers: Buffers<'a>,
+    config: Config<'a>,
+    limits: Limits,
+    conns: Conns<'a>,
+    rooms: Rooms<'a>,
+    members: Members<'a>,
+    agenda: Agenda,
+    notices: Notices,
     /// Space for one line while it is put together or cleaned.
-    pub(crate) scratch: &'a mut [u8],
-    pub(crate) now: Instant,
-    pub(crate) stats: Stats,
-    /// An operator has asked for the end.
-    pub(crate) shutdown_wanted: bool,
-    pub(crate) shutting_down: bool,
-    /// While the hub ends: the first slot whose connection is not told yet.
-    pub(crate) untold_end: u32,
+    scratch: &'a mut [u8],
+    now: Instant,
+    /// The time of day in ms since 1970-01-01 UTC, and when it was that.
+    day: Option<(u64, Instant)>,
     /// Sequence number of the next record.
     seq: u64,
-    /// Connections in the table.
-    count: u32,
-    /// The free slot to be used next, and the first that was never used.
-    free: Slot,
-    unused: Slot,
-    /// The free room to be used next.
-    free_room: RoomIndex,
-    /// No guest's number below this one is free.
-    guest_hint: u32,
-    index: Index<'a>,
-    notices: Notices,
-    deadlines: Deadlines,
-    /// Connections.
-    changed: Worklist,
-    woken: Worklist,
-    /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
-    /// closed, or have something to tell later, and when the first of these is due.
-    changed_rooms: Worklist,
-    opened_rooms: Worklist,
-    pending_rooms: Worklist,
-    room_due: Instant,
-    /// How many connections were named as changed.
-    named: u32,
-}
-
-/// What a hub's tables are made of.
-pub(crate) struct Tables<'a> {
-    pub(crate) conns: &'a mut [Conn<'a>],
-    pub(crate) members: &'a mut [Member],
-    pub(crate) rooms: &'a mut [Room<'a>],
-    pub(crate) index: Index<'a>,
-    pub(crate) buffers: Buffers<'a>,
-    pub(crate) scratch: &'a mut [u8],
+    stats: Stats,
+    /// An operator has asked for the end.
+    shutdown_wanted: bool,
+    shutting_down: bool,
+    /// While the hub ends: the first slot whose connection is not told yet.
+    untold_end: u32,
 }
 
 impl<'a> Exchange<'a> {
     /// The rooms that stay have their names and owners already.
-    pub(crate) fn new(config: Config<'a>, limits: Limits, tables: Tables<'a>) -> Self {
-        let Tables { conns, members, rooms, index, buffers, scratch } = tables;
-        let mut x = Self {
+    pub(crate) fn new(
+        config: Config<'a>,
+        limits: Limits,
+        (conns, rooms, members): (Conns<'a>, Rooms<'a>, Members<'a>),
+        scratch: &'a mut [u8],
+    ) -> Self {
+        Self {
             config,
             limits,
             conns,
-            members,
             rooms,
-            buffers,
+            members,
+            agenda: Agenda::new(),
+            notices: Notices::new(),
             scratch,
             now: Instant::ZERO,
+            day: None,
+            seq: config.origin,
             stats: Stats::default(),
             shutdown_wanted: false,
             shutting_down: false,
             untold_end: NONE,
-            seq: config.origin,
-            count: 0,
-            free: NONE,
-            unused: 0,
-            free_room: NONE,
-            guest_hint: 0,
-            index,
-            notices: Notices::new(),
-            deadlines: Deadlines::new(),
-            changed: Worklist::new(0),
-            woken: Worklist::new(1),
-            changed_rooms: Worklist::new(0),
-            opened_rooms: Worklist::new(1),
-            pending_rooms: Worklist::new(2),
-            room_due: Instant::NEVER,
-            named: 0,
-        };
-        x.enter_rooms();
-        x
+        }
     }
 
-    // --- The table ---
+    // --- What it was given ---
+
+    pub(crate) fn config(&self) -> &Config<'a> {
+        &self.config
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Space for one line, for a moment. Whoever takes it gives it back.
+    pub(crate) fn scratch(&mut self) -> &mut &'a mut [u8] {
+        &mut self.scratch
+    }
+
+    // --- Time ---
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Goes on to `now`, unless that has passed.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now.max(self.now);
+    }
+
+    pub(crate) fn set_day(&mut self, unix_ms: u64) {
+        self.day = Some((unix_ms, self.now));
+    }
+
+    // --- Connections ---
 
     /// Connections in the table, those that are closing included.
     pub(crate) fn count(&self) -> usize {
-        self.count as usize
+        self.conns.count()
     }
 
     /// Every slot that is, or was, in use.
     pub(crate) fn slots(&self) -> core::ops::Range<Slot> {
-        0..self.unused
-    }
-
-    pub(crate) fn conn(&self, slot: Slot) -> &Conn<'a> {
-        &self.conns[slot as usize]
-    }
-
-    pub(crate) fn conn_mut(&mut self, slot: Slot) -> &mut Conn<'a> {
-        &mut self.conns[slot as usize]
+        self.conns.slots()
     }
 
     /// The slot that `id` names, unless the connection is gone.
     pub(crate) fn find(&self, id: ConnId) -> Option<Slot> {
-        let conn = self.conns.get(id.slot as usize)?;
-        let is_there = !matches!(conn.state, State::Free | State::Gone);
-        (is_there && conn.generation == id.generation).then_some(id.slot)
+        self.conns.find(id)
     }
 
-    /// Takes a free slot for a newcomer.
-    pub(crate) fn open(&mut self, listener: ListenerId, peer: Option<core::net::IpAddr>) -> Option<Slot> {
-        let slot = if self.free != NONE {
-            let slot = self.free;
-            self.free = self.conns[slot as usize].next_free;
-            slot
-        } else if (self.unused as usize) < self.limits.conns {
-            self.unused += 1;
-            self.unused - 1
-        } else {
-            return None;
-        };
-        self.count += 1;
-        let now = self.now;
-        let rate = self.config.listener(listener).and_then(|listener| listener.rate);
-        self.conns[slot as usize].open(listener, Account::new(peer, rate), now);
-        self.enter_address(slot);
-        self.touch(slot);
-        if let Some(idle_ms) = self.config.idle_ms {
-            self.arm(slot, now.after(u64::from(idle_ms)));
-        }
-        Some(slot)
+    pub(crate) fn id(&self, slot: Slot) -> ConnId {
+        self.conns[slot].id(slot)
     }
 
-    /// Frees the slot of a connection of which nothing is left.
-    pub(crate) fn release_if_gone(&mut self, slot: Slot) {
-        let has_members = self.members_of(slot).any(|m| self.members[m as usize].state != Membership::Free);
-        if self.conn(slot).state != State::Gone || has_members {
-            return;
-        }
-        self.unname(slot);
-        self.remove_address(slot);
-        let conn = &mut self.conns[slot as usize];
-        conn.queue.clear(&mut self.buffers);
-        conn.state = State::Free;
-        conn.generation = conn.generation.wrapping_add(1);
-        conn.next_free = core::mem::replace(&mut self.free, slot);
-        self.count -= 1;
+    /// The listener that a connection came to.
+    pub(crate) fn listener(&self, slot: Slot) -> Option<&Listener> {
+        self.config.listener(self.conns[slot].listener)
+    }
+
+    pub(crate) fn listener_id(&self, slot: Slot) -> ListenerId {
+        self.conns[slot].listener
+    }
+
+    pub(crate) fn session(&self, slot: Slot) -> &Session {
+        &self.conns[slot].session
+    }
+
+    /// The line of a connection that is not finished.
+    pub(crate) fn line(&self, slot: Slot) -> &Line<'a> {
+        &self.conns[slot].line
+    }
+
+    pub(crate) fn line_mut(&mut self, slot: Slot) -> &mut Line<'a> {
+        &mut self.conns[slot].line
+    }
+
+    pub(crate) fn session_mut(&mut self, slot: Slot) -> &mut Session {
+        &mut self.conns[slot].session
     }
 
     // --- Work to do, and when ---
 
     /// Its interest or its output may have changed.
     pub(crate) fn touch(&mut self, slot: Slot) {
-        self.changed.push(self.conns, slot);
+        self.agenda.touch(&mut self.conns, slot);
     }
 
-    /// The next connection that may have changed. The members of busy rooms may be many. They take turns
-    /// with connections that have something of their own.
+    /// The next connection that may have changed.
     pub(crate) fn next_changed(&mut self) -> Option<ConnId> {
-        loop {
-            let slot = if (self.named / NAMED_AT_ONCE).is_multiple_of(2) {
-                self.changed.pop(self.conns).or_else(|| self.next_listener())
-            } else {
-                self.next_listener().or_else(|| self.changed.pop(self.conns))
-            }?;
-            self.named = self.named.wrapping_add(1);
-            if !matches!(self.conn(slot).state, State::Free | State::Gone) {
-                return Some(self.conn(slot).id(slot));
-            }
-        }
-    }
-
-    /// The next member that has something of a room to read. The rooms take turns.
-    fn next_listener(&mut self) -> Option<Slot> {
-        while let Some(room) = self.changed_rooms.pop(self.rooms) {
-            let Room { log, first, named, unnamed, .. } = &mut self.rooms[room as usize];
-            while *unnamed > 0 {
-                let index = if *named == NONE { *first } else { *named };
-                let member = &self.members[index as usize];
-                (*named, *unnamed) = (member.next, *unnamed - 1);
-                if member.position != member.end(log) {
-                    let slot = member.conn;
-                    if *unnamed > 0 {
-                        self.changed_rooms.push(self.rooms, room);
-                    }
-                    return Some(slot);
-                }
-            }
-        }
-        None
-    }
-
-    /// The members of a room have something to read.
-    pub(crate) fn touch_members(&mut self, room: RoomIndex) {
-        let Room { members, unnamed, .. } = &mut self.rooms[room as usize];
-        *unnamed = *members;
-        self.changed_rooms.push(self.rooms, room);
+        let slot = self.agenda.next_changed(&mut self.conns, &mut self.rooms, &self.members)?;
+        Some(self.id(slot))
     }
 
     /// Its protocol may now be able to go on.
     pub(crate) fn wake(&mut self, slot: Slot) {
-        self.woken.push(self.conns, slot);
+        self.agenda.wake(&mut self.conns, slot);
     }
 
-    /// The next connection whose protocol may go on. Of those whose line waits for a room, the next one
-    /// comes only after the one before has spoken, and only if the room still has place.
+    /// The next connection whose protocol may go on.
     pub(crate) fn next_woken(&mut self) -> Option<Slot> {
-        while let Some(slot) = self.woken.pop(self.conns) {
-            if self.conn(slot).state != State::Free {
-                return Some(slot);
-            }
-        }
-        while let Some(room) = self.opened_rooms.first() {
-            let Room { closed, waiting, .. } = &mut self.rooms[room as usize];
-            if !*closed && let Some(slot) = waiting.pop(self.conns) {
-                return Some(slot);
-            }
-            self.opened_rooms.pop(self.rooms);
-        }
-        None
+        self.agenda.next_woken(&mut self.conns, &mut self.rooms)
     }
 
-    /// Notes a deadline of a connection. A deadline that is put off or dropped needs no call. Then the
-    /// connection is looked at once for nothing.
+    /// Notes a deadline of a connection; see [`Agenda::arm`].
     pub(crate) fn arm(&mut self, slot: Slot, at: Instant) {
-        self.deadlines.arm(self.conns, slot, at);
-    }
-
-    /// Lets the protocol of an open connection be called at `at`.
-    pub(crate) fn set_timer(&mut self, slot: Slot, at: Instant) {
-        self.conn_mut(slot).timer = at;
-        self.arm(slot, at);
-    }
-
-    /// When something must be done, at the latest.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let is_behind = self.woken.first().or(self.opened_rooms.first()).is_some() || self.untold_end != NONE;
-        if is_behind {
-            return Some(self.now);
-        }
-        let room_due = (self.room_due != Instant::NEVER).then_some(self.room_due);
-        self.deadlines.first(self.conns).into_iter().chain(room_due).min()
+        self.agenda.arm(&mut self.conns, slot, at);
     }
 
     /// The next connection of which a deadline has come. The caller must note its other deadlines again.
     pub(crate) fn next_due(&mut self) -> Option<Slot> {
-        self.deadlines.pop(self.conns, self.now)
+        self.agenda.next_due(&mut self.conns, self.now)
+    }
+
+    /// The rooms that have something to do now; see [`Agenda::take_pending_rooms`].
+    pub(crate) fn take_pending_rooms(&mut self) -> Worklist {
+        self.agenda.take_pending_rooms(self.now)
+    }
+
+    /// The next of these rooms.
+    pub(crate) fn next_pending(&mut self, pending: &mut Worklist) -> Option<RoomIndex> {
+        pending.pop(self.rooms.all_mut())
+    }
+
+    /// When something must be done, at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.agenda.is_behind() || self.untold_end != NONE {
+            return Some(self.now);
+        }
+        self.agenda.deadline(&self.conns)
+    }
+
+    // --- The end of the hub ---
+
+    /// Asks for the end.
+    pub(crate) fn want_shutdown(&mut self) {
+        self.shutdown_wanted = true;
+    }
+
+    /// Begins the end, if it is wanted and has not begun. Returns whether it begins now.
+    pub(crate) fn begin_shutdown(&mut self) -> bool {
+        let begins = self.shutdown_wanted && !self.shutting_down;
+        if begins {
+            (self.shutting_down, self.untold_end) = (true, 0);
+        }
+        begins
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutting_down
     }
 }

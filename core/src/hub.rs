@@ -1,22 +1,18 @@
-//! The hub: events go in; interest, bytes to send, deadlines and changes come out. It calls the
+//! The hub: inputs go in; interest, bytes to send, deadlines and changes come out. It calls the
 //! protocols. `due` does the work that is due because time has passed.
 
 mod due;
 
-use crate::conn::{Conn, Slot, State};
-use crate::event::{Cause, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
-use crate::exchange::{Exchange, Index, Stats, Tables};
+use crate::conn::{Conn, Slot};
+use crate::exchange::{Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
+use crate::io::{Answer, Cause, ConnId, Input, Instant, Interest, ListenerId, Refusal};
 use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
-use crate::log::{Log, Position};
+use crate::log::{Log, Position, RECORD_WORDS};
 use crate::protocol::{Behaviour, behaviour};
 use crate::queue::Buffers;
-use crate::room::{Member, Membership, Room, RoomIndex};
+use crate::room::{Member, Room};
 use crate::text::Text;
-use crate::transmit::{GapText, Transmit};
-
-/// How long a peer may take to close its side after the hub has closed the sending side.
-const LINGER_MS: u64 = 1_000;
 
 /// The memory of a hub. The slices must be at least as long as [`Limits`] says. Their first
 /// contents do not matter.
@@ -30,28 +26,29 @@ pub struct Storage<'a> {
     pub rooms: &'a mut [Room<'a>],
     /// [`Limits::order`] zeros.
     pub order: &'a mut [u32],
-    /// [`Limits::all_records`] of `[0; 2]`.
-    pub records: &'a mut [[u64; 2]],
+    /// [`Limits::all_records`] of `[0; RECORD_WORDS]`.
+    pub records: &'a mut [[u64; RECORD_WORDS]],
     /// [`Limits::bytes`] zeros.
     pub bytes: &'a mut [u8],
 }
 
 /// The state machine; see the [crate's documentation](crate).
 ///
-/// There are four kinds of methods. [`Hub::handle`] takes an event. [`Hub::next_changed`],
+/// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_changed`],
 /// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
-/// events. [`Hub::watch`] is a command. The rest are getters.
+/// inputs. [`Hub::watch`] is a command. The rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
-    /// The notice of a gap that [`Hub::transmit`] lends.
+    /// What [`Hub::transmit`] lends, and the notice of a gap in it.
+    walk: Walk,
     gap_text: GapText,
 }
 
 impl core::fmt::Debug for Hub<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Hub")
-            .field("limits", &self.x.limits)
-            .field("stats", &self.x.stats)
+            .field("limits", self.x.limits())
+            .field("stats", self.x.stats())
             .finish_non_exhaustive()
     }
 }
@@ -72,7 +69,7 @@ impl<'a> Hub<'a> {
         }
         let Storage { conns, members, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
-        let members = members.get_mut(..limits.members()).ok_or(LimitsError::Storage("members"))?;
+        let members = members.get_mut(..limits.members).ok_or(LimitsError::Storage("members"))?;
         let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
         let order = order.get_mut(..limits.order()).ok_or(LimitsError::Storage("order"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
@@ -95,53 +92,66 @@ impl<'a> Hub<'a> {
             };
         }
         pin_rooms(&config, rooms)?;
-        let tables =
-            Tables { conns, members, rooms, index: Index::new(order, &limits), buffers, scratch: bytes };
-        let x = Exchange::new(config, limits, tables);
-        Ok(Self { x, gap_text: GapText::new() })
+        // All places, or none: a build without the feature `large` needs no index.
+        let (of_conns, of_rooms) = order.split_at_mut(limits.order_of_conns());
+        let looks = config.names.looks;
+        let tables = (
+            Conns::new(conns, buffers, of_conns, looks),
+            Rooms::new(rooms, of_rooms, looks, config.grace_ms),
+            Members::new(members, limits.conns),
+        );
+        let x = Exchange::new(config, limits, tables, bytes);
+        Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
     }
 
     /// Tells the hub what happened at `now`. If `now` is earlier than in the call before, the hub
-    /// uses that time. The cost of a call is bounded, whatever the event: the hub does long work in
-    /// pieces, and [`Hub::next_deadline`] asks for the next one at once. Every event is allowed in every
+    /// uses that time. The cost of a call is bounded, whatever the input: the hub does long work in
+    /// pieces, and [`Hub::next_deadline`] asks for the next one at once. Every input is allowed in every
     /// state. The hub ignores the id of a connection that is gone, and takes the bytes that come with it.
-    pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Outcome {
-        self.x.now = now.max(self.x.now);
-        let outcome = match event {
-            Event::Accepted(listener, peer) => self.accepted(listener, peer),
-            Event::Received(conn, bytes) => Outcome::Taken(match self.x.find(conn) {
-                Some(slot) => self.received(slot, bytes),
-                None => bytes.len(),
-            }),
-            Event::Sent(conn, count) => self.on(conn, |hub, slot| hub.sent(slot, count)),
-            Event::PeerClosed(conn) => self.on(conn, |hub, slot| {
-                hub.x.conn_mut(slot).ended = true;
-                hub.x.wake(slot);
-            }),
-            Event::Failed(conn, cause) => self.on(conn, |hub, slot| {
-                hub.last_words(slot);
-                hub.x.kill(slot, cause, State::Gone);
-            }),
-            Event::Closed(conn) => self.on(conn, |hub, slot| hub.x.kill(slot, Cause::Left, State::Gone)),
-            Event::Tick => {
-                self.tick();
-                Outcome::Done
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Answer {
+        self.x.set_now(now);
+        let answer = match input {
+            Input::Clock { unix_ms } => {
+                self.x.set_day(unix_ms);
+                Answer::Done
             }
-            Event::Shutdown => {
-                self.x.shutdown_wanted = true;
-                Outcome::Done
+            Input::Accepted { listener, peer } => match self.x.let_in(listener, peer) {
+                Ok(slot) => {
+                    self.behaviour(slot).opened(&mut self.x, slot);
+                    Answer::Opened { conn: self.x.id(slot) }
+                }
+                Err(refusal) => Answer::Refused { refusal },
+            },
+            Input::Received { conn, bytes } => Answer::Taken {
+                count: match self.x.find(conn) {
+                    Some(slot) => self.received(slot, bytes),
+                    None => bytes.len(),
+                },
+            },
+            Input::Sent { conn, count } => self.on(conn, |hub, slot| hub.sent(slot, count)),
+            Input::PeerClosed { conn } => self.on(conn, |hub, slot| hub.x.end_input(slot)),
+            Input::Failed { conn, cause } => self.on(conn, |hub, slot| {
+                hub.last_words(slot);
+                hub.x.forget(slot, cause);
+            }),
+            Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
+            Input::Tick => {
+                self.tick();
+                Answer::Done
+            }
+            Input::Shutdown => {
+                self.x.want_shutdown();
+                Answer::Done
             }
         };
-        if self.x.shutdown_wanted && !self.x.shutting_down {
-            self.x.shutting_down = true;
-            self.x.untold_end = 0;
+        if self.x.begin_shutdown() {
             self.tell_the_end();
         }
         for _ in 0..CONNS_AT_ONCE {
             let Some(slot) = self.x.next_woken() else { break };
             self.resume(slot);
         }
-        outcome
+        answer
     }
 
     /// What the hub wants of a connection now. If the connection is gone, the driver must close it.
@@ -155,17 +165,12 @@ impl<'a> Hub<'a> {
     /// Lends the bytes to send to a connection next.
     pub fn transmit(&mut self, conn: ConnId) -> Transmit<'_, 'a> {
         let slot = self.x.find(conn);
-        if let Some(slot) = slot {
-            let behaviour = self.behaviour(slot);
-            let gap = &mut self.x.conn_mut(slot).gap;
-            if gap.open {
-                if gap.sent == 0 {
-                    gap.told = gap.missed;
-                }
-                self.gap_text = behaviour.gap(gap.told);
-            }
+        if let Some(slot) = slot
+            && let Some(told) = self.x.gap_to_tell(slot)
+        {
+            self.gap_text = self.behaviour(slot).gap(told);
         }
-        Transmit::new(&self.x, slot, &self.gap_text)
+        Transmit::new(&self.x, &mut self.walk, slot, &self.gap_text)
     }
 
     /// The next connection whose interest or bytes to send may have changed since this method
@@ -176,7 +181,7 @@ impl<'a> Hub<'a> {
         self.x.next_changed()
     }
 
-    /// When the hub needs an [`Event::Tick`], if nothing else happens before. This may be
+    /// When the hub needs an [`Input::Tick`], if nothing else happens before. This may be
     /// too early, and is never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.x.deadline()
@@ -184,51 +189,44 @@ impl<'a> Hub<'a> {
 
     /// Lets a connection to a console listener watch the lobby and the rooms of the relays, as far
     /// as [`Limits::rooms_per_conn`] allows.
+    #[cfg(feature = "console")]
     pub fn watch(&mut self, conn: ConnId) {
         if let Some(slot) = self.x.find(conn) {
-            for room in 0..self.x.rooms.len() {
-                let is_wanted = self.x.rooms[room].pinned && self.x.may_join(slot, Some(room as RoomIndex));
-                if is_wanted {
-                    self.x.join(slot, room as RoomIndex, Membership::Observing);
-                }
-            }
+            self.x.watch_pinned(slot);
         }
     }
 
     /// The text for a connection that was refused; empty if the protocol has none.
     pub fn refusal_text(&self, listener: ListenerId, refusal: Refusal) -> &'static str {
-        self.x.config.listener(listener).map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
+        self.x
+            .config()
+            .listener(listener)
+            .map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
 
     /// What a connection is called; empty where its protocol has no names, and for one that is gone.
     /// [`Stats::renamed`] tells whether any name has changed.
     pub fn name(&self, conn: ConnId) -> &str {
-        let name = self.x.find(conn).map_or(&b""[..], |slot| self.x.conn(slot).name.as_bytes());
-        core::str::from_utf8(name).unwrap_or_default()
+        self.x.find(conn).map_or("", |slot| self.x.name_text(slot))
     }
 
     /// Why a connection is ending, and the reason that an operator gave for it, or none; `None` while
     /// it is open, and once it is gone.
     pub fn ending(&self, conn: ConnId) -> Option<(Cause, &str)> {
-        let conn = self.x.conn(self.x.find(conn)?);
-        if conn.state == State::Open {
-            return None;
-        }
-        let reason = if conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
-        Some((conn.cause, core::str::from_utf8(reason).unwrap_or_default()))
+        let slot = self.x.find(conn).filter(|slot| !self.x.is_open(*slot))?;
+        Some((self.x.cause(slot), self.x.reason(slot)))
     }
 
     /// How many messages a connection has missed and was not told of yet, and a number that tells this
     /// gap from its others; `None` if it has missed none. [`Stats::lagged`] tells whether anybody's has
     /// changed.
     pub fn missed(&self, conn: ConnId) -> Option<(u32, u64)> {
-        let gap = self.x.conn(self.x.find(conn)?).gap;
-        gap.open.then_some((gap.missed, gap.seq))
+        self.x.missed(self.x.find(conn)?)
     }
 
     /// The sizes that it was given.
     pub fn limits(&self) -> &Limits {
-        &self.x.limits
+        self.x.limits()
     }
 
     /// Connections in the table, including those that are closing.
@@ -239,108 +237,50 @@ impl<'a> Hub<'a> {
     /// Whether the hub is shutting down. Then it accepts no connection, and it has ended when
     /// [`Hub::count`] is 0.
     pub fn is_shutting_down(&self) -> bool {
-        self.x.shutting_down
+        self.x.is_shutting_down()
     }
 
     /// What the hub has done since its start.
     pub fn stats(&self) -> Stats {
-        self.x.stats
+        *self.x.stats()
     }
 
     fn behaviour(&self, slot: Slot) -> &'static dyn Behaviour {
-        // Only a listener that exists lets anyone in.
-        behaviour(self.listener(slot).map_or(Protocol::Echo, |listener| listener.protocol))
+        behaviour(self.x.session(slot).protocol())
     }
 
-    fn listener(&self, slot: Slot) -> Option<&Listener> {
-        self.x.config.listener(self.x.conn(slot).listener)
-    }
-
-    fn on(&mut self, conn: ConnId, act: impl FnOnce(&mut Self, Slot)) -> Outcome {
+    fn on(&mut self, conn: ConnId, act: impl FnOnce(&mut Self, Slot)) -> Answer {
         if let Some(slot) = self.x.find(conn) {
             act(self, slot);
         }
-        Outcome::Done
-    }
-
-    fn accepted(&mut self, listener: ListenerId, peer: Option<core::net::IpAddr>) -> Outcome {
-        match self.let_in(listener, peer) {
-            Ok(slot) => {
-                self.x.stats.accepted += 1;
-                self.behaviour(slot).opened(&mut self.x, slot);
-                Outcome::Opened(self.x.conn(slot).id(slot))
-            }
-            Err(refusal) => {
-                self.x.stats.refused += 1;
-                Outcome::Refused(refusal)
-            }
-        }
-    }
-
-    fn let_in(&mut self, listener: ListenerId, peer: Option<core::net::IpAddr>) -> Result<Slot, Refusal> {
-        if self.x.shutting_down {
-            return Err(Refusal::ShuttingDown);
-        }
-        if self.x.config.listener(listener).is_none() {
-            return Err(Refusal::Full);
-        }
-        let slot = self.x.open(listener, peer).ok_or(Refusal::Full)?;
-        if self.x.is_crowded(slot, self.x.config.per_peer) {
-            self.x.conn_mut(slot).state = State::Gone;
-            self.x.release_if_gone(slot);
-            return Err(Refusal::PerPeer);
-        }
-        Ok(slot)
+        Answer::Done
     }
 
     fn received(&mut self, slot: Slot, bytes: &[u8]) -> usize {
-        let now = self.x.now;
-        let conn = self.x.conn_mut(slot);
-        if bytes.len() > conn.refused as usize {
-            conn.last_seen = now;
-        }
-        let taken = match conn.state {
-            State::Open if conn.ended => 0,
-            State::Open => self.behaviour(slot).received(&mut self.x, slot, bytes),
+        self.x.hear(slot, bytes.len());
+        let taken = match self.x.is_open(slot) {
+            true if self.x.has_ended(slot) => 0,
+            true => self.behaviour(slot).received(&mut self.x, slot, bytes),
             // Input after the end does not matter. It is taken, because it must not keep the peer from
             // its last output.
-            _ => bytes.len(),
+            false => bytes.len(),
         };
-        self.x.conn_mut(slot).refused = (bytes.len() - taken) as u32;
-        self.x.stats.received_bytes += taken as u64;
-        // Input that was not taken changes nothing. Otherwise the driver would go round in circles.
-        if taken > 0 {
-            self.x.touch(slot);
-        }
+        self.x.took(slot, taken, bytes.len());
         taken
     }
 
     fn sent(&mut self, slot: Slot, count: usize) {
-        // It changes nothing. Otherwise the driver would go round in circles.
-        if count == 0 {
-            return;
-        }
-        let gap = &self.x.conn(slot).gap;
-        let gap_len = if gap.open { self.behaviour(slot).gap(gap.told).len() } else { 0 };
-        let is_news = self.x.commit(slot, count, gap_len);
-        // The driver knows that everything is sent. It may not know that more is left to send, or that
-        // there is place for answers again.
-        if is_news || self.x.conn(slot).state != State::Open {
-            self.x.touch(slot);
-        }
-        let now = self.x.now;
-        let conn = self.x.conn_mut(slot);
-        if conn.state == State::Closing {
-            conn.last_seen = now;
-        }
-        if conn.blocked || conn.ended || conn.state != State::Open {
-            self.x.wake(slot);
+        // If nothing was sent, it changes nothing. Otherwise the driver would go round in circles.
+        if count > 0 {
+            let told = self.x.gap_being_told(slot);
+            let gap_len = told.map_or(0, |told| self.behaviour(slot).gap(told).len());
+            self.x.commit(&mut self.walk, slot, count, gap_len);
         }
     }
 
     /// Acts on the input that is left, before somebody else than the client ends the connection.
     fn last_words(&mut self, slot: Slot) {
-        if self.x.conn(slot).state == State::Open {
+        if self.x.is_open(slot) {
             self.behaviour(slot).last_words(&mut self.x, slot);
         }
     }
@@ -348,17 +288,13 @@ impl<'a> Hub<'a> {
     /// Goes on with work that a connection could not do before.
     fn resume(&mut self, slot: Slot) {
         let behaviour = self.behaviour(slot);
-        self.x.conn_mut(slot).blocked = false;
+        self.x.unblock(slot);
         behaviour.resume(&mut self.x, slot);
-        let conn = self.x.conn(slot);
-        if conn.ended && conn.state == State::Open && behaviour.may_end(&self.x, slot) {
+        if self.x.has_ended(slot) && self.x.is_open(slot) && behaviour.may_end(&self.x, slot) {
             behaviour.ended(&mut self.x, slot);
         }
-        if self.x.conn(slot).state == State::Closing && !self.x.has_output(slot) {
-            let linger_until = self.x.now.after(LINGER_MS);
-            let conn = self.x.conn_mut(slot);
-            conn.timer = conn.timer.min(linger_until);
-            self.x.arm(slot, linger_until);
+        if self.x.is_closing(slot) {
+            self.x.linger(slot);
         }
         self.x.touch(slot);
         self.x.release_if_gone(slot);

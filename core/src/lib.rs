@@ -45,7 +45,7 @@
 //! before the others have spoken once.
 //!
 //! **Work is bounded.** One call of [`Hub::handle`] works for a few hundred connections at most,
-//! whatever the event. The next calls do the rest, and [`Hub::next_deadline`] asks for them at
+//! whatever the input. The next calls do the rest, and [`Hub::next_deadline`] asks for them at
 //! once. In [`Hub::next_changed`], the members of busy rooms take turns with connections that have
 //! something of their own. So a driver may stop in the middle and see which others are ready.
 //!
@@ -58,11 +58,11 @@
 //!
 //! # The driver's part
 //!
-//! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of events the
+//! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of inputs the
 //! driver asks what has changed, and acts on it. Everything is level-triggered, peek and
-//! commit. [`Event::Received`] answers how many bytes the hub took, and the driver keeps the
-//! others (in its socket, if possible). [`Hub::transmit`] lends bytes, and [`Event::Sent`] says
-//! how many of them were sent. Every event is allowed in every state: the hub ignores the id of
+//! commit. [`Input::Received`] answers how many bytes the hub took, and the driver keeps the
+//! others (in its socket, if possible). [`Hub::transmit`] lends bytes, and [`Input::Sent`] says
+//! how many of them were sent. Every input is allowed in every state: the hub ignores the id of
 //! a connection that is gone.
 //!
 //! A whole driver, for a network of one peer that has already typed its lines:
@@ -71,12 +71,12 @@
 //! use parlour_core::*;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
 //! let mut rooms = [const { Room::EMPTY }; 2];
-//! let (mut order, mut records) = ([0; 16], [[0; 2]; 128]);
+//! let (mut order, mut records) = ([0; 16], [[0; RECORD_WORDS]; 128]);
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
 //!     conns: &mut conns,
@@ -91,28 +91,28 @@
 //!
 //! let (mut received, mut sent) = (b"/nick alice\nhello\n/quit\n".to_vec(), Vec::new());
 //! let mut now = Instant::from_millis(0);
-//! hub.handle(now, Event::Accepted(ListenerId(0), None)).opened().unwrap();
+//! hub.handle(now, Input::Accepted { listener: ListenerId(0), peer: None }).opened().unwrap();
 //! while hub.count() > 0 {
 //!     // What changed wants something: to be read, to be written to, to be closed.
 //!     while let Some(conn) = hub.next_changed() {
 //!         if hub.interest(conn).read > 0 && !received.is_empty() {
-//!             let taken = hub.handle(now, Event::Received(conn, &received)).taken();
+//!             let taken = hub.handle(now, Input::Received { conn, bytes: &received }).taken();
 //!             received.drain(..taken);
 //!         }
 //!         let count = hub.transmit(conn).map(|slice| sent.extend_from_slice(slice)).count();
 //!         if count > 0 {
-//!             hub.handle(now, Event::Sent(conn, sent.len())); // a real socket may take less
+//!             hub.handle(now, Input::Sent { conn, count: sent.len() }); // a real socket may take less
 //!             print!("{}", String::from_utf8_lossy(&std::mem::take(&mut sent)));
 //!         }
 //!         match hub.interest(conn).close {
 //!             Close::No => {}
-//!             Close::Write => drop(hub.handle(now, Event::PeerClosed(conn))), // this peer closes as well
-//!             Close::Full | Close::Abort => drop(hub.handle(now, Event::Closed(conn))),
+//!             Close::Write => drop(hub.handle(now, Input::PeerClosed { conn })), // this peer closes as well
+//!             Close::Full | Close::Abort => drop(hub.handle(now, Input::Closed { conn })),
 //!         }
 //!     }
 //!     // Nothing is ready: a real driver waits for its sockets here, but no longer than this.
 //!     now = hub.next_deadline().unwrap_or(now);
-//!     hub.handle(now, Event::Tick);
+//!     hub.handle(now, Input::Tick);
 //! }
 //! assert_eq!(hub.stats().accepted, 1);
 //! ```
@@ -121,30 +121,32 @@
 //! bytes that the hub took. The driver of select(2) reads into one buffer for all connections,
 //! and keeps leftovers. A driver does not read from a connection without read interest. The
 //! interest also says how many bytes to offer.
-//! A simulator makes up the events. So do the fuzzer and the replay of a trace.
+//! A simulator makes up the inputs. So do the fuzzer and the replay of a trace.
 //!
 //! # The rooms of this house
 //!
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! event, name, limits  the vocabulary: ids, time, events, rules for names, sizes, choices
+//! io, name, limits     the vocabulary: ids, time, inputs, rules for names, sizes, choices
 //! text                 bounded text, and which characters may be shown
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
-//! sorted               a table in an order
+//! sorted, by_looks     a table in an order; one in the order of what names look like
+//! record, encoding/*   what was said, and how a kind of client sees it
 //! log, queue, line     a room's log; a private queue; lines from bytes
-//! conn, room           the two tables, connections and rooms, with the memberships that tie them
+//! session              what a protocol keeps for a connection
+//! conn, room           one connection; one room, and one membership, which ties the two
 //! waiting              whose line waits for a room
 //! worklist             which connections and rooms have something to do
 //! deadlines            when each connection will have something to do
-//! exchange, transmit   the operations on all that; what goes out next
+//! exchange/*           the tables of all that, and the operations on them; what goes out next
 //! protocol/*           what the bytes of a listener mean
-//! hub                  events in; interest, bytes, deadlines out
+//! hub                  inputs in; interest, bytes, deadlines out
 //! ```
 //!
 //! A small board leaves out the feature `large`. Then `unbounded` replaces `account`, and no
-//! client and no address has a limit. `exchange/scan` replaces `exchange/index`: to find a name,
+//! client and no address has a limit. Files called `scan` replace those called `index`: to find a name,
 //! the hub looks at each connection.
 //!
 //! A new protocol needs a file in `protocol/`, a line in the table there, and one in
@@ -158,11 +160,14 @@
 
 #[cfg_attr(not(feature = "large"), path = "unbounded.rs")]
 mod account;
+#[cfg(feature = "large")]
+mod by_looks;
 mod conn;
 mod deadlines;
-mod event;
+mod encoding;
 mod exchange;
 mod hub;
+mod io;
 mod limits;
 mod line;
 mod log;
@@ -171,23 +176,25 @@ mod notices;
 mod patience;
 mod protocol;
 mod queue;
+mod record;
 mod room;
+mod session;
 #[cfg(feature = "large")]
 mod sorted;
 mod text;
-mod transmit;
 mod waiting;
 mod worklist;
 
 pub use conn::Conn;
-pub use event::{Cause, Close, ConnId, Event, Instant, Interest, ListenerId, Outcome, Refusal};
-pub use exchange::Stats;
+pub use exchange::{Source, Stats, Transmit};
 pub use hub::{Hub, Storage};
+pub use io::{Answer, Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Refusal};
 pub use limits::{
     Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
 };
+pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 #[cfg(feature = "console")]
 pub use protocol::console::console_commands;
+pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};
-pub use transmit::{Source, Transmit};

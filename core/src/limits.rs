@@ -4,13 +4,13 @@ use core::error::Error;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::event::ListenerId;
+use crate::io::ListenerId;
 use crate::name::{NAME_BYTES, NameRules};
 
 /// Bytes of a room's topic that are kept.
 pub(crate) const TOPIC_BYTES: usize = 128;
 /// Rooms that one connection can be in, whatever [`Limits::rooms_per_conn`] says.
-pub(crate) const ROOMS_PER_CONN: usize = 16;
+pub(crate) const ROOMS_PER_CONN: usize = if cfg!(feature = "large") { 64 } else { 4 };
 /// The room that newcomers find themselves in.
 pub(crate) const LOBBY: &str = "lobby";
 
@@ -48,6 +48,10 @@ pub struct Limits {
     /// Rooms for each connection, including those that it has left without receiving everything
     /// that was said there before. At least 2, to change rooms.
     pub rooms_per_conn: usize,
+    /// Memberships of all connections together. One is kept for each connection. The others are for
+    /// those that are in several rooms, or about to change rooms. So there must be at least one more
+    /// than connections.
+    pub members: usize,
     /// Bytes in a name: [`NAME_BYTES`], or fewer to save memory.
     pub name: usize,
     /// Bytes in a line without its ending.
@@ -120,12 +124,11 @@ impl Limits {
 
     /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
-        if cfg!(feature = "large") { 3 * self.conns + 2 * self.rooms } else { 0 }
+        self.order_of_conns() + if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
     }
 
-    /// How many memberships [`crate::Storage::members`] needs.
-    pub const fn members(&self) -> usize {
-        self.conns * self.rooms_per_conn
+    pub(crate) const fn order_of_conns(&self) -> usize {
+        if cfg!(feature = "large") { 3 * self.conns } else { 0 }
     }
 
     /// How many records [`crate::Storage::records`] needs.
@@ -169,6 +172,9 @@ impl Limits {
         }
         if self.rooms_per_conn < 2 || self.rooms_per_conn > ROOMS_PER_CONN {
             return Err(LimitsError::OutOfRange("rooms_per_conn"));
+        }
+        if self.members <= self.conns || self.members > 1 << 28 {
+            return Err(LimitsError::OutOfRange("members"));
         }
         // A guest's name must fit: `guest-` and seven digits.
         if self.name < 13 || self.name > NAME_BYTES {

@@ -69,21 +69,18 @@ pub(crate) struct Line<'a> {
     /// Room for the limit, and two bytes more: with them a relay keeps the end of a line.
     text: Text<'a>,
     too_long: bool,
-    /// Something was said already. The protocol sets this, because it knows what counts.
-    pub(crate) spoke: bool,
     place: Place,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) const EMPTY: Self =
-        Self { text: Text::EMPTY, too_long: false, spoke: false, place: Place::Text };
+    pub(crate) const EMPTY: Self = Self { text: Text::EMPTY, too_long: false, place: Place::Text };
 
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         Self { text: Text::new(bytes), ..Self::EMPTY }
     }
 
     pub(crate) fn clear(&mut self) {
-        (self.too_long, self.spoke, self.place) = (false, false, Place::Text);
+        (self.too_long, self.place) = (false, Place::Text);
         self.text.clear();
     }
 

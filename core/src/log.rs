@@ -7,6 +7,7 @@
 //! distance, and have 64 bits. The log does not know its readers: the room says with
 //! [`Log::set_hold`] what may be overwritten.
 
+use crate::record::{Identity, Kind, Parts};
 use crate::text::no_memory;
 
 /// A place in a log, in bytes; or the number of a record in it.
@@ -35,47 +36,80 @@ pub(crate) fn before<T: Wrapping>(a: T, b: T) -> bool {
     a.is_before(b)
 }
 
-/// The kind of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum Kind {
-    /// Somebody said something.
-    Message,
-    /// The hub reports an event.
-    Notice,
-}
-
-/// Where a message starts, and the facts about it.
+/// Where a record starts, and the facts about it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Record {
+pub(crate) struct Entry {
     pub(crate) seq: u64,
     pub(crate) start: Position,
     /// How many records further its author's next one in this log stands; 0: not yet.
-    /// The highest bit is set for a message.
     next_own: u32,
+    /// The author and the time, each with more above bit 48: kind and lengths of the parts.
+    author: u64,
+    time: u64,
 }
+
+/// Numbers that a record is stored in.
+pub const RECORD_WORDS: usize = 4;
 
 /// A record as it is stored. It is plain numbers, because the system gives zeroed memory that takes no
 /// place until it is used.
-pub(crate) type Stored = [u64; 2];
+pub(crate) type Stored = [u64; RECORD_WORDS];
 
-const MESSAGE: u32 = 1 << 31;
+/// Bits of an author or a time.
+const LOW: u32 = 48;
 
-impl Record {
+/// The facts about a record, as they are stored: its author, kind and time, and how long the parts of
+/// its bytes are, apart from the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    author: u64,
+    time: u64,
+}
+
+impl Stamp {
+    /// `unix_ms` is in ms since 1970-01-01 UTC, or 0 if it is not known.
+    pub(crate) fn new((author, kind): (Identity, Kind), unix_ms: u64, parts: &Parts<'_>) -> Self {
+        let packed = |low: u64, high: usize| low & ((1 << LOW) - 1) | (high as u64) << LOW;
+        let [before, name, between, _, end] = parts.map(<[u8]>::len);
+        // The longest name has 96 bytes, and what the hub puts around it is short.
+        let kind_and_ends = usize::from(kind.code()) | before << 5 | end << 8;
+        Self { author: packed(author.as_u64(), kind_and_ends), time: packed(unix_ms, name | between << 8) }
+    }
+}
+
+impl Entry {
     pub(crate) fn kind(&self) -> Kind {
-        if self.next_own & MESSAGE == 0 { Kind::Notice } else { Kind::Message }
+        Kind::from_code((self.author >> LOW) as u8 & 31)
+    }
+
+    pub(crate) fn author(&self) -> Identity {
+        Identity::from_u64(self.author)
+    }
+
+    /// In ms since 1970-01-01 UTC; 0 if it is not known.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.time & ((1 << LOW) - 1)
+    }
+
+    /// Where the name and the text of a record stand in its bytes, of which there are `len`.
+    pub(crate) fn places(&self, len: usize) -> [core::ops::Range<usize>; 2] {
+        let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
+        let before = byte(self.author, LOW + 5) & 7;
+        let name_end = before + byte(self.time, LOW);
+        let text_at = name_end + byte(self.time, LOW + 8);
+        [before..name_end, text_at..len - byte(self.author, LOW + 8)]
     }
 }
 
-impl From<Record> for Stored {
-    fn from(Record { seq, start, next_own }: Record) -> Self {
-        [seq, u64::from(start) | u64::from(next_own) << 32]
+impl From<Entry> for Stored {
+    fn from(Entry { seq, start, next_own, author, time }: Entry) -> Self {
+        [seq, u64::from(start) | u64::from(next_own) << 32, author, time]
     }
 }
 
-impl From<Stored> for Record {
-    fn from([seq, rest]: Stored) -> Self {
-        Self { seq, start: rest as u32, next_own: (rest >> 32) as u32 }
+impl From<Stored> for Entry {
+    fn from([seq, place, author, time]: Stored) -> Self {
+        Self { seq, start: place as u32, next_own: (place >> 32) as u32, author, time }
     }
 }
 
@@ -120,7 +154,7 @@ impl<'a> Log<'a> {
         self.hold
     }
 
-    pub(crate) fn record(&self, number: Position) -> Record {
+    pub(crate) fn record(&self, number: Position) -> Entry {
         debug_assert!(!before(number, self.hold_record) && before(number, self.next));
         self.records[self.record_index(number)].into()
     }
@@ -133,15 +167,13 @@ impl<'a> Log<'a> {
 
     /// Notes that `following` is the next record of the same author after `number`.
     pub(crate) fn chain(&mut self, number: Position, following: Position) {
-        let index = self.record_index(number);
-        let mut record = Record::from(self.records[index]);
-        record.next_own = record.next_own & MESSAGE | following.wrapping_sub(number);
-        self.records[index] = record.into();
+        let [_, place, ..] = &mut self.records[self.record_index(number)];
+        *place = u64::from(*place as u32) | u64::from(following.wrapping_sub(number)) << 32;
     }
 
     /// The author's next record after `number`, if there is one.
     pub(crate) fn chained(&self, number: Position) -> Option<Position> {
-        let step = self.record(number).next_own & !MESSAGE;
+        let step = self.record(number).next_own;
         (step != 0).then(|| number.wrapping_add(step))
     }
 
@@ -173,7 +205,7 @@ impl<'a> Log<'a> {
     /// How many of the records from one number to another are messages.
     pub(crate) fn count_messages(&self, from: Position, to: Position) -> u32 {
         let count = to.wrapping_sub(from);
-        let is_message = |&step: &Position| self.record(from.wrapping_add(step)).kind() == Kind::Message;
+        let is_message = |&step: &Position| self.record(from.wrapping_add(step)).kind().is_message();
         (0..count).filter(is_message).count() as u32
     }
 
@@ -209,45 +241,45 @@ impl<'a> Log<'a> {
             number = number.wrapping_sub(1);
             match self.past(number) {
                 None => break,
-                Some((Kind::Notice, _)) => {}
-                Some((Kind::Message, _)) => (first, left) = (number, left - 1),
+                Some((record, _)) if !record.kind().is_message() => {}
+                Some(_) => (first, left) = (number, left - 1),
             }
         }
         first
     }
 
-    /// The kind of a record and its bytes, in the two parts of the ring; `None` if it was overwritten.
-    pub(crate) fn past(&self, number: Position) -> Option<(Kind, [&[u8]; 2])> {
+    /// A record and its bytes, in the two parts of the ring; `None` if it was overwritten.
+    pub(crate) fn past(&self, number: Position) -> Option<(Entry, [&[u8]; 2])> {
         if before(number, self.oldest_record()) || !before(number, self.next) {
             return None;
         }
-        let record = |number| Record::from(self.records[self.record_index(number)]);
-        let (start, following) = (record(number).start, number.wrapping_add(1));
+        let record = |number| Entry::from(self.records[self.record_index(number)]);
+        let (found, following) = (record(number), number.wrapping_add(1));
         let end = if following == self.next { self.head } else { record(following).start };
-        let is_kept = self.head.wrapping_sub(start) as usize <= self.bytes.len();
-        is_kept.then(|| (record(number).kind(), self.slices(start, end).into()))
+        let is_kept = self.head.wrapping_sub(found.start) as usize <= self.bytes.len();
+        is_kept.then(|| (found, self.slices(found.start, end).into()))
     }
 
-    /// Appends a record made of `parts`, which must fit, and returns its number.
-    pub(crate) fn append(&mut self, seq: u64, kind: Kind, parts: &[&[u8]]) -> Position {
-        let (number, at, len) = self.begin(seq, kind, parts.iter().map(|part| part.len()).sum());
+    /// Appends a record, which must fit, and returns its number. `pieces` are its bytes.
+    pub(crate) fn append(&mut self, seq: u64, stamp: Stamp, pieces: &[&[u8]]) -> Position {
+        let (number, at, len) = self.begin(seq, stamp, pieces.iter().map(|piece| piece.len()).sum());
         match self.bytes.get_mut(at..at + len) {
             Some(mut place) => {
-                for part in parts {
-                    let (here, rest) = place.split_at_mut(part.len());
-                    here.copy_from_slice(part);
+                for piece in pieces {
+                    let (here, rest) = place.split_at_mut(piece.len());
+                    here.copy_from_slice(piece);
                     place = rest;
                 }
             }
-            None => self.write_around(at, parts),
+            None => self.write_around(at, pieces),
         }
         number
     }
 
     /// As [`Log::append`], for a message of one line, with few instructions.
-    pub(crate) fn append_line(&mut self, seq: u64, heading: &[u8], text: &[u8]) -> Position {
+    pub(crate) fn append_line(&mut self, seq: u64, stamp: Stamp, heading: &[u8], text: &[u8]) -> Position {
         const END: &[u8] = b"\r\n";
-        let (number, at, len) = self.begin(seq, Kind::Message, heading.len() + text.len() + END.len());
+        let (number, at, len) = self.begin(seq, stamp, heading.len() + text.len() + END.len());
         if let Some(place) = self.bytes.get_mut(at..at + len) {
             let (start, rest) = place.split_at_mut(heading.len());
             start.copy_from_slice(heading);
@@ -260,14 +292,14 @@ impl<'a> Log<'a> {
         number
     }
 
-    /// Enters a record of `len` bytes, and returns its number, and where its bytes go.
+    /// Enters a record of `len` bytes. Returns its number, and where its bytes go.
     #[inline(always)]
-    fn begin(&mut self, seq: u64, kind: Kind, len: usize) -> (Position, usize, usize) {
+    fn begin(&mut self, seq: u64, stamp: Stamp, len: usize) -> (Position, usize, usize) {
         debug_assert!(self.fits(1, len), "the room asks before it appends");
         let (number, start) = (self.next, self.head);
         let index = self.record_index(number);
-        let next_own = if kind == Kind::Message { MESSAGE } else { 0 };
-        self.records[index] = Record { seq, start, next_own }.into();
+        let Stamp { author, time } = stamp;
+        self.records[index] = Entry { seq, start, next_own: 0, author, time }.into();
         self.head = start.wrapping_add(len as Position);
         self.next = number.wrapping_add(1);
         (number, self.byte_index(start), len)
@@ -311,7 +343,7 @@ impl<'a> Log<'a> {
 
     /// The number of the first record for which `goes_before` is false. All records for which it is true
     /// come before it.
-    fn partition(&self, goes_before: impl Fn(Record) -> bool) -> Position {
+    fn partition(&self, goes_before: impl Fn(Entry) -> bool) -> Position {
         let (mut low, mut high) = (0, self.next.wrapping_sub(self.hold_record));
         while low < high {
             let middle = low + (high - low) / 2;
@@ -337,6 +369,15 @@ impl<'a> Log<'a> {
 mod tests {
     use super::*;
 
+    fn stamp(kind: Kind, parts: &Parts<'_>) -> Stamp {
+        Stamp::new((Identity::from_u64(7), kind), 1_000, parts)
+    }
+
+    /// Appends a record that is all text.
+    fn append(log: &mut Log<'_>, seq: u64, kind: Kind, text: &[u8]) -> Position {
+        log.append(seq, stamp(kind, &[b"", b"", b"", text, b""]), &[text])
+    }
+
     const NEAR_THE_END: Position = Position::MAX - 20;
 
     fn collect(log: &Log<'_>, from: Position, to: Position) -> heapless::Vec<u8, 64> {
@@ -349,11 +390,15 @@ mod tests {
 
     #[test]
     fn bytes_come_out_as_they_went_in_across_every_wrap() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for round in 0..40u8 {
             let start = log.head();
-            log.append(u64::from(round), Kind::Message, &[b"ab", &[round], b"cde"]);
+            let parts: Parts<'_> = [b"a", b"b", &[round], b"cd", b"e"];
+            let number = log.append(round.into(), stamp(Kind::Topic, &parts), &parts);
+            let record = log.record(number);
+            assert_eq!((record.kind(), record.author().as_u64(), record.unix_ms()), (Kind::Topic, 7, 1_000));
+            assert_eq!(record.places(6), [1..2, 3..5]);
             assert_eq!(collect(&log, start, log.head()).as_slice(), &[b'a', b'b', round, b'c', b'd', b'e']);
             log.set_hold(log.head());
         }
@@ -361,14 +406,15 @@ mod tests {
 
     #[test]
     fn a_line_comes_out_with_its_heading_and_its_end_across_every_wrap() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for round in 0..40u8 {
             let start = log.head();
-            let number = log.append_line(u64::from(round), b"<a> ", &[b'x', round, b'y']);
+            let stamp = stamp(Kind::Say, &[b"<", b"a", b"> ", b"", b"\r\n"]);
+            let number = log.append_line(round.into(), stamp, b"<a> ", &[b'x', round, b'y']);
             assert_eq!(number, NEAR_THE_END.wrapping_add(round.into()));
             let record = log.record(number);
-            assert_eq!((record.seq, record.kind()), (round.into(), Kind::Message));
+            assert_eq!((record.seq, record.kind()), (round.into(), Kind::Say));
             assert_eq!(
                 collect(&log, start, log.head()).as_slice(),
                 [b"<a> x", &[round][..], b"y\r\n"].concat()
@@ -379,11 +425,11 @@ mod tests {
 
     #[test]
     fn what_is_held_is_never_overwritten() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         assert!(log.fits(2, 8) && !log.fits(3, 8));
-        log.append(1, Kind::Message, &[b"12345678"]);
-        log.append(2, Kind::Message, &[b"12345678"]);
+        append(&mut log, 1, Kind::Say, b"12345678");
+        append(&mut log, 2, Kind::Say, b"12345678");
         assert!(!log.fits(1, 1));
         assert_eq!((log.hold(), log.held(), log.free()), (NEAR_THE_END, 16, 0));
         log.set_hold(NEAR_THE_END.wrapping_add(5));
@@ -394,20 +440,20 @@ mod tests {
 
     #[test]
     fn the_next_record_of_an_author_is_found_and_stays_what_it_is() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
-        for kinds in [[Kind::Message, Kind::Notice], [Kind::Notice, Kind::Message]] {
+        for kinds in [[Kind::Say, Kind::Join], [Kind::Join, Kind::Say]] {
             let start = log.head();
-            let [first, second] = kinds.map(|kind| log.append(7, kind, &[b"ab"]));
+            let [first, second] = kinds.map(|kind| append(&mut log, 7, kind, b"ab"));
             assert_eq!((log.chained(first), log.chained(second)), (None, None));
             log.chain(first, second);
-            let third = log.append(8, Kind::Message, &[b"c"]);
+            let third = append(&mut log, 8, Kind::Say, b"c");
             assert_eq!((log.chained(first), log.chained(second)), (Some(second), None));
             log.chain(second, third);
             assert_eq!((log.chained(first), log.chained(second)), (Some(second), Some(third)));
             assert_eq!([first, second].map(|number| log.record(number).kind()), kinds);
             let messages = |from, to| log.count_messages(from, to);
-            let first_ones = u32::from(kinds[0] == Kind::Message);
+            let first_ones = u32::from(kinds[0] == Kind::Say);
             assert_eq!([messages(first, first), messages(first, second)], [0, first_ones]);
             assert_eq!([messages(first, third), messages(first, third + 1)], [1, 2]);
             assert_eq!([first, second].map(|number| log.record(number).seq), [7; 2]);
@@ -420,10 +466,10 @@ mod tests {
 
     #[test]
     fn what_fits_is_known_as_if_more_were_held_or_less() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
-        log.append(1, Kind::Message, &[b"12345678"]);
-        log.append(2, Kind::Message, &[b"1234"]);
+        append(&mut log, 1, Kind::Say, b"12345678");
+        append(&mut log, 2, Kind::Say, b"1234");
         // If all of it is held, four bytes and two records are left.
         for (count, len, fits) in [(1, 4, true), (1, 5, false), (2, 2, true), (2, 3, false), (3, 1, false)] {
             assert_eq!(log.fits_behind(NEAR_THE_END, count, len), fits, "{count} of {len}");
@@ -439,22 +485,22 @@ mod tests {
 
     #[test]
     fn the_record_index_bounds_the_log_too() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 4]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 4]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for seq in 0..4 {
-            log.append(seq, Kind::Message, &[b"x"]);
+            append(&mut log, seq, Kind::Say, b"x");
         }
         assert!(!log.fits(1, 1));
     }
 
     #[test]
     fn what_is_not_held_can_be_read_until_it_is_overwritten() {
-        let (mut bytes, mut records) = ([0; 16], [[0; 2]; 8]);
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 8]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         assert_eq!((log.last_messages(5), log.past(NEAR_THE_END).is_none()), (NEAR_THE_END, true));
         for round in 0..40u8 {
-            let kind = if round % 4 == 3 { Kind::Notice } else { Kind::Message };
-            log.append(u64::from(round), kind, &[&[round; 3]]);
+            let kind = if round % 4 == 3 { Kind::Join } else { Kind::Say };
+            append(&mut log, u64::from(round), kind, &[round; 3]);
             log.set_hold(log.head());
             // Five records of three bytes fit.
             let messages: heapless::Vec<u8, 8> = (0..=round).rev().take(5).filter(|n| n % 4 != 3).collect();
@@ -477,10 +523,10 @@ mod tests {
 
     #[test]
     fn records_are_found_by_position_and_by_sequence() {
-        let (mut bytes, mut records) = ([0; 64], [[0; 2]; 8]);
+        let (mut bytes, mut records) = ([0; 64], [[0; RECORD_WORDS]; 8]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
         for (seq, text) in [(10, "a"), (12, "bbbbbbbbbb"), (15, "cccccccccccccc")] {
-            log.append(seq, Kind::Message, &[text.as_bytes()]);
+            append(&mut log, seq, Kind::Say, text.as_bytes());
         }
         let at = |offset: Position| NEAR_THE_END.wrapping_add(offset);
         for (offset, number) in [(0, 0), (1, 1), (10, 1), (11, 2), (24, 2), (25, 3)] {

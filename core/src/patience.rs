@@ -8,7 +8,7 @@
 //! waiting members then get their turn: a receiver that is slow but steady sets the pace, as in a
 //! pipe. When no patience is left, members that have just taken something get a moment to take more.
 
-use crate::event::Instant;
+use crate::io::Instant;
 
 /// A wait up to this long is free if it ends because somebody has read. A room with no patience left
 /// waits no longer than this for anybody.
@@ -61,20 +61,14 @@ impl Patience {
     /// While the room is closed and its patience has ended: until when it still waits for a
     /// member that last took something at `taken_at`, in ms that wrap around.
     pub(crate) fn waits_until(&self, now: Instant, taken_at: u32) -> Instant {
-        moment(now, taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
+        now.or_after(taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
     }
 
     /// While the room is closed: until when it waits for an operator that watches, and last took
     /// something at `taken_at`.
     pub(crate) fn watch_waits_until(&self, now: Instant, taken_at: u32) -> Instant {
-        moment(now, taken_at, WATCH_MS).min(self.since.after(u64::from(WATCH_MS)))
+        now.or_after(taken_at, WATCH_MS).min(self.since.after(u64::from(WATCH_MS)))
     }
-}
-
-/// This many ms after something was taken, or now if that is past.
-fn moment(now: Instant, taken_at: u32, ms: u32) -> Instant {
-    let idle_ms = now.wrapping_millis().wrapping_sub(taken_at);
-    now.after(u64::from(ms.saturating_sub(idle_ms)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! decides which members hold the log.
 
 use crate::conn::{NONE, Next, Slot};
-use crate::event::{ConnId, Instant, ListenerId};
+use crate::io::{ConnId, Instant, ListenerId};
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
@@ -118,6 +118,9 @@ pub struct Member {
     pub(crate) state: Membership,
     pub(crate) room: RoomIndex,
     pub(crate) conn: Slot,
+    /// The connection's next membership. While it is free: the free one that is used after it.
+    pub(crate) sibling: MemberIndex,
+    /// Its neighbours in the room.
     pub(crate) previous: MemberIndex,
     pub(crate) next: MemberIndex,
     /// Everything before this position was sent to it or is its own.
@@ -140,6 +143,7 @@ impl Member {
         state: Membership::Free,
         room: 0,
         conn: NONE,
+        sibling: NONE,
         previous: NONE,
         next: NONE,
         position: 0,

@@ -30,6 +30,11 @@ impl<'a> Text<'a> {
         &self.bytes[..self.len as usize]
     }
 
+    /// The memory that it was given.
+    pub(crate) fn into_bytes(self) -> &'a mut [u8] {
+        self.bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::event::Instant;
+use crate::io::Instant;
 use crate::limits::Bound;
 
 #[derive(Clone, Copy, Debug)]

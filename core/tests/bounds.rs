@@ -1,7 +1,7 @@
 //! The most that one call does, whatever comes together. It is counted, not timed.
 
 use parlour_core::{
-    Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol,
+    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol,
 };
 use parlour_memory::Memory;
 
@@ -24,6 +24,7 @@ fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]),
         conns,
         rooms: 8,
         rooms_per_conn: 2,
+        members: 2 * conns,
         name: 32,
         line: 128,
         queue: 600,
@@ -49,11 +50,11 @@ fn with_many(test: impl FnOnce(Hub<'_>, Vec<ConnId>)) {
 }
 
 fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
-    hub.handle(at(0), Event::Accepted(ListenerId(listener), None)).opened().unwrap()
+    hub.handle(at(0), Input::Accepted { listener: ListenerId(listener), peer: None }).opened().unwrap()
 }
 
 fn say(hub: &mut Hub<'_>, now: Instant, conn: ConnId, line: &str) -> usize {
-    hub.handle(now, Event::Received(conn, line.as_bytes())).taken()
+    hub.handle(now, Input::Received { conn, bytes: line.as_bytes() }).taken()
 }
 
 /// Does the work of a driver whose peers take nothing.
@@ -70,10 +71,10 @@ fn receive(hub: &mut Hub<'_>, now: Instant, conn: ConnId) -> String {
     for _ in ROUNDS {
         let lent: Vec<u8> = hub.transmit(conn).flatten().copied().collect();
         if !lent.is_empty() {
-            hub.handle(now, Event::Sent(conn, lent.len()));
+            hub.handle(now, Input::Sent { conn, count: lent.len() });
             all.extend(lent);
         } else if hub.next_deadline().is_some_and(|deadline| deadline <= now) {
-            hub.handle(now, Event::Tick);
+            hub.handle(now, Input::Tick);
         } else {
             return String::from_utf8(all).unwrap();
         }
@@ -98,7 +99,7 @@ fn tick_in_pieces(
             deadline.is_some_and(|deadline| deadline <= now),
             "{done} are done; the next at {deadline:?}"
         );
-        hub.handle(now, Event::Tick);
+        hub.handle(now, Input::Tick);
         let before = std::mem::replace(&mut done, count(hub));
         assert!(done - before <= AT_ONCE, "{} in one call", done - before);
         ticks += 1;
@@ -121,14 +122,14 @@ fn those_who_never_read_are_cut_some_at_a_time_and_the_room_opens() {
             receive(&mut hub, now, talker);
         }
         name_all(&mut hub);
-        hub.handle(at(1_000 + GRACE_MS - 1), Event::Tick);
+        hub.handle(at(1_000 + GRACE_MS - 1), Input::Tick);
         name_all(&mut hub);
         assert!(deaf.iter().all(|&conn| hub.interest(conn).close == Close::No));
         let now = at(1_000 + GRACE_MS);
         tick_in_pieces(&mut hub, now, &deaf, |hub, conn| hub.interest(conn).close == Close::Abort);
         assert_eq!(hub.stats().lagged, MANY as u64);
         for conn in deaf {
-            hub.handle(now, Event::Closed(conn));
+            hub.handle(now, Input::Closed { conn });
         }
         receive(&mut hub, now, talker);
         assert_eq!(hub.count(), 1);
@@ -143,7 +144,7 @@ fn those_who_are_idle_too_long_at_one_instant_are_closed_some_at_a_time() {
         |config, _| config.idle_ms = Some(60_000),
         |mut hub| {
             let conns: Vec<ConnId> = (0..MANY).map(|_| open(&mut hub, CHAT)).collect();
-            hub.handle(at(59_999), Event::Tick);
+            hub.handle(at(59_999), Input::Tick);
             let is_closing = |hub: &Hub<'_>, conn| hub.interest(conn).read == usize::MAX;
             assert!(conns.iter().all(|&conn| !is_closing(&hub, conn)));
             tick_in_pieces(&mut hub, at(60_000), &conns, is_closing);
@@ -155,7 +156,7 @@ fn those_who_are_idle_too_long_at_one_instant_are_closed_some_at_a_time() {
 fn the_end_is_told_to_some_at_a_time() {
     with_many(|mut hub, conns| {
         let is_closing = |hub: &Hub<'_>, conn| hub.interest(conn).read == usize::MAX;
-        hub.handle(at(0), Event::Shutdown);
+        hub.handle(at(0), Input::Shutdown);
         assert!(conns.iter().filter(|&&conn| is_closing(&hub, conn)).count() <= AT_ONCE);
         tick_in_pieces(&mut hub, at(0), &conns, is_closing);
         // None of them reads: all are given up at once, and yet one after the other.
@@ -177,7 +178,7 @@ fn those_who_leave_together_leave_nothing_behind() {
         }
         let mut count = hub.count();
         for conn in conns {
-            hub.handle(at(20_000), Event::Failed(conn, Cause::Reset));
+            hub.handle(at(20_000), Input::Failed { conn, cause: Cause::Reset });
             assert!(count - hub.count() <= AT_ONCE);
             count = hub.count();
         }
@@ -199,7 +200,7 @@ fn lines_that_waited_are_said_some_at_a_time() {
             let mut rounds = ROUNDS;
             while hub.next_deadline() == Some(now) {
                 rounds.next().expect("all is done");
-                hub.handle(now, Event::Tick);
+                hub.handle(now, Input::Tick);
             }
             receive(&mut hub, now, conn);
         }
@@ -217,19 +218,19 @@ fn lines_that_waited_are_said_some_at_a_time() {
             while hub.transmit(conn).next().is_some() {
                 rounds.next().expect("all is sent");
                 let count = hub.transmit(conn).map(<[u8]>::len).sum();
-                hub.handle(now, Event::Sent(conn, count));
+                hub.handle(now, Input::Sent { conn, count });
             }
         }
         assert_eq!(hub.stats().records, before, "the room waits for one");
         let mut said = before;
-        hub.handle(now, Event::Failed(deaf, Cause::Reset));
+        hub.handle(now, Input::Failed { conn: deaf, cause: Cause::Reset });
         for _ in 0..100 {
             let more = hub.stats().records - said;
             assert!(more <= AT_ONCE as u64 + 2, "{more} lines in one call");
             said += more;
             for &conn in &conns {
                 let count = hub.transmit(conn).map(<[u8]>::len).sum();
-                hub.handle(now, Event::Sent(conn, count));
+                hub.handle(now, Input::Sent { conn, count });
                 let more = hub.stats().records - said;
                 assert!(more <= AT_ONCE as u64 + 2, "{more} lines in one call");
                 said += more;
@@ -237,7 +238,7 @@ fn lines_that_waited_are_said_some_at_a_time() {
             if hub.next_deadline().is_none_or(|deadline| deadline > now) {
                 break;
             }
-            hub.handle(now, Event::Tick);
+            hub.handle(now, Input::Tick);
         }
         assert!(said - before >= MANY as u64, "all are said: {}", said - before);
     });
@@ -268,7 +269,7 @@ fn who_is_in_a_room_is_found_a_piece_at_a_time() {
                 while hub.transmit(first).next().is_none() {
                     assert_eq!(hub.next_deadline(), Some(at(0)), "after {calls} calls");
                     assert!(calls < pieces, "nobody is found");
-                    hub.handle(at(0), Event::Tick);
+                    hub.handle(at(0), Input::Tick);
                     calls += 1;
                 }
                 assert_eq!(calls, pieces);
@@ -304,7 +305,7 @@ fn a_list_of_a_room_that_is_gone_tells_nothing_of_the_one_in_its_place() {
             say(&mut hub, at(0), asker, "/who den\n");
             // A part of the answer waits to be sent. The rest follows when that is gone.
             for conn in old {
-                hub.handle(at(0), Event::Failed(conn, Cause::Reset));
+                hub.handle(at(0), Input::Failed { conn, cause: Cause::Reset });
             }
             for number in 0..100 {
                 enter(&mut hub, "secret", &format!("new-{number}"));
@@ -351,7 +352,7 @@ fn pings_behind_a_join(has_to_wait: bool) -> usize {
         let (mut seen, mut rounds) = (Vec::new(), ROUNDS);
         while let Some(byte) = hub.transmit(carol).flatten().next().copied() {
             rounds.next().expect("all is sent");
-            hub.handle(at(0), Event::Sent(carol, 1));
+            hub.handle(at(0), Input::Sent { conn: carol, count: 1 });
             seen.push(byte);
         }
         assert_eq!(is_in, !has_to_wait);

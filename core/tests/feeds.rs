@@ -3,13 +3,22 @@
 #![cfg(feature = "relay")]
 
 use parlour_core::{
-    Cause, Close, Config, ConnId, Direction, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
+    Cause, Close, Config, ConnId, Direction, Hub, Input, Instant, Limits, LimitsError, Listener, ListenerId,
     Protocol, RelayRules,
 };
 use parlour_memory::Memory;
 
-const LIMITS: Limits =
-    Limits { conns: 6, rooms: 3, rooms_per_conn: 2, name: 32, line: 64, queue: 512, log: 1024, records: 64 };
+const LIMITS: Limits = Limits {
+    conns: 6,
+    rooms: 3,
+    rooms_per_conn: 2,
+    members: 12,
+    name: 32,
+    line: 64,
+    queue: 512,
+    log: 1024,
+    records: 64,
+};
 const IDLE_MS: u32 = 1_000;
 
 /// Listeners of one room: for both directions, in, out, and one with lines only.
@@ -43,17 +52,19 @@ fn with_feeds(test: impl FnOnce(Feeds<'_>)) {
 }
 
 impl Feeds<'_> {
-    fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
+    fn handle(&mut self, event: Input<'_>) -> parlour_core::Answer {
         self.hub.handle(self.now, event)
     }
 
     fn open<const N: usize>(&mut self, listeners: [u8; N]) -> [ConnId; N] {
-        listeners.map(|listener| self.handle(Event::Accepted(ListenerId(listener), None)).opened().unwrap())
+        listeners.map(|listener| {
+            self.handle(Input::Accepted { listener: ListenerId(listener), peer: None }).opened().unwrap()
+        })
     }
 
     fn send(&mut self, conn: ConnId, text: &str) {
         assert_eq!(
-            self.handle(Event::Received(conn, text.as_bytes())).taken(),
+            self.handle(Input::Received { conn, bytes: text.as_bytes() }).taken(),
             text.len(),
             "{text:?} is taken"
         );
@@ -61,13 +72,13 @@ impl Feeds<'_> {
 
     fn pass(&mut self, ms: u64) {
         self.now = Instant::from_millis(self.now.as_millis() + ms);
-        self.handle(Event::Tick);
+        self.handle(Input::Tick);
     }
 
     #[track_caller]
     fn receives(&mut self, conn: ConnId, text: &str) {
         let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().collect();
-        self.handle(Event::Sent(conn, lent.len()));
+        self.handle(Input::Sent { conn, count: lent.len() });
         assert_eq!(String::from_utf8(lent).unwrap(), text);
     }
 
@@ -86,7 +97,7 @@ fn a_line_of_a_writer_that_breaks_off_does_not_run_into_the_next_writers() {
                 feeds.pass(300);
                 feeds.receives(reader, "$GPRMC,1234");
             }
-            feeds.handle(Event::Failed(dying, Cause::Reset));
+            feeds.handle(Input::Failed { conn: dying, cause: Cause::Reset });
             feeds.send(other, "$GPGLL,5,N*00\r\n");
             feeds.send(other, "next\n");
             let before = if is_flushed { "" } else { "$GPRMC,1234" };
@@ -101,7 +112,7 @@ fn nothing_is_added_to_the_bytes_of_one_writer() {
     with_feeds(|mut feeds| {
         let [reader, writer] = feeds.open([BOTH, BOTH]);
         feeds.send(writer, "a file\nwithout an end");
-        feeds.handle(Event::PeerClosed(writer));
+        feeds.handle(Input::PeerClosed { conn: writer });
         assert!(!feeds.is_open(writer));
         feeds.receives(reader, "a file\nwithout an end");
         // Its own next half does not end it either, however long it pauses.
@@ -136,8 +147,8 @@ fn where_only_lines_go_out_no_pause_mixes_them_and_the_last_one_is_ended() {
         feeds.receives(reader, "$GPGLL,5,N*00\r\n");
         feeds.send(slow, "56*11\r\nlast");
         feeds.send(other, "last too");
-        feeds.handle(Event::Failed(slow, Cause::Reset));
-        feeds.handle(Event::PeerClosed(other));
+        feeds.handle(Input::Failed { conn: slow, cause: Cause::Reset });
+        feeds.handle(Input::PeerClosed { conn: other });
         feeds.receives(reader, "$GPRMC,123456*11\r\nlast\nlast too\n");
     });
 }
@@ -165,7 +176,7 @@ fn a_line_that_is_too_long_goes_out_whole_in_pieces() {
         feeds.send(writer, &full);
         // There is no place for more of it, so it does not wait for more.
         feeds.receives(reader, &full);
-        feeds.handle(Event::Failed(writer, Cause::Reset));
+        feeds.handle(Input::Failed { conn: writer, cause: Cause::Reset });
         feeds.receives(reader, "");
     });
 }
@@ -186,7 +197,7 @@ fn a_client_that_only_feeds_is_sent_nothing_and_holds_nobody_up() {
         }
         assert!(feeds.is_open(feeder) && feeds.is_open(other));
         // The end of its input is its end.
-        feeds.handle(Event::PeerClosed(feeder));
+        feeds.handle(Input::PeerClosed { conn: feeder });
         assert_eq!(feeds.hub.interest(feeder).close, Close::Full);
     });
 }
@@ -216,8 +227,8 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
         feeds.send(listener, "not heard\n");
         // An empty input does not count as speech.
         feeds.send(silent, "");
-        feeds.handle(Event::PeerClosed(listener));
-        feeds.handle(Event::PeerClosed(silent));
+        feeds.handle(Input::PeerClosed { conn: listener });
+        feeds.handle(Input::PeerClosed { conn: silent });
         for _ in 0..3 {
             feeds.send(writer, "line\n");
             feeds.receives(listener, "line\n");
@@ -228,7 +239,7 @@ fn a_client_that_only_listens_is_not_heard_and_may_end_its_input() {
         // A client that has spoken has no more to do when its input ends.
         let [speaker] = feeds.open([BOTH]);
         feeds.send(speaker, "x\n");
-        feeds.handle(Event::PeerClosed(speaker));
+        feeds.handle(Input::PeerClosed { conn: speaker });
         assert_eq!(feeds.hub.interest(speaker).close, Close::Full);
     });
 }
@@ -246,7 +257,7 @@ fn silence_is_idleness_in_those_only_that_would_have_to_speak() {
             // It takes everything that there is. The others take nothing.
             feeds.hub.transmit(spoke).for_each(drop);
             let waiting = feeds.hub.transmit(spoke).map(<[u8]>::len).sum();
-            feeds.handle(Event::Sent(spoke, waiting));
+            feeds.handle(Input::Sent { conn: spoke, count: waiting });
         }
         for conn in [listener, silent, spoke, busy] {
             assert!(feeds.is_open(conn));
@@ -282,7 +293,7 @@ fn what_was_received_is_said_before_the_end_and_everybody_gets_it() {
         let [first, second, third] = feeds.open([BOTH, BOTH, LINES]);
         feeds.send(second, "half");
         feeds.send(third, "a line");
-        feeds.handle(Event::Shutdown);
+        feeds.handle(Input::Shutdown);
         feeds.pass(0);
         feeds.receives(first, "half\na line\n");
         feeds.receives(second, "\na line\n");

@@ -1,10 +1,19 @@
 //! The history of a room that newcomers are shown.
 
-use parlour_core::{Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol};
+use parlour_core::{Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;
 
-const LIMITS: Limits =
-    Limits { conns: 3, rooms: 2, rooms_per_conn: 2, name: 32, line: 64, queue: 512, log: 1024, records: 64 };
+const LIMITS: Limits = Limits {
+    conns: 3,
+    rooms: 2,
+    rooms_per_conn: 2,
+    members: 12,
+    name: 32,
+    line: 64,
+    queue: 512,
+    log: 1024,
+    records: 64,
+};
 const NOW: Instant = Instant::from_millis(0);
 
 fn with_history(history: u32, test: impl FnOnce(Hub<'_>)) {
@@ -15,11 +24,11 @@ fn with_history(history: u32, test: impl FnOnce(Hub<'_>)) {
 }
 
 fn open(hub: &mut Hub<'_>) -> ConnId {
-    hub.handle(NOW, Event::Accepted(ListenerId(0), None)).opened().unwrap()
+    hub.handle(NOW, Input::Accepted { listener: ListenerId(0), peer: None }).opened().unwrap()
 }
 
 fn say(hub: &mut Hub<'_>, conn: ConnId, text: &str) {
-    assert_eq!(hub.handle(NOW, Event::Received(conn, text.as_bytes())).taken(), text.len());
+    assert_eq!(hub.handle(NOW, Input::Received { conn, bytes: text.as_bytes() }).taken(), text.len());
 }
 
 /// All lines that wait for a connection, sent `piece` bytes at a time.
@@ -30,8 +39,8 @@ fn lines(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> Vec<String> {
         if lent.is_empty() {
             return String::from_utf8(all).unwrap().lines().map(str::to_owned).collect();
         }
-        hub.handle(NOW, Event::Sent(conn, lent.len()));
-        hub.handle(NOW, Event::Tick);
+        hub.handle(NOW, Input::Sent { conn, count: lent.len() });
+        hub.handle(NOW, Input::Tick);
         all.extend(lent);
     }
 }
@@ -69,7 +78,7 @@ fn no_more_is_shown_than_the_log_still_has() {
         lines(&mut hub, bob, 1_000);
         for number in 0..500 {
             say(&mut hub, bob, &format!("line {number}\n"));
-            hub.handle(NOW, Event::Tick);
+            hub.handle(NOW, Input::Tick);
         }
         let alice = open(&mut hub);
         let seen = lines(&mut hub, alice, 1_000);

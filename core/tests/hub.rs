@@ -1,13 +1,22 @@
 //! What a hub does with few connections, told step by step: order, turns, patience.
 
 use parlour_core::{
-    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, LimitsError, Listener, ListenerId,
-    Outcome, Protocol, Storage,
+    Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, LimitsError, Listener,
+    ListenerId, Protocol, Storage,
 };
 use parlour_memory::Memory;
 
-const LIMITS: Limits =
-    Limits { conns: 4, rooms: 5, rooms_per_conn: 3, name: 32, line: 128, queue: 512, log: 4096, records: 64 };
+const LIMITS: Limits = Limits {
+    conns: 4,
+    rooms: 5,
+    rooms_per_conn: 3,
+    members: 12,
+    name: 32,
+    line: 128,
+    queue: 512,
+    log: 4096,
+    records: 64,
+};
 /// Rounds of a loop. A loop that needs more does not end.
 const ROUNDS: std::ops::Range<u32> = 0..20_000;
 const NOW: Instant = Instant::from_millis(0);
@@ -29,7 +38,8 @@ fn with_rate(rate: Option<u32>, test: impl FnOnce(Hub<'_>)) {
 
 /// A new connection. A chat client says something, so the others know of it.
 fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
-    let conn = hub.handle(NOW, Event::Accepted(ListenerId(listener), None)).opened().unwrap();
+    let conn =
+        hub.handle(NOW, Input::Accepted { listener: ListenerId(listener), peer: None }).opened().unwrap();
     if listener == 0 {
         say(hub, conn, "/ping\n");
     }
@@ -37,7 +47,10 @@ fn open(hub: &mut Hub<'_>, listener: u8) -> ConnId {
 }
 
 fn say(hub: &mut Hub<'_>, conn: ConnId, line: &str) {
-    assert_eq!(hub.handle(NOW, Event::Received(conn, line.as_bytes())), Outcome::Taken(line.len()));
+    assert_eq!(
+        hub.handle(NOW, Input::Received { conn, bytes: line.as_bytes() }),
+        Answer::Taken { count: line.len() }
+    );
 }
 
 /// Everything that waits for a connection, sent `piece` bytes at a time.
@@ -48,9 +61,9 @@ fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
         if lent.is_empty() {
             return String::from_utf8(all).unwrap();
         }
-        hub.handle(NOW, Event::Sent(conn, lent.len()));
+        hub.handle(NOW, Input::Sent { conn, count: lent.len() });
         if hub.next_deadline() == Some(NOW) {
-            hub.handle(NOW, Event::Tick);
+            hub.handle(NOW, Input::Tick);
         }
         all.extend(lent);
     }
@@ -68,7 +81,7 @@ fn name_all(hub: &mut Hub<'_>) {
 /// Says a line until it is not taken any more.
 fn say_until_full(hub: &mut Hub<'_>, now: Instant, talker: ConnId, line: &[u8]) {
     let mut rounds = ROUNDS;
-    while hub.handle(now, Event::Received(talker, line)).taken() > 0 {
+    while hub.handle(now, Input::Received { conn: talker, bytes: line }).taken() > 0 {
         rounds.next().expect("the room is full");
     }
 }
@@ -136,8 +149,8 @@ fn a_join_that_had_to_wait_waits_for_its_room_too() {
         for _ in 0..4 {
             let guest = open(&mut hub, 0);
             receive(&mut hub, guest, 1000);
-            hub.handle(NOW, Event::Received(guest, b"/join b\n"));
-            hub.handle(NOW, Event::Failed(guest, Cause::Reset));
+            hub.handle(NOW, Input::Received { conn: guest, bytes: b"/join b\n" });
+            hub.handle(NOW, Input::Failed { conn: guest, cause: Cause::Reset });
         }
         let seen = receive(&mut hub, carol, 7);
         assert!(seen.contains("-- you are in c\r\n"), "{seen}");
@@ -185,12 +198,12 @@ fn a_room_that_has_waited_for_one_does_not_wait_for_the_next() {
             say_until_full(&mut hub, from, talker, line.as_bytes());
             name_all(&mut hub);
             if from < to {
-                hub.handle(Instant::from_millis(to.as_millis() - 1), Event::Tick);
+                hub.handle(Instant::from_millis(to.as_millis() - 1), Input::Tick);
                 assert_eq!(hub.interest(laggard).close, Close::No);
             }
-            hub.handle(to, Event::Tick);
+            hub.handle(to, Input::Tick);
             assert_eq!(hub.interest(laggard).close, Close::Abort);
-            hub.handle(to, Event::Closed(laggard));
+            hub.handle(to, Input::Closed { conn: laggard });
         }
     });
 }
@@ -204,8 +217,8 @@ fn the_rate_holds_for_lines_that_do_not_end_and_those_that_are_too_long() {
             receive(&mut hub, conn, 1000);
             let mut taken = 0;
             for _ in 0..100 {
-                taken += hub.handle(NOW, Event::Received(conn, &[b'x'; 300])).taken();
-                taken += hub.handle(NOW, Event::Received(conn, b"\n")).taken();
+                taken += hub.handle(NOW, Input::Received { conn, bytes: &[b'x'; 300] }).taken();
+                taken += hub.handle(NOW, Input::Received { conn, bytes: b"\n" }).taken();
                 receive(&mut hub, conn, 1000);
             }
             assert!(taken < 5 * 301, "listener {listener}: {taken}");

@@ -15,6 +15,10 @@ pub const PORTS: [u16; 2] = [5000, 7];
 /// Bytes of the longest greeting.
 pub const GREETING: usize = 96;
 
+/// Clients that can change rooms at once. Each has two memberships until it has received what was said
+/// in the room that it left.
+const MOVING: usize = 6;
+
 /// Bytes that an entry of a private queue takes besides its text.
 const ENTRY: usize = 12;
 
@@ -25,6 +29,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         conns: max_conns + sizes.echoes,
         rooms: sizes.rooms,
         rooms_per_conn: 2,
+        members: max_conns + sizes.echoes + MOVING,
         name: sizes.name,
         line: sizes.line,
         queue: 0,

@@ -4,7 +4,7 @@
 //! program fills them when it starts.
 
 use parlour_boards::Board;
-use parlour_core::{Conn, Limits, Listener, Member, Room, Storage};
+use parlour_core::{Conn, Limits, Listener, Member, RECORD_WORDS, Room, Storage};
 use parlour_firmware::{GREETING, limits, services, socket_options, sockets};
 use parlour_smoltcp::{Driver, Links, SocketOptions};
 use smoltcp::iface::{Interface, SocketStorage};
@@ -25,11 +25,11 @@ const BUFFER_BYTES: usize = socket_options(BOARD).bytes(&services(BOARD, MAX_CON
 type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 
 static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
-static MEMBERS: Filled<Member, { LIMITS.members() }> = ConstStaticCell::new(heapless::Vec::new());
+static MEMBERS: Filled<Member, { LIMITS.members }> = ConstStaticCell::new(heapless::Vec::new());
 static ROOMS: Filled<Room<'static>, { LIMITS.rooms }> = ConstStaticCell::new(heapless::Vec::new());
 static ORDER: ConstStaticCell<[u32; LIMITS.order()]> = ConstStaticCell::new([0; LIMITS.order()]);
-static RECORDS: ConstStaticCell<[[u64; 2]; LIMITS.all_records()]> =
-    ConstStaticCell::new([[0; 2]; LIMITS.all_records()]);
+static RECORDS: ConstStaticCell<[[u64; RECORD_WORDS]; LIMITS.all_records()]> =
+    ConstStaticCell::new([[0; RECORD_WORDS]; LIMITS.all_records()]);
 static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; LIMITS.bytes()]);
 static SOCKETS: Filled<SocketStorage<'static>, ALL_SOCKETS> = ConstStaticCell::new(heapless::Vec::new());
 static SOCKET_BUFFERS: ConstStaticCell<[u8; BUFFER_BYTES]> = ConstStaticCell::new([0; BUFFER_BYTES]);

@@ -167,7 +167,7 @@ pub fn scripts() -> Vec<Script> {
 
 /// The outcome of a script.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum Answer {
     /// The hub keeps the rule.
     Passed,
     /// The driver declares that it cannot.
@@ -177,20 +177,20 @@ pub enum Outcome {
 }
 
 /// Plays `script` on a fresh `driver`.
-pub fn play(script: &Script, driver: &mut dyn Driver) -> Outcome {
+pub fn play(script: &Script, driver: &mut dyn Driver) -> Answer {
     let declared = driver.declared();
     if let Some(lack) = lack(script, &declared) {
-        return Outcome::Impossible(lack);
+        return Answer::Impossible(lack);
     }
     driver.start(&script.settings);
     let line_limit = script.settings.line_limit.unwrap_or(declared.line_limit);
     let mut stage = Stage { driver, line_limit, settings: script.settings, transcript: Vec::new() };
     let result = panic::catch_unwind(AssertUnwindSafe(|| (script.play)(&mut stage)));
     match result {
-        Ok(()) => Outcome::Passed,
+        Ok(()) => Answer::Passed,
         Err(cause) => {
             let cause = cause.downcast::<String>().map_or_else(|_| "a panic".to_string(), |text| *text);
-            Outcome::Failed(format!("{cause}\nafter:\n{}", stage.transcript.join("\n")))
+            Answer::Failed(format!("{cause}\nafter:\n{}", stage.transcript.join("\n")))
         }
     }
 }
@@ -210,13 +210,13 @@ fn lack(script: &Script, declared: &Declared) -> Option<String> {
 #[derive(Debug)]
 pub struct Report {
     driver: String,
-    outcomes: Vec<(&'static str, &'static [u8], Outcome)>,
+    outcomes: Vec<(&'static str, &'static [u8], Answer)>,
 }
 
 impl Report {
     /// Collects the outcomes of the scripts that `driver` played.
     #[must_use]
-    pub fn new(driver: &str, outcomes: Vec<(Script, Outcome)>) -> Self {
+    pub fn new(driver: &str, outcomes: Vec<(Script, Answer)>) -> Self {
         let outcomes = outcomes.into_iter().map(|(script, outcome)| (script.name, script.rules, outcome));
         Self { driver: driver.to_string(), outcomes: outcomes.collect() }
     }
@@ -224,13 +224,13 @@ impl Report {
     /// How many scripts the driver declared impossible.
     #[must_use]
     pub fn impossible(&self) -> usize {
-        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Outcome::Impossible(_))).count()
+        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Answer::Impossible(_))).count()
     }
 
     /// How many scripts failed.
     #[must_use]
     pub fn failed(&self) -> usize {
-        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Outcome::Failed(_))).count()
+        self.outcomes.iter().filter(|(.., outcome)| matches!(outcome, Answer::Failed(_))).count()
     }
 }
 
@@ -238,11 +238,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, rules, outcome) in &self.outcomes {
             match outcome {
-                Outcome::Passed => {}
-                Outcome::Impossible(lack) => {
+                Answer::Passed => {}
+                Answer::Impossible(lack) => {
                     writeln!(f, "declared impossible: {name} (rules {rules:?}): needs {lack}")?;
                 }
-                Outcome::Failed(cause) => writeln!(f, "FAILED: {name} (rules {rules:?}): {cause}\n")?,
+                Answer::Failed(cause) => writeln!(f, "FAILED: {name} (rules {rules:?}): {cause}\n")?,
             }
         }
         let (all, impossible, failed) = (self.outcomes.len(), self.impossible(), self.failed());

@@ -11,7 +11,7 @@ mod client;
 
 use std::rc::Rc;
 
-use parlour_smoltcp::core::{Event, Hub};
+use parlour_smoltcp::core::{Hub, Input};
 use parlour_smoltcp::{Driver, Links, Note, Service, SocketOptions};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, FaultInjector, TxToken};
@@ -162,7 +162,7 @@ impl<'a, D: Device> Wire<'a, D> {
     /// Asks the hub to shut down, which shows in the next turn.
     pub fn shut_down(&mut self) {
         let now = parlour_smoltcp::core::Instant::from_millis(self.now.total_millis() as u64);
-        self.driver.hub().handle(now, Event::Shutdown);
+        self.driver.hub().handle(now, Input::Shutdown);
     }
 
     /// When the driver wants its next turn, if no frame comes before.

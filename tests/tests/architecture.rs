@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use parlour_tests::imports::Crate;
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 21] = [
-    "event",
+const CORE: [&str; 24] = [
+    "io",
     "name",
     "limits",
     "text",
@@ -17,18 +17,40 @@ const CORE: [&str; 21] = [
     "notices",
     "patience",
     "sorted",
+    "by_looks",
+    "record",
+    "encoding",
     "log",
     "queue",
     "line",
+    "session",
     "conn",
     "waiting",
     "room",
     "worklist",
     "deadlines",
     "exchange",
-    "transmit",
     "protocol",
     "hub",
+];
+
+/// What protocols may import: their own helpers, plain values, and the exchange's verbs. The tables are
+/// closed to them: the exchange's fields are private, and its only types with public fields are not
+/// imported here.
+const FOR_PROTOCOLS: [&str; 13] = [
+    "protocol",
+    "exchange",
+    "session",
+    "io",
+    "name",
+    "limits",
+    "text",
+    "line",
+    "record",
+    "conn::Slot",
+    "room::Membership",
+    "room::RoomIndex",
+    "encoding",
 ];
 
 /// The host: each module, and the modules that it may import.
@@ -178,6 +200,48 @@ fn the_layers_of_the_core_point_down() {
             let other =
                 floor(&imported).unwrap_or_else(|| panic!("{path} imports {imported}, which is no module"));
             assert!(other <= own, "{path} imports {imported}, which stands above it");
+        }
+    }
+}
+
+/// A protocol that reached into a table could break what the exchange promises to all others.
+#[test]
+fn no_protocol_reaches_into_a_table() {
+    for (path, text) in sources("core/src/protocol") {
+        let code = code(&text);
+        let imports = code.lines().filter_map(|line| line.trim().strip_prefix("use crate::"));
+        for import in imports.flat_map(each_import) {
+            let is_allowed =
+                |allowed: &&str| import == **allowed || import.starts_with(&format!("{allowed}::"));
+            assert!(FOR_PROTOCOLS.iter().any(|allowed| is_allowed(&allowed)), "{path} imports {import}");
+        }
+        assert!(
+            !code.replace("use crate::", "").contains("crate::"),
+            "{path} has a path instead of an import"
+        );
+    }
+    let exchange = fs::read_to_string(root().join("core/src/exchange.rs")).expect("text");
+    for table in ["Exchange", "Conns", "Rooms", "Members", "Agenda"] {
+        let file = if table == "Exchange" {
+            "exchange.rs"
+        } else {
+            &format!("exchange/{}.rs", table.to_lowercase())
+        };
+        let text = fs::read_to_string(root().join("core/src").join(file)).expect("text");
+        let (_, fields) = text.split_once(&format!("pub(crate) struct {table}")).expect("the table");
+        let fields = fields.split("\n}").next().unwrap_or_default();
+        assert!(fields.contains(": ") && !fields.contains("pub"), "a field of {table} is not private");
+    }
+    assert!(!exchange.contains("pub(crate) mod"), "the files of the exchange are its own");
+}
+
+/// The paths of an import such as `conn::{NONE, Slot};`.
+fn each_import(import: &str) -> Vec<String> {
+    let import = import.trim_end_matches(';');
+    match import.split_once("::{") {
+        None => vec![import.to_owned()],
+        Some((path, names)) => {
+            names.trim_end_matches('}').split(", ").map(|name| format!("{path}::{name}")).collect()
         }
     }
 }

@@ -58,6 +58,7 @@ impl Driver for InSimulator<'_> {
             conns: CLIENTS,
             rooms: ROOMS,
             rooms_per_conn: 2,
+            members: 2 * CLIENTS,
             name: NAME_BYTES,
             line: LINE_LIMIT,
             queue: 16 << 10,

@@ -19,6 +19,7 @@ const SIZES: Limits = Limits {
     conns: 64,
     rooms: 16,
     rooms_per_conn: 2,
+    members: 128,
     name: NAME_BYTES,
     line: 1024,
     queue: 16 << 10,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use parlour_boards::BOARDS;
 use parlour_firmware::{PORTS, limits, listeners, services, socket_options};
-use parlour_smoltcp::core::{Config, Event, Listener, ListenerId, OnLag, Protocol, Stats};
+use parlour_smoltcp::core::{Config, Input, Listener, ListenerId, OnLag, Protocol, Stats};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
@@ -224,15 +224,16 @@ fn a_follower_that_is_no_socket_reads_along() {
     let mut wire = Wire::new(&mut ground, &plan);
     let start = parlour_smoltcp::core::Instant::from_millis(0);
     let hub = wire.hub();
-    let console = hub.handle(start, Event::Accepted(ListenerId(2), None)).opened().expect("a place");
+    let console =
+        hub.handle(start, Input::Accepted { listener: ListenerId(2), peer: None }).opened().expect("a place");
     hub.watch(console);
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.says(alice, "hello");
     wire.sees(bob, "<alice> hello");
     let seen: Vec<u8> = wire.hub().transmit(console).flatten().copied().collect();
-    wire.hub().handle(start, Event::Sent(console, seen.len()));
+    wire.hub().handle(start, Input::Sent { conn: console, count: seen.len() });
     assert!(String::from_utf8_lossy(&seen).ends_with("<alice> hello\r\n"));
-    wire.hub().handle(start, Event::Received(console, b"/say dinner is ready\n"));
+    wire.hub().handle(start, Input::Received { conn: console, bytes: b"/say dinner is ready\n" });
     wire.sees(bob, "-- dinner is ready");
     wire.sees(alice, "-- dinner is ready");
     for client in [alice, bob] {

@@ -6,7 +6,7 @@
 //! use parlour_memory::Memory;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
 //! };
 //! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);
@@ -15,7 +15,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use parlour_core::{Conn, Limits, Member, Room, Storage};
+use parlour_core::{Conn, Limits, Member, RECORD_WORDS, Room, Storage};
 
 /// All the memory of a hub.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Memory<'a> {
     members: Vec<Member>,
     rooms: Vec<Room<'a>>,
     order: Vec<u32>,
-    records: Vec<[u64; 2]>,
+    records: Vec<[u64; RECORD_WORDS]>,
     bytes: Vec<u8>,
 }
 
@@ -37,10 +37,10 @@ impl<'a> Memory<'a> {
         }
         Self {
             conns: filled(limits.conns, || Conn::EMPTY),
-            members: filled(limits.members(), || Member::EMPTY),
+            members: filled(limits.members, || Member::EMPTY),
             rooms: filled(limits.rooms, || Room::EMPTY),
             order: vec![0; limits.order()],
-            records: vec![[0; 2]; limits.all_records()],
+            records: vec![[0; RECORD_WORDS]; limits.all_records()],
             bytes: vec![0; limits.bytes()],
         }
     }

@@ -3,36 +3,78 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::event::Instant;
+use crate::io::Instant;
 use crate::limits::SUM_MS;
-use crate::log::Kind;
-use crate::room::{MemberIndex, Room, RoomIndex};
+use crate::record::Kind;
+use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
+use crate::text::Decimal;
+
+/// The kinds of events in a sum.
+#[derive(Clone, Copy)]
+enum Way {
+    Came = 0,
+    Left = 1,
+}
 
 impl Exchange<'_> {
-    /// Tells a room that somebody came (0) or left (1). If its address was told of too often lately, or
-    /// the room has no place, it is counted. A sum tells of it later.
-    pub(crate) fn tell_or_count(
-        &mut self,
-        (room, which): (RoomIndex, usize),
-        slot: Slot,
-        seq: u64,
-        author: Option<MemberIndex>,
-        parts: &[&[u8]],
-    ) {
-        if self.takes_notice(room) && self.notices.take(self.network_of(slot), self.now) {
-            return self.append(room, seq, author, Kind::Notice, parts);
+    /// Tells the others in a room that a connection is there. It does not get that back.
+    pub(crate) fn tell_joined(&mut self, slot: Slot, room: RoomIndex) {
+        if let Some(member) = self.speaker(slot, room) {
+            let seq = self.next_seq();
+            self.tell_or_count((room, Way::Came), seq, Some(member), (slot, Kind::Join, b""));
         }
-        let Room { untold, tell_at, .. } = &mut self.rooms[room as usize];
-        untold[which] = untold[which].saturating_add(1);
-        *tell_at = (*tell_at).min(self.now.after(SUM_MS));
+    }
+
+    /// Leaves all rooms: those that the connection is in, and those that it is leaving. If they know of
+    /// it, `is_told`, it tells them how, by the `kind` of a record and its text.
+    pub(crate) fn leave_rooms(&mut self, slot: Slot, is_told: bool, kind: Kind, text: &[u8]) {
+        let seq = self.next_seq();
+        let mut next = self.conns[slot].first_member;
+        while let Some(&Member { state, room, sibling, .. }) = self.members.get(next) {
+            let member = core::mem::replace(&mut next, sibling);
+            if !matches!(state, Membership::Present | Membership::Leaving) {
+                continue;
+            }
+            self.leave(member, Membership::Leaving);
+            if is_told && !self.shutting_down {
+                self.tell_or_count((room, Way::Left), seq, None, (slot, kind, text));
+            }
+            self.leave(member, Membership::Draining);
+        }
+    }
+
+    /// Tells a room that somebody came or left. If its address was told of too often lately, or the room
+    /// has no place, it is counted. A sum tells of it later.
+    fn tell_or_count(
+        &mut self,
+        (room, way): (RoomIndex, Way),
+        seq: u64,
+        own: Option<MemberIndex>,
+        (slot, kind, text): (Slot, Kind, &[u8]),
+    ) {
+        if self.takes_notice(room) && self.notices.take(self.conns.network_of(slot), self.now) {
+            return self.append(room, seq, own, (slot, kind, text));
+        }
+        let sum_at = self.now.after(SUM_MS);
+        let Room { untold, tell_at, .. } = &mut self.rooms[room];
+        let count = &mut untold[way as usize];
+        *count = count.saturating_add(1);
+        *tell_at = (*tell_at).min(sum_at);
         let at = *tell_at;
         self.pend(room, at);
     }
 
-    /// How many came to a room and left it without a notice.
-    pub(crate) fn take_untold(&mut self, room: RoomIndex) -> [u32; 2] {
-        let room = &mut self.rooms[room as usize];
-        room.tell_at = Instant::NEVER;
-        core::mem::take(&mut room.untold)
+    /// Tells a room how many came and left without a notice.
+    pub(super) fn tell_sum(&mut self, room: RoomIndex) {
+        let told = &mut self.rooms[room];
+        told.tell_at = Instant::NEVER;
+        let [came, left] = core::mem::take(&mut told.untold).map(|count| Decimal::new(count as usize));
+        let mut text = heapless::Vec::<u8, 64>::new();
+        for part in ["others: ", came.as_str(), " joined, ", left.as_str(), " left"] {
+            // There is room for all digits.
+            let _ = text.extend_from_slice(part.as_bytes());
+        }
+        let seq = self.next_seq();
+        self.proclaim(room, seq, &text);
     }
 }

@@ -8,42 +8,48 @@
 //! full, and once a turn while it is closed, however many members have moved.
 
 use super::Exchange;
-use crate::event::Instant;
+use crate::conn::{Slot, State};
+use crate::io::{Cause, Instant};
 use crate::limits::OnLag;
-use crate::log::{Kind, Log, Position, before};
+use crate::log::{Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
-use crate::worklist::Worklist;
 
 /// Records that a room keeps free beyond the one that is being appended. So comings and goings can be
 /// told even while nobody may speak.
 pub(super) const RESERVE: usize = 2;
 
 impl Exchange<'_> {
+    /// Whether anybody may speak in a room.
     pub(super) fn has_place(&self, room: RoomIndex) -> bool {
-        self.rooms[room as usize].log.fits(1 + RESERVE, self.limits.longest())
+        self.rooms[room].log.fits(1 + RESERVE, self.limits.longest())
+    }
+
+    /// Whether a notice can be told in a room now.
+    pub(crate) fn takes_notice(&self, room: RoomIndex) -> bool {
+        self.rooms[room].log.fits(1, self.limits.longest())
     }
 
     /// Finds the hold of a room's log, and whether the room is open. `is_by_force`: the members that
     /// held it were dealt with.
-    pub(crate) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
-        let mut hold = self.rooms[room as usize].log.head();
+    pub(super) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
+        let mut hold = self.rooms[room].log.head();
         for member in self.members_in(room).filter(|member| member.holds()) {
             if before(member.position, hold) {
                 hold = member.position;
             }
         }
-        let log = &mut self.rooms[room as usize].log;
+        let log = &mut self.rooms[room].log;
         log.set_hold(hold);
         self.stats.log_most = self.stats.log_most.max(log.held());
         let (now, grace_ms, has_place) = (self.now, self.config.grace_ms, self.has_place(room));
-        let Room { closed, loosened, patience, waiting, busy_since, .. } = &mut self.rooms[room as usize];
+        let Room { closed, loosened, patience, waiting, busy_since, .. } = &mut self.rooms[room];
         *loosened = false;
         let was_closed = core::mem::replace(closed, !has_place);
         if was_closed && has_place {
             let waited_ms = if waiting.is_empty() { 0 } else { now.millis_since(*busy_since) };
             patience.open(now, is_by_force, waited_ms);
             if !waiting.is_empty() {
-                self.opened_rooms.push(self.rooms, room);
+                self.agenda.opened(&mut self.rooms, room);
             }
         } else if !was_closed && !has_place {
             patience.close(now, grace_ms);
@@ -52,8 +58,8 @@ impl Exchange<'_> {
     }
 
     /// When a closed room deals with those that hold its log.
-    pub(crate) fn patience_ends_at(&self, room: RoomIndex) -> Instant {
-        let Room { owner, patience, .. } = &self.rooms[room as usize];
+    pub(super) fn patience_ends_at(&self, room: RoomIndex) -> Instant {
+        let Room { owner, patience, .. } = &self.rooms[room];
         // Only a relay's room has an owner.
         let owner = owner.filter(|_| cfg!(feature = "relay"));
         let listener = owner.and_then(|owner| self.config.listener(owner));
@@ -65,8 +71,8 @@ impl Exchange<'_> {
 
     /// When a closed room deals with some of those that hold its log. An operator that watches it has
     /// only a moment.
-    pub(crate) fn room_waits_until(&self, room: RoomIndex) -> Instant {
-        let patience = self.rooms[room as usize].patience;
+    pub(super) fn room_waits_until(&self, room: RoomIndex) -> Instant {
+        let patience = self.rooms[room].patience;
         let watching =
             self.members_in(room).filter(|member| self.is_watching(member) && self.holds_up(member));
         let moments = watching.map(|member| patience.watch_waits_until(self.now, member.taken_at));
@@ -74,8 +80,8 @@ impl Exchange<'_> {
     }
 
     /// Whether nobody in the room must wait for a member, because it only watches, and can skip.
-    pub(crate) fn is_watching(&self, member: &Member) -> bool {
-        let listener = self.config.listener(self.conns[member.conn as usize].listener);
+    pub(super) fn is_watching(&self, member: &Member) -> bool {
+        let listener = self.config.listener(self.conns[member.conn].listener);
         cfg!(feature = "console")
             && member.state == Membership::Observing
             && listener.is_some_and(|listener| listener.on_lag == OnLag::Skip)
@@ -83,57 +89,96 @@ impl Exchange<'_> {
 
     /// The hold of a room's log may have moved. If that matters, the room is looked at in this turn.
     pub(super) fn loosen(&mut self, room: RoomIndex) {
-        let Room { closed, loosened, .. } = &mut self.rooms[room as usize];
+        let Room { closed, loosened, .. } = &mut self.rooms[room];
         if *closed && !core::mem::replace(loosened, true) {
             self.pend(room, self.now);
         }
     }
 
     /// Notes that a room has something to do at this time.
-    pub(crate) fn pend(&mut self, room: RoomIndex, at: Instant) {
-        self.pending_rooms.push(self.rooms, room);
-        self.room_due = self.room_due.min(at);
-    }
-
-    /// The rooms that have noted something to do, if it is time for one of them. The caller must look at
-    /// all of them, and note those that have something left.
-    pub(crate) fn take_pending_rooms(&mut self) -> Worklist {
-        if self.room_due > self.now {
-            return Worklist::new(2);
-        }
-        self.room_due = Instant::NEVER;
-        core::mem::replace(&mut self.pending_rooms, Worklist::new(2))
+    pub(super) fn pend(&mut self, room: RoomIndex, at: Instant) {
+        self.agenda.pend(&mut self.rooms, room, at);
     }
 
     /// Whether a member keeps a room closed.
-    pub(crate) fn holds_up(&self, member: &Member) -> bool {
-        let log = &self.rooms[member.room as usize].log;
+    pub(super) fn holds_up(&self, member: &Member) -> bool {
+        let log = &self.rooms[member.room].log;
         member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.limits.longest())
     }
 
-    /// Moves a cursor on to `position`. Says whether it is not yet at its end.
-    pub(crate) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
-        let member = &mut self.members[index as usize];
-        let room = &self.rooms[member.room as usize];
-        let held = member.position == room.log.hold();
-        let moved = member.advance(&room.log, position);
-        let is_behind = member.position != member.end(&room.log);
-        if member.state == Membership::Draining && !is_behind {
-            self.unlink(index);
-        } else if moved && held && room.closed {
-            let room = member.room;
-            self.loosen(room);
+    /// Looks whether a closed room can open. If its patience has ended, deals with members that hold it
+    /// up, at the `most` this many. Tells the sum of comings and goings when it is due. `may_skip`:
+    /// whether a gap does no harm to a connection.
+    pub(crate) fn look_after(
+        &mut self,
+        room: RoomIndex,
+        most: &mut usize,
+        may_skip: impl Fn(&Self, Slot) -> bool,
+    ) {
+        if self.rooms[room].loosened {
+            self.refresh(room, false);
         }
-        is_behind
+        let Room { closed, unnamed, tell_at, .. } = self.rooms[room];
+        let mut wait_until = if closed { self.room_waits_until(room) } else { Instant::NEVER };
+        // Only after everybody was offered everything.
+        if closed && unnamed == 0 && wait_until <= self.now {
+            let is_over = self.patience_ends_at(room) <= self.now;
+            wait_until = self.cut_loose(room, most, is_over, may_skip);
+            self.refresh(room, is_over);
+        }
+        if self.rooms[room].closed {
+            self.pend(room, wait_until);
+        } else if tell_at <= self.now {
+            self.tell_sum(room);
+        } else if tell_at != Instant::NEVER {
+            self.pend(room, tell_at);
+        }
+    }
+
+    /// Deals with the members that keep a room closed, except those that still have a moment. If the
+    /// room's patience `is_over`, this means all members; if not, only those that watch it. Returns when
+    /// there is more to do.
+    fn cut_loose(
+        &mut self,
+        room: RoomIndex,
+        most: &mut usize,
+        is_over: bool,
+        may_skip: impl Fn(&Self, Slot) -> bool,
+    ) -> Instant {
+        let mut wait_until = if is_over { Instant::NEVER } else { self.patience_ends_at(room) };
+        let mut next = self.rooms[room].first;
+        while let Some(member) = self.members.get(next) {
+            let &Member { conn: slot, taken_at, .. } = member;
+            let index: MemberIndex = core::mem::replace(&mut next, member.next);
+            if !(is_over || self.is_watching(member)) || !self.holds_up(member) {
+                continue;
+            }
+            let patience = self.rooms[room].patience;
+            let moment = if is_over {
+                patience.waits_until(self.now, taken_at)
+            } else {
+                patience.watch_waits_until(self.now, taken_at)
+            };
+            if moment > self.now || *most == 0 {
+                wait_until = wait_until.min(moment);
+                continue;
+            }
+            *most -= 1;
+            if !(may_skip(self, slot) && self.skip(index)) {
+                self.stats.lagged += 1;
+                self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            }
+        }
+        wait_until
     }
 
     /// Moves a cursor to its end and notes what it missed. The rest of a half sent record goes to the
     /// private queue. Returns false if there is no place for it.
-    pub(crate) fn skip(&mut self, index: MemberIndex) -> bool {
-        let member = &self.members[index as usize];
-        let log = &self.rooms[member.room as usize].log;
+    pub(super) fn skip(&mut self, index: MemberIndex) -> bool {
+        let member = &self.members[index];
+        let log = &self.rooms[member.room].log;
         let (position, end) = (member.position, member.end(log));
-        let conn = &mut self.conns[member.conn as usize];
+        let slot = member.conn;
         let mut missed_from = position;
         if position != log.head() {
             let number = log.record_at(position);
@@ -141,19 +186,19 @@ impl Exchange<'_> {
             if record.start != position {
                 missed_from = log.end_of(number);
                 let (left, right) = log.slices(position, missed_from);
-                if !conn.queue.push_front(&mut self.buffers, record.seq, &[left, right]) {
+                if !self.conns.push_front(slot, record.seq, &[left, right]) {
                     return false;
                 }
             }
         }
-        conn.gap.missed = conn.gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
-        if !conn.gap.open {
+        let gap = &mut self.conns[slot].gap;
+        gap.missed = gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
+        if !gap.open {
             // A number of its own, so later messages come after the notice.
-            (conn.gap.open, conn.gap.seq) = (true, self.seq);
+            (gap.open, gap.seq) = (true, self.seq);
             self.seq = self.seq.wrapping_add(1);
         }
-        let slot = member.conn;
-        self.members[index as usize].own_ahead = false;
+        self.members[index].own_ahead = false;
         self.move_cursor(index, end);
         self.stats.lagged += 1;
         self.touch(slot);
@@ -168,7 +213,7 @@ fn missed_messages(log: &Log<'_>, member: &Member, from: Position, to: Position)
     let mut next = member.own_ahead.then_some(member.own);
     while let Some(own) = next.filter(|&own| before(own, to)) {
         if !before(own, from) {
-            missed -= u32::from(log.record(own).kind() == Kind::Message);
+            missed -= u32::from(log.record(own).kind().is_message());
         }
         next = log.chained(own);
     }

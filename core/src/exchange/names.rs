@@ -1,10 +1,9 @@
-//! The names of connections, and the numbers of guests.
+//! The names of connections and rooms, in the spelling in which they are kept.
 
 use super::{Exchange, Name};
 use crate::conn::Slot;
 use crate::name::{BadName, NAME_BYTES};
 use crate::room::RoomIndex;
-use crate::text::Decimal;
 
 /// A name as it is kept; empty if the rules allow no name.
 pub(crate) struct Spelled {
@@ -22,10 +21,6 @@ impl core::ops::Deref for Spelled {
 }
 
 impl Exchange<'_> {
-    pub(crate) fn name(&self, slot: Slot) -> Name {
-        Name::from_slice(self.conn(slot).name.as_bytes()).unwrap_or_default()
-    }
-
     /// A name in the spelling in which it is kept.
     ///
     /// # Errors
@@ -37,59 +32,54 @@ impl Exchange<'_> {
         if fits { Ok(spelled) } else { Err(BadName::Characters) }
     }
 
+    /// What a connection is called; empty if it has no name.
+    pub(crate) fn name(&self, slot: Slot) -> Name {
+        self.conns.name(slot)
+    }
+
+    /// As [`Exchange::name`], without a copy.
+    pub(crate) fn name_text(&self, slot: Slot) -> &str {
+        core::str::from_utf8(self.conns[slot].name.as_bytes()).unwrap_or_default()
+    }
+
     /// The connection with a name, however it is spelled.
     pub(crate) fn named(&self, name: &str) -> Option<Slot> {
-        self.bearer(&self.spelled(name).ok()?)
+        self.conns.bearer(&self.spelled(name).ok()?)
+    }
+
+    /// Another connection whose name looks like this one, and whether it is the same name.
+    pub(crate) fn look_alike(&self, slot: Slot, name: &Spelled) -> Option<(Slot, bool)> {
+        let other = self.conns.look_alike(slot, name)?;
+        Some((other, self.conns.bearer(name).is_some()))
+    }
+
+    /// Gives a connection a name that nobody else has.
+    pub(crate) fn rename(&mut self, slot: Slot, name: &Spelled) {
+        self.conns.set_name(slot, name);
+        self.stats.renamed += 1;
+    }
+
+    /// Gives a newcomer the lowest free `guest-N`.
+    pub(crate) fn name_guest(&mut self, slot: Slot) {
+        self.conns.set_guest_name(slot);
     }
 
     /// The room with a name, however it is spelled.
     pub(crate) fn room_named(&self, name: &str) -> Option<RoomIndex> {
-        self.room_called(&self.spelled(name).ok()?)
+        self.rooms.called(&self.spelled(name).ok()?)
     }
 
-    /// Gives a connection a name that nobody else has.
-    pub(crate) fn set_name(&mut self, slot: Slot, name: &str) {
-        self.unname(slot);
-        self.enter_name(slot, name);
-        self.conn_mut(slot).name.set(name.as_bytes());
-        if let Some(guest) = self.guest_number(name.as_bytes()) {
-            self.conns[guest as usize].guest_taken = true;
-        }
+    /// Another room whose name looks like this one.
+    pub(crate) fn room_look_alike(&self, name: &Spelled) -> Option<RoomIndex> {
+        self.rooms.look_alike(name)
     }
 
-    /// Gives the lowest free `guest-N`.
-    pub(crate) fn set_guest_name(&mut self, slot: Slot) {
-        let free = (self.guest_hint as usize..self.conns.len()).find(|&n| !self.conns[n].guest_taken);
-        // There are as many numbers as connections, and this one has none.
-        let Some(free) = free else { return };
-        self.guest_hint = free as u32 + 1;
-        let mut name = heapless::String::<NAME_BYTES>::new();
-        for part in ["guest-", Decimal::new(free + 1).as_str()] {
-            // Every name has room for it: the limits were checked.
-            let _ = name.push_str(part);
-        }
-        self.set_name(slot, &name);
+    /// Makes a room; see [`super::rooms::Rooms::make`].
+    pub(crate) fn make_room(&mut self, name: &Spelled) -> Option<RoomIndex> {
+        self.rooms.make(name)
     }
 
-    pub(super) fn unname(&mut self, slot: Slot) {
-        let name = self.name(slot);
-        if name.is_empty() {
-            return;
-        }
-        self.remove_name(slot);
-        if let Some(guest) = self.guest_number(&name) {
-            self.conns[guest as usize].guest_taken = false;
-            self.guest_hint = self.guest_hint.min(guest);
-        }
-        self.conn_mut(slot).name.clear();
-    }
-
-    /// N - 1 if the name is `guest-N`, and newcomers can get this N.
-    fn guest_number(&self, name: &[u8]) -> Option<u32> {
-        let (guest, number) = name.split_at_checked(6)?;
-        let number = core::str::from_utf8(number).ok()?;
-        let number: u32 = (number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0'))
-            .then(|| number.parse().ok())??;
-        (guest.eq_ignore_ascii_case(b"guest-") && number as usize <= self.conns.len()).then(|| number - 1)
+    pub(crate) fn room_name(&self, room: RoomIndex) -> Name {
+        self.rooms.name(room)
     }
 }

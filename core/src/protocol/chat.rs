@@ -1,17 +1,17 @@
 //! Chat: rooms and names, line by line. The rules have numbers in docs/protocol.md.
 
-use crate::conn::{Arrival, Listing, NONE, Slot, State};
-use crate::event::{Cause, Instant, Refusal};
-use crate::exchange::Exchange;
+use crate::conn::Slot;
+use crate::exchange::{Exchange, GapText, Vacancy};
+use crate::io::{Cause, Instant, Refusal};
 use crate::limits::{LOBBY, MOMENT_MS, Protocol};
-use crate::log::Kind;
 use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};
-use crate::protocol::lines::{self, Done, LineReader, tell};
+use crate::protocol::lines::{self, Done, LineReader, talk, tell};
 use crate::protocol::{Behaviour, listing};
+use crate::record::Kind;
 use crate::room::{Membership, RoomIndex};
-use crate::text::{Decimal, Text, clipped, plain_line};
-use crate::transmit::GapText;
+use crate::session::{Arrival, Guest, Listing, Session};
+use crate::text::{Decimal, clipped, plain_line};
 
 /// The chat protocol.
 pub(crate) struct Chat;
@@ -31,8 +31,8 @@ const COMMANDS: &[Command] = &[
 
 impl Behaviour for Chat {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
-        x.set_guest_name(slot);
-        x.conn_mut(slot).listing = Listing::Greeting(0);
+        x.name_guest(slot);
+        listing::begin(x, slot, Listing::Greeting(0));
         x.wake(slot);
     }
 
@@ -45,46 +45,44 @@ impl Behaviour for Chat {
     }
 
     fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        let conn = x.conn(slot);
-        can_act(x, slot) && !conn.postponed && (x.within_rate(slot) || !conn.line.is_unfinished())
+        is_free(x, slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
         lines::ended(self, x, slot);
-        if !x.conn(slot).postponed {
+        if !talk(x, slot).postponed {
             x.close(slot, Cause::Left, Instant::NEVER);
         }
     }
 
     fn timer(&self, x: &mut Exchange<'_>, slot: Slot) {
-        let conn = x.conn_mut(slot);
-        if conn.arrival == Arrival::New && !conn.line.spoke && conn.line.is_unfinished() {
-            conn.arrival = Arrival::Late;
-            x.set_timer(slot, x.now.after(MOMENT_MS));
+        if arrival(x, slot) == Arrival::New && !talk(x, slot).spoke && x.line(slot).is_unfinished() {
+            set_arrival(x, slot, Arrival::Late);
+            x.set_timer(slot, x.now().after(MOMENT_MS));
         } else {
             introduce(x, slot);
         }
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
-        if x.conn(slot).state != State::Open {
-            return depart(x, slot);
+        if !x.is_open(slot) {
+            return x.leave_rooms(slot, is_known(x, slot), Kind::Quit(x.cause(slot)), b"");
         }
         listing::resume(x, slot, COMMANDS);
-        if x.conn(slot).listing == Listing::None && x.room_of(slot).is_none() {
+        if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() {
             // It has been greeted. It comes in when there is place to tell it who is there.
-            if x.queue_free(slot) < x.limits.longest() {
-                x.conn_mut(slot).blocked = true;
+            if !x.takes_a_line(slot) {
+                x.block(slot);
             } else if let Some(lobby) = x.room_named(LOBBY) {
                 come_in(x, slot, lobby);
-                x.set_timer(slot, x.now.after(MOMENT_MS));
+                x.set_timer(slot, x.now().after(MOMENT_MS));
                 listing::resume(x, slot, COMMANDS);
             }
         }
         if can_act(x, slot) {
             lines::resume(self, x, slot);
-        } else if x.conn(slot).postponed {
-            x.conn_mut(slot).blocked = true;
+        } else if talk(x, slot).postponed {
+            x.block(slot);
         }
     }
 
@@ -107,11 +105,11 @@ impl Behaviour for Chat {
 
 impl LineReader for Chat {
     fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        can_act(x, slot) && !x.conn(slot).postponed && x.within_rate(slot)
+        is_free(x, slot) && x.within_rate(slot)
     }
 
     fn waits(&self, x: &mut Exchange<'_>, slot: Slot, has_waited: bool) -> bool {
-        x.waits_for_turn(slot, has_waited)
+        x.room_of(slot).is_some_and(|room| x.waits_for_turn(slot, room, has_waited))
     }
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
@@ -124,11 +122,9 @@ impl LineReader for Chat {
             }
             escaped => {
                 introduce(x, slot);
-                // The line is lent for a moment. A copy of it would cost more than all the rest.
-                let name = core::mem::take(&mut x.conn_mut(slot).name);
-                let text = escaped.unwrap_or(text);
-                x.say(slot, Kind::Message, &[b"<", name.as_bytes(), b"> ", text, b"\r\n"]);
-                x.conn_mut(slot).name = name;
+                if let Some(room) = x.room_of(slot) {
+                    x.say(slot, room, Kind::Say, escaped.unwrap_or(text));
+                }
                 Done::Yes
             }
         }
@@ -141,18 +137,12 @@ impl LineReader for Chat {
     /// Says messages that can be copied without a closer look. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
-        let is_plain = x.conn(slot).arrival == Arrival::Told && x.rate(slot).is_none();
-        let Some(member) = x.only_membership(slot).filter(|_| is_plain) else { return 0 };
-        if x.room_to_wait_for(slot, false).is_some() {
+        let is_plain = is_known(x, slot) && x.rate(slot).is_none();
+        let Some(room) = x.room_of(slot).filter(|room| is_plain && !x.must_wait(*room, false)) else {
             return 0;
-        }
-        let scratch = core::mem::take(&mut x.scratch);
-        let mut heading = Text::new(scratch);
-        for part in [b"<", x.conn(slot).name.as_bytes(), b"> "] {
-            heading.push(part);
-        }
-        let (limit, mut used) = (x.limits.line, 0);
-        x.say_all(member, heading.as_bytes(), || {
+        };
+        let (limit, mut used) = (x.limits().line, 0);
+        x.say_all(slot, room, || {
             loop {
                 let rest = &input[used..];
                 let (len, count) = plain_line(rest).filter(|(len, _)| *len <= limit)?;
@@ -166,19 +156,40 @@ impl LineReader for Chat {
                 }
             }
         });
-        x.scratch = scratch;
         used
     }
 }
 
 /// Whether a line can be acted on: its answer has a place.
 fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
-    let conn = x.conn(slot);
-    conn.state == State::Open
-        && conn.listing == Listing::None
-        && conn.turn.room == NONE
-        && x.queue_free(slot) >= x.limits.longest()
+    x.is_open(slot)
+        && talk(x, slot).listing == Listing::None
+        && !x.is_waiting(slot)
+        && x.takes_a_line(slot)
         && x.room_of(slot).is_some()
+}
+
+/// Whether a line can be acted on, and no other one waits.
+fn is_free(x: &Exchange<'_>, slot: Slot) -> bool {
+    can_act(x, slot) && !talk(x, slot).postponed
+}
+
+fn arrival(x: &Exchange<'_>, slot: Slot) -> Arrival {
+    match x.session(slot) {
+        Session::Chat(Guest { arrival, .. }) => *arrival,
+        _ => Arrival::New,
+    }
+}
+
+fn set_arrival(x: &mut Exchange<'_>, slot: Slot, new: Arrival) {
+    if let Session::Chat(Guest { arrival, .. }) = x.session_mut(slot) {
+        *arrival = new;
+    }
+}
+
+/// Whether the others in its room know that a client is there.
+pub(crate) fn is_known(x: &Exchange<'_>, slot: Slot) -> bool {
+    arrival(x, slot) == Arrival::Told
 }
 
 /// The notice of a gap, for every protocol that shows lines.
@@ -193,73 +204,20 @@ pub(crate) fn gap_text(missed: u32) -> GapText {
 
 // --- Coming and going ---
 
-/// The kinds of events in a sum.
-const CAME: usize = 0;
-const LEFT: usize = 1;
-
 /// Lets a connection into a room, and tells it who is there.
 fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
     x.join(slot, room, Membership::Present);
-    x.conn_mut(slot).listing = listing::for_newcomer(x, room);
+    listing::begin(x, slot, listing::for_newcomer(x, room));
 }
 
 /// Tells the others in its room that a connection is there, unless they know.
 fn introduce(x: &mut Exchange<'_>, slot: Slot) {
-    if x.conn(slot).arrival == Arrival::Told || x.conn(slot).state != State::Open {
+    if is_known(x, slot) || !x.is_open(slot) {
         return;
     }
-    let Some(member) = x.member_in(slot, &[Membership::Present]) else { return };
-    x.conn_mut(slot).arrival = Arrival::Told;
-    let (room, name, seq) = (x.members[member as usize].room, x.name(slot), x.next_seq());
-    x.tell_or_count((room, CAME), slot, seq, Some(member), &[b"-- ", &name, b" joined\r\n"]);
-}
-
-/// Lets a connection that is closing, or gone, leave its rooms.
-fn depart(x: &mut Exchange<'_>, slot: Slot) {
-    let conn = x.conn(slot);
-    let reason = conn.cause.reason().as_bytes();
-    // Only an operator gives a reason.
-    let given =
-        if cfg!(feature = "console") && conn.cause == Cause::Kicked { conn.line.as_bytes() } else { b"" };
-    let given = heapless::Vec::<u8, 128>::from_slice(&given[..given.len().min(128)]).unwrap_or_default();
-    let farewell: Farewell<'_> = match (reason, &given[..]) {
-        (b"", _) => [b" left", b"", b""],
-        (reason, b"") => [b" left (", reason, b")"],
-        (_, given) => [b" left (kicked: ", given, b")"],
-    };
-    leave_rooms(x, slot, Membership::Leaving, farewell);
-}
-
-/// The text after the name of a client that leaves.
-type Farewell<'t> = [&'t [u8]; 3];
-
-/// Leaves every room in which the connection is in this `way`, and tells those that knew of it. A reason
-/// of the server is in brackets, and a reason of the client follows a colon. So a client cannot fake a
-/// reason of the server.
-fn leave_rooms(x: &mut Exchange<'_>, slot: Slot, way: Membership, farewell: Farewell<'_>) {
-    let is_told = x.conn(slot).arrival == Arrival::Told && !x.shutting_down;
-    let (name, seq) = (x.name(slot), x.next_seq());
-    let [verb, words, end] = farewell;
-    for member in x.members_of(slot) {
-        if x.members[member as usize].state == way {
-            let room = x.members[member as usize].room;
-            x.leave(member, Membership::Leaving);
-            if is_told {
-                let parts: &[&[u8]] = &[b"-- ", &name, verb, words, end, b"\r\n"];
-                x.tell_or_count((room, LEFT), slot, seq, None, parts);
-            }
-            x.leave(member, Membership::Draining);
-        }
-    }
-}
-
-/// Tells a room how many came and left without a notice.
-pub(crate) fn tell_sum(x: &mut Exchange<'_>, room: RoomIndex) {
-    let [came, left] = x.take_untold(room);
-    let [came, left] = [came, left].map(|count| Decimal::new(count as usize));
-    let (came, left) = (came.as_str().as_bytes(), left.as_str().as_bytes());
-    let seq = x.next_seq();
-    x.append(room, seq, None, Kind::Notice, &[b"-- others: ", came, b" joined, ", left, b" left\r\n"]);
+    let Some(room) = x.room_of(slot) else { return };
+    set_arrival(x, slot, Arrival::Told);
+    x.tell_joined(slot, room);
 }
 
 // --- Commands ---
@@ -275,9 +233,9 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     };
     if name.as_bytes() == old.as_slice() {
         tell(x, slot, &["you are ", &name, " already"]);
-    } else if let Some(other) = x.look_alike(slot, &name) {
+    } else if let Some((other, is_same)) = x.look_alike(slot, &name) {
         let other = x.name(other);
-        if x.bearer(&name).is_some() {
+        if is_same {
             tell(x, slot, &["the name ", &name, " is taken"]);
         } else {
             x.tell(
@@ -285,15 +243,13 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
                 &[b"-- the name ", name.as_bytes(), b" looks like ", &other, b", which is taken\r\n"],
             );
         }
+    } else if is_known(x, slot) {
+        // The record has the old name.
+        x.announce(slot, Kind::Nick, name.as_bytes());
+        x.rename(slot, &name);
     } else {
-        x.set_name(slot, &name);
-        x.stats.renamed += 1;
-        let parts: &[&[u8]] = &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"];
-        if x.conn(slot).arrival == Arrival::Told {
-            x.announce(slot, parts);
-        } else {
-            x.tell(slot, parts);
-        }
+        x.rename(slot, &name);
+        x.tell(slot, &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"]);
     }
     Done::Yes
 }
@@ -310,8 +266,9 @@ fn me(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["/me needs a text, as in /me waves"]);
     } else {
         introduce(x, slot);
-        let name = x.name(slot);
-        x.say(slot, Kind::Message, &[b"* ", &name, b" ", arguments.as_bytes(), b"\r\n"]);
+        if let Some(room) = x.room_of(slot) {
+            x.say(slot, room, Kind::Action, arguments.as_bytes());
+        }
     }
     Done::Yes
 }
@@ -322,12 +279,8 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["/msg needs a name and a text, as in /msg bob hello"]);
         return Done::Yes;
     }
-    let listeners = x.config.listeners;
-    let found = x.named(to).filter(|&other| {
-        let conn = x.conn(other);
-        let listener = listeners.get(usize::from(conn.listener.0));
-        conn.state == State::Open && listener.is_some_and(|listener| listener.protocol == Protocol::Chat)
-    });
+    let found =
+        x.named(to).filter(|&other| x.is_open(other) && x.session(other).protocol() == Protocol::Chat);
     let Some(found) = found else {
         let shown = clipped(to, NAME_BYTES);
         tell(x, slot, &["nobody here is called ", shown]);
@@ -363,17 +316,24 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         );
         return Done::Yes;
     }
-    if !x.may_join(slot, known) {
-        x.conn_mut(slot).blocked = true;
-        return Done::NotNow;
+    match x.place_for(slot, known) {
+        Vacancy::Here => {}
+        Vacancy::Later => {
+            x.block(slot);
+            return Done::NotNow;
+        }
+        Vacancy::Nowhere => {
+            tell(x, slot, &["too many clients change rooms now; try again"]);
+            return Done::Yes;
+        }
     }
-    let Some(room) = known.or_else(|| x.new_room(&name)) else {
+    let Some(room) = known.or_else(|| x.make_room(&name)) else {
         tell(x, slot, &["there are too many rooms already; /rooms lists them"]);
         return Done::Yes;
     };
     let name = x.room_name(room);
-    leave_rooms(x, slot, Membership::Present, [b" went to ", &name, b""]);
-    x.conn_mut(slot).arrival = Arrival::New;
+    x.leave_rooms(slot, is_known(x, slot), Kind::Part, &name);
+    set_arrival(x, slot, Arrival::New);
     come_in(x, slot, room);
     x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
     tell_topic(x, slot, false);
@@ -388,18 +348,14 @@ fn topic(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     }
     introduce(x, slot);
-    let topic = &mut x.rooms[room as usize].topic;
-    topic.set(arguments.as_bytes());
-    let kept = &arguments.as_bytes()[..topic.as_bytes().len()];
-    let name = x.name(slot);
-    x.announce(slot, &[b"-- ", &name, b" set the topic: ", kept, b"\r\n"]);
+    let kept = x.set_topic(room, arguments.as_bytes());
+    x.announce(slot, Kind::Topic, &kept);
     Done::Yes
 }
 
 fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
     let Some(room) = x.room_of(slot) else { return };
-    let topic = x.rooms[room as usize].topic.as_bytes();
-    let topic = heapless::Vec::<u8, { crate::limits::TOPIC_BYTES }>::from_slice(topic).unwrap_or_default();
+    let topic = x.topic(room);
     if !topic.is_empty() {
         x.tell(slot, &[b"-- topic: ", &topic, b"\r\n"]);
     } else if even_none {
@@ -413,9 +369,7 @@ fn ping(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 }
 
 fn quit(x: &mut Exchange<'_>, slot: Slot, reason: &str) -> Done {
-    let farewell: Farewell<'_> =
-        if reason.is_empty() { [b" left", b"", b""] } else { [b" left: ", reason.as_bytes(), b""] };
-    leave_rooms(x, slot, Membership::Present, farewell);
+    x.leave_rooms(slot, is_known(x, slot), Kind::Quit(Cause::Left), reason.as_bytes());
     x.close_soon(slot, Cause::Left);
     Done::Yes
 }

@@ -1,9 +1,11 @@
 //! Commands: a table with a line for each. The help is made from it too.
 
-use crate::conn::{Listing, Slot};
+use crate::conn::Slot;
 use crate::exchange::Exchange;
 use crate::limits::LOBBY;
 use crate::protocol::lines::{Done, tell};
+use crate::protocol::listing;
+use crate::session::Listing;
 use crate::text::clipped;
 
 /// A command that can be typed after a slash.
@@ -57,8 +59,8 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     };
     match room {
         Some(room) => {
-            let generation = x.rooms[room as usize].generation;
-            return start(x, slot, Listing::Who { room, generation, from: 0 });
+            let room = x.room_ref(room);
+            return start(x, slot, Listing::Who { room, from: 0 });
         }
         None => tell(x, slot, &["there is no such room; /rooms lists them"]),
     }
@@ -67,7 +69,7 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 
 /// Begins a long answer. It goes on when the connection is woken.
 fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
-    x.conn_mut(slot).listing = listing;
+    listing::begin(x, slot, listing);
     x.wake(slot);
     Done::Yes
 }

@@ -1,19 +1,15 @@
 //! The console: the operator's commands go in. Replies come out, with the lines of the rooms that it
 //! watches. Nobody in the rooms sees it.
 
-use crate::conn::{Listing, Slot, State};
-use crate::event::Cause;
-use crate::exchange::Exchange;
-use crate::limits::Protocol;
-use crate::log::Kind;
+use crate::conn::Slot;
+use crate::exchange::{Exchange, GapText, Stats};
 use crate::name::NAME_BYTES;
-use crate::protocol::chat::gap_text;
+use crate::protocol::chat::{gap_text, is_known};
 use crate::protocol::command::{self, Command, split_word};
-use crate::protocol::lines::{self, Done, LineReader, tell};
+use crate::protocol::lines::{self, Done, LineReader, set_spoke, talk, tell};
 use crate::protocol::{Behaviour, listing};
-use crate::room::Membership;
+use crate::session::Listing;
 use crate::text::{Decimal, clipped};
-use crate::transmit::GapText;
 
 /// The operator's protocol.
 pub(crate) struct Console;
@@ -38,11 +34,11 @@ pub fn console_commands() -> impl Iterator<Item = &'static str> {
 impl Behaviour for Console {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
         // The operator is never a client of another protocol, whatever the first line is.
-        x.conn_mut(slot).line.spoke = true;
+        set_spoke(x, slot);
     }
 
     fn appetite(&self, x: &Exchange<'_>, slot: Slot) -> usize {
-        if self.is_ready(x, slot) { x.limits.line } else { 0 }
+        if self.is_ready(x, slot) { x.limits().line } else { 0 }
     }
 
     fn received(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
@@ -56,7 +52,9 @@ impl Behaviour for Console {
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.let_go(slot);
-        listing::resume(x, slot, COMMANDS);
+        if x.is_open(slot) {
+            listing::resume(x, slot, COMMANDS);
+        }
     }
 
     fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {
@@ -70,11 +68,8 @@ impl Behaviour for Console {
 
 impl LineReader for Console {
     fn is_ready(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        let conn = x.conn(slot);
-        conn.state == State::Open
-            && conn.listing == Listing::None
-            && !conn.postponed
-            && x.queue_free(slot) >= x.limits.longest()
+        let talk = talk(x, slot);
+        x.is_open(slot) && talk.listing == Listing::None && !talk.postponed && x.takes_a_line(slot)
     }
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
@@ -95,14 +90,14 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
         return Done::Yes;
     }
     let seq = x.next_seq();
-    for room in 0..x.rooms.len() {
-        if x.rooms[room].is_free() || x.rooms[room].owner.is_some() {
+    for room in x.room_indices() {
+        if !x.is_chat_room(room) {
             continue;
         }
-        if x.takes_notice(room as u32) {
-            x.append(room as u32, seq, None, Kind::Notice, &[b"-- ", text.as_bytes(), b"\r\n"]);
+        if x.takes_notice(room) {
+            x.proclaim(room, seq, text.as_bytes());
         } else {
-            let name = x.room_name(room as u32);
+            let name = x.room_name(room);
             x.tell(slot, &[b"-- not said in ", &name, b", which waits for a slow client\r\n"]);
         }
     }
@@ -115,7 +110,7 @@ fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["/kick needs a name, as in /kick bob"]);
         return Done::Yes;
     }
-    let Some(found) = x.named(name).filter(|&found| x.conn(found).state == State::Open) else {
+    let Some(found) = x.named(name).filter(|&found| x.is_open(found)) else {
         let shown = clipped(name, NAME_BYTES);
         tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
@@ -123,26 +118,16 @@ fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     let reason = clipped(reason, 100);
     let (before, after) = if reason.is_empty() { ("", "") } else { (" (", ")") };
     tell(x, found, &["you were kicked", before, reason, after]);
-    let line = &mut x.conn_mut(found).line;
-    line.clear();
-    line.text().push(reason.as_bytes());
-    x.close_soon(found, Cause::Kicked);
+    x.kick(found, is_known(x, found), reason);
     let name = x.name(found);
     x.tell(slot, &[b"-- ", &name, b" is kicked\r\n"]);
     Done::Yes
 }
 
 fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
-    let consoles = x.slots().filter(|&other| {
-        let conn = x.conn(other);
-        let listener = x.config.listener(conn.listener);
-        conn.state != State::Free && listener.is_some_and(|l| l.protocol == Protocol::Console)
-    });
-    let connections = x.count() - consoles.count();
-    let rooms = x.rooms.iter().filter(|room| room.present > 0).count();
-    let s = x.stats;
-    let sums = [s.accepted, s.refused, s.lagged, s.records, s.received_bytes, s.sent_bytes];
-    let [connections, rooms] = [connections, rooms].map(Decimal::new);
+    let [connections, rooms] = x.load().map(Decimal::new);
+    let &Stats { accepted, refused, lagged, records, received_bytes, sent_bytes, .. } = x.stats();
+    let sums = [accepted, refused, lagged, records, received_bytes, sent_bytes];
     // On a 32-bit machine the counts start again at 4 GiB.
     let sums = sums.map(|sum| Decimal::new(sum as usize));
     let [accepted, refused, lagged, records, received, sent] = sums.each_ref().map(Decimal::as_str);
@@ -156,26 +141,20 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     match x.room_named(name) {
         None => tell(x, slot, &["there is no such room; /rooms lists them"]),
-        Some(room) if x.may_join(slot, Some(room)) => x.join(slot, room, Membership::Observing),
+        Some(room) if x.watch(slot, room) => {}
         Some(_) => tell(x, slot, &["you watch that room already, or you watch too many; /unwatch one first"]),
     }
     Done::Yes
 }
 
 fn unwatch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
-    let room = x.room_named(name);
-    let watched = x.members_of(slot).find(|&m| {
-        let member = &x.members[m as usize];
-        member.state == Membership::Observing && Some(member.room) == room
-    });
-    match watched {
-        Some(member) => x.leave(member, Membership::Draining),
-        None => tell(x, slot, &["you do not watch that room"]),
+    if !x.room_named(name).is_some_and(|room| x.unwatch(slot, room)) {
+        tell(x, slot, &["you do not watch that room"]);
     }
     Done::Yes
 }
 
 fn shutdown(x: &mut Exchange<'_>, _: Slot, _: &str) -> Done {
-    x.shutdown_wanted = true;
+    x.want_shutdown();
     Done::Yes
 }

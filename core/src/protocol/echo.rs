@@ -1,8 +1,8 @@
 //! Echo: every byte comes back to its sender in order (RFC 862).
 
 use crate::conn::Slot;
-use crate::event::{Cause, Instant};
 use crate::exchange::Exchange;
+use crate::io::{Cause, Instant};
 use crate::protocol::Behaviour;
 
 /// The echo protocol. The private queue is all the memory it has: when the

@@ -1,11 +1,12 @@
 //! Makes lines from bytes for the protocols that read line by line. The lines are safe to show.
 
-use crate::conn::{NONE, Slot, State};
-use crate::event::Cause;
+use crate::conn::Slot;
 use crate::exchange::Exchange;
+use crate::io::Cause;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
 use crate::protocol::foreign;
+use crate::session::Talk;
 use crate::text::{Decimal, TooLong, clean, visible};
 
 /// Whether a line was acted on.
@@ -45,31 +46,33 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
     let (mut used, mut lines) = (0, 0);
     while used < input.len() && lines < LINES_AT_ONCE && reader.is_ready(x, slot) {
         let mut rest = &input[used..];
-        if !x.conn(slot).line.spoke {
+        if !talk(x, slot).spoke {
             rest = start_of_first_line(x, slot, rest);
-        } else if x.conn(slot).line.is_at_start() {
+        } else if x.line(slot).is_at_start() {
             let count = reader.plain_lines(x, slot, rest);
             if count > 0 {
                 used += count;
                 continue;
             }
         }
-        let (count, step) = x.conn_mut(slot).line.next(rest);
+        let (count, step) = x.line_mut(slot).next(rest);
         used += count;
         lines += 1;
-        if !x.conn(slot).line.spoke {
+        if !talk(x, slot).spoke {
             let whole = match step {
                 Step::Direct(len) => Some(&rest[..len]),
                 _ => None,
             };
             let is_whole = matches!(step, Step::Direct(_) | Step::Buffered);
-            let line = whole.unwrap_or(x.conn(slot).line.as_bytes());
+            let line = whole.unwrap_or(x.line(slot).as_bytes());
             let (is_empty, answer) = (line.is_empty(), foreign::answer(line, is_whole));
             if let Some(answer) = answer {
                 turn_away(x, slot, answer);
                 break;
             }
-            x.conn_mut(slot).line.spoke = step == Step::TooLong || is_whole && !is_empty;
+            if step == Step::TooLong || is_whole && !is_empty {
+                set_spoke(x, slot);
+            }
         }
         match step {
             Step::More => {}
@@ -95,12 +98,12 @@ pub(crate) fn received(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slo
         }
     }
     // Input of a client that has left is ignored.
-    if x.conn(slot).state == State::Open { used } else { input.len() }
+    if x.is_open(slot) { used } else { input.len() }
 }
 
 /// A part of the input that is short enough to check its start before a line can be too long.
 fn start_of_first_line<'i>(x: &Exchange<'_>, slot: Slot, input: &'i [u8]) -> &'i [u8] {
-    match foreign::STARTS.checked_sub(x.conn(slot).line.as_bytes().len()) {
+    match foreign::STARTS.checked_sub(x.line(slot).as_bytes().len()) {
         None | Some(0) => input,
         Some(most) => &input[..input.len().min(most)],
     }
@@ -113,46 +116,61 @@ fn turn_away(x: &mut Exchange<'_>, slot: Slot, answer: &[u8]) {
 }
 
 fn postpone(x: &mut Exchange<'_>, slot: Slot, line: &[u8]) {
-    let conn = x.conn_mut(slot);
-    conn.line.text().push(line);
-    conn.postponed = true;
+    x.line_mut(slot).text().push(line);
+    set_postponed(x, slot, true);
+}
+
+/// What is known of a client that types lines.
+pub(crate) fn talk<'x>(x: &'x Exchange<'_>, slot: Slot) -> &'x Talk {
+    x.session(slot).talk()
+}
+
+/// Notes that a client has said something.
+pub(crate) fn set_spoke(x: &mut Exchange<'_>, slot: Slot) {
+    if let Some(talk) = x.session_mut(slot).talk_mut() {
+        talk.spoke = true;
+    }
+}
+
+fn set_postponed(x: &mut Exchange<'_>, slot: Slot, postponed: bool) {
+    if let Some(talk) = x.session_mut(slot).talk_mut() {
+        talk.postponed = postponed;
+    }
 }
 
 /// Acts on the line that had to wait, if there is one and its turn has come.
 pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
-    if x.conn(slot).postponed && x.conn(slot).turn.room == NONE {
+    if talk(x, slot).postponed && !x.is_waiting(slot) {
         act_on_buffered(reader, x, slot, true);
     }
 }
 
 /// Acts on a last line that has no ending.
 pub(crate) fn ended(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
-    let conn = x.conn(slot);
-    if !conn.line.spoke
-        && let Some(answer) = foreign::answer(conn.line.as_bytes(), true)
+    if !talk(x, slot).spoke
+        && let Some(answer) = foreign::answer(x.line(slot).as_bytes(), true)
     {
         turn_away(x, slot, answer);
-    } else if conn.line.is_unfinished() {
-        x.conn_mut(slot).line.spoke = true;
+    } else if x.line(slot).is_unfinished() {
+        set_spoke(x, slot);
         x.charge(slot, 1);
         act_on_buffered(reader, x, slot, false);
     }
 }
 
 fn act_on_buffered(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, has_waited: bool) {
-    let mut line = core::mem::take(&mut x.conn_mut(slot).line);
+    let mut line = core::mem::take(x.line_mut(slot));
     let done = act(reader, x, slot, line.as_bytes(), has_waited);
     if done == Done::Yes {
         line.text().clear();
     }
-    let conn = x.conn_mut(slot);
-    conn.line = line;
-    conn.postponed = done == Done::NotNow;
+    *x.line_mut(slot) = line;
+    set_postponed(x, slot, done == Done::NotNow);
 }
 
 fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8], has_waited: bool) -> Done {
-    let scratch = core::mem::take(&mut x.scratch);
-    let done = match clean(raw, x.limits.line, scratch).map(visible) {
+    let scratch = core::mem::take(x.scratch());
+    let done = match clean(raw, x.limits().line, scratch).map(visible) {
         Ok(b"") => Done::Yes,
         Ok(_) if reader.waits(x, slot, has_waited) => Done::NotNow,
         Ok(text) => reader.line(x, slot, text),
@@ -161,12 +179,12 @@ fn act(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot, raw: &[u8], h
             Done::Yes
         }
     };
-    x.scratch = scratch;
+    *x.scratch() = scratch;
     done
 }
 
 fn tell_too_long(x: &mut Exchange<'_>, slot: Slot) {
-    let limit = Decimal::new(x.limits.line);
+    let limit = Decimal::new(x.limits().line);
     tell(x, slot, &["line too long (limit ", limit.as_str(), " bytes), not sent"]);
 }
 

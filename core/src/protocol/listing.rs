@@ -1,14 +1,13 @@
 //! Long answers. They go out line by line, as the private queue has room.
 
-use core::fmt::Write;
-
-use crate::conn::{Listing, Slot};
-use crate::exchange::Exchange;
-use crate::limits::{LABEL_BYTES, LOOKS_AT_ONCE, Protocol, TOPIC_BYTES};
-use crate::log::Kind;
+use crate::conn::Slot;
+use crate::exchange::{Exchange, Origin};
+use crate::limits::{LOOKS_AT_ONCE, Protocol};
 use crate::protocol::command::Command;
-use crate::protocol::lines::tell;
-use crate::room::{Membership, Room, RoomIndex};
+use crate::protocol::lines::{talk, tell};
+use crate::record::RoomRef;
+use crate::room::RoomIndex;
+use crate::session::Listing;
 use crate::text::{Decimal, Text, clipped};
 
 /// Where a line of names is broken, in bytes, if the line limit is not lower.
@@ -28,8 +27,7 @@ const STEPS_AT_ONCE: u32 = 16;
 
 /// What a newcomer to a room is told first: the history, and who is there.
 pub(crate) fn for_newcomer(x: &Exchange<'_>, room: RoomIndex) -> Listing {
-    let log = &x.rooms[room as usize].log;
-    let (from, until) = (log.last_messages(x.config.history), log.next_record());
+    let [from, until] = x.last_messages(room, x.config().history);
     if from == until { HERE } else { Listing::Past { from, until } }
 }
 
@@ -42,31 +40,37 @@ const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 /// room for another line, and when others should have their turn.
 pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
     for _ in 0..STEPS_AT_ONCE {
-        if x.conn(slot).listing == Listing::None {
+        if talk(x, slot).listing == Listing::None {
             return;
         }
-        if x.conn(slot).queue.used() >= AT_ONCE || x.queue_free(slot) < x.limits.longest() {
-            x.conn_mut(slot).blocked = true;
-            return;
+        if x.queue_used(slot) >= AT_ONCE || !x.takes_a_line(slot) {
+            return x.block(slot);
         }
-        let next = match x.conn(slot).listing {
+        let next = match talk(x, slot).listing {
             Listing::None => Listing::None,
             Listing::Greeting(from) => greet(x, slot, from),
             Listing::Past { from, until } => tell_past(x, slot, from, until),
             Listing::Here { from, left } => list_here(x, slot, from, left),
-            Listing::Who { room, generation, from } => list_who(x, slot, (room, generation), from),
+            Listing::Who { room, from } => list_who(x, slot, room, from),
             Listing::Rooms(from) => list_room(x, slot, from),
             Listing::Help(from) => list_command(x, slot, table, from),
         };
-        x.conn_mut(slot).listing = next;
+        begin(x, slot, next);
     }
-    x.arm(slot, x.now);
+    x.pause(slot);
+}
+
+/// Sets what a connection is told next.
+pub(crate) fn begin(x: &mut Exchange<'_>, slot: Slot, listing: Listing) {
+    if let Some(talk) = x.session_mut(slot).talk_mut() {
+        talk.listing = listing;
+    }
 }
 
 /// One line of the greeting. After the last one, the welcome.
 #[inline(never)]
 fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
-    let greeting = x.config.greeting;
+    let greeting = x.config().greeting;
     let rest = greeting.get(from..).unwrap_or_default().trim_end_matches('\n');
     if rest.is_empty() {
         let name = x.name(slot);
@@ -77,7 +81,7 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     }
     let line = rest.split('\n').next().unwrap_or_default();
     // A line above the line limit goes out in pieces.
-    let line = clipped(line, x.limits.line);
+    let line = clipped(line, x.limits().line);
     x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
     let end = from + line.len();
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
@@ -87,14 +91,14 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 #[inline(never)]
 fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing {
     let Some(room) = x.room_of(slot).filter(|_| from != until) else { return HERE };
-    let scratch = core::mem::take(&mut x.scratch);
+    let scratch = core::mem::take(x.scratch());
     let mut line = Text::new(scratch);
-    if let Some((Kind::Message, [left, right])) = x.rooms[room as usize].log.past(from) {
+    if let Some([left, right]) = x.past_message(room, from) {
         line.push(left);
         line.push(right);
         x.tell(slot, &[b"-- earlier: ", line.as_bytes()]);
     }
-    x.scratch = scratch;
+    *x.scratch() = scratch;
     Listing::Past { from: from.wrapping_add(1), until }
 }
 
@@ -107,7 +111,7 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
         None => Listing::None,
         Some(from) if told < left => Listing::Here { from, left: left - told },
         Some(_) => {
-            let others = x.rooms[room as usize].present.saturating_sub(NAMES_HERE);
+            let others = x.present(room).saturating_sub(NAMES_HERE);
             tell(x, slot, &["and ", Decimal::new(others as usize).as_str(), " others; /who lists all"]);
             Listing::None
         }
@@ -116,13 +120,11 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
 
 /// One line for a client that asked who is in a room.
 #[inline(never)]
-fn list_who(x: &mut Exchange<'_>, slot: Slot, (room, generation): (RoomIndex, u32), from: Slot) -> Listing {
-    if x.rooms[room as usize].generation != generation {
-        return Listing::None;
-    }
+fn list_who(x: &mut Exchange<'_>, slot: Slot, place: RoomRef, from: Slot) -> Listing {
+    let Some(room) = x.same_room(place) else { return Listing::None };
     let name = x.room_name(room);
     match list_names(x, slot, room, from, u32::MAX, [b"-- in ", &name]) {
-        (_, Some(from)) => Listing::Who { room, generation, from },
+        (_, Some(from)) => Listing::Who { room: place, from },
         (_, None) => Listing::None,
     }
 }
@@ -138,21 +140,18 @@ fn list_names(
     most: u32,
     [heading, label]: [&[u8]; 2],
 ) -> (u32, Option<Slot>) {
-    let width = NAMES_WIDTH.min(x.limits.line);
-    let listener = x.config.listener(x.conn(slot).listener);
-    let is_operator =
-        cfg!(feature = "console") && listener.is_some_and(|listener| listener.protocol == Protocol::Console);
-    let scratch = core::mem::take(&mut x.scratch);
+    let width = NAMES_WIDTH.min(x.limits().line);
+    let is_operator = cfg!(feature = "console") && x.session(slot).protocol() == Protocol::Console;
+    let scratch = core::mem::take(x.scratch());
     let mut line = Text::new(scratch);
     let end = piece_end(from, x.slots().end);
     let (mut count, mut next) = (0, (end < x.slots().end).then_some(end));
     for other in from..end {
-        let is_in = x.memberships(other).iter().any(|m| m.state == Membership::Present && m.room == room);
-        if !is_in {
+        if !x.is_in(other, room) {
             continue;
         }
-        let name = x.conn(other).name.as_bytes();
-        let origin = if is_operator { origin(x, other) } else { Origin::new() };
+        let name = x.name_text(other).as_bytes();
+        let origin = if is_operator { x.origin(other) } else { Origin::new() };
         let comma: &[u8] = if line.is_empty() { b"" } else { b", " };
         let len = line.as_bytes().len() + comma.len() + name.len() + origin.len();
         if count == most || count > 0 && len > width {
@@ -164,31 +163,15 @@ fn list_names(
         line.push(origin.as_bytes());
         count += 1;
     }
-    if x.rooms[room as usize].present == 0 {
+    if x.present(room) == 0 {
         line.push(b"nobody");
         next = None;
     }
     if !line.is_empty() {
         x.tell(slot, &[heading, label, b": ", line.as_bytes(), b"\r\n"]);
     }
-    x.scratch = scratch;
+    *x.scratch() = scratch;
     (count, next)
-}
-
-/// Where a client comes from. The operator reads it after the name.
-type Origin = heapless::String<64>;
-
-/// ` (ADDRESS LISTENER)`, or the part that is known.
-fn origin(x: &Exchange<'_>, slot: Slot) -> Origin {
-    let (mut origin, label) = (Origin::new(), x.config.label(x.conn(slot).listener));
-    // It is long enough for every address.
-    let _ = match (x.conn(slot).account.peer(), clipped(label, LABEL_BYTES)) {
-        (None, "") => Ok(()),
-        (None, label) => write!(origin, " ({label})"),
-        (Some(peer), "") => write!(origin, " ({peer})"),
-        (Some(peer), label) => write!(origin, " ({peer} {label})"),
-    };
-    origin
 }
 
 /// The end of the slots, or rooms, that one step looks at, from this one on. In a small table it is the
@@ -201,18 +184,16 @@ fn piece_end(from: u32, all: u32) -> u32 {
 /// are empty.
 #[inline(never)]
 fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
-    let end = piece_end(from, x.rooms.len() as RoomIndex) as usize;
-    let is_listed = |room: &Room<'_>| room.owner.is_none() && (room.present > 0 || room.pinned);
-    let Some(index) = (from as usize..end).find(|&index| is_listed(&x.rooms[index])) else {
-        return if end < x.rooms.len() { Listing::Rooms(end as RoomIndex) } else { Listing::None };
+    let all = x.room_indices().end;
+    let end = piece_end(from, all);
+    let Some(room) = (from..end).find(|room| x.is_listed(*room)) else {
+        return if end < all { Listing::Rooms(end) } else { Listing::None };
     };
-    let name = x.room_name(index as RoomIndex);
-    let Room { topic, present, .. } = &x.rooms[index];
-    let topic = heapless::Vec::<u8, TOPIC_BYTES>::from_slice(topic.as_bytes()).unwrap_or_default();
+    let (name, topic) = (x.room_name(room), x.topic(room));
     let before_topic: &[u8] = if topic.is_empty() { b"" } else { b"; " };
-    let count = Decimal::new(*present as usize);
+    let count = Decimal::new(x.present(room) as usize);
     x.tell(slot, &[b"-- ", &name, b": ", count.as_str().as_bytes(), b" here", before_topic, &topic, b"\r\n"]);
-    Listing::Rooms(index as RoomIndex + 1)
+    Listing::Rooms(room + 1)
 }
 
 /// One line about a command.

@@ -13,11 +13,9 @@ mod listing;
 mod relay;
 
 use crate::conn::Slot;
-use crate::event::Refusal;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, GapText};
+use crate::io::Refusal;
 use crate::limits::Protocol;
-pub(crate) use crate::protocol::chat::tell_sum;
-use crate::transmit::GapText;
 
 /// How a protocol treats its connections.
 pub(crate) trait Behaviour {

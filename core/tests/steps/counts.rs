@@ -1,6 +1,6 @@
 //! The counts that the hub gives to its driver and to the operator.
 
-use parlour_core::{Event, Instant, Stats};
+use parlour_core::{Input, Instant, Stats};
 
 use crate::scene::{CHAT, ECHO, usual};
 
@@ -57,7 +57,7 @@ fn to_be_told_that_nothing_was_sent_changes_nothing() {
     usual(|mut scene| {
         let alice = scene.guest();
         scene.name_all();
-        scene.hub.handle(Instant::from_millis(0), Event::Sent(alice, 0));
+        scene.hub.handle(Instant::from_millis(0), Input::Sent { conn: alice, count: 0 });
         assert_eq!(scene.hub.next_changed(), None);
     });
 }

@@ -1,7 +1,7 @@
 //! What an operator learns: the clients' names and addresses, where something was said, and why a
 //! connection ends.
 
-use parlour_core::{Cause, Event, Instant, ListenerId, Source};
+use parlour_core::{Cause, Input, Instant, ListenerId, Source};
 
 use crate::scene::{CONSOLE, RELAY, unusual, usual};
 
@@ -71,7 +71,7 @@ fn a_name_and_the_reason_of_an_end_are_known_until_the_driver_has_closed() {
         assert_eq!(scene.hub.ending(client), Some((Cause::Kicked, "too loud")));
         assert_eq!(scene.hub.name(client), "ann");
         scene.receive(client);
-        scene.hub.handle(Instant::from_millis(0), Event::Closed(client));
+        scene.hub.handle(Instant::from_millis(0), Input::Closed { conn: client });
         assert_eq!((scene.hub.name(client), scene.hub.ending(client)), ("", None));
         let other = scene.guest();
         scene.say(other, "/quit bye\n");

@@ -1,7 +1,7 @@
 //! A hub with a clock, and clients that read when they are told to.
 
 use parlour_core::{
-    Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, Protocol, Refusal,
+    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol, Refusal,
 };
 use parlour_memory::Memory;
 
@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     conns: 8,
     rooms: 4,
     rooms_per_conn: 3,
+    members: 24,
     name: 32,
     line: LINE,
     queue: 512,
@@ -60,13 +61,13 @@ pub(crate) fn unusual(
 
 impl Scene<'_> {
     pub(crate) fn accept(&mut self, listener: u8) -> Result<ConnId, Refusal> {
-        self.hub.handle(self.now, Event::Accepted(ListenerId(listener), None)).opened()
+        self.hub.handle(self.now, Input::Accepted { listener: ListenerId(listener), peer: None }).opened()
     }
 
     /// A client that comes from an address.
     #[cfg(feature = "large")]
     pub(crate) fn accept_from(&mut self, peer: Option<std::net::IpAddr>) -> Result<ConnId, Refusal> {
-        self.hub.handle(self.now, Event::Accepted(ListenerId(CHAT), peer)).opened()
+        self.hub.handle(self.now, Input::Accepted { listener: ListenerId(CHAT), peer }).opened()
     }
 
     /// A newcomer that has neither said nor read anything.
@@ -85,7 +86,7 @@ impl Scene<'_> {
 
     /// Offers input once, and returns how much was taken.
     pub(crate) fn offer(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
-        self.hub.handle(self.now, Event::Received(conn, bytes)).taken()
+        self.hub.handle(self.now, Input::Received { conn, bytes }).taken()
     }
 
     /// Offers input that must be taken whole.
@@ -98,7 +99,7 @@ impl Scene<'_> {
     /// The transport takes up to this many of the bytes that are lent.
     pub(crate) fn take(&mut self, conn: ConnId, most: usize) -> String {
         let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().take(most).collect();
-        self.hub.handle(self.now, Event::Sent(conn, lent.len()));
+        self.hub.handle(self.now, Input::Sent { conn, count: lent.len() });
         String::from_utf8_lossy(&lent).into_owned()
     }
 
@@ -124,7 +125,7 @@ impl Scene<'_> {
             match self.hub.next_deadline() {
                 Some(deadline) if deadline <= end => {
                     self.now = self.now.max(deadline);
-                    self.hub.handle(self.now, Event::Tick);
+                    self.hub.handle(self.now, Input::Tick);
                 }
                 _ => {
                     self.now = end;
@@ -152,20 +153,20 @@ impl Scene<'_> {
 
     /// The peer sends no more.
     pub(crate) fn half_close(&mut self, conn: ConnId) {
-        self.hub.handle(self.now, Event::PeerClosed(conn));
+        self.hub.handle(self.now, Input::PeerClosed { conn });
     }
 
     pub(crate) fn breaks(&mut self, conn: ConnId, cause: Cause) {
-        self.hub.handle(self.now, Event::Failed(conn, cause));
+        self.hub.handle(self.now, Input::Failed { conn, cause });
     }
 
     /// The driver has closed it, as the hub asked.
     pub(crate) fn is_closed(&mut self, conn: ConnId) {
-        self.hub.handle(self.now, Event::Closed(conn));
+        self.hub.handle(self.now, Input::Closed { conn });
     }
 
     pub(crate) fn shut_down(&mut self) {
-        self.hub.handle(self.now, Event::Shutdown);
+        self.hub.handle(self.now, Input::Shutdown);
     }
 
     pub(crate) fn close(&self, conn: ConnId) -> Close {

@@ -12,7 +12,7 @@
 use core::error::Error;
 use core::fmt;
 
-use parlour_core::{Cause, Close, ConnId, Event, Hub, ListenerId, Refusal};
+use parlour_core::{Cause, Close, ConnId, Hub, Input, ListenerId, Refusal};
 use smoltcp::iface::{Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
@@ -256,7 +256,7 @@ impl<'h> Driver<'h> {
         }
         self.last_words_until = self.last_words_until.filter(|until| *until > now);
         // The hub gets the input of this turn before the deadlines.
-        self.handle(now, Event::Tick);
+        self.handle(now, Input::Tick);
         while let Some(conn) = self.hub.next_changed() {
             let index = usize::from(self.links[conn.slot()].of_slot);
             if self.links[index].conn() == Some(conn) {
@@ -266,7 +266,7 @@ impl<'h> Driver<'h> {
         }
     }
 
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> parlour_core::Outcome {
+    fn handle(&mut self, now: Instant, event: Input<'_>) -> parlour_core::Answer {
         self.hub.handle(parlour_core::Instant::from_millis(now.total_millis() as u64), event)
     }
 
@@ -283,7 +283,7 @@ impl<'h> Driver<'h> {
         let opened = if refuses {
             Err(Refusal::Full)
         } else {
-            self.handle(now, Event::Accepted(listener, peer)).opened()
+            self.handle(now, Input::Accepted { listener, peer }).opened()
         };
         let link = &mut self.links[index];
         (link.is_full, link.has_ended, link.broken) = (false, false, None);
@@ -310,7 +310,7 @@ impl<'h> Driver<'h> {
         while socket.can_recv() && self.hub.interest(conn).read > 0 {
             let taken = socket.recv(|bytes| {
                 let offered = bytes.len().min(self.hub.interest(conn).read);
-                let taken = self.handle(now, Event::Received(conn, &bytes[..offered])).taken();
+                let taken = self.handle(now, Input::Received { conn, bytes: &bytes[..offered] }).taken();
                 (taken, taken)
             });
             if taken.unwrap_or(0) == 0 {
@@ -326,7 +326,7 @@ impl<'h> Driver<'h> {
         link.is_full |= link.broken.is_some();
         if !socket.may_recv() && link.broken.is_none() && !link.has_ended {
             link.has_ended = true;
-            self.handle(now, Event::PeerClosed(conn));
+            self.handle(now, Input::PeerClosed { conn });
         }
     }
 
@@ -350,7 +350,7 @@ impl<'h> Driver<'h> {
             if is_heard || is_over || interest.close != Close::No {
                 link.phase = Phase::Leaving(now);
                 note(Note::Broken(conn, cause));
-                self.handle(now, Event::Failed(conn, cause));
+                self.handle(now, Input::Failed { conn, cause });
             }
             return;
         }
@@ -363,7 +363,7 @@ impl<'h> Driver<'h> {
         }
         link.phase = Phase::Leaving(now + self.options.linger);
         note(Note::Closed(conn));
-        self.handle(now, Event::Closed(conn));
+        self.handle(now, Input::Closed { conn });
     }
 
     /// Gives a socket the hub's output. The socket may take only a part.
@@ -386,7 +386,7 @@ impl<'h> Driver<'h> {
                 // The socket took nothing. Another try would give the same answer.
                 return;
             }
-            self.handle(now, Event::Sent(conn, sent));
+            self.handle(now, Input::Sent { conn, count: sent });
             if is_full {
                 return;
             }

@@ -119,7 +119,7 @@ fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
 
 /// Checks that there is enough memory for the limits.
 fn check_memory(limits: &Limits) -> Result<(), StartError> {
-    let records = limits.all_records().saturating_mul(size_of::<[u64; 2]>());
+    let records = limits.all_records().saturating_mul(size_of::<[u64; parlour_core::RECORD_WORDS]>());
     let result = Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records));
     result.map_err(|_| StartError::Memory)
 }

@@ -186,11 +186,13 @@ impl ServeOptions {
 
     pub(super) fn limits(&self, has_console: bool) -> Limits {
         let log = (self.log_size as usize).next_power_of_two();
+        let conns = self.max_conns as usize + usize::from(has_console);
         let limits = Limits {
-            conns: self.max_conns as usize + usize::from(has_console),
+            conns,
             rooms: self.rooms as usize,
             // `--watch` is in the lobby and in every relay, up to the limit.
             rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
+            members: conns * ROOMS_PER_CONN + MOST_ROOMS_PER_CONN,
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
             queue: 0,

@@ -20,7 +20,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Event, Hub, ListenerId, Stats};
+use parlour_core::{Hub, Input, ListenerId, Stats};
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
@@ -127,7 +127,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.note_writable();
             self.read_ready();
             let now = self.base.read_clock();
-            self.base.handle(Event::Tick);
+            self.base.handle(Input::Tick);
             self.write_ready();
             if self.operator.as_ref().and_then(Operator::deadline).is_some_and(|at| at <= now) {
                 self.wake_operator(now);
@@ -267,7 +267,7 @@ impl<'a, P: Poller> Server<'a, P> {
         if count > 0 {
             self.signal_count += count;
             tracing::info!("shutting down");
-            self.base.handle(Event::Shutdown);
+            self.base.handle(Input::Shutdown);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Limits, Listener, ListenerId, OnLag, Outcome,
+    Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag,
     Protocol, Refusal, RelayRules,
 };
 
@@ -71,9 +71,10 @@ impl Case<'_> {
         };
         let mut hub = memory.hub(&Setup { limits, listeners: listeners.to_vec(), config });
         let now = Instant::from_millis(rng.u64(..1 << 40));
-        let mut open = |listener| hub.handle(now, Event::Accepted(listener, None)).opened().expect("a place");
+        let mut open =
+            |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
         let oracles = [open(CONSOLE), open(RELAYS[0]), open(RELAYS[1]), open(CONSOLE)];
-        hub.handle(now, Event::Received(oracles[LOBBY], b"/watch lobby\n"));
+        hub.handle(now, Input::Received { conn: oracles[LOBBY], bytes: b"/watch lobby\n" });
         hub.watch(oracles[ROOMS]);
         let case = Case {
             rng,
@@ -133,8 +134,12 @@ impl Case<'_> {
         ];
         let (listener, kind) = kinds[self.rng.usize(..kinds.len())];
         let is_full = self.hub.count() == self.limits.conns;
-        let outcome = self.hub.handle(self.now, Event::Accepted(listener, None));
-        assert_eq!(is_full, outcome == Outcome::Refused(Refusal::Full), "who finds a free slot is let in");
+        let outcome = self.hub.handle(self.now, Input::Accepted { listener, peer: None });
+        assert_eq!(
+            is_full,
+            outcome == Answer::Refused { refusal: Refusal::Full },
+            "who finds a free slot is let in"
+        );
         let Ok(id) = outcome.opened() else { return };
         let mut peer = Peer::new(id, kind);
         match kind {
@@ -220,7 +225,7 @@ impl Case<'_> {
         let len = if self.rng.bool() { leftover.len() } else { self.rng.usize(..=leftover.len()) };
         let piece = leftover[..len].to_vec();
         let appetite = self.hub.interest(*id).read;
-        let taken = self.hub.handle(self.now, Event::Received(*id, &piece)).taken();
+        let taken = self.hub.handle(self.now, Input::Received { conn: *id, bytes: &piece }).taken();
         assert!(taken <= len);
         assert!(len == 0 || (appetite > 0) == (taken > 0), "what is wanted is taken: {appetite}, {taken}");
         self.peers[peer].leftover.drain(..taken);
@@ -237,7 +242,7 @@ impl Case<'_> {
         // More than was lent is a driver's mistake that must do no harm.
         let claimed = if count == lent && self.rng.u32(..20) == 0 { count + 7 } else { count };
         let id = self.peers[peer].id;
-        self.hub.handle(self.now, Event::Sent(id, claimed));
+        self.hub.handle(self.now, Input::Sent { conn: id, count: claimed });
         self.peers[peer].commit(count);
         self.observe();
     }
@@ -257,7 +262,7 @@ impl Case<'_> {
             }
         }
         self.peers[peer].ended = true;
-        self.hub.handle(self.now, Event::PeerClosed(id));
+        self.hub.handle(self.now, Input::PeerClosed { conn: id });
         self.ended(peer);
         self.observe();
     }
@@ -266,18 +271,18 @@ impl Case<'_> {
         let id = self.peers[peer].id;
         // A relay passes on what it has of an unfinished line, if its room takes it.
         self.peers[peer].flush_at = Some(self.now);
-        self.hub.handle(self.now, Event::Failed(id, cause));
+        self.hub.handle(self.now, Input::Failed { conn: id, cause });
         self.gone(peer);
     }
 
     fn stale_event(&mut self) {
         let Some(&id) = self.stale.get(self.rng.usize(..self.stale.len().max(1))) else { return };
         let event = match self.rng.u32(..5) {
-            0 => Event::Received(id, b"stale\n"),
-            1 => Event::Sent(id, 10),
-            2 => Event::PeerClosed(id),
-            3 => Event::Failed(id, Cause::Reset),
-            _ => Event::Closed(id),
+            0 => Input::Received { conn: id, bytes: b"stale\n" },
+            1 => Input::Sent { conn: id, count: 10 },
+            2 => Input::PeerClosed { conn: id },
+            3 => Input::Failed { conn: id, cause: Cause::Reset },
+            _ => Input::Closed { conn: id },
         };
         self.hub.handle(self.now, event);
         assert_eq!(self.hub.interest(id).close, Close::Abort);
@@ -292,7 +297,7 @@ impl Case<'_> {
 
     pub(super) fn advance(&mut self, ms: u64) {
         self.now = Instant::from_millis(self.now.as_millis() + ms);
-        self.hub.handle(self.now, Event::Tick);
+        self.hub.handle(self.now, Input::Tick);
         let before: Vec<_> = self.peers.iter().map(|peer| peer.waiting.len()).collect();
         let told = self.told();
         self.count_newcomers(&told);
@@ -304,10 +309,12 @@ impl Case<'_> {
 
 fn random_limits(rng: &mut Rng) -> Limits {
     let line = rng.usize(90..=120);
+    let (conns, rooms_per_conn) = (ROOMS + 1 + rng.usize(1..=7), ROOMS + rng.usize(..2));
     let limits = Limits {
-        conns: ROOMS + 1 + rng.usize(1..=7),
+        conns,
         rooms: ROOMS,
-        rooms_per_conn: ROOMS + rng.usize(..2),
+        rooms_per_conn,
+        members: conns * rooms_per_conn,
         name: 13,
         line,
         queue: 0,

@@ -1,6 +1,6 @@
 //! Checks of a case beyond the bytes: skips, counts, and that everything drains when the faults stop.
 
-use parlour_core::{Cause, Close, ConnId, Event, Instant, Outcome};
+use parlour_core::{Answer, Cause, Close, ConnId, Input, Instant};
 
 use super::case::{Case, ECHO, GRACE_MS, ROOMS};
 use super::peer::{Kind, Life, Peer, Room};
@@ -22,7 +22,7 @@ impl Case<'_> {
             // While a notice is half sent, what comes behind it cannot be seen.
             let rest = peer.rest_of_gap();
             self.hub.transmit(peer.id).for_each(drop);
-            self.hub.handle(self.now, Event::Sent(peer.id, rest));
+            self.hub.handle(self.now, Input::Sent { conn: peer.id, count: rest });
             let lent: Vec<u8> = self.hub.transmit(peer.id).flatten().copied().collect();
             let skipped = subsets(&late).find_map(|rooms| {
                 let mut after = skip_all(peer, before, &rooms, self.now).map(|mut after| {
@@ -127,7 +127,7 @@ impl Case<'_> {
             let Some(peer) = find(self).filter(|_| stalled != Some(id)) else { continue };
             self.check_output(peer);
             let len = self.peers[peer].expected().len();
-            self.hub.handle(self.now, Event::Sent(id, len));
+            self.hub.handle(self.now, Input::Sent { conn: id, count: len });
             self.peers[peer].commit(len);
             self.observe();
             if let Some(peer) = find(self) {
@@ -179,8 +179,8 @@ impl Case<'_> {
         }
         self.check_counts();
         while self.hub.count() < self.limits.conns {
-            let outcome = self.hub.handle(self.now, Event::Accepted(ECHO, None));
-            assert!(matches!(outcome, Outcome::Opened(_)), "every slot that was left is free");
+            let outcome = self.hub.handle(self.now, Input::Accepted { listener: ECHO, peer: None });
+            assert!(matches!(outcome, Answer::Opened { conn: _ }), "every slot that was left is free");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use parlour_core::{Close, ConnId, Event, Instant};
+use parlour_core::{Close, ConnId, Input, Instant};
 
 use super::case::{Case, LOBBY, MOMENT_MS, ROOMS, UNFINISHED_MS};
 use super::peer::{Item, Kind, Life, Peer, Room};
@@ -252,7 +252,7 @@ impl Case<'_> {
             let before: usize = told.iter().map(Vec::len).sum();
             for (told, id) in told.iter_mut().zip(self.oracles) {
                 let got: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
-                self.hub.handle(self.now, Event::Sent(id, got.len()));
+                self.hub.handle(self.now, Input::Sent { conn: id, count: got.len() });
                 told.extend(got);
             }
             if told.iter().map(Vec::len).sum::<usize>() == before {
@@ -278,7 +278,7 @@ impl Case<'_> {
                 "all is sent before a close"
             );
             let id = self.peers[peer].id;
-            self.hub.handle(self.now, Event::Closed(id));
+            self.hub.handle(self.now, Input::Closed { conn: id });
             self.gone(peer);
         }
         for peer in &mut self.peers {

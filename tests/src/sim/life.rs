@@ -60,10 +60,12 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
     let on_lag = if rng.bool() { OnLag::Skip } else { OnLag::Disconnect };
     let (line, name) = (rng.usize(48..200), rng.usize(13..=NAME_BYTES));
     let longest = line + 2 * name + 64;
+    let (conns, rooms, rooms_per_conn) = (rng.usize(4..14), rng.usize(2..7), rng.usize(2..4));
     let limits = Limits {
-        conns: rng.usize(4..14),
-        rooms: rng.usize(2..7),
-        rooms_per_conn: rng.usize(2..4),
+        conns,
+        rooms,
+        rooms_per_conn,
+        members: conns * rooms_per_conn,
         name,
         line,
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),

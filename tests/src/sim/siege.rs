@@ -256,6 +256,7 @@ pub fn setup() -> Setup {
             conns: 64,
             rooms: 2,
             rooms_per_conn: 2,
+            members: 128,
             name: 32,
             line: 1024,
             queue: 4096,

@@ -4,7 +4,7 @@
 //! or whose socket became ready, and ticks only when the deadline has come. So it panics if the hub
 //! does not tell of a change, or if a deadline comes too late or again and again.
 
-use parlour_core::{Cause, Close, ConnId, Event, Hub, Instant, Interest, ListenerId};
+use parlour_core::{Cause, Close, ConnId, Hub, Input, Instant, Interest, ListenerId};
 
 use super::net::{Read, Socket};
 use crate::hub::{HubMemory, Setup};
@@ -143,7 +143,7 @@ impl<'a> World<'a> {
 
     /// Asks the hub to end.
     pub fn shut_down(&mut self) {
-        self.handle(Event::Shutdown);
+        self.handle(Input::Shutdown);
         self.settle();
     }
 
@@ -263,7 +263,7 @@ impl<'a> World<'a> {
         }
         if is_due {
             self.counters.ticks += 1;
-            self.hub.handle(Instant::from_millis(self.now), Event::Tick);
+            self.hub.handle(Instant::from_millis(self.now), Input::Tick);
         }
         self.settle();
     }
@@ -288,7 +288,7 @@ impl<'a> World<'a> {
         link.wants.write && link.is_full && (socket.down.free() > 0 || socket.down.is_broken())
     }
 
-    fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
+    fn handle(&mut self, event: Input<'_>) -> parlour_core::Answer {
         // Clocks that go back a little do no harm.
         let back = if self.rng.u8(..) == 0 { self.rng.u64(..3) } else { 0 };
         self.hub.handle(Instant::from_millis(self.now.saturating_sub(back)), event)
@@ -336,7 +336,7 @@ impl<'a> World<'a> {
         self.counters.acts += 1;
         // It may be gone before it was accepted.
         let gives_up_at = self.sockets[socket].1.down.is_broken().then_some(self.now + GHOST_MS);
-        match self.handle(Event::Accepted(listener, None)).opened() {
+        match self.handle(Input::Accepted { listener, peer: None }).opened() {
             Ok(id) => {
                 self.sockets[socket].0 = State::Open(id);
                 let taken = self.links[id.slot()].replace(Link {
@@ -391,7 +391,7 @@ impl<'a> World<'a> {
             Read::End => {
                 link.has_ended = true;
                 self.counters.acts += 1;
-                self.handle(Event::PeerClosed(id));
+                self.handle(Input::PeerClosed { conn: id });
             }
             Read::Broken => self.fail(id),
             Read::Nothing => {}
@@ -401,7 +401,7 @@ impl<'a> World<'a> {
 
     /// Offers input that the hub wants, and returns how much it took.
     fn offer(&mut self, id: ConnId, bytes: &[u8]) -> usize {
-        let taken = self.handle(Event::Received(id, bytes)).taken();
+        let taken = self.handle(Input::Received { conn: id, bytes }).taken();
         assert!(taken <= bytes.len(), "more taken than offered");
         assert!(taken > 0, "slot {} wanted input and took nothing of {}", id.slot(), bytes.len());
         self.counters.acts += 1;
@@ -447,11 +447,11 @@ impl<'a> World<'a> {
             Close::Full => {
                 let at = self.arrival();
                 self.sockets[socket].1.down.finish(at);
-                self.let_go(id, Event::Closed(id));
+                self.let_go(id, Input::Closed { conn: id });
             }
             Close::Abort => {
                 self.sockets[socket].1.down.break_off(false);
-                self.let_go(id, Event::Closed(id));
+                self.let_go(id, Input::Closed { conn: id });
             }
         }
     }
@@ -475,17 +475,17 @@ impl<'a> World<'a> {
             self.sockets[socket].1.down.write(at, &lent[..part])
         };
         self.counters.acts += u64::from(sent > 0);
-        self.handle(Event::Sent(id, sent));
+        self.handle(Input::Sent { conn: id, count: sent });
         if let Some(link) = self.link(id) {
             (link.is_full, link.is_broken) = (sent < lent.len(), is_broken);
         }
     }
 
     fn fail(&mut self, id: ConnId) {
-        self.let_go(id, Event::Failed(id, Cause::Reset));
+        self.let_go(id, Input::Failed { conn: id, cause: Cause::Reset });
     }
 
-    fn let_go(&mut self, id: ConnId, event: Event<'_>) {
+    fn let_go(&mut self, id: ConnId, event: Input<'_>) {
         let Some(link) = self.links[id.slot()].take() else { return };
         self.counters.acts += 1;
         let (state, socket) = &mut self.sockets[link.socket];

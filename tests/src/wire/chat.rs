@@ -26,6 +26,7 @@ impl Layout {
             conns: clients + 2,
             rooms: 4,
             rooms_per_conn: 2,
+            members: 2 * (clients + 2),
             name: 32,
             line: 256,
             queue: 512,

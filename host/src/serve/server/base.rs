@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{ConnId, Event, Hub, Instant, Outcome};
+use parlour_core::{Answer, ConnId, Hub, Input, Instant};
 
 use crate::poll::Poller;
 use crate::serve::report::Report;
@@ -43,7 +43,7 @@ impl<'a, P: Poller> Base<'a, P> {
         now
     }
 
-    pub(super) fn handle(&mut self, event: Event<'_>) -> Outcome {
+    pub(super) fn handle(&mut self, event: Input<'_>) -> Answer {
         self.hub.handle(self.now, event)
     }
 

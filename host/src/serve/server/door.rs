@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Event, ListenerId, Refusal};
+use parlour_core::{Input, ListenerId, Refusal};
 use socket2::Socket;
 
 use super::base::{Base, Target};
@@ -153,7 +153,7 @@ impl Door {
 
 fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
     let Newcomer { peer, .. } = newcomer;
-    match base.handle(Event::Accepted(peer.listener, peer.ip)).opened() {
+    match base.handle(Input::Accepted { listener: peer.listener, peer: peer.ip }).opened() {
         Ok(id) => links.open(base, id, newcomer.socket, peer),
         Err(refusal) => refuse(base, &newcomer, refusal),
     }

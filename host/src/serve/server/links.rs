@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Cause, Close, ConnId, Event};
+use parlour_core::{Cause, Close, ConnId, Input};
 use socket2::Socket;
 
 use super::base::{Base, Target};
@@ -103,12 +103,12 @@ impl Links {
             Ok(Some(0)) => {
                 match link.broken {
                     Some(cause) => self.fail(base, id, cause),
-                    None => drop(base.handle(Event::PeerClosed(id))),
+                    None => drop(base.handle(Input::PeerClosed { conn: id })),
                 }
                 false
             }
             Ok(Some(count)) => {
-                let taken = base.handle(Event::Received(id, &self.buffer[..count])).taken();
+                let taken = base.handle(Input::Received { conn: id, bytes: &self.buffer[..count] }).taken();
                 if taken < count {
                     let leftover = Leftover::new(&self.buffer[taken..count]);
                     self.keep(id, leftover);
@@ -242,18 +242,18 @@ impl Links {
         let (Sent::All(count) | Sent::Some(count)) = sent else { return };
         link.is_full = matches!(sent, Sent::Some(_));
         if count > 0 {
-            base.handle(Event::Sent(id, count));
+            base.handle(Input::Sent { conn: id, count });
         }
     }
 
     fn fail<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
         self.let_go(base, id, cause);
-        base.handle(Event::Failed(id, cause));
+        base.handle(Input::Failed { conn: id, cause });
     }
 
     fn close<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         self.let_go(base, id, Cause::Left);
-        base.handle(Event::Closed(id));
+        base.handle(Input::Closed { conn: id });
     }
 
     /// Closes the socket. `cause` is the reason if the hub did not end the connection itself.

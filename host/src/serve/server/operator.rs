@@ -3,7 +3,7 @@
 
 use std::time::Instant as Clock;
 
-use parlour_core::{Close, ConnId, Event, ListenerId};
+use parlour_core::{Close, ConnId, Input, ListenerId};
 
 use super::base::{Base, Target};
 use super::leftover::Leftover;
@@ -29,7 +29,7 @@ impl Operator {
         listener: ListenerId,
         watch: bool,
     ) -> Option<Self> {
-        let id = base.handle(Event::Accepted(listener, None)).opened().ok()?;
+        let id = base.handle(Input::Accepted { listener, peer: None }).opened().ok()?;
         if watch {
             base.hub.watch(id);
         }
@@ -86,7 +86,7 @@ impl Operator {
                     base.unwatch(fd);
                 }
                 self.console.close_input();
-                base.handle(Event::PeerClosed(id));
+                base.handle(Input::PeerClosed { conn: id });
             }
             self.service(base);
         }
@@ -101,7 +101,7 @@ impl Operator {
         self.flush(base);
         let interest = base.hub.interest(id);
         if interest.close != Close::No {
-            base.handle(Event::Closed(id));
+            base.handle(Input::Closed { conn: id });
             self.id = None;
         }
         let read = self.id.is_some() && interest.read > 0 && self.leftover.is_empty();
@@ -118,7 +118,7 @@ impl Operator {
                 self.console.push(source, bytes);
                 len += bytes.len();
             }
-            base.handle(Event::Sent(id, len));
+            base.handle(Input::Sent { conn: id, count: len });
         }
     }
 

@@ -5,13 +5,13 @@
 //! merges them by sequence number. Records of a room go out in one piece, up to the next record of
 //! the connection's own, or to the next record of another source.
 
-use crate::conn::{Conn, Gap, Slot};
-use crate::event::ListenerId;
-use crate::exchange::Exchange;
+use super::Exchange;
+use crate::conn::{Conn, Gap, Slot, State};
+use crate::io::ListenerId;
 use crate::limits::ROOMS_PER_CONN;
 use crate::log::{Log, Position, before};
 use crate::queue::Entry;
-use crate::room::{MemberIndex, Membership, skip_own};
+use crate::room::{MemberIndex, skip_own};
 
 /// Longest notice of a gap.
 pub(crate) type GapText = heapless::Vec<u8, 48>;
@@ -29,7 +29,7 @@ struct Lane {
 
 impl Lane {
     fn log<'h>(&self, x: &'h Exchange<'_>) -> &'h Log<'h> {
-        &x.rooms[self.room as usize].log
+        &x.rooms[self.room].log
     }
 
     fn skip_own(&mut self, log: &Log<'_>) {
@@ -52,8 +52,10 @@ enum Run {
     Room { lane: usize, from: Position, to: Position },
 }
 
+/// The walk of one connection. It is kept by the hub and used again, because it is too large to be moved
+/// often.
 #[derive(Default)]
-struct Walk {
+pub(crate) struct Walk {
     lanes: heapless::Vec<Lane, ROOMS_PER_CONN>,
     entry: Option<Entry>,
     gap: Option<Gap>,
@@ -61,27 +63,25 @@ struct Walk {
 }
 
 impl Walk {
-    /// Begins the walk in place, because it is too large to be moved often.
+    /// Begins anew, for a connection.
     fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
-        for index in x.members_of(slot) {
-            let member = &x.members[index as usize];
-            if member.state == Membership::Free {
-                continue;
-            }
+        self.lanes.clear();
+        for (index, member) in x.memberships(slot) {
             let lane = Lane {
                 member: index,
                 room: member.room,
                 position: member.position,
-                end: member.end(&x.rooms[member.room as usize].log),
+                end: member.end(&x.rooms[member.room].log),
                 own: member.own,
                 own_ahead: member.own_ahead,
             };
             // There are never more memberships than the limits allow.
             let _ = self.lanes.push(lane);
         }
-        let conn = &x.conns[slot as usize];
-        self.entry = conn.queue.first(&x.buffers);
+        let conn = &x.conns[slot];
+        self.entry = conn.queue.first(x.conns.buffers());
         self.gap = conn.gap.open.then_some(conn.gap);
+        self.ends_here = false;
     }
 
     /// Returns the next piece, and steps over it.
@@ -90,7 +90,7 @@ impl Walk {
             return None;
         }
         for lane in &mut self.lanes {
-            lane.skip_own(&x.rooms[lane.room as usize].log);
+            lane.skip_own(&x.rooms[lane.room].log);
         }
         // Most connections have one room and nothing else.
         if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
@@ -117,7 +117,7 @@ impl Walk {
             }
         }
         if let Some(entry) = self.entry.filter(|entry| goes_first(entry.seq)) {
-            self.entry = conn.queue.following(&x.buffers, entry);
+            self.entry = conn.queue.following(x.conns.buffers(), entry);
             return Some(Run::Queue(entry));
         }
         let (lane, seq) = (lane?, lane_seq?);
@@ -192,11 +192,11 @@ impl Walk {
 /// The bytes to send to a connection next, in order: slices of the rooms' logs and of its
 /// private queue, for one vectored write.
 ///
-/// [`crate::Event::Sent`] then tells the hub how many of them were sent.
+/// [`crate::Input::Sent`] then tells the hub how many of them were sent.
 pub struct Transmit<'h, 'a> {
     x: &'h Exchange<'a>,
     slot: Option<Slot>,
-    walk: Walk,
+    walk: &'h mut Walk,
     gap_text: &'h [u8],
     /// The lane of the bytes that were lent last, if it is a room's.
     lane: Option<usize>,
@@ -210,12 +210,16 @@ impl core::fmt::Debug for Transmit<'_, '_> {
 }
 
 impl<'h, 'a> Transmit<'h, 'a> {
-    pub(crate) fn new(x: &'h Exchange<'a>, slot: Option<Slot>, gap_text: &'h [u8]) -> Self {
-        let mut transmit = Self { x, slot, walk: Walk::default(), gap_text, lane: None, wrapped: &[] };
+    pub(crate) fn new(
+        x: &'h Exchange<'a>,
+        walk: &'h mut Walk,
+        slot: Option<Slot>,
+        gap_text: &'h [u8],
+    ) -> Self {
         if let Some(slot) = slot {
-            transmit.walk.start(x, slot);
+            walk.start(x, slot);
         }
-        transmit
+        Self { x, slot, walk, gap_text, lane: None, wrapped: &[] }
     }
 }
 
@@ -226,11 +230,11 @@ impl<'h> Iterator for Transmit<'h, '_> {
         if !self.wrapped.is_empty() {
             return Some(core::mem::take(&mut self.wrapped));
         }
-        let conn = &self.x.conns[self.slot? as usize];
+        let conn = &self.x.conns[self.slot?];
         let run = self.walk.next(self.x, conn)?;
         self.lane = None;
         Some(match run {
-            Run::Queue(entry) => conn.queue.text(&self.x.buffers, entry),
+            Run::Queue(entry) => conn.queue.text(self.x.conns.buffers(), entry),
             Run::Gap { from } => &self.gap_text[from..],
             Run::Room { lane, from, to } => {
                 let (left, right) = self.walk.lanes[lane].log(self.x).slices(from, to);
@@ -247,7 +251,7 @@ impl<'h> Transmit<'h, '_> {
     pub fn next_from(&mut self) -> Option<(Source<'h>, &'h [u8])> {
         let bytes = self.next()?;
         let source = self.lane.map_or(Source::Own, |lane| {
-            let room = &self.x.rooms[self.walk.lanes[lane].room as usize];
+            let room = &self.x.rooms[self.walk.lanes[lane].room];
             match room.owner {
                 Some(listener) => Source::Relay(listener),
                 None => Source::Room(core::str::from_utf8(room.name.as_bytes()).unwrap_or_default()),
@@ -269,15 +273,53 @@ pub enum Source<'h> {
 }
 
 impl Exchange<'_> {
+    /// How many messages a connection has missed, if it is told so now: the notice names this number.
+    pub(crate) fn gap_to_tell(&mut self, slot: Slot) -> Option<u32> {
+        let gap = &mut self.conns[slot].gap;
+        if gap.sent == 0 {
+            gap.told = gap.missed;
+        }
+        gap.open.then_some(gap.told)
+    }
+
+    /// The number in the notice of a gap that is being sent.
+    pub(crate) fn gap_being_told(&self, slot: Slot) -> Option<u32> {
+        let gap = &self.conns[slot].gap;
+        gap.open.then_some(gap.told)
+    }
+
+    /// How many messages a connection has missed, and where among the records.
+    pub(crate) fn missed(&self, slot: Slot) -> Option<(u32, u64)> {
+        let gap = &self.conns[slot].gap;
+        gap.open.then_some((gap.missed, gap.seq))
+    }
+
     /// Counts the first `count` bytes that [`Transmit`] lent as sent. `gap_len` is the length of the
-    /// gap's notice. Bytes that were not lent are ignored. Returns whether there are more, or whether
-    /// there is place in the private queue again.
-    pub(crate) fn commit(&mut self, slot: Slot, mut count: usize, gap_len: usize) -> bool {
-        let mut walk = Walk::default();
+    /// gap's notice. Bytes that were not lent are ignored.
+    pub(crate) fn commit(&mut self, walk: &mut Walk, slot: Slot, count: usize, gap_len: usize) {
+        let is_news = self.commit_walk(walk, slot, count, gap_len);
+        let now = self.now.wrapping_millis();
+        let conn = &mut self.conns[slot];
+        if let State::Closing { moved_at, .. } = &mut conn.state {
+            *moved_at = now;
+        }
+        let (is_open, waits) = (conn.state.is_open(), conn.blocked || conn.ended);
+        // The driver knows that everything is sent. It may not know that more is left to send, or that
+        // there is place for answers again.
+        if is_news || !is_open {
+            self.touch(slot);
+        }
+        if waits || !is_open {
+            self.wake(slot);
+        }
+    }
+
+    /// Returns whether there is more to send, or place in the private queue again.
+    fn commit_walk(&mut self, walk: &mut Walk, slot: Slot, mut count: usize, gap_len: usize) -> bool {
         walk.start(self, slot);
         let (mut from_queue, mut from_gap) = (0, 0);
         while count > 0 {
-            let Some(run) = walk.next(self, &self.conns[slot as usize]) else { break };
+            let Some(run) = walk.next(self, &self.conns[slot]) else { break };
             let len = match run {
                 Run::Queue(entry) => entry.len(),
                 Run::Gap { from } => gap_len - from,
@@ -294,8 +336,8 @@ impl Exchange<'_> {
             self.stats.sent_bytes += part as u64;
             count -= part;
         }
-        let conn = &mut self.conns[slot as usize];
-        conn.queue.consume(&mut self.buffers, from_queue);
+        self.conns.consume(slot, from_queue);
+        let conn = &mut self.conns[slot];
         if from_gap > 0 {
             conn.gap.sent += from_gap as u8;
             if usize::from(conn.gap.sent) == gap_len {
@@ -305,7 +347,7 @@ impl Exchange<'_> {
         }
         let mut has_more = !conn.queue.is_empty() || conn.gap.open;
         for lane in &walk.lanes {
-            let member = &mut self.members[lane.member as usize];
+            let member = &mut self.members[lane.member];
             if member.position != lane.position {
                 member.taken_at = self.now.wrapping_millis();
             }

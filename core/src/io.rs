@@ -1,4 +1,4 @@
-//! The vocabulary between core and driver: ids, time, events and their answers. Plain values
+//! The vocabulary between core and driver: ids, time, inputs and their answers. Plain values
 //! only; nothing here knows the hub's state.
 
 use core::net::IpAddr;
@@ -34,6 +34,13 @@ impl Instant {
         self.0 as u32
     }
 
+    /// This many ms after something happened, or this instant if that is past; see
+    /// [`Instant::wrapping_millis`].
+    pub(crate) const fn or_after(self, happened_at: u32, ms: u32) -> Self {
+        let ago_ms = self.wrapping_millis().wrapping_sub(happened_at);
+        self.after(ms.saturating_sub(ago_ms) as u64)
+    }
+
     pub(crate) const fn after(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }
@@ -41,7 +48,7 @@ impl Instant {
 
 /// Names one connection for as long as it lives. When its slot is used again, the
 /// generation changes. So the id of a connection that is gone names nothing, and the hub
-/// ignores events with it.
+/// ignores inputs with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnId {
@@ -63,26 +70,57 @@ impl ConnId {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ListenerId(pub u8);
 
-/// What the driver tells the hub. A list of events is a trace. A recorded trace can be replayed,
+/// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
 /// and a generated one is a test.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A peer connected to a listener. The address is `None` if it has none.
-    /// The answer is [`Outcome::Opened`] or [`Outcome::Refused`].
-    Accepted(ListenerId, Option<IpAddr>),
-    /// Bytes arrived. The answer is [`Outcome::Taken`]. The driver keeps the rest, and
+pub enum Input<'a> {
+    /// The time of day, in ms since 1970-01-01 UTC. Records that are made from now on have it. Without
+    /// this input their time is unknown. Give it at the start, and again when the clock of the system
+    /// was set.
+    Clock {
+        /// The time of day.
+        unix_ms: u64,
+    },
+    /// A peer connected to a listener.
+    /// The answer is [`Answer::Opened`] or [`Answer::Refused`].
+    Accepted {
+        /// The listener.
+        listener: ListenerId,
+        /// Its address, if it has one.
+        peer: Option<IpAddr>,
+    },
+    /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
     /// offers it again before anything newer when the connection has read interest again.
-    Received(ConnId, &'a [u8]),
-    /// The transport took this many bytes from the front of what [`crate::Hub::transmit`]
-    /// lent. This must be the next event after the loan, because others may change what goes out
-    /// next.
-    Sent(ConnId, usize),
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The transport took bytes from the front of what [`crate::Hub::transmit`] lent.
+    Sent {
+        /// The connection.
+        conn: ConnId,
+        /// How many bytes.
+        count: usize,
+    },
     /// The peer will send no more, and the hub has taken everything that it sent.
-    PeerClosed(ConnId),
+    PeerClosed {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The connection broke, and the driver has forgotten it.
-    Failed(ConnId, Cause),
+    Failed {
+        /// The connection.
+        conn: ConnId,
+        /// Why it broke.
+        cause: Cause,
+    },
     /// The driver has closed the connection, as [`Interest::close`] asked, and has forgotten it.
-    Closed(ConnId),
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
     /// A deadline may have passed.
     Tick,
     /// The hub must end: it tells everyone, flushes, and closes all connections.
@@ -108,6 +146,29 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// As a number below 8, which [`Cause::from_code`] understands.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Cause::Left => 0,
+            Cause::Reset => 1,
+            Cause::TimedOut => 2,
+            Cause::Lagged => 3,
+            Cause::Kicked => 4,
+            Cause::Shutdown => 5,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Cause::Left,
+            1 => Cause::Reset,
+            2 => Cause::TimedOut,
+            3 => Cause::Lagged,
+            4 => Cause::Kicked,
+            _ => Cause::Shutdown,
+        }
+    }
+
     /// The cause as the others read it after `left`; empty if there is nothing to say.
     pub const fn reason(self) -> &'static str {
         match self {
@@ -132,36 +193,45 @@ pub enum Refusal {
     ShuttingDown,
 }
 
-/// The answer to an event.
+/// The answer to an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Outcome {
-    /// The event has no answer.
+pub enum Answer {
+    /// The input has no answer.
     Done,
     /// The new connection is in the table.
-    Opened(ConnId),
+    Opened {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
     /// and closes the connection.
-    Refused(Refusal),
-    /// The hub took this many bytes.
-    Taken(usize),
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The hub took bytes.
+    Taken {
+        /// How many.
+        count: usize,
+    },
 }
 
-impl Outcome {
-    /// How many bytes the hub took from [`Event::Received`].
+impl Answer {
+    /// How many bytes the hub took from [`Input::Received`].
     pub fn taken(self) -> usize {
-        if let Outcome::Taken(n) = self { n } else { 0 }
+        if let Answer::Taken { count } = self { count } else { 0 }
     }
 
-    /// The answer to [`Event::Accepted`].
+    /// The answer to [`Input::Accepted`].
     ///
     /// # Errors
     /// The connection was refused.
     pub fn opened(self) -> Result<ConnId, Refusal> {
         match self {
-            Outcome::Opened(conn) => Ok(conn),
-            Outcome::Refused(refusal) => Err(refusal),
-            Outcome::Done | Outcome::Taken(_) => Err(Refusal::Full),
+            Answer::Opened { conn } => Ok(conn),
+            Answer::Refused { refusal } => Err(refusal),
+            Answer::Done | Answer::Taken { .. } => Err(Refusal::Full),
         }
     }
 }

@@ -1,0 +1,169 @@
+//! What has to be done, and when: connections that have changed or may go on, rooms that have news, and
+//! deadlines.
+
+use super::conns::Conns;
+use super::members::Members;
+use super::rooms::Rooms;
+use crate::conn::{NONE, Slot};
+use crate::deadlines::Deadlines;
+use crate::io::Instant;
+use crate::limits::NAMED_AT_ONCE;
+use crate::room::{Room, RoomIndex};
+use crate::worklist::Worklist;
+
+/// The lists of work. They run through the connections and the rooms themselves.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    deadlines: Deadlines,
+    /// Connections.
+    changed: Worklist,
+    woken: Worklist,
+    /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
+    /// closed, or have something to tell later, and when the first of these is due.
+    changed_rooms: Worklist,
+    opened_rooms: Worklist,
+    pending_rooms: Worklist,
+    room_due: Instant,
+    /// How many connections were named as changed.
+    named: u32,
+}
+
+impl Agenda {
+    pub(crate) const fn new() -> Self {
+        Self {
+            deadlines: Deadlines::new(),
+            changed: Worklist::new(0),
+            woken: Worklist::new(1),
+            changed_rooms: Worklist::new(0),
+            opened_rooms: Worklist::new(1),
+            pending_rooms: Worklist::new(2),
+            room_due: Instant::NEVER,
+            named: 0,
+        }
+    }
+
+    // --- Connections ---
+
+    /// Its interest or its output may have changed.
+    pub(super) fn touch(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+        self.changed.push(conns.all_mut(), slot);
+    }
+
+    /// The next connection that may have changed. The members of busy rooms may be many. They take turns
+    /// with connections that have something of their own.
+    pub(super) fn next_changed(
+        &mut self,
+        conns: &mut Conns<'_>,
+        rooms: &mut Rooms<'_>,
+        members: &Members<'_>,
+    ) -> Option<Slot> {
+        loop {
+            let slot = if (self.named / NAMED_AT_ONCE).is_multiple_of(2) {
+                self.changed.pop(conns.all_mut()).or_else(|| self.next_listener(rooms, members))
+            } else {
+                self.next_listener(rooms, members).or_else(|| self.changed.pop(conns.all_mut()))
+            }?;
+            self.named = self.named.wrapping_add(1);
+            if conns[slot].is_there() {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// The next member that has something of a room to read. The rooms take turns.
+    fn next_listener(&mut self, rooms: &mut Rooms<'_>, members: &Members<'_>) -> Option<Slot> {
+        while let Some(room) = self.changed_rooms.pop(rooms.all_mut()) {
+            let Room { log, first, named, unnamed, .. } = &mut rooms[room];
+            while *unnamed > 0 {
+                let index = if *named == NONE { *first } else { *named };
+                let member = &members[index];
+                (*named, *unnamed) = (member.next, *unnamed - 1);
+                if member.position != member.end(log) {
+                    let slot = member.conn;
+                    if *unnamed > 0 {
+                        self.changed_rooms.push(rooms.all_mut(), room);
+                    }
+                    return Some(slot);
+                }
+            }
+        }
+        None
+    }
+
+    /// The members of a room have something to read.
+    pub(super) fn touch_members(&mut self, rooms: &mut Rooms<'_>, room: RoomIndex) {
+        let Room { members, unnamed, .. } = &mut rooms[room];
+        *unnamed = *members;
+        self.changed_rooms.push(rooms.all_mut(), room);
+    }
+
+    /// Its protocol may now be able to go on.
+    pub(super) fn wake(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+        self.woken.push(conns.all_mut(), slot);
+    }
+
+    /// The next connection whose protocol may go on. Of those whose line waits for a room, the next one
+    /// comes only after the one before has spoken, and only if the room still has place.
+    pub(super) fn next_woken(&mut self, conns: &mut Conns<'_>, rooms: &mut Rooms<'_>) -> Option<Slot> {
+        while let Some(slot) = self.woken.pop(conns.all_mut()) {
+            if !matches!(conns[slot].state, crate::conn::State::Free { .. }) {
+                return Some(slot);
+            }
+        }
+        while let Some(room) = self.opened_rooms.first() {
+            let Room { closed, waiting, .. } = &mut rooms[room];
+            if !*closed && let Some(slot) = waiting.pop(conns.all_mut()) {
+                return Some(slot);
+            }
+            self.opened_rooms.pop(rooms.all_mut());
+        }
+        None
+    }
+
+    /// Whether a connection may go on now.
+    pub(super) fn is_behind(&self) -> bool {
+        self.woken.first().or(self.opened_rooms.first()).is_some()
+    }
+
+    // --- Deadlines ---
+
+    /// Notes a deadline of a connection. A deadline that is put off or dropped needs no call. Then the
+    /// connection is looked at once for nothing.
+    pub(super) fn arm(&mut self, conns: &mut Conns<'_>, slot: Slot, at: Instant) {
+        self.deadlines.arm(conns.all_mut(), slot, at);
+    }
+
+    /// When the first deadline of a connection or a room comes.
+    pub(super) fn deadline(&self, conns: &Conns<'_>) -> Option<Instant> {
+        let room_due = (self.room_due != Instant::NEVER).then_some(self.room_due);
+        self.deadlines.first(conns.all()).into_iter().chain(room_due).min()
+    }
+
+    /// The next connection of which a deadline has come. The caller must note its other deadlines again.
+    pub(super) fn next_due(&mut self, conns: &mut Conns<'_>, now: Instant) -> Option<Slot> {
+        self.deadlines.pop(conns.all_mut(), now)
+    }
+
+    // --- Rooms ---
+
+    /// A room has opened while somebody waited, or somebody waits for a room that is open.
+    pub(super) fn opened(&mut self, rooms: &mut Rooms<'_>, room: RoomIndex) {
+        self.opened_rooms.push(rooms.all_mut(), room);
+    }
+
+    /// Notes that a room has something to do at this time.
+    pub(super) fn pend(&mut self, rooms: &mut Rooms<'_>, room: RoomIndex, at: Instant) {
+        self.pending_rooms.push(rooms.all_mut(), room);
+        self.room_due = self.room_due.min(at);
+    }
+
+    /// The rooms that have noted something to do, if it is time for one of them. The caller must look at
+    /// all of them, and note those that have something left.
+    pub(super) fn take_pending_rooms(&mut self, now: Instant) -> Worklist {
+        if self.room_due > now {
+            return Worklist::new(2);
+        }
+        self.room_due = Instant::NEVER;
+        core::mem::replace(&mut self.pending_rooms, Worklist::new(2))
+    }
+}

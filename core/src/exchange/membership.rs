@@ -1,0 +1,244 @@
+//! The life of a membership: a connection joins a room, reads on, leaves, still reads what was said
+//! before, and is gone. Nothing else makes, moves or frees a membership.
+
+use super::Exchange;
+use crate::conn::{NONE, Slot};
+use crate::io::ListenerId;
+use crate::log::Position;
+use crate::room::{Member, MemberIndex, Membership, RoomIndex};
+
+/// Whether a connection can join a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vacancy {
+    /// It can.
+    Here,
+    /// Not before it has received more of what waits for it.
+    Later,
+    /// Others have all the places that there are.
+    Nowhere,
+}
+
+impl Exchange<'_> {
+    // --- Looking ---
+
+    /// A connection's memberships.
+    pub(super) fn memberships(&self, slot: Slot) -> impl Iterator<Item = (MemberIndex, &Member)> {
+        self.members.from(self.conns[slot].first_member)
+    }
+
+    /// The room's memberships, in the order in which they came.
+    pub(super) fn members_in(&self, room: RoomIndex) -> impl Iterator<Item = &Member> {
+        let mut next = self.rooms[room].first;
+        core::iter::from_fn(move || {
+            let member = self.members.get(next)?;
+            next = member.next;
+            Some(member)
+        })
+    }
+
+    /// A connection's first membership in one of the `states`.
+    pub(super) fn member_in(&self, slot: Slot, states: &[Membership]) -> Option<MemberIndex> {
+        self.memberships(slot).find(|(_, member)| states.contains(&member.state)).map(|(index, _)| index)
+    }
+
+    /// The membership of a connection that may speak in a room.
+    pub(super) fn speaker(&self, slot: Slot, room: RoomIndex) -> Option<MemberIndex> {
+        let speaks = |(_, member): &(MemberIndex, &Member)| member.room == room && member.speaks();
+        self.memberships(slot).find(speaks).map(|(index, _)| index)
+    }
+
+    /// The room that a connection is in; one of them if there are several.
+    pub(crate) fn room_of(&self, slot: Slot) -> Option<RoomIndex> {
+        let present = self.memberships(slot).find(|(_, member)| member.state == Membership::Present);
+        present.map(|(_, member)| member.room)
+    }
+
+    /// Whether a connection is in a room.
+    pub(crate) fn is_in(&self, slot: Slot, room: RoomIndex) -> bool {
+        self.memberships(slot).any(|(_, member)| member.state == Membership::Present && member.room == room)
+    }
+
+    /// The room into which a relay client sends, or from which it receives.
+    pub(crate) fn fed_room(&self, slot: Slot) -> Option<RoomIndex> {
+        let fed = self.member_in(slot, &[Membership::Present, Membership::Feeding]);
+        fed.map(|index| self.members[index].room)
+    }
+
+    /// Whether a connection has lately taken something of a room that it is in.
+    pub(crate) fn took_something_within(&self, slot: Slot, ms: u32) -> bool {
+        let now = self.now.wrapping_millis();
+        self.memberships(slot)
+            .any(|(_, member)| member.state == Membership::Present && now.wrapping_sub(member.taken_at) < ms)
+    }
+
+    // --- Joining ---
+
+    /// Whether a connection can join a room. If it was in this room before, it must have received
+    /// everything from that time.
+    pub(crate) fn place_for(&self, slot: Slot, room: Option<RoomIndex>) -> Vacancy {
+        let most = self.limits.rooms_per_conn;
+        if self.memberships(slot).any(|(_, member)| Some(member.room) == room)
+            || self.memberships(slot).count() >= most
+        {
+            return Vacancy::Later;
+        }
+        if self.members.has_place(self.conns[slot].first_member == NONE) {
+            Vacancy::Here
+        } else {
+            Vacancy::Nowhere
+        }
+    }
+
+    /// Makes a connection that has a place a member. It gets everything that is said from now on.
+    pub(crate) fn join(&mut self, slot: Slot, room: RoomIndex, state: Membership) {
+        let sibling = self.conns[slot].first_member;
+        let Some(index) = self.members.take(sibling == NONE) else { return };
+        self.conns[slot].first_member = index;
+        let entered = &mut self.rooms[room];
+        let position = entered.log.head();
+        let previous = core::mem::replace(&mut entered.last, index);
+        entered.members += 1;
+        // It may stand among the members that still have to be named.
+        entered.unnamed += u32::from(entered.unnamed > 0);
+        entered.present += u32::from(state == Membership::Present);
+        if previous == NONE {
+            entered.first = index;
+        }
+        let taken_at = self.now.wrapping_millis();
+        self.members[index] = Member {
+            state,
+            room,
+            conn: slot,
+            sibling,
+            previous,
+            position,
+            end: position,
+            taken_at,
+            ..Member::EMPTY
+        };
+        if previous != NONE {
+            self.members[previous].next = index;
+        }
+    }
+
+    /// Lets a client of a relay into its listener's room.
+    pub(crate) fn join_owned(&mut self, slot: Slot, owner: ListenerId, state: Membership) {
+        if let Some(room) = self.rooms.owned(owner) {
+            self.join(slot, room, state);
+        }
+    }
+
+    // --- Reading on ---
+
+    /// Moves a cursor on to `position`. Says whether it is not yet at its end.
+    pub(super) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
+        let member = &mut self.members[index];
+        let room = &self.rooms[member.room];
+        let held = member.position == room.log.hold();
+        let moved = member.advance(&room.log, position);
+        let is_behind = member.position != member.end(&room.log);
+        if member.state == Membership::Draining && !is_behind {
+            self.unlink(index);
+        } else if moved && held && room.closed {
+            let room = member.room;
+            self.loosen(room);
+        }
+        is_behind
+    }
+
+    // --- Leaving ---
+
+    /// Ends a membership: `state` is `Leaving` while its departure has to be told, or `Draining`.
+    pub(super) fn leave(&mut self, index: MemberIndex, state: Membership) {
+        let member = &mut self.members[index];
+        let (slot, room) = (member.conn, &mut self.rooms[member.room]);
+        room.present -= u32::from(member.state == Membership::Present);
+        member.end = member.end(&room.log);
+        member.state = state;
+        if self.conns[slot].turn.room == member.room {
+            room.waiting.remove(self.conns.all_mut(), slot);
+        }
+        self.settle(index);
+    }
+
+    /// Begins to leave all rooms. The protocol is called, and tells the others.
+    pub(super) fn leave_all(&mut self, slot: Slot) {
+        let mut next = self.conns[slot].first_member;
+        while let Some(member) = self.members.get(next) {
+            let index = core::mem::replace(&mut next, member.sibling);
+            if !matches!(member.state, Membership::Leaving | Membership::Draining) {
+                self.leave(index, Membership::Leaving);
+            }
+        }
+        self.touch(slot);
+        self.wake(slot);
+    }
+
+    /// Frees the memberships that are being left, without a notice.
+    pub(crate) fn let_go(&mut self, slot: Slot) {
+        while let Some(member) = self.member_in(slot, &[Membership::Leaving]) {
+            self.leave(member, Membership::Draining);
+        }
+    }
+
+    /// Gives up what a connection has not read: nothing more goes out to it.
+    pub(super) fn abandon(&mut self, slot: Slot) {
+        let mut next = self.conns[slot].first_member;
+        while let Some(member) = self.members.get(next) {
+            let index = core::mem::replace(&mut next, member.sibling);
+            let member = &mut self.members[index];
+            member.own_ahead = false;
+            member.position = member.end;
+            self.settle(index);
+        }
+    }
+
+    /// Call this when a membership has left or moved. It may be at its end, and may not hold the log any
+    /// more.
+    fn settle(&mut self, index: MemberIndex) {
+        let member = &self.members[index];
+        if member.state == Membership::Draining && member.position == member.end {
+            self.unlink(index);
+        } else {
+            self.loosen(member.room);
+        }
+    }
+
+    /// Frees a membership, and its room if nobody is left.
+    fn unlink(&mut self, index: MemberIndex) {
+        let Member { room, previous, next, conn, .. } = self.members[index];
+        self.forget_member(conn, index);
+        let left = &mut self.rooms[room];
+        left.members -= 1;
+        left.unnamed = left.unnamed.min(left.members);
+        if left.named == index {
+            left.named = next;
+        }
+        match previous {
+            NONE => left.first = next,
+            previous => self.members[previous].next = next,
+        }
+        match next {
+            NONE => left.last = previous,
+            next => self.members[next].previous = previous,
+        }
+        // Its connection may have waited for a place, or may be finished now.
+        self.wake(conn);
+        if self.rooms[room].is_free() {
+            self.rooms.free(room);
+        } else {
+            self.loosen(room);
+        }
+    }
+
+    /// Takes a membership out of its connection's list, and gives it back to the pool.
+    fn forget_member(&mut self, conn: Slot, index: MemberIndex) {
+        let sibling = self.members[index].sibling;
+        let before = self.memberships(conn).find(|(_, member)| member.sibling == index);
+        match before.map(|(before, _)| before) {
+            Some(before) => self.members[before].sibling = sibling,
+            None => self.conns[conn].first_member = sibling,
+        }
+        self.members.give_back(index, self.conns[conn].first_member == NONE);
+    }
+}
