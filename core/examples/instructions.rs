@@ -55,6 +55,7 @@ impl Work {
             rooms: 2,
             rooms_per_conn: 3,
             members: self.clients + self.silent + 16,
+            catch_ups: 16,
             name: 96,
             line: 1024,
             queue: 16 << 10,

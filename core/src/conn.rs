@@ -16,6 +16,9 @@ pub(crate) type Slot = u32;
 /// No slot, and no membership.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Lists of connections. Without the feature `large` no driver is asked for pages.
+const LISTS: usize = if cfg!(feature = "large") { 3 } else { 2 };
+
 /// How far a connection's life has come, and the times that matter then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -109,6 +112,8 @@ pub struct Conn<'a> {
     pub(crate) gap: Gap,
     /// The first of its memberships, the last one that it got.
     pub(crate) first_member: u32,
+    /// Its place among those that catch up, or `NONE`; see `exchange/catch_up`.
+    pub(crate) catch_up: u32,
 
     /// The peer sends no more.
     pub(crate) ended: bool,
@@ -119,8 +124,8 @@ pub struct Conn<'a> {
     /// Bytes that were offered and not taken. To offer them again is no sign of life.
     pub(crate) refused: u32,
 
-    /// Its places in the lists of changed and of woken connections.
-    pub(crate) next_in: [Next; 2],
+    /// Its places in the lists of changed and woken connections, and of those that want a page.
+    pub(crate) next_in: [Next; LISTS],
     pub(crate) turn: Turn,
     pub(crate) node: Node,
     /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
@@ -164,11 +169,12 @@ impl<'a> Conn<'a> {
         queue: Queue::EMPTY,
         gap: Gap::NONE,
         first_member: NONE,
+        catch_up: NONE,
         ended: false,
         blocked: false,
         paused: false,
         refused: 0,
-        next_in: [Next::OUT; 2],
+        next_in: [Next::OUT; LISTS],
         turn: Turn::NONE,
         node: Node::EMPTY,
         guest_taken: false,

@@ -13,11 +13,13 @@
 //! operator                 what only an operator may do
 //! outbox                   what goes out next
 //! past                     what was said before
+//! catch_up, pages          members that stand behind the log
 //! ```
 
 mod about;
 mod agenda;
 mod bounds;
+mod catch_up;
 mod comings;
 mod conns;
 mod ends;
@@ -28,18 +30,25 @@ mod names;
 #[cfg(feature = "console")]
 mod operator;
 mod outbox;
+#[cfg(feature = "large")]
+mod pages;
 mod past;
 mod rooms;
 mod say;
 
 pub(crate) use self::about::Origin;
 use self::agenda::Agenda;
+pub use self::catch_up::CatchUp;
+pub(crate) use self::catch_up::CatchUps;
 pub(crate) use self::conns::{Conns, Name};
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
 pub(crate) use self::outbox::{GapText, Walk};
 pub use self::outbox::{Source, Transmit};
+#[cfg(feature = "large")]
+pub use self::pages::Wanted;
 pub(crate) use self::rooms::Rooms;
+use crate::clock::Clock;
 use crate::conn::{NONE, Slot};
 use crate::io::{ConnId, Instant, ListenerId};
 use crate::limits::{Config, Limits, Listener};
@@ -81,13 +90,14 @@ pub(crate) struct Exchange<'a> {
     conns: Conns<'a>,
     rooms: Rooms<'a>,
     members: Members<'a>,
+    catch_ups: CatchUps<'a>,
     agenda: Agenda,
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
     scratch: &'a mut [u8],
     now: Instant,
-    /// The time of day in ms since 1970-01-01 UTC, and when it was that.
-    day: Option<(u64, Instant)>,
+    /// The time of day, and when it was that; `None` if it is not known.
+    clock: Option<(Clock, Instant)>,
     /// Sequence number of the next record.
     seq: u64,
     stats: Stats,
@@ -103,7 +113,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn new(
         config: Config<'a>,
         limits: Limits,
-        (conns, rooms, members): (Conns<'a>, Rooms<'a>, Members<'a>),
+        (conns, rooms, members, catch_ups): (Conns<'a>, Rooms<'a>, Members<'a>, CatchUps<'a>),
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
@@ -112,11 +122,12 @@ impl<'a> Exchange<'a> {
             conns,
             rooms,
             members,
+            catch_ups,
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,
             now: Instant::ZERO,
-            day: None,
+            clock: None,
             seq: config.origin,
             stats: Stats::default(),
             shutdown_wanted: false,
@@ -155,8 +166,14 @@ impl<'a> Exchange<'a> {
         self.now = now.max(self.now);
     }
 
-    pub(crate) fn set_day(&mut self, unix_ms: u64) {
-        self.day = Some((unix_ms, self.now));
+    /// Sets the time of day.
+    pub(crate) fn set_clock(&mut self, unix_ms: u64, utc_offset_s: i32) {
+        self.clock = Some((Clock { unix_ms, utc_offset_s }, self.now));
+    }
+
+    /// The time of day now.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.map_or(Clock::UNKNOWN, |(clock, at)| clock.after(self.now.millis_since(at)))
     }
 
     // --- Connections ---

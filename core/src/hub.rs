@@ -4,8 +4,11 @@
 mod due;
 
 use crate::conn::{Conn, Slot};
-use crate::exchange::{Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
-use crate::io::{Answer, Cause, ConnId, Input, Instant, Interest, ListenerId, Refusal};
+#[cfg(feature = "large")]
+use crate::exchange::Wanted;
+use crate::exchange::{CatchUp, CatchUps, Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
+use crate::input::{Answer, Input};
+use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
 use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
@@ -22,6 +25,8 @@ pub struct Storage<'a> {
     pub conns: &'a mut [Conn<'a>],
     /// [`Limits::members`] of [`Member::EMPTY`].
     pub members: &'a mut [Member],
+    /// [`Limits::catch_ups`] of [`CatchUp::EMPTY`].
+    pub catch_ups: &'a mut [CatchUp],
     /// [`Limits::rooms`] of [`Room::EMPTY`].
     pub rooms: &'a mut [Room<'a>],
     /// [`Limits::order`] zeros.
@@ -67,9 +72,10 @@ impl<'a> Hub<'a> {
         if has_bounds && !cfg!(feature = "large") {
             return Err(LimitsError::NoBounds);
         }
-        let Storage { conns, members, rooms, order, records, bytes } = storage;
+        let Storage { conns, members, catch_ups, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
         let members = members.get_mut(..limits.members).ok_or(LimitsError::Storage("members"))?;
+        let catch_ups = catch_ups.get_mut(..limits.catch_ups).ok_or(LimitsError::Storage("catch_ups"))?;
         let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
         let order = order.get_mut(..limits.order()).ok_or(LimitsError::Storage("order"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
@@ -99,6 +105,7 @@ impl<'a> Hub<'a> {
             Conns::new(conns, buffers, of_conns, looks),
             Rooms::new(rooms, of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
+            CatchUps::new(catch_ups),
         );
         let x = Exchange::new(config, limits, tables, bytes);
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
@@ -111,8 +118,8 @@ impl<'a> Hub<'a> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Answer {
         self.x.set_now(now);
         let answer = match input {
-            Input::Clock { unix_ms } => {
-                self.x.set_day(unix_ms);
+            Input::Clock { unix_ms, utc_offset_s } => {
+                self.x.set_clock(unix_ms, utc_offset_s);
                 Answer::Done
             }
             Input::Accepted { listener, peer } => match self.x.let_in(listener, peer) {
@@ -135,6 +142,11 @@ impl<'a> Hub<'a> {
                 hub.x.forget(slot, cause);
             }),
             Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
+            #[cfg(feature = "large")]
+            Input::Page { conn, from, records } => {
+                let slot = self.x.find(conn);
+                Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, from, records)) }
+            }
             Input::Tick => {
                 self.tick();
                 Answer::Done
@@ -179,6 +191,14 @@ impl<'a> Hub<'a> {
     /// looks at the interest anyway.
     pub fn next_changed(&mut self) -> Option<ConnId> {
         self.x.next_changed()
+    }
+
+    /// The next page of records that the hub wants, for a client that is further behind than the log
+    /// goes back. The driver answers with [`Input::Page`], at once or later. The hub asks only if
+    /// [`Config::keeps_records`] is true, and only once for each page.
+    #[cfg(feature = "large")]
+    pub fn next_wanted(&mut self) -> Option<Wanted> {
+        self.x.next_wanted()
     }
 
     /// When the hub needs an [`Input::Tick`], if nothing else happens before. This may be
@@ -293,6 +313,7 @@ impl<'a> Hub<'a> {
         if self.x.has_ended(slot) && self.x.is_open(slot) && behaviour.may_end(&self.x, slot) {
             behaviour.ended(&mut self.x, slot);
         }
+        self.x.catch_up(slot);
         if self.x.is_closing(slot) {
             self.x.linger(slot);
         }

@@ -71,16 +71,18 @@
 //! use parlour_core::*;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512, log: 4096, records: 64,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
+//! let mut catch_ups = [CatchUp::EMPTY; 4];
 //! let mut rooms = [const { Room::EMPTY }; 2];
 //! let (mut order, mut records) = ([0; 16], [[0; RECORD_WORDS]; 128]);
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
 //!     conns: &mut conns,
 //!     members: &mut members,
+//!     catch_ups: &mut catch_ups,
 //!     rooms: &mut rooms,
 //!     order: &mut order,
 //!     records: &mut records,
@@ -128,12 +130,14 @@
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! io, name, limits     the vocabulary: ids, time, inputs, rules for names, sizes, choices
+//! io, name, limits     the vocabulary: ids, time, causes, rules for names, sizes, choices
+//! clock                the time of day
 //! text                 bounded text, and which characters may be shown
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
 //! record, encoding/*   what was said, and how a kind of client sees it
+//! input                what the driver tells the hub
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! session              what a protocol keeps for a connection
 //! conn, room           one connection; one room, and one membership, which ties the two
@@ -162,11 +166,13 @@
 mod account;
 #[cfg(feature = "large")]
 mod by_looks;
+mod clock;
 mod conn;
 mod deadlines;
 mod encoding;
 mod exchange;
 mod hub;
+mod input;
 mod io;
 mod limits;
 mod line;
@@ -186,9 +192,12 @@ mod waiting;
 mod worklist;
 
 pub use conn::Conn;
-pub use exchange::{Source, Stats, Transmit};
+#[cfg(feature = "large")]
+pub use exchange::Wanted;
+pub use exchange::{CatchUp, Source, Stats, Transmit};
 pub use hub::{Hub, Storage};
-pub use io::{Answer, Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Refusal};
+pub use input::{Answer, Input};
+pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
 pub use limits::{
     Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
 };

@@ -52,6 +52,9 @@ pub struct Limits {
     /// those that are in several rooms, or about to change rooms. So there must be at least one more
     /// than connections.
     pub members: usize,
+    /// Connections that can catch up at once: newcomers that are shown what was said before, and members
+    /// that are behind their room's log.
+    pub catch_ups: usize,
     /// Bytes in a name: [`NAME_BYTES`], or fewer to save memory.
     pub name: usize,
     /// Bytes in a line without its ending.
@@ -176,6 +179,9 @@ impl Limits {
         if self.members <= self.conns || self.members > 1 << 28 {
             return Err(LimitsError::OutOfRange("members"));
         }
+        if self.catch_ups > 1 << 24 {
+            return Err(LimitsError::OutOfRange("catch_ups"));
+        }
         // A guest's name must fit: `guest-` and seven digits.
         if self.name < 13 || self.name > NAME_BYTES {
             return Err(LimitsError::OutOfRange("name"));
@@ -295,6 +301,10 @@ pub enum OnLag {
     /// It jumps ahead, and is told how many messages it missed. A protocol in which a gap does
     /// harm (relay) disconnects it instead.
     Skip,
+    /// It holds nothing any more, and gets later what it has missed, marked as past. It gets what the log
+    /// still has, and pages from the driver. If messages are gone, it is told so, and a client of a relay
+    /// is disconnected.
+    Replay,
     /// The room of a relay waits for it, however long. Use it only if you trust your clients.
     /// Other protocols disconnect.
     Wait,
@@ -348,6 +358,9 @@ pub struct Config<'a> {
     /// How many of the last messages a client gets when it comes into a room. It gets no more than
     /// the room's log still has.
     pub history: u32,
+    /// Whether the driver keeps the records that the logs no longer have, and answers
+    /// [`crate::Hub::next_wanted`].
+    pub keeps_records: bool,
     /// How long a room waits at once for members that do not read, at most, in ms.
     pub grace_ms: u32,
     /// How long a connection may send nothing before it is closed, in ms; `None`: forever.
@@ -370,6 +383,7 @@ impl Config<'_> {
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,
+            keeps_records: false,
             grace_ms: 5_000,
             idle_ms: None,
             per_peer: None,

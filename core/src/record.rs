@@ -33,6 +33,18 @@ pub struct RoomRef {
     pub(crate) generation: u32,
 }
 
+impl RoomRef {
+    /// The room as a number that names it in this hub alone.
+    pub const fn as_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.room as u64
+    }
+
+    /// The room that [`RoomRef::as_u64`] gave this number.
+    pub const fn from_u64(number: u64) -> Self {
+        Self { room: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -62,6 +74,11 @@ impl Kind {
     /// Whether a client said something. Other records report what happened.
     pub const fn is_message(self) -> bool {
         matches!(self, Kind::Say | Kind::Action | Kind::Raw)
+    }
+
+    /// Whether the author is told it too. What it says does not come back to it.
+    pub(crate) const fn comes_back(self) -> bool {
+        matches!(self, Kind::Nick | Kind::Topic)
     }
 
     /// As a number below 32, which [`Kind::from_code`] understands.

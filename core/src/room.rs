@@ -133,6 +133,8 @@ pub struct Member {
     /// The last record of its own, if `own_ahead`.
     pub(crate) last_own: Position,
     pub(crate) own_ahead: bool,
+    /// It stands at a sequence number, and not in the log; see `exchange/catch_up`.
+    pub(crate) is_behind: bool,
     /// When it last took something, or came; see [`Instant::wrapping_millis`].
     pub(crate) taken_at: u32,
 }
@@ -151,6 +153,7 @@ impl Member {
         own: 0,
         last_own: 0,
         own_ahead: false,
+        is_behind: false,
         taken_at: 0,
     };
 
@@ -171,7 +174,7 @@ impl Member {
 
     /// Whether it gets what is said from now on.
     fn reads_on(&self) -> bool {
-        matches!(self.state, Membership::Present | Membership::Observing)
+        matches!(self.state, Membership::Present | Membership::Observing) && !self.is_behind
     }
 
     /// Moves on, over its own records too. Returns whether it moved at all.
@@ -188,10 +191,18 @@ impl Member {
     /// Notes a record of its own that was just appended at `start`. Passes over it if nothing comes
     /// before.
     pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, start: Position, number: Position) {
+        if self.is_behind {
+            return;
+        }
         if self.position == start {
             self.position = log.head();
             return;
         }
+        self.note_own(log, number);
+    }
+
+    /// Notes a record of its own that it will pass over.
+    pub(crate) fn note_own(&mut self, log: &mut Log<'_>, number: Position) {
         if self.own_ahead {
             log.chain(self.last_own, number);
         } else {

@@ -107,10 +107,10 @@ pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
-    /// For a newcomer: the history of its room, from this record up to that one.
+    /// What was said in its room, from this sequence number on, and the most messages that it gets.
     Past {
-        from: u32,
-        until: u32,
+        next: u64,
+        left: u32,
     },
     /// For a newcomer: who is in its room, from this slot on, and the most names that it gets.
     Here {

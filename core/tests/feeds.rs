@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     rooms: 3,
     rooms_per_conn: 2,
     members: 12,
+    catch_ups: 12,
     name: 32,
     line: 64,
     queue: 512,

@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     rooms: 5,
     rooms_per_conn: 3,
     members: 12,
+    catch_ups: 12,
     name: 32,
     line: 128,
     queue: 512,
@@ -233,6 +234,7 @@ fn storage_that_is_too_short_is_refused() {
     let storage = Storage {
         conns: &mut [],
         members: &mut [],
+        catch_ups: &mut [],
         rooms: &mut [],
         order: &mut [],
         records: &mut [],

@@ -19,6 +19,9 @@ pub const GREETING: usize = 96;
 /// in the room that it left.
 const MOVING: usize = 6;
 
+/// Newcomers that can be shown what was said before at once.
+const CATCHING_UP: usize = 4;
+
 /// Bytes that an entry of a private queue takes besides its text.
 const ENTRY: usize = 12;
 
@@ -30,6 +33,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         rooms: sizes.rooms,
         rooms_per_conn: 2,
         members: max_conns + sizes.echoes + MOVING,
+        catch_ups: CATCHING_UP,
         name: sizes.name,
         line: sizes.line,
         queue: 0,

@@ -59,6 +59,7 @@ impl Driver for InSimulator<'_> {
             rooms: ROOMS,
             rooms_per_conn: 2,
             members: 2 * CLIENTS,
+            catch_ups: 2 * CLIENTS,
             name: NAME_BYTES,
             line: LINE_LIMIT,
             queue: 16 << 10,

@@ -20,6 +20,7 @@ const SIZES: Limits = Limits {
     rooms: 16,
     rooms_per_conn: 2,
     members: 128,
+    catch_ups: 128,
     name: NAME_BYTES,
     line: 1024,
     queue: 16 << 10,

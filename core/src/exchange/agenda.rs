@@ -18,6 +18,9 @@ pub(crate) struct Agenda {
     /// Connections.
     changed: Worklist,
     woken: Worklist,
+    /// Connections that want a page.
+    #[cfg(feature = "large")]
+    wanting: Worklist,
     /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
     /// closed, or have something to tell later, and when the first of these is due.
     changed_rooms: Worklist,
@@ -34,6 +37,8 @@ impl Agenda {
             deadlines: Deadlines::new(),
             changed: Worklist::new(0),
             woken: Worklist::new(1),
+            #[cfg(feature = "large")]
+            wanting: Worklist::new(2),
             changed_rooms: Worklist::new(0),
             opened_rooms: Worklist::new(1),
             pending_rooms: Worklist::new(2),
@@ -123,6 +128,18 @@ impl Agenda {
     /// Whether a connection may go on now.
     pub(super) fn is_behind(&self) -> bool {
         self.woken.first().or(self.opened_rooms.first()).is_some()
+    }
+
+    /// It wants a page of records.
+    #[cfg(feature = "large")]
+    pub(super) fn want(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+        self.wanting.push(conns.all_mut(), slot);
+    }
+
+    /// The next connection that wanted a page.
+    #[cfg(feature = "large")]
+    pub(super) fn next_wanted(&mut self, conns: &mut Conns<'_>) -> Option<Slot> {
+        self.wanting.pop(conns.all_mut())
     }
 
     // --- Deadlines ---

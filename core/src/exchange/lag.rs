@@ -164,7 +164,11 @@ impl Exchange<'_> {
                 continue;
             }
             *most -= 1;
-            if !(may_skip(self, slot) && self.skip(index)) {
+            let is_dealt_with = match self.listener(slot).map(|listener| listener.on_lag) {
+                Some(OnLag::Replay) => self.leave_behind(index),
+                _ => may_skip(self, slot) && self.skip(index),
+            };
+            if !is_dealt_with {
                 self.stats.lagged += 1;
                 self.kill(slot, Cause::Lagged, State::Dead { abort: true });
             }
@@ -172,25 +176,13 @@ impl Exchange<'_> {
         wait_until
     }
 
-    /// Moves a cursor to its end and notes what it missed. The rest of a half sent record goes to the
-    /// private queue. Returns false if there is no place for it.
-    pub(super) fn skip(&mut self, index: MemberIndex) -> bool {
+    /// Moves a cursor to its end and notes what it missed. Returns false if there is no place for the
+    /// rest of a half sent record.
+    fn skip(&mut self, index: MemberIndex) -> bool {
+        let Some(missed_from) = self.set_half_aside(index) else { return false };
         let member = &self.members[index];
         let log = &self.rooms[member.room].log;
-        let (position, end) = (member.position, member.end(log));
-        let slot = member.conn;
-        let mut missed_from = position;
-        if position != log.head() {
-            let number = log.record_at(position);
-            let record = log.record(number);
-            if record.start != position {
-                missed_from = log.end_of(number);
-                let (left, right) = log.slices(position, missed_from);
-                if !self.conns.push_front(slot, record.seq, &[left, right]) {
-                    return false;
-                }
-            }
-        }
+        let (slot, end) = (member.conn, member.end(log));
         let gap = &mut self.conns[slot].gap;
         gap.missed = gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
         if !gap.open {
@@ -198,11 +190,51 @@ impl Exchange<'_> {
             (gap.open, gap.seq) = (true, self.seq);
             self.seq = self.seq.wrapping_add(1);
         }
+        self.give_up_place(index, end);
+        true
+    }
+
+    /// Lets a member stand at the sequence number that it has come to, and hold nothing. Returns false if
+    /// that is not possible now.
+    fn leave_behind(&mut self, index: MemberIndex) -> bool {
+        let Some(position) = self.set_half_aside(index) else { return false };
+        let &Member { conn: slot, room, .. } = &self.members[index];
+        let log = &self.rooms[room].log;
+        let (number, head) = (log.record_at(position), log.head());
+        let next = if position == head { self.seq } else { log.record(number).seq };
+        let is_noted = self.detach(slot, index, next, 0);
+        if is_noted {
+            self.give_up_place(index, head);
+        }
+        is_noted
+    }
+
+    /// Puts the rest of a half sent record into the private queue. Returns where the next record starts,
+    /// or nothing if there is no place.
+    fn set_half_aside(&mut self, index: MemberIndex) -> Option<Position> {
+        let &Member { conn: slot, room, position, .. } = &self.members[index];
+        let log = &self.rooms[room].log;
+        if position == log.head() {
+            return Some(position);
+        }
+        let number = log.record_at(position);
+        let record = log.record(number);
+        if record.start == position {
+            return Some(position);
+        }
+        let end = log.end_of(number);
+        let (left, right) = log.slices(position, end);
+        self.conns.push_front(slot, record.seq, &[left, right]).then_some(end)
+    }
+
+    /// Moves a cursor on to where it holds nothing.
+    fn give_up_place(&mut self, index: MemberIndex, position: Position) {
+        let slot = self.members[index].conn;
         self.members[index].own_ahead = false;
-        self.move_cursor(index, end);
+        self.move_cursor(index, position);
+        self.members[index].end = position;
         self.stats.lagged += 1;
         self.touch(slot);
-        true
     }
 }
 

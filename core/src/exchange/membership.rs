@@ -206,7 +206,10 @@ impl Exchange<'_> {
 
     /// Frees a membership, and its room if nobody is left.
     fn unlink(&mut self, index: MemberIndex) {
-        let Member { room, previous, next, conn, .. } = self.members[index];
+        let Member { room, previous, next, conn, is_behind, .. } = self.members[index];
+        if is_behind {
+            self.end_catch_up(conn);
+        }
         self.forget_member(conn, index);
         let left = &mut self.rooms[room];
         left.members -= 1;

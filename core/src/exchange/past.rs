@@ -1,11 +1,37 @@
 //! Records that were said before: as they are read again.
 
 use super::Exchange;
+use crate::conn::Slot;
+use crate::encoding::chat;
 use crate::log::Position;
 use crate::record::{Place, Record};
 use crate::room::RoomIndex;
 
 impl Exchange<'_> {
+    /// The sequence number of the first of the last so many messages of a room that can still be read.
+    pub(crate) fn seq_of_last(&self, room: RoomIndex, count: u32) -> Option<u64> {
+        let log = &self.rooms[room].log;
+        let (first, _) = log.past(log.last_messages(count))?;
+        Some(first.seq)
+    }
+
+    /// Tells a connection the first message of a room from a sequence number on, marked as past. Returns
+    /// the sequence number after it. Messages that are gone are left out.
+    pub(crate) fn tell_message_from(&mut self, slot: Slot, room: RoomIndex, next: u64) -> Option<u64> {
+        let log = &self.rooms[room].log;
+        let mut number = log.find(next).unwrap_or_else(|first| first);
+        loop {
+            let (entry, [left, right]) = log.past(number)?;
+            if entry.kind().is_message() {
+                let mark = chat::mark(entry.kind(), entry.unix_ms(), self.clock());
+                self.conns.push(slot, self.seq, &[&mark, left, right]);
+                self.touch(slot);
+                return Some(entry.seq.wrapping_add(1));
+            }
+            number = number.wrapping_add(1);
+        }
+    }
+
     /// A record of a room; `None` if it was overwritten. Its bytes are put together in the scratch if the
     /// ring wraps within them.
     pub(super) fn record(&mut self, room: RoomIndex, number: Position) -> Option<Record<'_>> {

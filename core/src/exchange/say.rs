@@ -141,7 +141,7 @@ impl Exchange<'_> {
 
     /// The time of day; 0 if it is not known.
     fn unix_ms(&self) -> u64 {
-        self.day.map_or(0, |(unix_ms, at)| unix_ms.wrapping_add(self.now.millis_since(at)))
+        self.clock().unix_ms
     }
 
     // --- To one connection ---

@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     rooms: 4,
     rooms_per_conn: 3,
     members: 24,
+    catch_ups: 24,
     name: 32,
     line: LINE,
     queue: 512,

@@ -193,6 +193,7 @@ impl ServeOptions {
             // `--watch` is in the lobby and in every relay, up to the limit.
             rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
             members: conns * ROOMS_PER_CONN + MOST_ROOMS_PER_CONN,
+            catch_ups: conns,
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
             queue: 0,

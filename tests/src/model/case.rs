@@ -315,6 +315,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         rooms: ROOMS,
         rooms_per_conn,
         members: conns * rooms_per_conn,
+        catch_ups: conns,
         name: 13,
         line,
         queue: 0,

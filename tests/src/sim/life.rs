@@ -66,6 +66,7 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         rooms,
         rooms_per_conn,
         members: conns * rooms_per_conn,
+        catch_ups: conns,
         name,
         line,
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),

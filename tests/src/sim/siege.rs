@@ -257,6 +257,7 @@ pub fn setup() -> Setup {
             rooms: 2,
             rooms_per_conn: 2,
             members: 128,
+            catch_ups: 128,
             name: 32,
             line: 1024,
             queue: 4096,

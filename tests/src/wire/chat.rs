@@ -27,6 +27,7 @@ impl Layout {
             rooms: 4,
             rooms_per_conn: 2,
             members: 2 * (clients + 2),
+            catch_ups: 2 * (clients + 2),
             name: 32,
             line: 256,
             queue: 512,

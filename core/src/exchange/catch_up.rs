@@ -1,0 +1,256 @@
+//! Catch-up: a member that stands at a sequence number instead of a place in the log. It holds
+//! nothing. What it has not read goes out through its private queue, marked as past. When nothing is
+//! left that is not held anyway, it is attached to the log again, and reads on like everybody.
+//!
+//! Newcomers are shown the last messages of their room in this way. So are members that a room does not
+//! wait for any longer, if their listener replays ([`OnLag::Replay`]). If records are gone from the log,
+//! the driver is asked for a page of them; see `pages`.
+//!
+//! [`OnLag::Replay`]: crate::limits::OnLag::Replay
+
+use core::ops::{Index, IndexMut};
+
+use super::Exchange;
+use crate::conn::{NONE, Slot, State};
+use crate::encoding::chat;
+use crate::io::Cause;
+use crate::log::before;
+use crate::record::{Identity, Kind};
+use crate::room::{MemberIndex, RoomIndex};
+
+/// The most bytes that wait at once for a client that catches up, besides one line. More would not go
+/// out sooner, and each connection would need memory for them.
+pub(super) const AT_ONCE: u32 = 2048;
+/// The most records at once.
+const STEPS_AT_ONCE: u32 = 32;
+/// Storage for one connection that catches up.
+#[derive(Clone, Copy, Debug)]
+pub struct CatchUp {
+    /// The membership; while this is free, the free one that is used after it.
+    pub(super) member: MemberIndex,
+    /// Records from this sequence number on are still to be told.
+    pub(super) next: u64,
+    /// So many messages, at least, are told before it is attached.
+    pub(super) past: u32,
+    /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
+    pub(super) asked_at: Option<u32>,
+}
+
+impl CatchUp {
+    /// A free one, to fill storage with.
+    pub const EMPTY: Self = Self { member: NONE, next: 0, past: 0, asked_at: None };
+}
+
+/// The pool of those that catch up.
+#[derive(Debug)]
+pub(crate) struct CatchUps<'a> {
+    table: &'a mut [CatchUp],
+    free: u32,
+    unused: u32,
+}
+
+impl Index<u32> for CatchUps<'_> {
+    type Output = CatchUp;
+
+    fn index(&self, index: u32) -> &CatchUp {
+        &self.table[index as usize]
+    }
+}
+
+impl IndexMut<u32> for CatchUps<'_> {
+    fn index_mut(&mut self, index: u32) -> &mut CatchUp {
+        &mut self.table[index as usize]
+    }
+}
+
+impl<'a> CatchUps<'a> {
+    pub(crate) fn new(table: &'a mut [CatchUp]) -> Self {
+        Self { table, free: NONE, unused: 0 }
+    }
+
+    /// How far a connection is, if it catches up.
+    pub(super) fn get(&self, index: u32) -> Option<&CatchUp> {
+        self.table.get(index as usize)
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        if self.free != NONE {
+            let index = self.free;
+            self.free = self.table[index as usize].member;
+            return Some(index);
+        }
+        let is_left = (self.unused as usize) < self.table.len();
+        self.unused += u32::from(is_left);
+        is_left.then(|| self.unused - 1)
+    }
+
+    fn give_back(&mut self, index: u32) {
+        let member = core::mem::replace(&mut self.free, index);
+        self.table[index as usize] = CatchUp { member, ..CatchUp::EMPTY };
+    }
+}
+
+/// What there is to tell next.
+enum Next {
+    /// A record was told, or passed over.
+    Told,
+    /// Nothing is left.
+    Nothing,
+    /// Records are gone from the log.
+    Gone,
+}
+
+impl Exchange<'_> {
+    // --- Beginning ---
+
+    /// Lets a newcomer to a room be shown its last messages first, as many as the configuration says.
+    /// Without a place to note how far that is, it is shown none.
+    pub(crate) fn show_history(&mut self, slot: Slot, room: RoomIndex) {
+        let log = &self.rooms[room].log;
+        let from = log.last_messages(self.config.history);
+        if let Some((first, _)) = log.past(from)
+            && let Some(member) = self.speaker(slot, room)
+        {
+            self.detach(slot, member, first.seq, self.config.history);
+        }
+    }
+
+    /// Lets a member stand at a sequence number. Returns false if there is no place to note it.
+    pub(super) fn detach(&mut self, slot: Slot, member: MemberIndex, next: u64, past: u32) -> bool {
+        if self.conns[slot].catch_up != NONE {
+            return false;
+        }
+        let Some(index) = self.catch_ups.take() else { return false };
+        self.catch_ups[index] = CatchUp { member, next, past, asked_at: None };
+        self.conns[slot].catch_up = index;
+        self.members[member].is_behind = true;
+        self.wake(slot);
+        true
+    }
+
+    /// Whether a connection catches up.
+    pub(crate) fn is_behind(&self, slot: Slot) -> bool {
+        self.conns[slot].catch_up != NONE
+    }
+
+    /// Forgets how far a connection was, because it has left the room or is attached.
+    pub(super) fn end_catch_up(&mut self, slot: Slot) {
+        let index = core::mem::replace(&mut self.conns[slot].catch_up, NONE);
+        if let Some(&CatchUp { member, .. }) = self.catch_ups.get(index) {
+            self.members[member].is_behind = false;
+            self.catch_ups.give_back(index);
+        }
+    }
+
+    // --- Going on ---
+
+    /// Tells a connection that catches up what comes next, as its queue has room, and attaches it.
+    pub(crate) fn catch_up(&mut self, slot: Slot) {
+        if !self.is_behind(slot) || !self.is_open(slot) {
+            return;
+        }
+        for _ in 0..STEPS_AT_ONCE {
+            if self.queue_used(slot) >= AT_ONCE || !self.takes_a_line(slot) {
+                return self.block(slot);
+            }
+            match self.tell_next(slot) {
+                Next::Told if self.attach(slot, false) => return self.wake(slot),
+                Next::Told => {}
+                Next::Nothing => {
+                    self.attach(slot, true);
+                    return self.wake(slot);
+                }
+                Next::Gone => return self.want_page(slot),
+            }
+        }
+        self.pause(slot);
+    }
+
+    /// Tells a connection the next record that it has not read.
+    fn tell_next(&mut self, slot: Slot) -> Next {
+        let CatchUp { member, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let room = self.members[member].room;
+        let log = &self.rooms[room].log;
+        let Ok(number) = log.find(next) else { return Next::Gone };
+        let Some((entry, line)) = log.past(number) else { return Next::Nothing };
+        let (kind, is_message) = (entry.kind(), entry.kind().is_message());
+        // Newcomers are told messages alone. Nobody is told again what it has said since it came.
+        let is_told = if past > 0 { is_message } else { !self.is_own(slot, entry.author(), kind) };
+        if is_told {
+            let mark = chat::mark(kind, entry.unix_ms(), self.clock());
+            let [left, right] = line;
+            // In its own place: what follows may be in the log already.
+            self.conns.push(slot, entry.seq, &[&mark, left, right]);
+            self.touch(slot);
+        }
+        self.told(slot, entry.seq, is_message);
+        Next::Told
+    }
+
+    /// Notes that a record was told to a connection, or passed over.
+    pub(super) fn told(&mut self, slot: Slot, seq: u64, is_message: bool) {
+        let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
+        catch_up.next = seq.wrapping_add(1);
+        catch_up.past = catch_up.past.saturating_sub(u32::from(is_message));
+    }
+
+    /// Whether a record is of a connection itself, and does not come back to it.
+    pub(super) fn is_own(&self, slot: Slot, author: Identity, kind: Kind) -> bool {
+        author == self.conns[slot].identity && !kind.comes_back()
+    }
+
+    /// Attaches a connection to the log, if it has been told what it should be told first, and if what it
+    /// has not read is held anyway; or `at_end`, where nothing is left.
+    fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
+        let CatchUp { member: index, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let room = self.members[index].room;
+        let log = &self.rooms[room].log;
+        let Ok(number) = log.find(next) else { return false };
+        if !at_end && (past > 0 || before(log.start_of(number), log.hold())) {
+            return false;
+        }
+        self.end_catch_up(slot);
+        let identity = self.conns[slot].identity;
+        let log = &mut self.rooms[room].log;
+        let position = log.start_of(number);
+        let member = &mut self.members[index];
+        (member.position, member.end, member.own_ahead) = (position, position, false);
+        // What it has said meanwhile does not come back to it.
+        let mut own = number;
+        while own != log.next_record() {
+            let entry = log.record(own);
+            if entry.author() == identity && !entry.kind().comes_back() {
+                member.note_own(log, own);
+            }
+            own = own.wrapping_add(1);
+        }
+        self.touch(slot);
+        true
+    }
+
+    /// No driver keeps records for a small hub.
+    #[cfg(not(feature = "large"))]
+    fn want_page(&mut self, slot: Slot) {
+        self.give_up(slot);
+    }
+
+    /// Gives up records that are gone. A client that should have got them is told so, and one to which a
+    /// gap does harm is disconnected.
+    pub(super) fn give_up(&mut self, slot: Slot) {
+        let CatchUp { member, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let room = &self.rooms[self.members[member].room];
+        let Err(first) = room.log.find(next) else { return self.wake(slot) };
+        let next = room.log.past(first).map_or(self.seq, |(entry, _)| entry.seq);
+        let does_harm = room.owner.is_some();
+        let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
+        (catch_up.next, catch_up.asked_at) = (next, None);
+        if does_harm {
+            self.stats.lagged += 1;
+            return self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+        }
+        if past == 0 {
+            self.tell(slot, &[b"-- you missed some messages\r\n"]);
+        }
+        self.wake(slot);
+    }
+}

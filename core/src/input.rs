@@ -1,0 +1,122 @@
+//! What the driver tells the hub, and what the hub answers. Plain data with names, so that a list of
+//! inputs is a trace.
+
+use core::net::IpAddr;
+
+use crate::io::{Cause, ConnId, ListenerId, Refusal};
+#[cfg(feature = "large")]
+use crate::record::Record;
+
+/// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
+/// and a generated one is a test.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The time of day. Records that are made from now on have it. Without this input their time is
+    /// unknown. Give it at the start, and again when the clock of the system was set.
+    Clock {
+        /// In ms since 1970-01-01 UTC.
+        unix_ms: u64,
+        /// How far local time is ahead of UTC, in s. People are shown local time.
+        utc_offset_s: i32,
+    },
+    /// A peer connected to a listener.
+    /// The answer is [`Answer::Opened`] or [`Answer::Refused`].
+    Accepted {
+        /// The listener.
+        listener: ListenerId,
+        /// Its address, if it has one.
+        peer: Option<IpAddr>,
+    },
+    /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
+    /// offers it again before anything newer when the connection has read interest again.
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The transport took bytes from the front of what [`crate::Hub::transmit`] lent.
+    Sent {
+        /// The connection.
+        conn: ConnId,
+        /// How many bytes.
+        count: usize,
+    },
+    /// The peer will send no more, and the hub has taken everything that it sent.
+    PeerClosed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The connection broke, and the driver has forgotten it.
+    Failed {
+        /// The connection.
+        conn: ConnId,
+        /// Why it broke.
+        cause: Cause,
+    },
+    /// The driver has closed the connection, as [`crate::Interest::close`] asked, and has forgotten it.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Records of a page that the hub asked for; see [`crate::Hub::next_wanted`]. They are of one room,
+    /// in their order, and none is left out between them. No records: there are none. The answer is
+    /// [`Answer::Taken`], with the number of records. If it is not all of them, the hub asks for the
+    /// others later. It ignores pages that it does not wait for.
+    #[cfg(feature = "large")]
+    Page {
+        /// The connection, as in [`crate::Wanted`].
+        conn: ConnId,
+        /// From where on, as in [`crate::Wanted`].
+        from: u64,
+        /// The records.
+        records: &'a [Record<'a>],
+    },
+    /// A deadline may have passed.
+    Tick,
+    /// The hub must end: it tells everyone, flushes, and closes all connections.
+    Shutdown,
+}
+
+/// The answer to an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answer {
+    /// The input has no answer.
+    Done,
+    /// The new connection is in the table.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
+    /// and closes the connection.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The hub took bytes.
+    Taken {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Answer {
+    /// How many bytes the hub took from [`Input::Received`].
+    pub fn taken(self) -> usize {
+        if let Answer::Taken { count } = self { count } else { 0 }
+    }
+
+    /// The answer to [`Input::Accepted`].
+    ///
+    /// # Errors
+    /// The connection was refused.
+    pub fn opened(self) -> Result<ConnId, Refusal> {
+        match self {
+            Answer::Opened { conn } => Ok(conn),
+            Answer::Refused { refusal } => Err(refusal),
+            Answer::Done | Answer::Taken { .. } => Err(Refusal::Full),
+        }
+    }
+}
