@@ -368,7 +368,7 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
         let modes = sys::terminal_modes(&line).expect("a terminal");
         let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
         let mut command = join(&[&listener.local_addr().expect("an address").to_string()]);
-        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm");
         sys::lead_session(&mut command);
         let mut client = command.spawn().expect("it starts");
         let (mut server, _) = listener.accept().expect("the client");
