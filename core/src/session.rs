@@ -107,9 +107,9 @@ pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
-    /// What was said in its room, from this sequence number on, and the most messages that it gets.
+    /// What was said in its room, from this record on, and the most messages that it gets.
     Past {
-        next: u64,
+        next: u32,
         left: u32,
     },
     /// For a newcomer: who is in its room, from this slot on, and the most names that it gets.

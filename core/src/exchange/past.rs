@@ -3,32 +3,39 @@
 use super::Exchange;
 use crate::conn::Slot;
 use crate::encoding::chat;
-use crate::log::Position;
+use crate::log::{Position, before};
 use crate::record::{Place, Record};
 use crate::room::RoomIndex;
 
 impl Exchange<'_> {
-    /// The sequence number of the first of the last so many messages of a room that can still be read.
-    pub(crate) fn seq_of_last(&self, room: RoomIndex, count: u32) -> Option<u64> {
+    /// The first of the last so many messages of a room that can still be read.
+    pub(crate) fn last_messages(&self, room: RoomIndex, count: u32) -> Option<Position> {
         let log = &self.rooms[room].log;
-        let (first, _) = log.past(log.last_messages(count))?;
-        Some(first.seq)
+        Some(log.last_messages(count)).filter(|first| *first != log.next_record())
     }
 
-    /// Tells a connection the first message of a room from a sequence number on, marked as past. Returns
-    /// the sequence number after it. Messages that are gone are left out.
-    pub(crate) fn tell_message_from(&mut self, slot: Slot, room: RoomIndex, next: u64) -> Option<u64> {
+    /// Tells a connection the first message of a room from a record on, marked as past. Returns the
+    /// record after it. Messages that are gone are left out.
+    pub(crate) fn tell_message_from(
+        &mut self,
+        slot: Slot,
+        room: RoomIndex,
+        mut number: Position,
+    ) -> Option<Position> {
         let log = &self.rooms[room].log;
-        let mut number = log.find(next).unwrap_or_else(|first| first);
+        let first = log.first_readable();
+        if before(number, first) {
+            number = first;
+        }
         loop {
             let (entry, [left, right]) = log.past(number)?;
+            number = number.wrapping_add(1);
             if entry.kind().is_message() {
                 let mark = chat::mark(entry.kind(), entry.unix_ms(), self.clock());
                 self.conns.push(slot, self.seq, &[&mark, left, right]);
                 self.touch(slot);
-                return Some(entry.seq.wrapping_add(1));
+                return Some(number);
             }
-            number = number.wrapping_add(1);
         }
     }
 

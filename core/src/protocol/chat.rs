@@ -375,7 +375,7 @@ fn history(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     };
     let Some(room) = x.room_of(slot) else { return Done::Yes };
-    match x.seq_of_last(room, count) {
+    match x.last_messages(room, count) {
         Some(next) => command::start(x, slot, Listing::Past { next, left: count }),
         None => {
             tell(x, slot, &["nothing was said here lately"]);

@@ -86,7 +86,7 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 
 /// One message from before, of a client's room.
 #[inline(never)]
-fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u64, left: u32) -> Listing {
+fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u32, left: u32) -> Listing {
     let room = x.room_of(slot).filter(|_| left > 0);
     match room.and_then(|room| x.tell_message_from(slot, room, next)) {
         Some(next) => Listing::Past { next, left: left - 1 },
