@@ -59,6 +59,7 @@ impl Work {
             name: 96,
             line: 1024,
             queue: 16 << 10,
+            proposals: 0,
             log: 256 << 10,
             records: 4096,
         }

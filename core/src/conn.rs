@@ -115,6 +115,9 @@ pub struct Conn<'a> {
     /// Its place among those that catch up, or `NONE`; see `exchange/catch_up`.
     pub(crate) catch_up: u32,
 
+    /// How many of the things that it said are proposed, and not decided.
+    #[cfg(feature = "large")]
+    pub(crate) pending: u32,
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// It cannot go on until some of its output is gone.
@@ -170,6 +173,8 @@ impl<'a> Conn<'a> {
         gap: Gap::NONE,
         first_member: NONE,
         catch_up: NONE,
+        #[cfg(feature = "large")]
+        pending: 0,
         ended: false,
         blocked: false,
         paused: false,
@@ -201,5 +206,9 @@ impl<'a> Conn<'a> {
         self.gap = Gap::NONE;
         (self.ended, self.blocked, self.paused) = (false, false, false);
         self.refused = 0;
+        #[cfg(feature = "large")]
+        {
+            self.pending = 0;
+        }
     }
 }

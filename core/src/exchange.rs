@@ -14,6 +14,7 @@
 //! outbox                   what goes out next
 //! past                     what was said before
 //! catch_up, pages          members that stand behind the log
+//! proposals                where somebody else decides the order
 //! ```
 
 mod about;
@@ -33,6 +34,8 @@ mod outbox;
 #[cfg(feature = "large")]
 mod pages;
 mod past;
+#[cfg(feature = "large")]
+mod proposals;
 mod rooms;
 mod say;
 
@@ -47,6 +50,10 @@ pub(crate) use self::outbox::{GapText, Walk};
 pub use self::outbox::{Source, Transmit};
 #[cfg(feature = "large")]
 pub use self::pages::Wanted;
+#[cfg(feature = "large")]
+pub use self::proposals::Proposal;
+#[cfg(feature = "large")]
+pub(crate) use self::proposals::Proposals;
 pub(crate) use self::rooms::Rooms;
 use crate::clock::Clock;
 use crate::conn::{NONE, Slot};
@@ -91,6 +98,8 @@ pub(crate) struct Exchange<'a> {
     rooms: Rooms<'a>,
     members: Members<'a>,
     catch_ups: CatchUps<'a>,
+    #[cfg(feature = "large")]
+    proposals: Proposals<'a>,
     agenda: Agenda,
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
@@ -114,6 +123,7 @@ impl<'a> Exchange<'a> {
         config: Config<'a>,
         limits: Limits,
         (conns, rooms, members, catch_ups): (Conns<'a>, Rooms<'a>, Members<'a>, CatchUps<'a>),
+        #[cfg(feature = "large")] proposals: Proposals<'a>,
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
@@ -123,6 +133,8 @@ impl<'a> Exchange<'a> {
             rooms,
             members,
             catch_ups,
+            #[cfg(feature = "large")]
+            proposals,
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,
@@ -243,7 +255,8 @@ impl<'a> Exchange<'a> {
 
     /// The next connection whose protocol may go on.
     pub(crate) fn next_woken(&mut self) -> Option<Slot> {
-        self.agenda.next_woken(&mut self.conns, &mut self.rooms)
+        let may_speak = self.takes_proposal();
+        self.agenda.next_woken(&mut self.conns, &mut self.rooms, may_speak)
     }
 
     /// Notes a deadline of a connection; see [`Agenda::arm`].
@@ -268,7 +281,7 @@ impl<'a> Exchange<'a> {
 
     /// When something must be done, at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.agenda.is_behind() || self.untold_end != NONE {
+        if self.agenda.is_behind(self.takes_proposal()) || self.untold_end != NONE {
             return Some(self.now);
         }
         self.agenda.deadline(&self.conns)

@@ -4,9 +4,9 @@
 mod due;
 
 use crate::conn::{Conn, Slot};
-#[cfg(feature = "large")]
-use crate::exchange::Wanted;
 use crate::exchange::{CatchUp, CatchUps, Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
+#[cfg(feature = "large")]
+use crate::exchange::{Proposal, Proposals, Wanted};
 use crate::input::{Answer, Input};
 use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
 use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
@@ -72,6 +72,9 @@ impl<'a> Hub<'a> {
         if has_bounds && !cfg!(feature = "large") {
             return Err(LimitsError::NoBounds);
         }
+        if config.proposes && limits.proposals < limits.least_proposals() {
+            return Err(LimitsError::ProposalsTooSmall { least: limits.least_proposals() });
+        }
         let Storage { conns, members, catch_ups, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
         let members = members.get_mut(..limits.members).ok_or(LimitsError::Storage("members"))?;
@@ -107,7 +110,16 @@ impl<'a> Hub<'a> {
             Members::new(members, limits.conns),
             CatchUps::new(catch_ups),
         );
-        let x = Exchange::new(config, limits, tables, bytes);
+        #[cfg(feature = "large")]
+        let proposals = Proposals::new(take(&mut bytes, limits.proposals));
+        let x = Exchange::new(
+            config,
+            limits,
+            tables,
+            #[cfg(feature = "large")]
+            proposals,
+            bytes,
+        );
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
     }
 
@@ -146,6 +158,20 @@ impl<'a> Hub<'a> {
             Input::Page { conn, from, records } => {
                 let slot = self.x.find(conn);
                 Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, from, records)) }
+            }
+            #[cfg(feature = "large")]
+            Input::Proposed { number } => {
+                self.x.take_proposals(number);
+                Answer::Done
+            }
+            #[cfg(feature = "large")]
+            Input::Decided { index, conn, record } => {
+                Answer::Taken { count: usize::from(self.x.append_decided(index, conn, &record)) }
+            }
+            #[cfg(feature = "large")]
+            Input::Withdrawn { conn } => {
+                self.x.decide_one(conn);
+                Answer::Done
             }
             Input::Tick => {
                 self.tick();
@@ -199,6 +225,14 @@ impl<'a> Hub<'a> {
     #[cfg(feature = "large")]
     pub fn next_wanted(&mut self) -> Option<Wanted> {
         self.x.next_wanted()
+    }
+
+    /// The first line that a client wants to say and that the driver has not taken yet, where
+    /// [`Config::proposes`] is true. The driver lets somebody decide its place in the order, and answers
+    /// with [`Input::Proposed`] now and [`Input::Decided`] later.
+    #[cfg(feature = "large")]
+    pub fn next_proposal(&self) -> Option<Proposal<'_>> {
+        self.x.next_proposal()
     }
 
     /// When the hub needs an [`Input::Tick`], if nothing else happens before. This may be

@@ -72,6 +72,30 @@ pub enum Input<'a> {
         /// The records.
         records: &'a [Record<'a>],
     },
+    /// The driver has taken the proposals up to this one, and will see to it that each of them is
+    /// decided; see [`crate::Hub::next_proposal`].
+    #[cfg(feature = "large")]
+    Proposed {
+        /// The number of the last one.
+        number: u64,
+    },
+    /// A record has its place in the order, and is appended. The answer is [`Answer::Taken`], with 0 if
+    /// its room has no place now. Then offer it again before anything that comes after it.
+    #[cfg(feature = "large")]
+    Decided {
+        /// Its place in the order of all decisions. The hub ignores places that it had before.
+        index: u64,
+        /// The connection that proposed it, if that was one of this hub.
+        conn: Option<ConnId>,
+        /// The record. Its sequence number does not count: the hub gives it one.
+        record: Record<'a>,
+    },
+    /// One proposal of a connection will not be appended.
+    #[cfg(feature = "large")]
+    Withdrawn {
+        /// The connection.
+        conn: ConnId,
+    },
     /// A deadline may have passed.
     Tick,
     /// The hub must end: it tells everyone, flushes, and closes all connections.

@@ -71,7 +71,7 @@
 //! use parlour_core::*;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512, proposals: 0, log: 4096, records: 64,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
@@ -192,9 +192,9 @@ mod waiting;
 mod worklist;
 
 pub use conn::Conn;
-#[cfg(feature = "large")]
-pub use exchange::Wanted;
 pub use exchange::{CatchUp, Source, Stats, Transmit};
+#[cfg(feature = "large")]
+pub use exchange::{Proposal, Wanted};
 pub use hub::{Hub, Storage};
 pub use input::{Answer, Input};
 pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};

@@ -38,6 +38,9 @@ pub const LABEL_BYTES: usize = 20;
 /// Bytes that an entry of a private queue takes besides its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
+/// Bytes of a proposal before its name and its text.
+pub(crate) const PROPOSAL_HEADER: usize = 26;
+
 /// The sizes of a hub, fixed for its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -61,6 +64,9 @@ pub struct Limits {
     pub line: usize,
     /// Bytes of a connection's private queue: replies, direct messages, echo.
     pub queue: usize,
+    /// Bytes of the lines that clients want to say and that the driver has not taken yet; 0 if nothing is
+    /// proposed.
+    pub proposals: usize,
     /// Bytes of a room's log: a power of two.
     pub log: usize,
     /// Records of a room's log: a power of two.
@@ -85,6 +91,11 @@ pub enum LimitsError {
         /// The smallest queue that these limits allow, in bytes.
         least: usize,
     },
+    /// What clients say is proposed, and there is no place for the longest line.
+    ProposalsTooSmall {
+        /// The smallest [`Limits::proposals`] that these limits allow, in bytes.
+        least: usize,
+    },
     /// This build does not have the protocol of a listener.
     NotBuiltIn(Protocol),
     /// There is a [`Bound`], and this build cannot keep bounds: it lacks the feature `large`.
@@ -104,6 +115,9 @@ impl fmt::Display for LimitsError {
             Self::NotPowerOfTwo(limit) => write!(f, "the limit `{limit}` is not a power of two"),
             Self::LogTooSmall { least } => write!(f, "the limit `log` must be at least {least} bytes"),
             Self::QueueTooSmall { least } => write!(f, "the limit `queue` must be at least {least} bytes"),
+            Self::ProposalsTooSmall { least } => {
+                write!(f, "the limit `proposals` must be at least {least} bytes")
+            }
             Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
             Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
             Self::NoSuchRelay => f.write_str(
@@ -141,7 +155,7 @@ impl Limits {
 
     /// How many bytes [`crate::Storage::bytes`] needs.
     pub const fn bytes(&self) -> usize {
-        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.longest()
+        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.proposals + self.longest()
     }
 
     /// Bytes of buffers for each connection.
@@ -157,6 +171,11 @@ impl Limits {
     /// A line's text, the CR before its LF, and the LF of a relayed line.
     pub(crate) const fn line_buffer(&self) -> usize {
         self.line + 2
+    }
+
+    /// The least for [`Limits::proposals`], if anything is proposed.
+    pub(crate) const fn least_proposals(&self) -> usize {
+        self.longest() + PROPOSAL_HEADER + ENTRY_HEADER
     }
 
     /// Checks whether a hub can have these limits.
@@ -361,6 +380,9 @@ pub struct Config<'a> {
     /// Whether the driver keeps the records that the logs no longer have, and answers
     /// [`crate::Hub::next_wanted`].
     pub keeps_records: bool,
+    /// Whether the hub proposes what clients say, and the driver decides the order; see
+    /// [`crate::Hub::next_proposal`]. If not, the hub appends it at once. It needs the feature `large`.
+    pub proposes: bool,
     /// How long a room waits at once for members that do not read, at most, in ms.
     pub grace_ms: u32,
     /// How long a connection may send nothing before it is closed, in ms; `None`: forever.
@@ -384,6 +406,7 @@ impl Config<'_> {
             greeting: "",
             history: 0,
             keeps_records: false,
+            proposes: false,
             grace_ms: 5_000,
             idle_ms: None,
             per_peer: None,

@@ -29,6 +29,7 @@ fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]),
         name: 32,
         line: 128,
         queue: 600,
+        proposals: 0,
         log: 16 << 10,
         records: 512,
     };

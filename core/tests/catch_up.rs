@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     name: 32,
     line: 64,
     queue: 512,
+    proposals: 0,
     log: 1024,
     records: 16,
 };

@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     name: 32,
     line: 128,
     queue: 512,
+    proposals: 0,
     log: 4096,
     records: 64,
 };

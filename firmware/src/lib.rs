@@ -37,6 +37,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         name: sizes.name,
         line: sizes.line,
         queue: 0,
+        proposals: 0,
         log: sizes.log,
         records: sizes.records,
     };

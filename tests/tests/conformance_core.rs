@@ -63,6 +63,7 @@ impl Driver for InSimulator<'_> {
             name: NAME_BYTES,
             line: LINE_LIMIT,
             queue: 16 << 10,
+            proposals: 0,
             log: 256 << 10,
             records: 4096,
         };

@@ -24,6 +24,7 @@ const SIZES: Limits = Limits {
     name: NAME_BYTES,
     line: 1024,
     queue: 16 << 10,
+    proposals: 0,
     log: 256 << 10,
     records: 4096,
 };

@@ -108,14 +108,20 @@ impl Agenda {
     }
 
     /// The next connection whose protocol may go on. Of those whose line waits for a room, the next one
-    /// comes only after the one before has spoken, and only if the room still has place.
-    pub(super) fn next_woken(&mut self, conns: &mut Conns<'_>, rooms: &mut Rooms<'_>) -> Option<Slot> {
+    /// comes only after the one before has spoken, and only if the room still has place, and somebody
+    /// `may_speak` at all.
+    pub(super) fn next_woken(
+        &mut self,
+        conns: &mut Conns<'_>,
+        rooms: &mut Rooms<'_>,
+        may_speak: bool,
+    ) -> Option<Slot> {
         while let Some(slot) = self.woken.pop(conns.all_mut()) {
             if !matches!(conns[slot].state, crate::conn::State::Free { .. }) {
                 return Some(slot);
             }
         }
-        while let Some(room) = self.opened_rooms.first() {
+        while let Some(room) = self.opened_rooms.first().filter(|_| may_speak) {
             let Room { closed, waiting, .. } = &mut rooms[room];
             if !*closed && let Some(slot) = waiting.pop(conns.all_mut()) {
                 return Some(slot);
@@ -126,8 +132,8 @@ impl Agenda {
     }
 
     /// Whether a connection may go on now.
-    pub(super) fn is_behind(&self) -> bool {
-        self.woken.first().or(self.opened_rooms.first()).is_some()
+    pub(super) fn is_behind(&self, may_speak: bool) -> bool {
+        self.woken.first().or(self.opened_rooms.first().filter(|_| may_speak)).is_some()
     }
 
     /// It wants a page of records.

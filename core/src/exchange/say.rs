@@ -14,6 +14,10 @@ impl Exchange<'_> {
 
     /// Says something in a room that a connection may speak in. The connection does not get it back.
     pub(crate) fn say(&mut self, slot: Slot, room: RoomIndex, kind: Kind, text: &[u8]) {
+        #[cfg(feature = "large")]
+        if self.config.proposes {
+            return self.propose(slot, room, kind, [b"", text]);
+        }
         if let Some(member) = self.speaker(slot, room) {
             let seq = self.next_seq();
             // It gets back what the others say. One that gets nothing has nothing to pass over.
@@ -60,10 +64,14 @@ impl Exchange<'_> {
 
     /// Passes on bytes of a relay's client. If `is_torn`, a line of somebody else is ended first.
     pub(crate) fn pass_on(&mut self, slot: Slot, room: RoomIndex, is_torn: bool, bytes: &[u8]) {
+        let torn: &[u8] = if is_torn { b"\n" } else { b"" };
+        #[cfg(feature = "large")]
+        if self.config.proposes {
+            return self.propose(slot, room, Kind::Raw, [torn, bytes]);
+        }
         let Some(member) = self.speaker(slot, room) else { return };
         let own = (self.members[member].state == Membership::Present).then_some(member);
         let seq = self.next_seq();
-        let torn: &[u8] = if is_torn { b"\n" } else { b"" };
         let parts: Parts<'_> = [b"", b"", torn, bytes, b""];
         let stamp = Stamp::new((self.conns[slot].identity, Kind::Raw), self.unix_ms(), &parts);
         // Most have one piece.
@@ -106,7 +114,7 @@ impl Exchange<'_> {
         self.conns[slot].name = name;
     }
 
-    fn append_pieces(
+    pub(super) fn append_pieces(
         &mut self,
         room: RoomIndex,
         seq: u64,
@@ -191,7 +199,19 @@ impl Exchange<'_> {
     /// line that has already waited for its turn need not wait again.
     pub(crate) fn must_wait(&self, room: RoomIndex, has_waited: bool) -> bool {
         let room = &self.rooms[room];
-        room.closed || !has_waited && !room.waiting.is_empty()
+        room.closed || !self.takes_proposal() || !has_waited && !room.waiting.is_empty()
+    }
+
+    /// Nobody decides the order for a small hub.
+    #[cfg(not(feature = "large"))]
+    pub(super) fn takes_proposal(&self) -> bool {
+        true
+    }
+
+    /// Nobody decides the order for a small hub.
+    #[cfg(not(feature = "large"))]
+    pub(crate) fn has_pending(&self, _: Slot) -> bool {
+        false
     }
 
     /// Whether a line must wait for its turn in a room. If so, its author is woken when the turn has

@@ -46,7 +46,7 @@ impl Behaviour for Chat {
     }
 
     fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        is_free(x, slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
+        is_free(x, slot) && !x.has_pending(slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -115,6 +115,8 @@ impl LineReader for Chat {
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
         match text.strip_prefix(b"/") {
+            // What it does comes after what it has said.
+            Some(command) if !command.starts_with(b"/") && x.has_pending(slot) => Done::NotNow,
             Some(command) if !command.starts_with(b"/") => {
                 let done = command::run(COMMANDS, x, slot, command);
                 // After a `/nick`, so that the others see one line only.
@@ -138,7 +140,7 @@ impl LineReader for Chat {
     /// Says messages that can be copied without a closer look. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
-        let is_plain = is_known(x, slot) && x.rate(slot).is_none();
+        let is_plain = is_known(x, slot) && x.rate(slot).is_none() && !x.config().proposes;
         let Some(room) = x.room_of(slot).filter(|room| is_plain && !x.must_wait(*room, false)) else {
             return 0;
         };

@@ -28,6 +28,7 @@ const LIMITS: Limits = Limits {
     name: 32,
     line: LINE,
     queue: 512,
+    proposals: 0,
     log: 4096,
     records: RECORDS,
 };

@@ -197,6 +197,7 @@ impl ServeOptions {
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
             queue: 0,
+            proposals: 0,
             log,
             records: (log / BYTES_PER_RECORD).max(64),
         };

@@ -319,6 +319,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         name: 13,
         line,
         queue: 0,
+        proposals: 0,
         log: 0,
         records: 4 << rng.u32(..5),
     };

@@ -70,6 +70,7 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         name,
         line,
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),
+        proposals: 0,
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
     };

@@ -261,6 +261,7 @@ pub fn setup() -> Setup {
             name: 32,
             line: 1024,
             queue: 4096,
+            proposals: 0,
             log: 64 << 10,
             records: 4096,
         },

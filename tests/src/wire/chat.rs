@@ -31,6 +31,7 @@ impl Layout {
             name: 32,
             line: 256,
             queue: 512,
+            proposals: 0,
             log: 4 << 10,
             records: 64,
         };
