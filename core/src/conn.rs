@@ -196,15 +196,11 @@ impl<'a> Conn<'a> {
 
     /// Makes the free slot ready for a newcomer. Its generation was raised when the last connection left
     /// it.
-    pub(crate) fn open(&mut self, listener: ListenerId, account: Account, now: Instant) {
+    pub(crate) fn open(&mut self, account: Account, now: Instant) {
         self.state = State::Open { heard_at: now.wrapping_millis(), timer: Instant::NEVER };
         self.cause = Cause::Left;
-        (self.listener, self.account) = (listener, account);
-        self.session = Session::Echo;
-        self.name.clear();
-        self.line.clear();
-        self.gap = Gap::NONE;
-        (self.ended, self.blocked, self.paused) = (false, false, false);
+        self.account = account;
+        self.ended = false;
         self.refused = 0;
         #[cfg(feature = "large")]
         {

@@ -141,6 +141,11 @@ impl<'a> Hub<'a> {
                 }
                 Err(refusal) => Answer::Refused { refusal },
             },
+            Input::Speaks { conn, listener } => self.on(conn, |hub, slot| {
+                if hub.x.hand_over(slot, listener) {
+                    hub.behaviour(slot).opened(&mut hub.x, slot);
+                }
+            }),
             Input::Received { conn, bytes } => Answer::Taken {
                 count: match self.x.find(conn) {
                     Some(slot) => self.received(slot, bytes),
@@ -200,7 +205,26 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Lends the bytes to send to a connection next.
+    /// Lends the bytes to send to a connection next. `write` returns how many of them the transport took,
+    /// from their front; they count as sent. Returns that number. Nothing can come in between, which is
+    /// what [`Input::Sent`] needs.
+    ///
+    /// There is one loan at a time. The bytes of a room's log would stay where they are until they are
+    /// counted as sent. But those of a private queue may move when more is put into it, and a member that
+    /// jumps ahead has other bytes to send then. A driver that sends later, as with io_uring, copies
+    /// what it is lent, and counts it as sent at once.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        write: impl FnOnce(Transmit<'_, 'a>) -> usize,
+    ) -> usize {
+        let count = write(self.transmit(conn));
+        self.handle(now, Input::Sent { conn, count });
+        count
+    }
+
+    /// The bytes to send to a connection next. To send them, use [`Hub::send`].
     pub fn transmit(&mut self, conn: ConnId) -> Transmit<'_, 'a> {
         let slot = self.x.find(conn);
         if let Some(slot) = slot

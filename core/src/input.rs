@@ -27,6 +27,15 @@ pub enum Input<'a> {
         /// Its address, if it has one.
         peer: Option<IpAddr>,
     },
+    /// The driver has found out what a connection speaks, by ALPN, say, or by the first bytes. It begins
+    /// anew, as a client of another listener. What waits to be sent to it is dropped, so do this before
+    /// anything was sent. The hub ignores a listener that does not exist.
+    Speaks {
+        /// The connection.
+        conn: ConnId,
+        /// The listener whose protocol it speaks.
+        listener: ListenerId,
+    },
     /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
     /// offers it again before anything newer when the connection has read interest again.
     Received {
@@ -35,7 +44,8 @@ pub enum Input<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// The transport took bytes from the front of what [`crate::Hub::transmit`] lent.
+    /// The transport took bytes, from the front of what [`crate::Hub::transmit`] would lend now.
+    /// [`crate::Hub::send`] sees to it that these are the bytes that it lent.
     Sent {
         /// The connection.
         conn: ConnId,

@@ -192,7 +192,7 @@ impl Walk {
 /// The bytes to send to a connection next, in order: slices of the rooms' logs and of its
 /// private queue, for one vectored write.
 ///
-/// [`crate::Input::Sent`] then tells the hub how many of them were sent.
+/// [`crate::Hub::send`] counts those as sent that the transport took.
 pub struct Transmit<'h, 'a> {
     x: &'h Exchange<'a>,
     slot: Option<Slot>,

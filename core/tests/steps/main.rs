@@ -5,6 +5,7 @@
 mod addresses;
 mod counts;
 mod endings;
+mod hand_over;
 mod idle;
 mod lag;
 mod lines;

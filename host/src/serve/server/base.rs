@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Answer, ConnId, Hub, Input, Instant};
+use parlour_core::{Answer, ConnId, Hub, Input, Instant, Transmit};
 
 use crate::poll::Poller;
 use crate::serve::report::Report;
@@ -36,15 +36,20 @@ impl<'a, P: Poller> Base<'a, P> {
     }
 
     /// Reads the clock. For the hub, everything until the next call happens at this time, because
-    /// reading the clock for every event would cost more than most events.
+    /// reading the clock for every input would cost more than most inputs.
     pub(super) fn read_clock(&mut self) -> Clock {
         let now = Clock::now();
         self.now = Instant::from_millis((now - self.started).as_millis() as u64);
         now
     }
 
-    pub(super) fn handle(&mut self, event: Input<'_>) -> Answer {
-        self.hub.handle(self.now, event)
+    pub(super) fn handle(&mut self, input: Input<'_>) -> Answer {
+        self.hub.handle(self.now, input)
+    }
+
+    /// Lends what goes out to a connection next to `write`, which returns how much of it was sent.
+    pub(super) fn send(&mut self, conn: ConnId, write: impl FnOnce(Transmit<'_, 'a>) -> usize) {
+        self.hub.send(self.now, conn, write);
     }
 
     /// How long until the hub has something to do.
