@@ -12,7 +12,7 @@ use core::ops::{Index, IndexMut};
 
 use super::Exchange;
 use crate::conn::{NONE, Slot, State};
-use crate::encoding::chat;
+use crate::encoding::chat::{self, Mark};
 use crate::io::Cause;
 use crate::log::before;
 use crate::record::{Identity, Kind};
@@ -30,15 +30,17 @@ pub struct CatchUp {
     pub(super) member: MemberIndex,
     /// Records from this sequence number on are still to be told.
     pub(super) next: u64,
-    /// So many messages, at least, are told before it is attached.
-    pub(super) past: u32,
+    /// For a newcomer: the sequence number at which it came. Of what was said before, it is told the
+    /// messages alone, marked as past: they are the history of its room. `None` for one that was left
+    /// behind: what it is told is all marked.
+    pub(super) came_at: Option<u64>,
     /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
     pub(super) asked_at: Option<u32>,
 }
 
 impl CatchUp {
     /// A free one, to fill storage with.
-    pub const EMPTY: Self = Self { member: NONE, next: 0, past: 0, asked_at: None };
+    pub const EMPTY: Self = Self { member: NONE, next: 0, came_at: None, asked_at: None };
 }
 
 /// The pool of those that catch up.
@@ -71,6 +73,10 @@ impl<'a> CatchUps<'a> {
     /// How far a connection is, if it catches up.
     pub(super) fn get(&self, index: u32) -> Option<&CatchUp> {
         self.table.get(index as usize)
+    }
+
+    fn has_place(&self) -> bool {
+        self.free != NONE || (self.unused as usize) < self.table.len()
     }
 
     fn take(&mut self) -> Option<u32> {
@@ -111,21 +117,32 @@ impl Exchange<'_> {
         if let Some((first, _)) = log.past(from)
             && let Some(member) = self.speaker(slot, room)
         {
-            self.detach(slot, member, first.seq, self.config.history);
+            self.detach(slot, member, first.seq, Some(self.seq));
         }
     }
 
     /// Lets a member stand at a sequence number. Returns false if there is no place to note it.
-    pub(super) fn detach(&mut self, slot: Slot, member: MemberIndex, next: u64, past: u32) -> bool {
-        if self.conns[slot].catch_up != NONE {
+    pub(super) fn detach(
+        &mut self,
+        slot: Slot,
+        member: MemberIndex,
+        next: u64,
+        came_at: Option<u64>,
+    ) -> bool {
+        if !self.can_detach(slot) {
             return false;
         }
         let Some(index) = self.catch_ups.take() else { return false };
-        self.catch_ups[index] = CatchUp { member, next, past, asked_at: None };
+        self.catch_ups[index] = CatchUp { member, next, came_at, asked_at: None };
         self.conns[slot].catch_up = index;
         self.members[member].is_behind = true;
         self.wake(slot);
         true
+    }
+
+    /// Whether a connection does not catch up yet, and there is a place to note how far it is.
+    pub(super) fn can_detach(&self, slot: Slot) -> bool {
+        self.conns[slot].catch_up == NONE && self.catch_ups.has_place()
     }
 
     /// Whether a connection catches up.
@@ -150,11 +167,14 @@ impl Exchange<'_> {
             return;
         }
         for _ in 0..STEPS_AT_ONCE {
+            // What waits for it in its queue may be newer than what it reads next in the log.
+            if self.conns[slot].queue.is_empty() && self.attach(slot, false) {
+                return self.wake(slot);
+            }
             if self.queue_used(slot) >= AT_ONCE || !self.takes_a_line(slot) {
                 return self.block(slot);
             }
             match self.tell_next(slot) {
-                Next::Told if self.attach(slot, false) => return self.wake(slot),
                 Next::Told => {}
                 Next::Nothing => {
                     self.attach(slot, true);
@@ -168,45 +188,54 @@ impl Exchange<'_> {
 
     /// Tells a connection the next record that it has not read.
     fn tell_next(&mut self, slot: Slot) -> Next {
-        let CatchUp { member, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let CatchUp { member, next, .. } = self.catch_ups[self.conns[slot].catch_up];
         let room = self.members[member].room;
         let log = &self.rooms[room].log;
         let Ok(number) = log.find(next) else { return Next::Gone };
         let Some((entry, line)) = log.past(number) else { return Next::Nothing };
-        let (kind, is_message) = (entry.kind(), entry.kind().is_message());
-        // Newcomers are told messages alone. Nobody is told again what it has said since it came.
-        let is_told = if past > 0 { is_message } else { !self.is_own(slot, entry.author(), kind) };
-        if is_told {
-            let mark = chat::mark(kind, entry.unix_ms(), self.clock());
+        let kind = entry.kind();
+        if self.is_told(slot, entry.seq, entry.author(), kind) {
+            let mark = self.mark(slot, entry.seq, kind, entry.unix_ms());
             let [left, right] = line;
             // In its own place: what follows may be in the log already.
             self.conns.push(slot, entry.seq, &[&mark, left, right]);
             self.touch(slot);
         }
-        self.told(slot, entry.seq, is_message);
+        self.told(slot, entry.seq);
         Next::Told
     }
 
     /// Notes that a record was told to a connection, or passed over.
-    pub(super) fn told(&mut self, slot: Slot, seq: u64, is_message: bool) {
-        let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
-        catch_up.next = seq.wrapping_add(1);
-        catch_up.past = catch_up.past.saturating_sub(u32::from(is_message));
+    pub(super) fn told(&mut self, slot: Slot, seq: u64) {
+        self.catch_ups[self.conns[slot].catch_up].next = seq.wrapping_add(1);
     }
 
-    /// Whether a record is of a connection itself, and does not come back to it.
-    pub(super) fn is_own(&self, slot: Slot, author: Identity, kind: Kind) -> bool {
-        author == self.conns[slot].identity && !kind.comes_back()
+    /// Whether a connection that catches up is told a record: of what was said before it came, all
+    /// messages, and then everything but what it has said itself.
+    pub(super) fn is_told(&self, slot: Slot, seq: u64, author: Identity, kind: Kind) -> bool {
+        let came_at = self.catch_ups[self.conns[slot].catch_up].came_at;
+        if came_at.is_some_and(|came_at| before(seq, came_at)) {
+            return kind.is_message();
+        }
+        author != self.conns[slot].identity || kind.comes_back()
+    }
+
+    /// What stands before a record that a connection is told; empty if it was said after it came.
+    pub(super) fn mark(&self, slot: Slot, seq: u64, kind: Kind, unix_ms: u64) -> Mark {
+        let came_at = self.catch_ups[self.conns[slot].catch_up].came_at;
+        let is_past = came_at.is_none_or(|came_at| before(seq, came_at));
+        if is_past { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() }
     }
 
     /// Attaches a connection to the log, if it has been told what it should be told first, and if what it
     /// has not read is held anyway; or `at_end`, where nothing is left.
     fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
-        let CatchUp { member: index, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let CatchUp { member: index, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
         let room = self.members[index].room;
         let log = &self.rooms[room].log;
         let Ok(number) = log.find(next) else { return false };
-        if !at_end && (past > 0 || before(log.start_of(number), log.hold())) {
+        let is_history = came_at.is_some_and(|came_at| before(next, came_at));
+        if !at_end && (is_history || before(log.start_of(number), log.hold())) {
             return false;
         }
         self.end_catch_up(slot);
@@ -224,6 +253,7 @@ impl Exchange<'_> {
             }
             own = own.wrapping_add(1);
         }
+        member.advance(log, position);
         self.touch(slot);
         true
     }
@@ -237,10 +267,12 @@ impl Exchange<'_> {
     /// Gives up records that are gone. A client that should have got them is told so, and one to which a
     /// gap does harm is disconnected.
     pub(super) fn give_up(&mut self, slot: Slot) {
-        let CatchUp { member, next, past, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let CatchUp { member, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
         let room = &self.rooms[self.members[member].room];
         let Err(first) = room.log.find(next) else { return self.wake(slot) };
         let next = room.log.past(first).map_or(self.seq, |(entry, _)| entry.seq);
+        // Nobody was promised what was said before it came.
+        let is_history = came_at.is_some_and(|came_at| !before(came_at, next));
         let does_harm = room.owner.is_some();
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
         (catch_up.next, catch_up.asked_at) = (next, None);
@@ -248,8 +280,8 @@ impl Exchange<'_> {
             self.stats.lagged += 1;
             return self.kill(slot, Cause::Lagged, State::Dead { abort: true });
         }
-        if past == 0 {
-            self.tell(slot, &[b"-- you missed some messages\r\n"]);
+        if !is_history {
+            self.enqueue(slot, next, &[b"-- you missed some messages\r\n"]);
         }
         self.wake(slot);
     }

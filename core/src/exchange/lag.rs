@@ -164,11 +164,9 @@ impl Exchange<'_> {
                 continue;
             }
             *most -= 1;
-            let is_dealt_with = match self.listener(slot).map(|listener| listener.on_lag) {
-                Some(OnLag::Replay) => self.leave_behind(index),
-                _ => may_skip(self, slot) && self.skip(index),
-            };
-            if !is_dealt_with {
+            let replays = self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Replay);
+            let is_left_behind = replays && self.leave_behind(index);
+            if !is_left_behind && !(may_skip(self, slot) && self.skip(index)) {
                 self.stats.lagged += 1;
                 self.kill(slot, Cause::Lagged, State::Dead { abort: true });
             }
@@ -195,14 +193,18 @@ impl Exchange<'_> {
     }
 
     /// Lets a member stand at the sequence number that it has come to, and hold nothing. Returns false if
-    /// that is not possible now.
+    /// that is not possible now, or if it has left and only reads to its end.
     fn leave_behind(&mut self, index: MemberIndex) -> bool {
+        let &Member { conn: slot, state, .. } = &self.members[index];
+        if state != Membership::Present || !self.can_detach(slot) {
+            return false;
+        }
         let Some(position) = self.set_half_aside(index) else { return false };
         let &Member { conn: slot, room, .. } = &self.members[index];
         let log = &self.rooms[room].log;
         let (number, head) = (log.record_at(position), log.head());
         let next = if position == head { self.seq } else { log.record(number).seq };
-        let is_noted = self.detach(slot, index, next, 0);
+        let is_noted = self.detach(slot, index, next, None);
         if is_noted {
             self.give_up_place(index, head);
         }

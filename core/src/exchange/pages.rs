@@ -94,13 +94,11 @@ impl Exchange<'_> {
 
     fn tell_of_page(&mut self, slot: Slot, record: &Record<'_>) {
         let &Record { seq, unix_ms, author, kind, name, text, .. } = record;
-        let past = self.catch_ups[self.conns[slot].catch_up].past;
-        let is_told = if past > 0 { kind.is_message() } else { !self.is_own(slot, author, kind) };
-        if is_told {
-            let mark = chat::mark(kind, unix_ms, self.clock());
+        if self.is_told(slot, seq, author, kind) {
+            let mark = self.mark(slot, seq, kind, unix_ms);
             let [before, name, between, text, end] = chat::parts(kind, name.as_bytes(), text);
             self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
         }
-        self.told(slot, seq, kind.is_message());
+        self.told(slot, seq);
     }
 }
