@@ -60,6 +60,7 @@ impl Work {
             queue: 16 << 10,
             log: 256 << 10,
             records: 4096,
+            followers: 0,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! operator                 what only an operator may do
 //! outbox                   what goes out next
 //! past                     what was said before
+//! followers                readers that are no connections, and what is held for them
 //! ```
 
 mod about;
@@ -21,6 +22,8 @@ mod bounds;
 mod comings;
 mod conns;
 mod ends;
+#[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
+mod followers;
 mod lag;
 mod members;
 mod membership;
@@ -35,10 +38,11 @@ mod say;
 pub(crate) use self::about::Origin;
 use self::agenda::Agenda;
 pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::followers::Followers;
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
+pub use self::outbox::Transmit;
 pub(crate) use self::outbox::{GapText, Walk};
-pub use self::outbox::{Source, Transmit};
 pub(crate) use self::rooms::Rooms;
 use crate::conn::{NONE, Slot};
 use crate::io::{ConnId, Instant, ListenerId};
@@ -57,7 +61,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Connections that were refused.
     pub refused: u64,
-    /// Connections that held up a room for too long, and were disconnected or had to jump ahead.
+    /// Connections and followers that held up a room for too long, and were disconnected or had to jump
+    /// ahead.
     pub lagged: u64,
     /// Names that were given up for others.
     pub renamed: u64,
@@ -81,6 +86,7 @@ pub(crate) struct Exchange<'a> {
     conns: Conns<'a>,
     rooms: Rooms<'a>,
     members: Members<'a>,
+    followers: Followers<'a>,
     agenda: Agenda,
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
@@ -103,7 +109,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn new(
         config: Config<'a>,
         limits: Limits,
-        (conns, rooms, members): (Conns<'a>, Rooms<'a>, Members<'a>),
+        (conns, rooms, members, followers): (Conns<'a>, Rooms<'a>, Members<'a>, Followers<'a>),
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
@@ -112,6 +118,7 @@ impl<'a> Exchange<'a> {
             conns,
             rooms,
             members,
+            followers,
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,

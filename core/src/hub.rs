@@ -2,9 +2,11 @@
 //! protocols. `due` does the work that is due because time has passed.
 
 mod due;
+#[cfg(feature = "console")]
+mod followers;
 
 use crate::conn::{Conn, Slot};
-use crate::exchange::{Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
+use crate::exchange::{Conns, Exchange, Followers, GapText, Members, Rooms, Stats, Transmit, Walk};
 use crate::io::{Answer, Cause, ConnId, Input, Instant, Interest, ListenerId, Refusal};
 use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
@@ -36,7 +38,8 @@ pub struct Storage<'a> {
 ///
 /// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_changed`],
 /// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
-/// inputs. [`Hub::watch`] is a command. The rest are getters.
+/// inputs. With the feature `console`, `read` gives followers what they have not read; `follow`, `unfollow`,
+/// `read_again` and `watch` are commands. The rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
     /// What [`Hub::transmit`] lends, and the notice of a gap in it.
@@ -93,12 +96,14 @@ impl<'a> Hub<'a> {
         }
         pin_rooms(&config, rooms)?;
         // All places, or none: a build without the feature `large` needs no index.
-        let (of_conns, of_rooms) = order.split_at_mut(limits.order_of_conns());
+        let (of_conns, order) = order.split_at_mut(limits.order_of_conns());
+        let (of_rooms, of_followers) = order.split_at_mut(limits.order_of_rooms());
         let looks = config.names.looks;
         let tables = (
             Conns::new(conns, buffers, of_conns, looks),
             Rooms::new(rooms, of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
+            Followers::new(of_followers, limits.followers),
         );
         let x = Exchange::new(config, limits, tables, bytes);
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
@@ -135,6 +140,11 @@ impl<'a> Hub<'a> {
                 hub.x.forget(slot, cause);
             }),
             Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
+            #[cfg(feature = "console")]
+            Input::Committed { follower, seq } => {
+                self.x.commit_read(follower, seq);
+                Answer::Done
+            }
             Input::Tick => {
                 self.tick();
                 Answer::Done
@@ -185,15 +195,6 @@ impl<'a> Hub<'a> {
     /// too early, and is never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.x.deadline()
-    }
-
-    /// Lets a connection to a console listener watch the lobby and the rooms of the relays, as far
-    /// as [`Limits::rooms_per_conn`] allows.
-    #[cfg(feature = "console")]
-    pub fn watch(&mut self, conn: ConnId) {
-        if let Some(slot) = self.x.find(conn) {
-            self.x.watch_pinned(slot);
-        }
     }
 
     /// The text for a connection that was refused; empty if the protocol has none.

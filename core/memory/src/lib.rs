@@ -7,6 +7,7 @@
 //!
 //! let limits = Limits {
 //!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     followers: 0,
 //! };
 //! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);

@@ -2,7 +2,7 @@
 //! brackets, and a reason of the client follows a colon. So a client cannot fake a reason of the server.
 
 use crate::io::Cause;
-use crate::record::{Kind, Parts};
+use crate::record::{Kind, Parts, Record};
 
 const END: &[u8] = b"\r\n";
 
@@ -21,6 +21,18 @@ pub(crate) fn parts<'t>(kind: Kind, name: &'t [u8], text: &'t [u8]) -> Parts<'t>
         Kind::Quit(Cause::Left | Cause::Shutdown) => [b"-- ", name, b" left: ", text, END],
         Kind::Quit(Cause::Kicked) if !text.is_empty() => [b"-- ", name, b" left (kicked: ", text, b")\r\n"],
         Kind::Quit(cause) => [b"-- ", name, left_by(cause), b"", END],
+    }
+}
+
+impl<'r> Record<'r> {
+    /// The record as members of its room get it: one line with its ending, or the bytes of a relay. It comes
+    /// in pieces, of which some are empty.
+    pub fn pieces(&self) -> [&'r [u8]; 5] {
+        let mut pieces = parts(self.kind, self.name.as_bytes(), self.text);
+        if self.is_torn {
+            pieces[2] = b"\n";
+        }
+        pieces
     }
 }
 

@@ -126,6 +126,7 @@ impl Exchange<'_> {
     /// Call this when this many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
+        self.note_appended(room, count);
         self.agenda.touch_members(&mut self.rooms, room);
         if !self.rooms[room].closed && !self.has_place(room) {
             self.refresh(room, false);

@@ -5,6 +5,8 @@
 mod addresses;
 mod counts;
 mod endings;
+#[cfg(all(feature = "console", feature = "large", feature = "relay"))]
+mod followers;
 mod idle;
 mod lag;
 mod lines;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag,
-    Protocol, Refusal, RelayRules,
+    Answer, Bound, Cause, Close, Config, ConnId, FollowerId, Following, Hub, Input, Instant, Limits,
+    Listener, ListenerId, OnLag, Protocol, Refusal, RelayRules, Scope,
 };
 
 use super::peer::{Kind, Life, Peer, Room};
@@ -20,6 +20,8 @@ const CONSOLE: ListenerId = ListenerId(4);
 pub(super) const LOBBY: Room = 0;
 pub(super) const ROOMS: usize = 3;
 
+const FOLLOWERS: usize = 2;
+
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
 /// The others are told of a silent newcomer after this time.
@@ -31,8 +33,9 @@ pub struct Case<'a> {
     pub(super) hub: Hub<'a>,
     pub(super) limits: Limits,
     pub(super) now: Instant,
-    /// Observers that are always up to date: one of each room, and one of all.
-    pub(super) oracles: [ConnId; ROOMS + 1],
+    /// Observers that are always up to date: a client of each relay, and a follower of all rooms.
+    pub(super) oracles: [ConnId; RELAYS.len()],
+    pub(super) all: FollowerId,
     pub(super) peers: Vec<Peer>,
     /// How many came to the lobby and left it without a notice so far.
     pub(super) untold: [u32; 2],
@@ -73,15 +76,15 @@ impl Case<'_> {
         let now = Instant::from_millis(rng.u64(..1 << 40));
         let mut open =
             |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
-        let oracles = [open(CONSOLE), open(RELAYS[0]), open(RELAYS[1]), open(CONSOLE)];
-        hub.handle(now, Input::Received { conn: oracles[LOBBY], bytes: b"/watch lobby\n" });
-        hub.watch(oracles[ROOMS]);
+        let oracles = RELAYS.map(&mut open);
+        let all = hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
         let case = Case {
             rng,
             hub,
             limits,
             now,
             oracles,
+            all,
             peers: Vec::new(),
             untold: [0; 2],
             turns: Default::default(),
@@ -143,12 +146,8 @@ impl Case<'_> {
         let Ok(id) = outcome.opened() else { return };
         let mut peer = Peer::new(id, kind);
         match kind {
-            Kind::Echo => {}
+            Kind::Echo | Kind::Console => {}
             Kind::Relay => peer.rooms = vec![usize::from(listener.0) - 1],
-            Kind::Console => {
-                self.hub.watch(id);
-                peer.rooms = (0..ROOMS).collect();
-            }
             Kind::Chat => {
                 peer.rooms = vec![LOBBY];
                 peer.told_by = Some(Instant::from_millis(self.now.as_millis() + MOMENT_MS));
@@ -309,7 +308,7 @@ impl Case<'_> {
 
 fn random_limits(rng: &mut Rng) -> Limits {
     let line = rng.usize(90..=120);
-    let (conns, rooms_per_conn) = (ROOMS + 1 + rng.usize(1..=7), ROOMS + rng.usize(..2));
+    let (conns, rooms_per_conn) = (RELAYS.len() + rng.usize(1..=7), ROOMS + rng.usize(..2));
     let limits = Limits {
         conns,
         rooms: ROOMS,
@@ -320,6 +319,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         queue: 0,
         log: 0,
         records: 4 << rng.u32(..5),
+        followers: FOLLOWERS,
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);
