@@ -103,7 +103,7 @@ impl<'a> Hub<'a> {
             Conns::new(conns, buffers, of_conns, looks),
             Rooms::new(rooms, of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
-            Followers::new(of_followers, limits.followers),
+            Followers::new(of_followers, limits.order_of_follower()),
         );
         let x = Exchange::new(config, limits, tables, bytes);
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })

@@ -134,7 +134,8 @@ impl Limits {
 
     /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
-        self.order_of_conns() + self.order_of_rooms() + self.order_of_followers()
+        let followers = if cfg!(feature = "console") { self.followers } else { 0 };
+        self.order_of_conns() + self.order_of_rooms() + followers * self.order_of_follower()
     }
 
     pub(crate) const fn order_of_conns(&self) -> usize {
@@ -146,8 +147,8 @@ impl Limits {
     }
 
     /// A follower may still have to read every record.
-    const fn order_of_followers(&self) -> usize {
-        if cfg!(feature = "console") { self.followers * self.all_records() * ENTRY_WORDS } else { 0 }
+    pub(crate) const fn order_of_follower(&self) -> usize {
+        self.all_records() * ENTRY_WORDS
     }
 
     /// How many records [`crate::Storage::records`] needs.

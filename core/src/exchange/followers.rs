@@ -60,14 +60,11 @@ impl Follower<'_> {
 }
 
 impl<'a> Followers<'a> {
-    /// A table of `count` free places. `words` is the memory for their timelines.
-    pub(crate) fn new(words: &'a mut [u32], count: usize) -> Self {
+    /// A table of free places. `words` is the memory for their timelines, `each` words for each of them.
+    pub(crate) fn new(words: &'a mut [u32], each: usize) -> Self {
         let mut table = [const { Follower::NONE }; FOLLOWERS];
-        if count > 0 {
-            let each = words.len() / count;
-            for (follower, words) in table.iter_mut().zip(words.chunks_exact_mut(each)) {
-                follower.timeline = Timeline::new(words);
-            }
+        for (follower, words) in table.iter_mut().zip(words.chunks_exact_mut(each)) {
+            follower.timeline = Timeline::new(words);
         }
         Self { table }
     }

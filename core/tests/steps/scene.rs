@@ -87,7 +87,7 @@ impl Scene<'_> {
         conn
     }
 
-    #[cfg(feature = "console")]
+    #[cfg(all(feature = "console", feature = "large", feature = "relay"))]
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
