@@ -120,15 +120,20 @@ pub(crate) struct Readers {
     /// committed, or the next one.
     places: u8,
     numbers: [Position; FOLLOWERS],
-    /// While the room is closed: since when, and whether it would be open without followers.
-    pub(crate) closed_at: Instant,
+    /// Since when each of them keeps the room closed, or [`Instant::NEVER`].
+    pub(crate) holds_since: [Instant; FOLLOWERS],
+    /// The room is closed, and would be open without them.
     pub(crate) are_alone: bool,
 }
 
 #[cfg(feature = "console")]
 impl Readers {
-    pub(crate) const NONE: Self =
-        Self { places: 0, numbers: [0; FOLLOWERS], closed_at: Instant::ZERO, are_alone: false };
+    pub(crate) const NONE: Self = Self {
+        places: 0,
+        numbers: [0; FOLLOWERS],
+        holds_since: [Instant::NEVER; FOLLOWERS],
+        are_alone: false,
+    };
 
     /// The place of each follower that reads the room, and the first record that it has not committed.
     pub(crate) fn each(self) -> impl Iterator<Item = (usize, Position)> {

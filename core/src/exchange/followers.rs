@@ -316,9 +316,8 @@ impl Exchange<'_> {
         if self.uncommitted(room).next().is_none() {
             return self.rooms.free(room);
         }
-        if !core::mem::replace(&mut self.rooms[room].closed, true) {
-            self.rooms[room].readers.closed_at = self.now;
-        }
+        self.rooms[room].closed = true;
+        self.note_holders(room);
         self.pend(room, self.followers_wait_until(room));
     }
 
@@ -327,14 +326,30 @@ impl Exchange<'_> {
         self.rooms[room].closed && !self.rooms[room].readers.are_alone
     }
 
-    /// Notes for whom a room waits that was looked at. `was_closed`: it was closed before.
-    pub(super) fn note_closed(&mut self, room: RoomIndex, was_closed: bool, for_members: bool) {
-        let now = self.now;
+    /// Notes for whom a room waits that was looked at.
+    pub(super) fn note_closed(&mut self, room: RoomIndex, for_members: bool) {
         let found = &mut self.rooms[room];
         found.readers.are_alone = found.closed && !for_members;
-        if !was_closed {
-            found.readers.closed_at = now;
+        if found.is_followed() {
+            self.note_holders(room);
         }
+    }
+
+    /// Notes which followers keep a room closed from now on, and which do not any more.
+    fn note_holders(&mut self, room: RoomIndex) {
+        let mut holds_since = [Instant::NEVER; FOLLOWERS];
+        for (index, number) in self.uncommitted(room) {
+            if self.rooms[room].closed && self.keeps_closed(room, number) {
+                holds_since[index] = self.rooms[room].readers.holds_since[index].min(self.now);
+            }
+        }
+        self.rooms[room].readers.holds_since = holds_since;
+    }
+
+    /// Whether a closed room would stay closed if a record were held.
+    fn keeps_closed(&self, room: RoomIndex, number: Position) -> bool {
+        let found = &self.rooms[room];
+        found.is_deserted() || !self.has_place_behind(room, found.log.record(number).start)
     }
 
     /// When a closed room deals with the first of the followers that keep it closed.
@@ -345,14 +360,14 @@ impl Exchange<'_> {
 
     /// When a closed room deals with one follower.
     fn waits_until(&self, room: RoomIndex, index: usize, number: Position) -> Instant {
-        let found = &self.rooms[room];
-        let position = found.log.record(number).start;
-        let holds_up = found.is_deserted() || !self.has_place_behind(room, position);
         let follower = &self.followers.table[index];
-        match follower.grace_ms.filter(|_| holds_up) {
-            // A follower that was behind before has had a part of its time.
-            Some(ms) => found.readers.closed_at.min(follower.waits_since).after(u64::from(ms)),
-            None => Instant::NEVER,
+        match follower.grace_ms {
+            Some(ms) if self.keeps_closed(room, number) => {
+                // A follower that was behind before has had a part of its time.
+                let since = self.rooms[room].readers.holds_since[index].min(follower.waits_since);
+                since.after(u64::from(ms))
+            }
+            _ => Instant::NEVER,
         }
     }
 

@@ -62,7 +62,7 @@ impl Exchange<'_> {
         if was_closed && has_place && !waiting.is_empty() {
             self.agenda.opened(&mut self.rooms, room);
         }
-        self.note_closed(room, was_closed, for_members);
+        self.note_closed(room, for_members);
         if !has_place && (!was_closed || for_members != was_for_members) {
             self.pend(room, self.room_waits_until(room));
         }

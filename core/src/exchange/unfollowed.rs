@@ -36,7 +36,7 @@ impl Exchange<'_> {
         self.rooms[room].closed
     }
 
-    pub(super) fn note_closed(&mut self, _: RoomIndex, _: bool, _: bool) {}
+    pub(super) fn note_closed(&mut self, _: RoomIndex, _: bool) {}
 
     pub(super) fn followers_wait_until(&self, _: RoomIndex) -> Instant {
         Instant::NEVER

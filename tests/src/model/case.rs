@@ -9,11 +9,12 @@ use parlour_core::{
 };
 
 use super::peer::{Kind, Life, Peer, Room};
+use super::reader::Reader;
 use crate::hub::{HubMemory, Setup};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
-const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
+pub(super) const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
 const CONSOLE: ListenerId = ListenerId(4);
 
 /// The rooms: that of the chat, and those of the relays.
@@ -36,6 +37,8 @@ pub struct Case<'a> {
     /// Observers that are always up to date: a client of each relay, and a follower of all rooms.
     pub(super) oracles: [ConnId; RELAYS.len()],
     pub(super) all: FollowerId,
+    /// A follower that lags.
+    pub(super) reader: Reader,
     pub(super) peers: Vec<Peer>,
     /// How many came to the lobby and left it without a notice so far.
     pub(super) untold: [u32; 2],
@@ -78,6 +81,8 @@ impl Case<'_> {
             |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
         let oracles = RELAYS.map(&mut open);
         let all = hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
+        let slow = Following { grace_ms: Some(GRACE_MS), scope: Scope::All };
+        let reader = Reader::new(hub.follow(slow).expect("a place"));
         let case = Case {
             rng,
             hub,
@@ -85,6 +90,7 @@ impl Case<'_> {
             now,
             oracles,
             all,
+            reader,
             peers: Vec::new(),
             untold: [0; 2],
             turns: Default::default(),
@@ -114,7 +120,11 @@ impl Case<'_> {
             50..78 => self.with_peer(Self::transmit),
             78..81 => self.with_peer(Self::half_close),
             81..83 => self.with_peer(|case, peer| case.fail(peer, Cause::Reset)),
-            83..86 => self.stale_event(),
+            83..85 => self.stale_event(),
+            85..88 => {
+                let most = self.rng.usize(..20);
+                self.follow(most);
+            }
             _ => self.tick(),
         }
     }

@@ -230,6 +230,7 @@ impl Case<'_> {
 
     /// A record of a room goes to everyone in it but its author.
     pub(super) fn say(&mut self, room: Room, author: Option<usize>, bytes: Vec<u8>, is_message: bool) {
+        self.reader.expect(room, &bytes, is_message, self.now);
         for (index, peer) in self.peers.iter_mut().enumerate() {
             let is_in = peer.life == Life::Open && peer.rooms.contains(&room);
             if is_in && author != Some(index) {

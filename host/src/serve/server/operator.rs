@@ -103,7 +103,7 @@ impl Operator {
         self.transmit(base, id);
         self.flush(base);
         let interest = base.hub.interest(id);
-        let has_read = self.watcher(base).is_none();
+        let has_read = self.news(base).is_none();
         if interest.close == Close::Abort || interest.close != Close::No && has_read {
             base.handle(Input::Closed { conn: id });
             self.id = None;
@@ -127,7 +127,7 @@ impl Operator {
 
     /// Shows what was said since the last time. Returns whether there was anything.
     pub(super) fn watch<P: Poller>(&mut self, base: &mut Base<'_, P>) -> bool {
-        let has_news = self.watcher(base).is_some() && self.console.has_place();
+        let has_news = self.news(base).is_some() && self.console.has_place();
         if has_news {
             self.service(base);
         }
@@ -135,13 +135,13 @@ impl Operator {
     }
 
     /// The follower that reads for the console, if it has something to read.
-    fn watcher<P: Poller>(&self, base: &Base<'_, P>) -> Option<FollowerId> {
+    fn news<P: Poller>(&self, base: &Base<'_, P>) -> Option<FollowerId> {
         base.hub.watcher(self.id?).filter(|watcher| base.hub.has_news(*watcher))
     }
 
     /// Shows what the operator watches, as far as the console has place.
     fn read_records<P: Poller>(&mut self, base: &mut Base<'_, P>) {
-        let Some(follower) = self.watcher(base) else { return };
+        let Some(follower) = self.news(base) else { return };
         let (mut last, mut done) = (None, None);
         while self.console.has_place()
             && let Some(followed) = base.hub.read(follower)
