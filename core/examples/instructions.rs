@@ -62,6 +62,7 @@ impl Work {
             proposals: 0,
             log: 256 << 10,
             records: 4096,
+            followers: 0,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! past                     what was said before
 //! catch_up, pages          members that stand behind the log
 //! proposals                where somebody else decides the order
+//! followers                readers that are no connections, and what is held for them
 //! ```
 
 mod about;
@@ -24,6 +25,8 @@ mod catch_up;
 mod comings;
 mod conns;
 mod ends;
+#[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
+mod followers;
 mod lag;
 mod members;
 mod membership;
@@ -44,10 +47,11 @@ use self::agenda::Agenda;
 pub use self::catch_up::CatchUp;
 pub(crate) use self::catch_up::CatchUps;
 pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::followers::Followers;
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
+pub use self::outbox::Transmit;
 pub(crate) use self::outbox::{GapText, Walk};
-pub use self::outbox::{Source, Transmit};
 #[cfg(feature = "large")]
 pub use self::pages::Wanted;
 #[cfg(feature = "large")]
@@ -73,7 +77,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Connections that were refused.
     pub refused: u64,
-    /// Connections that held up a room for too long, and were disconnected or had to jump ahead.
+    /// Connections and followers that held up a room for too long, and were disconnected or had to jump
+    /// ahead.
     pub lagged: u64,
     /// Names that were given up for others.
     pub renamed: u64,
@@ -100,6 +105,7 @@ pub(crate) struct Exchange<'a> {
     catch_ups: CatchUps<'a>,
     #[cfg(feature = "large")]
     proposals: Proposals<'a>,
+    followers: Followers<'a>,
     agenda: Agenda,
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
@@ -123,6 +129,7 @@ impl<'a> Exchange<'a> {
         config: Config<'a>,
         limits: Limits,
         (conns, rooms, members, catch_ups): (Conns<'a>, Rooms<'a>, Members<'a>, CatchUps<'a>),
+        followers: Followers<'a>,
         #[cfg(feature = "large")] proposals: Proposals<'a>,
         scratch: &'a mut [u8],
     ) -> Self {
@@ -135,6 +142,7 @@ impl<'a> Exchange<'a> {
             catch_ups,
             #[cfg(feature = "large")]
             proposals,
+            followers,
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,

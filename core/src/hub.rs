@@ -2,9 +2,13 @@
 //! protocols. `due` does the work that is due because time has passed.
 
 mod due;
+#[cfg(feature = "console")]
+mod followers;
 
 use crate::conn::{Conn, Slot};
-use crate::exchange::{CatchUp, CatchUps, Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
+use crate::exchange::{
+    CatchUp, CatchUps, Conns, Exchange, Followers, GapText, Members, Rooms, Stats, Transmit, Walk,
+};
 #[cfg(feature = "large")]
 use crate::exchange::{Proposal, Proposals, Wanted};
 use crate::input::{Answer, Input};
@@ -41,7 +45,8 @@ pub struct Storage<'a> {
 ///
 /// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_changed`],
 /// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
-/// inputs. [`Hub::watch`] is a command. The rest are getters.
+/// inputs. With the feature `console`, `read` gives followers what they have not read; `follow`, `unfollow`,
+/// `read_again` and `watch` are commands. The rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
     /// What [`Hub::transmit`] lends, and the notice of a gap in it.
@@ -102,7 +107,8 @@ impl<'a> Hub<'a> {
         }
         pin_rooms(&config, rooms)?;
         // All places, or none: a build without the feature `large` needs no index.
-        let (of_conns, of_rooms) = order.split_at_mut(limits.order_of_conns());
+        let (of_conns, order) = order.split_at_mut(limits.order_of_conns());
+        let (of_rooms, of_followers) = order.split_at_mut(limits.order_of_rooms());
         let looks = config.names.looks;
         let tables = (
             Conns::new(conns, buffers, of_conns, looks),
@@ -110,12 +116,14 @@ impl<'a> Hub<'a> {
             Members::new(members, limits.conns),
             CatchUps::new(catch_ups),
         );
+        let followers = Followers::new(of_followers, limits.order_of_follower());
         #[cfg(feature = "large")]
         let proposals = Proposals::new(take(&mut bytes, limits.proposals));
         let x = Exchange::new(
             config,
             limits,
             tables,
+            followers,
             #[cfg(feature = "large")]
             proposals,
             bytes,
@@ -176,6 +184,11 @@ impl<'a> Hub<'a> {
             #[cfg(feature = "large")]
             Input::Withdrawn { conn } => {
                 self.x.decide_one(conn);
+                Answer::Done
+            }
+            #[cfg(feature = "console")]
+            Input::Committed { follower, seq } => {
+                self.x.commit_read(follower, seq);
                 Answer::Done
             }
             Input::Tick => {
@@ -263,15 +276,6 @@ impl<'a> Hub<'a> {
     /// too early, and is never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.x.deadline()
-    }
-
-    /// Lets a connection to a console listener watch the lobby and the rooms of the relays, as far
-    /// as [`Limits::rooms_per_conn`] allows.
-    #[cfg(feature = "console")]
-    pub fn watch(&mut self, conn: ConnId) {
-        if let Some(slot) = self.x.find(conn) {
-            self.x.watch_pinned(slot);
-        }
     }
 
     /// The text for a connection that was refused; empty if the protocol has none.

@@ -3,6 +3,8 @@
 
 use core::net::IpAddr;
 
+#[cfg(feature = "console")]
+use crate::io::FollowerId;
 use crate::io::{Cause, ConnId, ListenerId, Refusal};
 #[cfg(feature = "large")]
 use crate::record::Record;
@@ -105,6 +107,16 @@ pub enum Input<'a> {
     Withdrawn {
         /// The connection.
         conn: ConnId,
+    },
+    /// A follower needs nothing more up to and including a record: it has what it read, or does not want it.
+    /// Commit an event only when all of its records were read, one for each room that it concerns. The hub
+    /// ignores a number that no record has yet, and one before those that are left.
+    #[cfg(feature = "console")]
+    Committed {
+        /// The follower.
+        follower: FollowerId,
+        /// The number of the record, [`crate::Record::seq`], or [`crate::Lost::last`].
+        seq: u64,
     },
     /// A deadline may have passed.
     Tick,

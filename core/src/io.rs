@@ -63,6 +63,39 @@ impl ConnId {
     }
 }
 
+/// Names one follower for as long as it is there. When its place gets another follower, the generation
+/// changes.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FollowerId {
+    pub(crate) index: u8,
+    pub(crate) generation: u32,
+}
+
+/// How a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Following {
+    /// How long a closed room waits for the follower, in ms. Then the follower loses all that it has not
+    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops.
+    pub grace_ms: Option<u32>,
+    /// The rooms that it reads.
+    pub scope: Scope,
+}
+
+/// The rooms that a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Scope {
+    /// All rooms, also those that are made later.
+    All,
+    /// The rooms that stay when they are empty: the lobby, and those of the relays.
+    Pinned,
+}
+
 /// A listener: its index in [`crate::Config::listeners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -49,9 +49,11 @@
 //! once. In [`Hub::next_changed`], the members of busy rooms take turns with connections that have
 //! something of their own. So a driver may stop in the middle and see which others are ready.
 //!
-//! **Followers without a socket**, such as an operator's console, are connections too. Their
-//! listener has [`Protocol::Console`], and the others do not see them. They have a cursor in
-//! each room that they watch, and the same rules of lag apply.
+//! **Followers** read records without being a connection: an operator's console, a journal, a bridge. A
+//! follower reads all rooms, or some, in the order of the sequence numbers ([`Hub::read`]). When it
+//! has done with a record, it commits it ([`Input::Committed`]). Until then the record is held. If a
+//! follower keeps a room closed for longer than its own grace, it jumps ahead, and reads how much it
+//! lost ([`Lost`]).
 //!
 //! **Memory** comes from [`Storage`] at the start. [`Limits`] says how much: for 100,000
 //! connections or for 8.
@@ -71,7 +73,8 @@
 //! use parlour_core::*;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512, proposals: 0, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
+//!     proposals: 0, log: 4096, records: 64, followers: 0,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
@@ -141,6 +144,7 @@
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! session              what a protocol keeps for a connection
 //! conn, room           one connection; one room, and one membership, which ties the two
+//! timeline             what a follower still has to read
 //! waiting              whose line waits for a room
 //! worklist             which connections and rooms have something to do
 //! deadlines            when each connection will have something to do
@@ -188,16 +192,20 @@ mod session;
 #[cfg(feature = "large")]
 mod sorted;
 mod text;
+#[cfg(feature = "console")]
+mod timeline;
 mod waiting;
 mod worklist;
 
 pub use conn::Conn;
-pub use exchange::{CatchUp, Source, Stats, Transmit};
+pub use exchange::{CatchUp, Stats, Transmit};
 #[cfg(feature = "large")]
 pub use exchange::{Proposal, Wanted};
 pub use hub::{Hub, Storage};
 pub use input::{Answer, Input};
 pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
+#[cfg(feature = "console")]
+pub use io::{FollowerId, Following, Scope};
 pub use limits::{
     Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
 };
@@ -205,5 +213,7 @@ pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 #[cfg(feature = "console")]
 pub use protocol::console::console_commands;
+#[cfg(feature = "console")]
+pub use record::{Followed, Lost};
 pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};

@@ -11,6 +11,11 @@ use crate::name::{NAME_BYTES, NameRules};
 pub(crate) const TOPIC_BYTES: usize = 128;
 /// Rooms that one connection can be in, whatever [`Limits::rooms_per_conn`] says.
 pub(crate) const ROOMS_PER_CONN: usize = if cfg!(feature = "large") { 64 } else { 4 };
+/// The most followers of a hub.
+pub(crate) const FOLLOWERS: usize = 4;
+/// How long a closed room waits for a console that watches.
+#[cfg(feature = "console")]
+pub(crate) const WATCH_MS: u32 = 500;
 /// The room that newcomers find themselves in.
 pub(crate) const LOBBY: &str = "lobby";
 
@@ -35,11 +40,13 @@ const RENDERING: usize = 64;
 /// Bytes of a listener's name that an operator is shown.
 pub const LABEL_BYTES: usize = 20;
 
+/// Numbers that an entry of a follower's timeline is stored in.
+pub(crate) const ENTRY_WORDS: usize = 2;
 /// Bytes that an entry of a private queue takes besides its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
 /// Bytes of a proposal before its name and its text.
-pub(crate) const PROPOSAL_HEADER: usize = 26;
+pub(crate) const PROPOSAL_HEADER: usize = 27;
 
 /// The sizes of a hub, fixed for its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +78,16 @@ pub struct Limits {
     pub log: usize,
     /// Records of a room's log: a power of two.
     pub records: usize,
+    /// Followers at once, at most 4. A console that watches is one. A build without the feature `console` has
+    /// none.
+    pub followers: usize,
 }
 
 /// Why a hub cannot have these limits or this storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LimitsError {
-    /// A limit is 0, or more than the hub can count.
+    /// A limit is 0 where it must not be, or more than the hub can count.
     OutOfRange(&'static str),
     /// [`Limits::log`] or [`Limits::records`] is not a power of two.
     NotPowerOfTwo(&'static str),
@@ -141,11 +151,21 @@ impl Limits {
 
     /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
-        self.order_of_conns() + if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
+        let followers = if cfg!(feature = "console") { self.followers } else { 0 };
+        self.order_of_conns() + self.order_of_rooms() + followers * self.order_of_follower()
     }
 
     pub(crate) const fn order_of_conns(&self) -> usize {
         if cfg!(feature = "large") { 3 * self.conns } else { 0 }
+    }
+
+    pub(crate) const fn order_of_rooms(&self) -> usize {
+        if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
+    }
+
+    /// A follower may still have to read every record.
+    pub(crate) const fn order_of_follower(&self) -> usize {
+        self.all_records() * ENTRY_WORDS
     }
 
     /// How many records [`crate::Storage::records`] needs.
@@ -219,9 +239,13 @@ impl Limits {
         }
         // On a small machine sizes are 32 bits wide, and products of them may be more.
         let conns = self.conns as u64 * self.conn_bytes() as u64;
-        let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64);
+        let record_bytes = 1 + (self.followers * ENTRY_WORDS) as u64 * size_of::<u32>() as u64;
+        let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64 * record_bytes);
         if conns + rooms > (isize::MAX / 2) as u64 {
             return Err(LimitsError::OutOfRange("bytes"));
+        }
+        if self.followers > FOLLOWERS {
+            return Err(LimitsError::OutOfRange("followers"));
         }
         let least = self.longest() + ENTRY_HEADER;
         if self.queue < least || self.queue > 1 << 30 {
@@ -241,8 +265,8 @@ pub enum Protocol {
     Relay,
     /// Rooms, names, and messages line by line.
     Chat,
-    /// The operator sends commands, and gets the replies and what is said in the rooms. A
-    /// follower without a socket is a connection to a listener of this kind.
+    /// The operator sends commands, and gets the replies. What is said in the rooms goes to a follower; see
+    /// [`crate::Hub::watch`].
     Console,
 }
 

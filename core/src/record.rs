@@ -130,6 +130,9 @@ pub struct Record<'r> {
     pub name: &'r str,
     /// What it says.
     pub kind: Kind,
+    /// Only in the room of a relay: a line that stands before it broke off, because its author is gone. So
+    /// this record begins on a line of its own.
+    pub is_torn: bool,
     /// The text. It is UTF-8 that may be shown, but for [`Kind::Raw`].
     pub text: &'r [u8],
 }
@@ -141,6 +144,32 @@ pub enum Place<'r> {
     Chat(&'r str),
     /// The room of a relay listener.
     Relay(ListenerId),
+}
+
+/// What a follower reads next.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed<'r> {
+    /// A record.
+    Record(Record<'r>),
+    /// It has missed records.
+    Lost(Lost),
+}
+
+/// Records that a follower missed, because it kept a room waiting for longer than its grace. Among them
+/// are those that it had read and not committed.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Lost {
+    /// The number of the first record that was lost.
+    pub first: u64,
+    /// The number of the last one. To commit it commits the loss.
+    pub last: u64,
+    /// How many records were lost. An event counts once for each room that it concerns.
+    pub records: u64,
+    /// How many of them were messages; see [`Kind::is_message`].
+    pub messages: u64,
 }
 
 /// A record as bytes: what stands before the name, the name, what stands between, the text, the end.

@@ -3,6 +3,8 @@
 
 use crate::conn::{NONE, Next, Slot};
 use crate::io::{ConnId, Instant, ListenerId};
+#[cfg(feature = "console")]
+use crate::limits::FOLLOWERS;
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
@@ -57,6 +59,10 @@ pub struct Room<'a> {
     pub(crate) untold: [u32; 2],
     pub(crate) tell_at: Instant,
 
+    /// The followers that read it.
+    #[cfg(feature = "console")]
+    pub(crate) readers: Readers,
+
     /// Its places in three lists: rooms to which something was appended, rooms that opened while
     /// somebody waited, and rooms that have something to do later.
     pub(crate) next_in: [Next; 3],
@@ -87,11 +93,73 @@ impl<'a> Room<'a> {
         busy_since: Instant::ZERO,
         untold: [0; 2],
         tell_at: Instant::NEVER,
+        #[cfg(feature = "console")]
+        readers: Readers::NONE,
         next_in: [Next::OUT; 3],
     };
 
-    pub(crate) fn is_free(&self) -> bool {
+    /// Whether nobody is in it, and it does not stay. It is free, or followers still read what was said.
+    pub(crate) fn is_deserted(&self) -> bool {
         self.first == NONE && !self.pinned
+    }
+
+    /// Whether a follower reads what is said here.
+    pub(crate) fn is_followed(&self) -> bool {
+        #[cfg(feature = "console")]
+        return self.readers.places != 0;
+        #[cfg(not(feature = "console"))]
+        false
+    }
+}
+
+/// The followers that read a room.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readers {
+    /// A bit for each follower that reads the room. For each of them, the first record that it has not
+    /// committed, or the next one.
+    places: u8,
+    numbers: [Position; FOLLOWERS],
+    /// Since when each of them keeps the room closed, or [`Instant::NEVER`].
+    pub(crate) holds_since: [Instant; FOLLOWERS],
+    /// The room is closed, and would be open without them.
+    pub(crate) are_alone: bool,
+}
+
+#[cfg(feature = "console")]
+impl Readers {
+    pub(crate) const NONE: Self = Self {
+        places: 0,
+        numbers: [0; FOLLOWERS],
+        holds_since: [Instant::NEVER; FOLLOWERS],
+        are_alone: false,
+    };
+
+    /// The place of each follower that reads the room, and the first record that it has not committed.
+    pub(crate) fn each(self) -> impl Iterator<Item = (usize, Position)> {
+        self.numbers.into_iter().enumerate().filter(move |(place, _)| self.places & 1 << place != 0)
+    }
+
+    /// Adds a follower that reads from a record on. Returns false if it is there already.
+    pub(crate) fn add(&mut self, place: usize, number: Position) -> bool {
+        let is_new = self.places & 1 << place == 0;
+        if is_new {
+            self.places |= 1 << place;
+            self.numbers[place] = number;
+        }
+        is_new
+    }
+
+    /// Notes the first record that a follower has not committed.
+    pub(crate) fn set(&mut self, place: usize, number: Position) {
+        self.numbers[place] = number;
+    }
+
+    /// Removes a follower. Returns false if it is not there.
+    pub(crate) fn remove(&mut self, place: usize) -> bool {
+        let is_there = self.places & 1 << place != 0;
+        self.places &= !(1 << place);
+        is_there
     }
 }
 
@@ -104,8 +172,6 @@ pub(crate) enum Membership {
     Feeding,
     /// In the room.
     Present,
-    /// Reads along, and nobody sees it.
-    Observing,
     /// Has left, and its protocol is about to tell the others. It gets nothing that is said from now on.
     Leaving,
     /// Has left. Earlier lines are still on their way to it.
@@ -174,7 +240,7 @@ impl Member {
 
     /// Whether it gets what is said from now on.
     fn reads_on(&self) -> bool {
-        matches!(self.state, Membership::Present | Membership::Observing) && !self.is_behind
+        self.state == Membership::Present && !self.is_behind
     }
 
     /// Moves on, over its own records too. Returns whether it moved at all.

@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
     proposals: 0,
     log: 1024,
     records: 16,
+    followers: 0,
 };
 const GRACE_MS: u32 = 100;
 
@@ -105,7 +106,7 @@ impl Scene<'_> {
 /// Line `number` of bob as the driver keeps it. Each line has one number of the order.
 fn kept<'t>(room: RoomRef, seq: u64, text: &'t str) -> Record<'t> {
     let (author, kind, place) = (Identity::from_u64(1), Kind::Say, Place::Chat("lobby"));
-    Record { seq, unix_ms: 0, room, place, author, name: "bob", kind, text: text.as_bytes() }
+    Record { seq, unix_ms: 0, room, place, author, name: "bob", kind, is_torn: false, text: text.as_bytes() }
 }
 
 /// Two clients, of whom one has stopped to read and is behind; and how many lines were said.

@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
     proposals: 0,
     log: 1024,
     records: 64,
+    followers: 0,
 };
 const IDLE_MS: u32 = 1_000;
 

@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     proposals: 0,
     log: 1024,
     records: 64,
+    followers: 0,
 };
 const NOW: Instant = Instant::from_millis(0);
 

@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     proposals: 600,
     log: 2048,
     records: 16,
+    followers: 0,
 };
 
 /// Random numbers (Marsaglia's xorshift), so that a case is its seed.
@@ -44,6 +45,7 @@ struct Taken {
     author: Identity,
     name: String,
     kind: Kind,
+    is_torn: bool,
     text: Vec<u8>,
 }
 
@@ -113,6 +115,7 @@ impl Scene<'_> {
             author: proposal.author,
             name: proposal.name.to_owned(),
             kind: proposal.kind,
+            is_torn: proposal.is_torn,
             text: proposal.text.to_owned(),
         };
         self.taken[conn.slot()].push_back(taken);
@@ -130,9 +133,9 @@ impl Scene<'_> {
 
     /// Tells the hub a decision. Returns whether it is done with.
     fn tell(&mut self, index: usize) -> bool {
-        let Taken { conn, room, author, ref name, kind, ref text } = self.decided[index];
+        let Taken { conn, room, author, ref name, kind, is_torn, ref text } = self.decided[index];
         let place = Place::Chat("lobby");
-        let record = Record { seq: 0, unix_ms: 0, room, place, author, name, kind, text };
+        let record = Record { seq: 0, unix_ms: 0, room, place, author, name, kind, is_torn, text };
         let input = Input::Decided { index: index as u64, conn: Some(conn), record };
         self.hub.handle(self.now, input).taken() == 1
     }
@@ -342,7 +345,17 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
                 (2, RoomRef::from_u64(room.as_u64() + 1), b"x"),
             ] {
                 let (author, kind, place) = (Identity::from_u64(77), Kind::Say, Place::Chat("lobby"));
-                let record = Record { seq: 9, unix_ms: 5, room, place, author, name: "carol", kind, text };
+                let record = Record {
+                    seq: 9,
+                    unix_ms: 5,
+                    room,
+                    place,
+                    author,
+                    name: "carol",
+                    kind,
+                    is_torn: false,
+                    text,
+                };
                 let input = Input::Decided { index, conn: None, record };
                 assert_eq!(scene.hub.handle(scene.now, input).taken(), 1);
             }
@@ -356,7 +369,7 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
 fn a_hub_that_proposes_needs_place_for_proposals() {
     let listeners = [Listener::new(Protocol::Chat)];
     let config = Config { proposes: true, ..Config::new(&listeners) };
-    let least = LIMITS.line + 2 * LIMITS.name + 64 + 26 + 12;
+    let least = LIMITS.line + 2 * LIMITS.name + 64 + 27 + 12;
     for (proposals, error) in [(least - 1, Some(LimitsError::ProposalsTooSmall { least })), (least, None)] {
         let limits = Limits { proposals, ..LIMITS };
         let mut memory = Memory::new(&limits);

@@ -66,6 +66,7 @@ impl Driver for InSimulator<'_> {
             proposals: 0,
             log: 256 << 10,
             records: 4096,
+            followers: 0,
         };
         let setup = Setup::for_script(settings, sizes);
         let memory = self.memory.take().expect("a driver is started once");

@@ -27,6 +27,7 @@ const SIZES: Limits = Limits {
     proposals: 0,
     log: 256 << 10,
     records: 4096,
+    followers: 0,
 };
 /// Bytes of the buffers of the driver's sockets, and of the clients'.
 const BUFFER: usize = 4 << 10;

@@ -6,7 +6,8 @@
 //! use parlour_memory::Memory;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 8, name: 32, line: 128, queue: 512, proposals: 0, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
+//!     proposals: 0, log: 4096, records: 64, followers: 0,
 //! };
 //! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);

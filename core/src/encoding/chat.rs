@@ -3,7 +3,7 @@
 
 use crate::clock::Clock;
 use crate::io::Cause;
-use crate::record::{Kind, Parts};
+use crate::record::{Kind, Parts, Record};
 
 /// The longest mark.
 pub(crate) type Mark = heapless::Vec<u8, 32>;
@@ -41,6 +41,18 @@ pub(crate) fn mark(kind: Kind, unix_ms: u64, clock: Clock) -> Mark {
         }
     }
     mark
+}
+
+impl<'r> Record<'r> {
+    /// The record as members of its room get it: one line with its ending, or the bytes of a relay. It comes
+    /// in pieces, of which some are empty.
+    pub fn pieces(&self) -> [&'r [u8]; 5] {
+        let mut pieces = parts(self.kind, self.name.as_bytes(), self.text);
+        if self.is_torn {
+            pieces[2] = b"\n";
+        }
+        pieces
+    }
 }
 
 /// How others read why somebody left, where it is not the client's own wish.

@@ -261,12 +261,12 @@ impl Exchange<'_> {
     /// No driver keeps records for a small hub.
     #[cfg(not(feature = "large"))]
     fn want_page(&mut self, slot: Slot) {
-        self.give_up(slot);
+        self.lose(slot);
     }
 
     /// Gives up records that are gone. A client that should have got them is told so, and one to which a
     /// gap does harm is disconnected.
-    pub(super) fn give_up(&mut self, slot: Slot) {
+    pub(super) fn lose(&mut self, slot: Slot) {
         let CatchUp { member, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
         let room = &self.rooms[self.members[member].room];
         let Err(first) = room.log.find(next) else { return self.wake(slot) };

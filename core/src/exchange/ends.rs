@@ -171,6 +171,7 @@ impl Exchange<'_> {
         self.conns.clear_queue(slot);
         self.leave_all(slot);
         self.abandon(slot);
+        self.unwatch_all(slot);
     }
 
     /// Frees the slot of a connection of which nothing is left.

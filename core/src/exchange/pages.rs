@@ -4,7 +4,6 @@
 use super::Exchange;
 use super::catch_up::{AT_ONCE, CatchUp};
 use crate::conn::Slot;
-use crate::encoding::chat;
 use crate::io::ConnId;
 use crate::log::before;
 use crate::record::{Record, RoomRef};
@@ -30,7 +29,7 @@ impl Exchange<'_> {
     /// Asks the driver for records that are gone from the log, if it keeps any.
     pub(super) fn want_page(&mut self, slot: Slot) {
         if !self.config.keeps_records {
-            return self.give_up(slot);
+            return self.lose(slot);
         }
         let (index, now) = (self.conns[slot].catch_up, self.now.wrapping_millis());
         if self.catch_ups[index].asked_at.is_none() {
@@ -40,7 +39,7 @@ impl Exchange<'_> {
         let asked_at = self.catch_ups[index].asked_at.unwrap_or(now);
         let late_at = self.now.or_after(asked_at, LATE_MS);
         if late_at <= self.now {
-            return self.give_up(slot);
+            return self.lose(slot);
         }
         self.conns[slot].paused = true;
         self.arm(slot, late_at);
@@ -85,7 +84,7 @@ impl Exchange<'_> {
         }
         self.catch_ups[index].asked_at = None;
         if has_place && self.catch_ups[index].next == from {
-            self.give_up(slot);
+            self.lose(slot);
         } else {
             self.wake(slot);
         }
@@ -93,10 +92,10 @@ impl Exchange<'_> {
     }
 
     fn tell_of_page(&mut self, slot: Slot, record: &Record<'_>) {
-        let &Record { seq, unix_ms, author, kind, name, text, .. } = record;
+        let &Record { seq, unix_ms, author, kind, .. } = record;
         if self.is_told(slot, seq, author, kind) {
             let mark = self.mark(slot, seq, kind, unix_ms);
-            let [before, name, between, text, end] = chat::parts(kind, name.as_bytes(), text);
+            let [before, name, between, text, end] = record.pieces();
             self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
         }
         self.told(slot, seq);

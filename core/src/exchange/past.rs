@@ -4,7 +4,7 @@ use super::Exchange;
 use crate::conn::Slot;
 use crate::encoding::chat;
 use crate::log::{Position, before};
-use crate::record::{Place, Record};
+use crate::record::{Kind, Place, Record};
 use crate::room::RoomIndex;
 
 impl Exchange<'_> {
@@ -54,6 +54,7 @@ impl Exchange<'_> {
         let (entry, [whole, _]) = from.log.past(number)?;
         let bytes = if is_cut { &self.scratch[..len] } else { whole };
         let [name, text] = entry.places(len);
+        let is_torn = entry.kind() == Kind::Raw && text.start > name.end;
         let utf8 = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
         Some(Record {
             seq: entry.seq,
@@ -66,6 +67,7 @@ impl Exchange<'_> {
             author: entry.author(),
             name: utf8(bytes.get(name).unwrap_or_default()),
             kind: entry.kind(),
+            is_torn,
             text: bytes.get(text).unwrap_or_default(),
         })
     }

@@ -7,7 +7,6 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::encoding::chat;
 use crate::io::ConnId;
 use crate::limits::PROPOSAL_HEADER as HEADER;
 use crate::log::{Stamp, before};
@@ -30,6 +29,8 @@ pub struct Proposal<'p> {
     pub name: &'p str,
     /// [`Kind::Say`], [`Kind::Action`] or [`Kind::Raw`].
     pub kind: Kind,
+    /// As in [`Record::is_torn`].
+    pub is_torn: bool,
     /// The text.
     pub text: &'p [u8],
 }
@@ -65,7 +66,7 @@ impl Exchange<'_> {
     }
 
     /// Proposes that a connection says something.
-    pub(super) fn propose(&mut self, slot: Slot, room: RoomIndex, kind: Kind, pieces: [&[u8]; 2]) {
+    pub(super) fn propose(&mut self, slot: Slot, room: RoomIndex, kind: Kind, is_torn: bool, text: &[u8]) {
         let conn = &mut self.conns[slot];
         let id = conn.id(slot);
         let mut header = heapless::Vec::<u8, HEADER>::new();
@@ -76,14 +77,13 @@ impl Exchange<'_> {
             &id.generation.to_le_bytes(),
             &room.as_u64().to_le_bytes(),
             &conn.identity.as_u64().to_le_bytes(),
-            &[kind.code(), name.len() as u8],
+            &[kind.code(), u8::from(is_torn), name.len() as u8],
         ] {
             // The header has room for its parts.
             let _ = header.extend_from_slice(part);
         }
         let Proposals { queue, buffers, next, .. } = &mut self.proposals;
-        let [torn, text] = pieces;
-        if queue.push(buffers, *next, &[&header, name, torn, text]) {
+        if queue.push(buffers, *next, &[&header, name, text]) {
             *next += 1;
             conn.pending = conn.pending.saturating_add(1);
         }
@@ -99,7 +99,7 @@ impl Exchange<'_> {
             bytes[..len].copy_from_slice(&header[from..from + len]);
             u64::from_le_bytes(bytes)
         };
-        let (name, text) = rest.split_at_checked(usize::from(header[25]))?;
+        let (name, text) = rest.split_at_checked(usize::from(header[26]))?;
         Some(Proposal {
             number: entry.seq,
             conn: ConnId { slot: number(0, 4) as u32, generation: number(4, 4) as u32 },
@@ -107,6 +107,7 @@ impl Exchange<'_> {
             author: Identity::from_u64(number(16, 8)),
             name: core::str::from_utf8(name).unwrap_or_default(),
             kind: Kind::from_code(header[24]),
+            is_torn: header[25] != 0,
             text,
         })
     }
@@ -134,14 +135,14 @@ impl Exchange<'_> {
         if self.rooms[room].closed {
             return false;
         }
-        let &Record { unix_ms, author, kind, name, text, .. } = record;
+        let &Record { unix_ms, author, kind, .. } = record;
         let speaker = conn.and_then(|conn| self.conns.find(conn)).filter(|slot| {
             // Only the author passes over its own record.
             self.conns[*slot].identity == author
         });
         let own = speaker.and_then(|slot| self.speaker(slot, room));
         let own = own.filter(|own| self.members[*own].state == Membership::Present);
-        let parts = chat::parts(kind, name.as_bytes(), text);
+        let parts = record.pieces();
         // Whoever decided has other limits than this hub.
         if parts.iter().map(|part| part.len()).sum::<usize>() > self.limits.longest() {
             self.decide(index, conn);

@@ -16,7 +16,7 @@ impl Exchange<'_> {
     pub(crate) fn say(&mut self, slot: Slot, room: RoomIndex, kind: Kind, text: &[u8]) {
         #[cfg(feature = "large")]
         if self.config.proposes {
-            return self.propose(slot, room, kind, [b"", text]);
+            return self.propose(slot, room, kind, false, text);
         }
         if let Some(member) = self.speaker(slot, room) {
             let seq = self.next_seq();
@@ -64,14 +64,14 @@ impl Exchange<'_> {
 
     /// Passes on bytes of a relay's client. If `is_torn`, a line of somebody else is ended first.
     pub(crate) fn pass_on(&mut self, slot: Slot, room: RoomIndex, is_torn: bool, bytes: &[u8]) {
-        let torn: &[u8] = if is_torn { b"\n" } else { b"" };
         #[cfg(feature = "large")]
         if self.config.proposes {
-            return self.propose(slot, room, Kind::Raw, [torn, bytes]);
+            return self.propose(slot, room, Kind::Raw, is_torn, bytes);
         }
         let Some(member) = self.speaker(slot, room) else { return };
         let own = (self.members[member].state == Membership::Present).then_some(member);
         let seq = self.next_seq();
+        let torn: &[u8] = if is_torn { b"\n" } else { b"" };
         let parts: Parts<'_> = [b"", b"", torn, bytes, b""];
         let stamp = Stamp::new((self.conns[slot].identity, Kind::Raw), self.unix_ms(), &parts);
         // Most have one piece.
@@ -134,6 +134,7 @@ impl Exchange<'_> {
     /// Call this when this many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
+        self.note_appended(room, count);
         self.agenda.touch_members(&mut self.rooms, room);
         if !self.rooms[room].closed && !self.has_place(room) {
             self.refresh(room, false);

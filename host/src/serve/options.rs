@@ -16,7 +16,6 @@ use crate::units::{duration, number, positive_duration, size_within};
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Rooms that a client can be in, or still be receiving from.
 const ROOMS_PER_CONN: usize = 3;
-const MOST_ROOMS_PER_CONN: usize = 16;
 /// Bytes of a connection's private queue, if its lines need no more.
 const QUEUE: usize = 16 * 1024;
 /// Bytes of a room's log for each record of its index.
@@ -190,9 +189,8 @@ impl ServeOptions {
         let limits = Limits {
             conns,
             rooms: self.rooms as usize,
-            // `--watch` is in the lobby and in every relay, up to the limit.
-            rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
-            members: conns * ROOMS_PER_CONN + MOST_ROOMS_PER_CONN,
+            rooms_per_conn: ROOMS_PER_CONN,
+            members: conns * ROOMS_PER_CONN,
             catch_ups: conns,
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
@@ -200,6 +198,7 @@ impl ServeOptions {
             proposals: 0,
             log,
             records: (log / BYTES_PER_RECORD).max(64),
+            followers: usize::from(has_console),
         };
         Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
     }

@@ -4,21 +4,24 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag,
-    Protocol, Refusal, RelayRules,
+    Answer, Bound, Cause, Close, Config, ConnId, FollowerId, Following, Hub, Input, Instant, Limits,
+    Listener, ListenerId, OnLag, Protocol, Refusal, RelayRules, Scope,
 };
 
 use super::peer::{Kind, Life, Peer, Room};
+use super::reader::Reader;
 use crate::hub::{HubMemory, Setup};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
-const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
+pub(super) const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
 const CONSOLE: ListenerId = ListenerId(4);
 
 /// The rooms: that of the chat, and those of the relays.
 pub(super) const LOBBY: Room = 0;
 pub(super) const ROOMS: usize = 3;
+
+const FOLLOWERS: usize = 2;
 
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
@@ -31,8 +34,11 @@ pub struct Case<'a> {
     pub(super) hub: Hub<'a>,
     pub(super) limits: Limits,
     pub(super) now: Instant,
-    /// Observers that are always up to date: one of each room, and one of all.
-    pub(super) oracles: [ConnId; ROOMS + 1],
+    /// Observers that are always up to date: a client of each relay, and a follower of all rooms.
+    pub(super) oracles: [ConnId; RELAYS.len()],
+    pub(super) all: FollowerId,
+    /// A follower that lags.
+    pub(super) reader: Reader,
     pub(super) peers: Vec<Peer>,
     /// How many came to the lobby and left it without a notice so far.
     pub(super) untold: [u32; 2],
@@ -73,15 +79,18 @@ impl Case<'_> {
         let now = Instant::from_millis(rng.u64(..1 << 40));
         let mut open =
             |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
-        let oracles = [open(CONSOLE), open(RELAYS[0]), open(RELAYS[1]), open(CONSOLE)];
-        hub.handle(now, Input::Received { conn: oracles[LOBBY], bytes: b"/watch lobby\n" });
-        hub.watch(oracles[ROOMS]);
+        let oracles = RELAYS.map(&mut open);
+        let all = hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
+        let slow = Following { grace_ms: Some(GRACE_MS), scope: Scope::All };
+        let reader = Reader::new(hub.follow(slow).expect("a place"));
         let case = Case {
             rng,
             hub,
             limits,
             now,
             oracles,
+            all,
+            reader,
             peers: Vec::new(),
             untold: [0; 2],
             turns: Default::default(),
@@ -111,7 +120,11 @@ impl Case<'_> {
             50..78 => self.with_peer(Self::transmit),
             78..81 => self.with_peer(Self::half_close),
             81..83 => self.with_peer(|case, peer| case.fail(peer, Cause::Reset)),
-            83..86 => self.stale_event(),
+            83..85 => self.stale_event(),
+            85..88 => {
+                let most = self.rng.usize(..20);
+                self.follow(most);
+            }
             _ => self.tick(),
         }
     }
@@ -143,12 +156,8 @@ impl Case<'_> {
         let Ok(id) = outcome.opened() else { return };
         let mut peer = Peer::new(id, kind);
         match kind {
-            Kind::Echo => {}
+            Kind::Echo | Kind::Console => {}
             Kind::Relay => peer.rooms = vec![usize::from(listener.0) - 1],
-            Kind::Console => {
-                self.hub.watch(id);
-                peer.rooms = (0..ROOMS).collect();
-            }
             Kind::Chat => {
                 peer.rooms = vec![LOBBY];
                 peer.told_by = Some(Instant::from_millis(self.now.as_millis() + MOMENT_MS));
@@ -309,7 +318,7 @@ impl Case<'_> {
 
 fn random_limits(rng: &mut Rng) -> Limits {
     let line = rng.usize(90..=120);
-    let (conns, rooms_per_conn) = (ROOMS + 1 + rng.usize(1..=7), ROOMS + rng.usize(..2));
+    let (conns, rooms_per_conn) = (RELAYS.len() + rng.usize(1..=7), ROOMS + rng.usize(..2));
     let limits = Limits {
         conns,
         rooms: ROOMS,
@@ -322,6 +331,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         proposals: 0,
         log: 0,
         records: 4 << rng.u32(..5),
+        followers: FOLLOWERS,
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);

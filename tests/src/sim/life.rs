@@ -73,6 +73,7 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         proposals: 0,
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
+        followers: 0,
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
     let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));

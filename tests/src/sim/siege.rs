@@ -264,6 +264,7 @@ pub fn setup() -> Setup {
             proposals: 0,
             log: 64 << 10,
             records: 4096,
+            followers: 0,
         },
         listeners: vec![Listener::new(Protocol::Chat)],
         config: Config::new(&[]),

@@ -34,6 +34,7 @@ impl Layout {
             proposals: 0,
             log: 4 << 10,
             records: 64,
+            followers: 0,
         };
         let on_lag = OnLag::Disconnect;
         let listeners =
