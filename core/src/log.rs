@@ -239,21 +239,19 @@ impl<'a> Log<'a> {
         self.next
     }
 
-    /// The first record that can still be read. Its bytes are all there. If there was one before it, the
-    /// index still has that.
+    /// The first record that can still be read: its bytes are all there.
     pub(crate) fn first_readable(&self) -> Position {
-        let oldest = self.oldest_record();
-        // The one before it tells from where on nothing is missing.
-        let spare = self.next.wrapping_sub(oldest) == self.records.len() as Position;
-        let from = oldest.wrapping_add(u32::from(spare));
         let is_gone = |entry: Entry| self.head.wrapping_sub(entry.start) as usize > self.bytes.len();
-        self.partition_from(from, is_gone)
+        self.partition_from(self.oldest_record(), is_gone)
     }
 
     /// The first record that can still be read and whose sequence number is not before `seq`; the next
     /// one if there is none. `Err`: records from `seq` on are gone. It has the first one that is left.
     pub(crate) fn find(&self, seq: u64) -> Result<Position, Position> {
-        let first = self.first_readable();
+        let mut first = self.first_readable();
+        // The record before the first one tells whether any is missing. So the index must have it too.
+        let is_full = self.next.wrapping_sub(first) == self.records.len() as Position;
+        first = first.wrapping_add(u32::from(is_full));
         if first != self.oldest && !before(self.entry(first.wrapping_sub(1)).seq, seq) {
             return Err(first);
         }
