@@ -15,7 +15,7 @@ use crate::io::{FollowerId, Following, Instant, Scope};
 use crate::limits::FOLLOWERS;
 use crate::log::{Position, before};
 use crate::record::{Followed, Lost};
-use crate::room::RoomIndex;
+use crate::room::{Room, RoomIndex};
 use crate::timeline::Timeline;
 
 /// The table of followers.
@@ -281,7 +281,13 @@ impl Exchange<'_> {
 
     /// A follower does not hold a record any more, nor those before it in the room.
     fn give_up(&mut self, index: usize, room: RoomIndex, number: Position) {
-        self.rooms[room].readers.set(index, number.wrapping_add(1));
+        let Room { readers, log, .. } = &mut self.rooms[room];
+        let following = number.wrapping_add(1);
+        readers.set(index, following);
+        if following == log.next_record() {
+            // If more is appended before the room is looked at, the follower has its time for that.
+            readers.holds_since[index] = Instant::NEVER;
+        }
         self.gave_up(room);
     }
 
