@@ -56,7 +56,8 @@ fn past(line: &str) -> Option<&str> {
     (time.is_empty() || time.starts_with(" (") && time.ends_with(')')).then_some(past)
 }
 
-/// A line as it looked when it was new. What the server itself has said counts also if it comes late.
+/// The line to learn from. A notice of the server counts even if it comes late (rule 21). A message does
+/// not.
 pub(super) fn news(line: &str) -> &str {
     past(line).filter(|past| matches!(Kind::of(past), Kind::Server(_))).unwrap_or(line)
 }
