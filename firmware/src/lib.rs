@@ -19,7 +19,9 @@ pub const GREETING: usize = 96;
 /// in the room that it left.
 const MOVING: usize = 6;
 
-/// Newcomers that can be shown what was said before at once.
+/// Clients that can catch up at once. A newcomer takes milliseconds to read the little that a log holds,
+/// unless it does not read. If all places are taken, a newcomer is shown nothing of what was said before,
+/// and a client that is too slow is disconnected.
 const CATCHING_UP: usize = 4;
 
 /// Bytes that an entry of a private queue takes besides its text.

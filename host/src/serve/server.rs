@@ -14,6 +14,7 @@ mod leftover;
 mod link;
 mod links;
 mod operator;
+mod wall_clock;
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
@@ -123,7 +124,9 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
             self.base.wait(timeout)?;
-            self.turn_ends = self.base.read_clock() + TURN;
+            let now = self.base.read_clock();
+            self.turn_ends = now + TURN;
+            self.base.tell_time(now);
             self.note_writable();
             self.read_ready();
             let now = self.base.read_clock();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Answer, ConnId, Hub, Input, Instant, Transmit};
 
+use super::wall_clock::WallClock;
 use crate::poll::Poller;
 use crate::serve::report::Report;
 
@@ -25,6 +26,7 @@ pub(super) struct Base<'a, P> {
     pub(super) report: Report,
     started: Clock,
     now: Instant,
+    wall_clock: WallClock,
     poller: P,
     /// By descriptor.
     targets: Vec<Target>,
@@ -32,7 +34,24 @@ pub(super) struct Base<'a, P> {
 
 impl<'a, P: Poller> Base<'a, P> {
     pub(super) fn new(hub: Hub<'a>, poller: P, report: Report) -> Self {
-        Self { hub, report, started: Clock::now(), now: Instant::default(), poller, targets: Vec::new() }
+        let mut base = Self {
+            hub,
+            report,
+            started: Clock::now(),
+            now: Instant::default(),
+            wall_clock: WallClock::default(),
+            poller,
+            targets: Vec::new(),
+        };
+        base.tell_time(base.started);
+        base
+    }
+
+    /// Tells the hub the time of day, if it does not know it.
+    pub(super) fn tell_time(&mut self, now: Clock) {
+        if let Some(news) = self.wall_clock.news(now) {
+            self.handle(news);
+        }
     }
 
     /// Reads the clock. For the hub, everything until the next call happens at this time, because
