@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use parlour_core::{Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol};
+use parlour_core::{Config, ConnId, Hub, Input, Instant, Joining, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;
 
 /// Bytes of a line with its ending.
@@ -30,6 +30,8 @@ struct Work {
     is_unfinished: bool,
     /// Clients of another listener. They say nothing and hear nothing.
     silent: usize,
+    /// Rooms that each of the clients is in. They talk in one of them.
+    rooms: usize,
 }
 
 impl Work {
@@ -40,7 +42,7 @@ impl Work {
         talkers: usize,
         lines: usize,
     ) -> Self {
-        Self { name, protocol, clients, talkers, lines, is_unfinished: false, silent: 0 }
+        Self { name, protocol, clients, talkers, lines, is_unfinished: false, silent: 0, rooms: 1 }
     }
 
     /// Two who talk, among many who are silent.
@@ -48,13 +50,18 @@ impl Work {
         Self { is_unfinished: true, silent: all - 2, ..Self::new(name, Protocol::Relay, 2, 2, 1) }
     }
 
+    /// All are in many rooms.
+    const fn in_rooms(self, name: &'static str, rooms: usize) -> Self {
+        Self { name, rooms, ..self }
+    }
+
     /// As those of `parlour serve`.
     const fn limits(&self) -> Limits {
         Limits {
             conns: self.clients + self.silent,
-            rooms: 2,
-            rooms_per_conn: 3,
-            members: self.clients + self.silent + 16,
+            rooms: 1 + self.rooms,
+            rooms_per_conn: 2 + self.rooms,
+            members: self.clients * self.rooms + self.silent + 16,
             name: 96,
             line: 1024,
             queue: 16 << 10,
@@ -64,10 +71,15 @@ impl Work {
     }
 }
 
+const BULK: Work = Work::new("bulk", Protocol::Chat, 101, 1, READ / LINE);
+const LOCKSTEP: Work = Work::new("lockstep", Protocol::Chat, 100, 100, 1);
+
 const WORKS: &[Work] = &[
-    Work::new("bulk", Protocol::Chat, 101, 1, READ / LINE),
+    BULK,
     Work::new("bulk-relay", Protocol::Relay, 101, 1, READ / LINE),
-    Work::new("lockstep", Protocol::Chat, 100, 100, 1),
+    LOCKSTEP,
+    BULK.in_rooms("many-rooms-bulk", 50),
+    LOCKSTEP.in_rooms("many-rooms-lockstep", 50),
     Work::new("ahead", Protocol::Chat, 100, 100, 16),
     Work::among("among-100", 100),
     Work::among("among-100000", 100_000),
@@ -160,13 +172,24 @@ fn in_crowd(call: impl FnOnce(&mut Driver<'_>, &[ConnId])) {
 fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
     let mut memory = Memory::new(&limits);
-    let listeners = [Listener::new(work.protocol); 2];
+    let joining = if work.rooms > 1 { Joining::Several } else { Joining::One };
+    let listeners = [Listener { joining, ..Listener::new(work.protocol) }; 2];
     let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
     let hub = Hub::new(config, limits, memory.storage()).expect("limits that can be kept");
     let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
     let clients: Vec<ConnId> = (0..work.clients).map(|_| driver.connect(ListenerId(0))).collect();
     for _ in 0..work.silent {
         driver.connect(ListenerId(1));
+    }
+    driver.settle();
+    for room in 1..work.rooms {
+        for &client in &clients {
+            driver.offer(client, format!("/join room-{room}\n").as_bytes());
+            driver.settle();
+        }
+    }
+    for &client in &clients[..if work.rooms > 1 { work.clients } else { 0 }] {
+        driver.offer(client, b"/join lobby\n");
     }
     driver.settle();
     let mut input = vec![b'x'; work.lines * LINE];

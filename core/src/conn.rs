@@ -109,6 +109,11 @@ pub struct Conn<'a> {
     pub(crate) gap: Gap,
     /// The first of its memberships, the last one that it got.
     pub(crate) first_member: u32,
+    /// Whether it keeps a list of its memberships that have something to read, and the first of these.
+    #[cfg(feature = "large")]
+    pub(crate) has_lists: bool,
+    #[cfg(feature = "large")]
+    pub(crate) active: u32,
 
     /// The peer sends no more.
     pub(crate) ended: bool,
@@ -164,6 +169,10 @@ impl<'a> Conn<'a> {
         queue: Queue::EMPTY,
         gap: Gap::NONE,
         first_member: NONE,
+        #[cfg(feature = "large")]
+        has_lists: false,
+        #[cfg(feature = "large")]
+        active: NONE,
         ended: false,
         blocked: false,
         paused: false,

@@ -6,7 +6,7 @@ mod due;
 use crate::conn::{Conn, Slot};
 use crate::exchange::{Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
 use crate::io::{Answer, Cause, ConnId, Input, Instant, Interest, ListenerId, Refusal};
-use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
+use crate::limits::{CONNS_AT_ONCE, Config, Joining, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
 use crate::protocol::{Behaviour, behaviour};
@@ -66,6 +66,10 @@ impl<'a> Hub<'a> {
         let has_bounds = config.per_peer.is_some() || config.listeners.iter().any(|l| l.rate.is_some());
         if has_bounds && !cfg!(feature = "large") {
             return Err(LimitsError::NoBounds);
+        }
+        let has_several = config.listeners.iter().any(|l| l.joining == Joining::Several);
+        if has_several && !cfg!(feature = "large") {
+            return Err(LimitsError::SeveralRooms);
         }
         let Storage { conns, members, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;

@@ -147,7 +147,8 @@
 //!
 //! A small board leaves out the feature `large`. Then `unbounded` replaces `account`, and no
 //! client and no address has a limit. Files called `scan` replace those called `index`: to find a name,
-//! the hub looks at each connection.
+//! the hub looks at each connection. `every` replaces `active`: a connection has few rooms, and the hub looks at
+//! each of them.
 //!
 //! A new protocol needs a file in `protocol/`, a line in the table there, and one in
 //! [`Protocol`].
@@ -190,7 +191,8 @@ pub use exchange::{Source, Stats, Transmit};
 pub use hub::{Hub, Storage};
 pub use io::{Answer, Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Refusal};
 pub use limits::{
-    Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
+    Bound, Config, Direction, Joining, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol,
+    RelayRules,
 };
 pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};

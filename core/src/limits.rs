@@ -86,6 +86,8 @@ pub enum LimitsError {
     NotBuiltIn(Protocol),
     /// There is a [`Bound`], and this build cannot keep bounds: it lacks the feature `large`.
     NoBounds,
+    /// A listener lets its clients into several rooms, and this build lacks the feature `large`.
+    SeveralRooms,
     /// A relay listener shares the room of a listener that has no room of its own.
     NoSuchRelay,
     /// There are fewer rooms than the lobby and the relay listeners need.
@@ -103,6 +105,7 @@ impl fmt::Display for LimitsError {
             Self::QueueTooSmall { least } => write!(f, "the limit `queue` must be at least {least} bytes"),
             Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
             Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
+            Self::SeveralRooms => f.write_str("clients in several rooms need the feature `large`"),
             Self::NoSuchRelay => f.write_str(
                 "a relay listener shares the room of a listener that has no relay room of its own",
             ),
@@ -243,6 +246,8 @@ pub struct Listener {
     /// How many lines a second a chat or relay client may send; `None`: any number. If a client
     /// sends more, the hub does not read from it for a while.
     pub rate: Option<Bound>,
+    /// In how many rooms its chat clients may be. Other protocols ignore it.
+    pub joining: Joining,
     /// How its clients take part in a relay. Other protocols ignore it.
     pub relay: RelayRules,
 }
@@ -250,8 +255,26 @@ pub struct Listener {
 impl Listener {
     /// A listener that disconnects clients that lag, and takes lines at any rate.
     pub const fn new(protocol: Protocol) -> Self {
-        Self { protocol, on_lag: OnLag::Disconnect, rate: None, relay: RelayRules::DEFAULT }
+        Self {
+            protocol,
+            on_lag: OnLag::Disconnect,
+            rate: None,
+            joining: Joining::One,
+            relay: RelayRules::DEFAULT,
+        }
     }
+}
+
+/// In how many rooms a client of the chat may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Joining {
+    /// In one. `/join` leaves the room before.
+    One,
+    /// In as many as [`Limits::rooms_per_conn`] allows, for bots and bridges. `/join` leaves none, and
+    /// `/part` leaves one. What the client says goes to the room that it joined last, and `/join` with a
+    /// room that it is in makes that one the last. This needs the feature `large`.
+    Several,
 }
 
 /// How the clients of a relay listener take part in it.

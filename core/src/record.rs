@@ -43,7 +43,7 @@ pub enum Kind {
     Action,
     /// The author came into the room.
     Join,
-    /// The author left for the room that the text names.
+    /// The author left for the room that the text names. If the text is empty, it is still in other rooms.
     Part,
     /// The author left the hub. The text is the reason that it gave, or that the operator gave for a
     /// kick; it may be empty.

@@ -43,6 +43,9 @@ pub struct Room<'a> {
     /// are still to be named, in a circle.
     pub(crate) named: MemberIndex,
     pub(crate) unnamed: u32,
+    /// The first of the memberships that become active when something is said.
+    #[cfg(feature = "large")]
+    pub(crate) idle: MemberIndex,
 
     /// It has no place for the longest line, so its members' lines wait.
     pub(crate) closed: bool,
@@ -80,6 +83,8 @@ impl<'a> Room<'a> {
         present: 0,
         named: NONE,
         unnamed: 0,
+        #[cfg(feature = "large")]
+        idle: NONE,
         closed: false,
         loosened: false,
         patience: Patience::full(0),
@@ -112,6 +117,18 @@ pub(crate) enum Membership {
     Draining,
 }
 
+/// In which list a membership stands, if its connection has many.
+#[cfg(feature = "large")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// In none.
+    Out,
+    /// Among those of its connection that may have something to read.
+    Active,
+    /// Among those of its room that have nothing to read until something is said.
+    Idle,
+}
+
 /// Storage for one membership of a connection in a room: a cursor into its log.
 #[derive(Debug)]
 pub struct Member {
@@ -135,6 +152,11 @@ pub struct Member {
     pub(crate) own_ahead: bool,
     /// When it last took something, or came; see [`Instant::wrapping_millis`].
     pub(crate) taken_at: u32,
+    /// The list in which it stands, and its neighbours there.
+    #[cfg(feature = "large")]
+    pub(crate) standing: Standing,
+    #[cfg(feature = "large")]
+    pub(crate) beside: [MemberIndex; 2],
 }
 
 impl Member {
@@ -152,6 +174,10 @@ impl Member {
         last_own: 0,
         own_ahead: false,
         taken_at: 0,
+        #[cfg(feature = "large")]
+        standing: Standing::Out,
+        #[cfg(feature = "large")]
+        beside: [NONE; 2],
     };
 
     /// Whether it may say something.
@@ -170,7 +196,7 @@ impl Member {
     }
 
     /// Whether it gets what is said from now on.
-    fn reads_on(&self) -> bool {
+    pub(crate) fn reads_on(&self) -> bool {
         matches!(self.state, Membership::Present | Membership::Observing)
     }
 

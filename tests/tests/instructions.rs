@@ -80,6 +80,19 @@ fn who_is_silent_costs_nothing() {
     assert!(many <= few * DEEPER, "it costs {many:.0} instructions instead of {few:.0}");
 }
 
+/// How much more a delivery may cost if its receiver is in many rooms, of which one is busy.
+const QUIET_ROOMS: f64 = 1.05;
+
+#[test]
+fn quiet_rooms_cost_their_members_nothing() {
+    let program = program();
+    for (work, of_one) in [("many-rooms-bulk", "bulk"), ("many-rooms-lockstep", "lockstep")] {
+        let [many, one] = [work, of_one].map(|work| each(&program, work, [4, 12]));
+        println!("{work}: {many:.2} instructions for each delivery; {one:.2} in one room");
+        assert!(many <= one * QUIET_ROOMS, "{work} costs {many:.2} instead of {one:.2}");
+    }
+}
+
 #[test]
 fn no_call_takes_long_however_many_it_has_to_do_with() {
     let program = program();

@@ -189,7 +189,7 @@ impl Exchange<'_> {
         !conn.queue.is_empty()
             || conn.gap.open
             || self
-                .memberships(slot)
+                .reading(slot)
                 .any(|(_, member)| member.position != member.end(&self.rooms[member.room].log))
     }
 

@@ -1,9 +1,13 @@
 //! The life of a membership: a connection joins a room, reads on, leaves, still reads what was said
 //! before, and is gone. Nothing else makes, moves or frees a membership.
 
+#[cfg_attr(not(feature = "large"), path = "membership/every.rs")]
+mod active;
+
 use super::Exchange;
 use crate::conn::{NONE, Slot};
 use crate::io::ListenerId;
+use crate::limits::Joining;
 use crate::log::Position;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
 
@@ -14,6 +18,8 @@ pub(crate) enum Vacancy {
     Here,
     /// Not before it has received more of what waits for it.
     Later,
+    /// It is in as many rooms as it may.
+    Full,
     /// Others have all the places that there are.
     Nowhere,
 }
@@ -47,10 +53,21 @@ impl Exchange<'_> {
         self.memberships(slot).find(speaks).map(|(index, _)| index)
     }
 
-    /// The room that a connection is in; one of them if there are several.
+    /// The room that a connection is in. If there are several, it is the one that it joined last.
     pub(crate) fn room_of(&self, slot: Slot) -> Option<RoomIndex> {
         let present = self.memberships(slot).find(|(_, member)| member.state == Membership::Present);
         present.map(|(_, member)| member.room)
+    }
+
+    /// In how many rooms a connection is.
+    pub(crate) fn count_rooms(&self, slot: Slot) -> usize {
+        self.memberships(slot).filter(|(_, member)| member.state == Membership::Present).count()
+    }
+
+    /// Whether a connection may be in several rooms.
+    pub(crate) fn may_be_in_several(&self, slot: Slot) -> bool {
+        cfg!(feature = "large")
+            && self.listener(slot).is_some_and(|listener| listener.joining == Joining::Several)
     }
 
     /// Whether a connection is in a room.
@@ -77,6 +94,9 @@ impl Exchange<'_> {
     /// everything from that time.
     pub(crate) fn place_for(&self, slot: Slot, room: Option<RoomIndex>) -> Vacancy {
         let most = self.limits.rooms_per_conn;
+        if self.count_rooms(slot) >= most {
+            return Vacancy::Full;
+        }
         if self.memberships(slot).any(|(_, member)| Some(member.room) == room)
             || self.memberships(slot).count() >= most
         {
@@ -119,6 +139,15 @@ impl Exchange<'_> {
         if previous != NONE {
             self.members[previous].next = index;
         }
+        self.enlist(slot, index);
+    }
+
+    /// Makes one of several rooms that a connection is in the one that it joined last.
+    pub(crate) fn join_again(&mut self, slot: Slot, room: RoomIndex) {
+        if let Some(index) = self.speaker(slot, room) {
+            self.unchain(slot, index);
+            self.members[index].sibling = core::mem::replace(&mut self.conns[slot].first_member, index);
+        }
     }
 
     /// Lets a client of a relay into its listener's room.
@@ -139,9 +168,14 @@ impl Exchange<'_> {
         let is_behind = member.position != member.end(&room.log);
         if member.state == Membership::Draining && !is_behind {
             self.unlink(index);
-        } else if moved && held && room.closed {
+            return is_behind;
+        }
+        if moved && held && room.closed {
             let room = member.room;
             self.loosen(room);
+        }
+        if !is_behind {
+            self.rest(index);
         }
         is_behind
     }
@@ -157,6 +191,9 @@ impl Exchange<'_> {
         member.state = state;
         if self.conns[slot].turn.room == member.room {
             room.waiting.remove(self.conns.all_mut(), slot);
+        }
+        if member.position == member.end {
+            self.rest(index);
         }
         self.settle(index);
     }
@@ -233,12 +270,19 @@ impl Exchange<'_> {
 
     /// Takes a membership out of its connection's list, and gives it back to the pool.
     fn forget_member(&mut self, conn: Slot, index: MemberIndex) {
+        self.unchain(conn, index);
+        let is_last = self.conns[conn].first_member == NONE;
+        self.unlist(conn, index, is_last);
+        self.members.give_back(index, is_last);
+    }
+
+    /// Takes a membership out of its connection's list.
+    fn unchain(&mut self, conn: Slot, index: MemberIndex) {
         let sibling = self.members[index].sibling;
         let before = self.memberships(conn).find(|(_, member)| member.sibling == index);
         match before.map(|(before, _)| before) {
             Some(before) => self.members[before].sibling = sibling,
             None => self.conns[conn].first_member = sibling,
         }
-        self.members.give_back(index, self.conns[conn].first_member == NONE);
     }
 }

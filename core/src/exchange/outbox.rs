@@ -66,7 +66,7 @@ impl Walk {
     /// Begins anew, for a connection.
     fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
         self.lanes.clear();
-        for (index, member) in x.memberships(slot) {
+        for (index, member) in x.reading(slot) {
             let lane = Lane {
                 member: index,
                 room: member.room,

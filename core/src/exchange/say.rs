@@ -70,7 +70,7 @@ impl Exchange<'_> {
         self.append_pieces(room, seq, own, stamp, if is_torn { &parts } else { &parts[3..4] });
     }
 
-    /// Tells something in every room that a connection is in, to itself too.
+    /// Tells something in every room that a connection is in, to itself too. All of them must take it.
     pub(crate) fn announce(&mut self, slot: Slot, kind: Kind, text: &[u8]) {
         let seq = self.next_seq();
         let mut next = self.conns[slot].first_member;
@@ -80,6 +80,12 @@ impl Exchange<'_> {
                 self.append(room, seq, None, (slot, kind, text));
             }
         }
+    }
+
+    /// Tells something in a room that a connection is in, to itself too.
+    pub(crate) fn announce_in(&mut self, slot: Slot, room: RoomIndex, kind: Kind, text: &[u8]) {
+        let seq = self.next_seq();
+        self.append(room, seq, None, (slot, kind, text));
     }
 
     /// Says something in the server's name, in a room that takes it.
@@ -126,6 +132,7 @@ impl Exchange<'_> {
     /// Call this when this many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
+        self.activate(room);
         self.agenda.touch_members(&mut self.rooms, room);
         if !self.rooms[room].closed && !self.has_place(room) {
             self.refresh(room, false);
@@ -212,6 +219,15 @@ impl Exchange<'_> {
             }
         }
         true
+    }
+
+    /// Whether one of a connection's rooms is closed. If so, the connection is woken when it is open.
+    pub(crate) fn waits_for_a_room(&mut self, slot: Slot) -> bool {
+        let mut memberships = self.memberships(slot);
+        let closed = memberships.find(|(_, member)| member.speaks() && self.rooms[member.room].closed);
+        let room = closed.map(|(_, member)| member.room);
+        drop(memberships);
+        room.is_some_and(|room| self.waits_for_turn(slot, room, true))
     }
 
     /// Whether a connection waits for its turn in a room.

@@ -27,7 +27,13 @@ const COMMANDS: &[Command] = &[
     Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
     Command { name: "topic", arguments: "[TEXT]", help: "show or set the room's topic", run: topic },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
+    // The last one is only for those that may be in several rooms.
+    Command { name: "part", arguments: "[ROOM]", help: "leave one of your rooms", run: part },
 ];
+
+fn commands(x: &Exchange<'_>, slot: Slot) -> &'static [Command] {
+    if x.may_be_in_several(slot) { COMMANDS } else { &COMMANDS[..COMMANDS.len() - 1] }
+}
 
 impl Behaviour for Chat {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -68,7 +74,7 @@ impl Behaviour for Chat {
         if !x.is_open(slot) {
             return x.leave_rooms(slot, is_known(x, slot), Kind::Quit(x.cause(slot)), b"");
         }
-        listing::resume(x, slot, COMMANDS);
+        listing::resume(x, slot, commands(x, slot));
         if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() {
             // It has been greeted. It comes in when there is place to tell it who is there.
             if !x.takes_a_line(slot) {
@@ -76,7 +82,7 @@ impl Behaviour for Chat {
             } else if let Some(lobby) = x.room_named(LOBBY) {
                 come_in(x, slot, lobby);
                 x.set_timer(slot, x.now().after(MOMENT_MS));
-                listing::resume(x, slot, COMMANDS);
+                listing::resume(x, slot, commands(x, slot));
             }
         }
         if can_act(x, slot) {
@@ -115,7 +121,7 @@ impl LineReader for Chat {
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
         match text.strip_prefix(b"/") {
             Some(command) if !command.starts_with(b"/") => {
-                let done = command::run(COMMANDS, x, slot, command);
+                let done = command::run(commands(x, slot), x, slot, command);
                 // After a `/nick`, so that the others see one line only.
                 introduce(x, slot);
                 done
@@ -244,6 +250,9 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
             );
         }
     } else if is_known(x, slot) {
+        if x.waits_for_a_room(slot) {
+            return Done::NotNow;
+        }
         // The record has the old name.
         x.announce(slot, Kind::Nick, name.as_bytes());
         x.rename(slot, &name);
@@ -304,8 +313,10 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         }
     };
     let known = x.room_named(&name);
-    if known.is_some() && x.room_of(slot) == known {
-        tell(x, slot, &["you are in ", &name, " already"]);
+    if let Some(room) = known.filter(|room| x.is_in(slot, *room)) {
+        let is_there = x.room_of(slot) == known;
+        x.join_again(slot, room);
+        tell(x, slot, &["you are in ", &name, if is_there { " already" } else { "" }]);
         return Done::Yes;
     }
     if let Some(other) = x.room_look_alike(&name).filter(|_| known.is_none()) {
@@ -322,6 +333,10 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
             x.block(slot);
             return Done::NotNow;
         }
+        Vacancy::Full => {
+            tell(x, slot, &["you are in too many rooms; /part ROOM leaves one"]);
+            return Done::Yes;
+        }
         Vacancy::Nowhere => {
             tell(x, slot, &["too many clients change rooms now; try again"]);
             return Done::Yes;
@@ -332,12 +347,37 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     };
     let name = x.room_name(room);
-    x.leave_rooms(slot, is_known(x, slot), Kind::Part, &name);
-    set_arrival(x, slot, Arrival::New);
-    come_in(x, slot, room);
+    if x.may_be_in_several(slot) {
+        // The others know of it from now on, because it does not always say something in each of its rooms.
+        introduce(x, slot);
+        come_in(x, slot, room);
+        x.tell_joined(slot, room);
+    } else {
+        x.leave_rooms(slot, is_known(x, slot), Kind::Part, &name);
+        set_arrival(x, slot, Arrival::New);
+        come_in(x, slot, room);
+    }
     x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
     tell_topic(x, slot, false);
     x.wake(slot);
+    Done::Yes
+}
+
+fn part(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
+    let named = if arguments.is_empty() { x.room_of(slot) } else { x.room_named(arguments) };
+    let Some(room) = named.filter(|room| x.is_in(slot, *room)) else {
+        tell(x, slot, &["you are not in that room"]);
+        return Done::Yes;
+    };
+    if x.count_rooms(slot) == 1 {
+        tell(x, slot, &["you are in no other room; /quit leaves"]);
+        return Done::Yes;
+    }
+    x.leave_room(slot, room);
+    if let Some(room) = x.room_of(slot) {
+        let name = x.room_name(room);
+        x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
+    }
     Done::Yes
 }
 
@@ -349,7 +389,7 @@ fn topic(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     }
     introduce(x, slot);
     let kept = x.set_topic(room, arguments.as_bytes());
-    x.announce(slot, Kind::Topic, &kept);
+    x.announce_in(slot, room, Kind::Topic, &kept);
     Done::Yes
 }
 
