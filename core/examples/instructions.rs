@@ -4,8 +4,12 @@
 //! Subtract the counts of two runs of different lengths to get the cost of a round. The start is the
 //! same in both, so it does not count.
 
+#[path = "../tests/json/mod.rs"]
+mod json;
+
 use std::process::ExitCode;
 
+use json::Json;
 use parlour_core::{Config, ConnId, Hub, Input, Instant, Joining, Limits, Listener, ListenerId, Protocol};
 use parlour_memory::Memory;
 
@@ -30,6 +34,8 @@ struct Work {
     is_unfinished: bool,
     /// Clients of another listener. They say nothing and hear nothing.
     silent: usize,
+    /// Whether the clients see records as JSON lines.
+    is_json: bool,
     /// Rooms that each of the clients is in. They talk in one of them.
     rooms: usize,
 }
@@ -42,7 +48,17 @@ impl Work {
         talkers: usize,
         lines: usize,
     ) -> Self {
-        Self { name, protocol, clients, talkers, lines, is_unfinished: false, silent: 0, rooms: 1 }
+        Self {
+            name,
+            protocol,
+            clients,
+            talkers,
+            lines,
+            is_unfinished: false,
+            silent: 0,
+            is_json: false,
+            rooms: 1,
+        }
     }
 
     /// Two who talk, among many who are silent.
@@ -50,12 +66,17 @@ impl Work {
         Self { is_unfinished: true, silent: all - 2, ..Self::new(name, Protocol::Relay, 2, 2, 1) }
     }
 
+    /// So many clients, and whether they see records as JSON lines.
+    const fn with(self, name: &'static str, clients: usize, is_json: bool) -> Self {
+        Self { name, clients, is_json, ..self }
+    }
+
     /// All are in many rooms.
     const fn in_rooms(self, name: &'static str, rooms: usize) -> Self {
         Self { name, rooms, ..self }
     }
 
-    /// As those of `parlour serve`.
+    /// As those of `parlour serve`. JSON lines are longer, and this driver does not wait for a room.
     const fn limits(&self) -> Limits {
         Limits {
             conns: self.clients + self.silent,
@@ -65,8 +86,9 @@ impl Work {
             name: 96,
             line: 1024,
             queue: 16 << 10,
-            log: 256 << 10,
+            log: (256 << 10) << self.is_json as usize,
             records: 4096,
+            rings: self.is_json as usize,
         }
     }
 }
@@ -80,6 +102,9 @@ const WORKS: &[Work] = &[
     LOCKSTEP,
     BULK.in_rooms("many-rooms-bulk", 50),
     LOCKSTEP.in_rooms("many-rooms-lockstep", 50),
+    BULK.with("bulk-201", 201, false),
+    BULK.with("bulk-json", 101, true),
+    BULK.with("bulk-json-201", 201, true),
     Work::new("ahead", Protocol::Chat, 100, 100, 16),
     Work::among("among-100", 100),
     Work::among("among-100000", 100_000),
@@ -173,8 +198,9 @@ fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
     let mut memory = Memory::new(&limits);
     let joining = if work.rooms > 1 { Joining::Several } else { Joining::One };
-    let listeners = [Listener { joining, ..Listener::new(work.protocol) }; 2];
-    let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
+    let encoding = work.is_json.then_some(0);
+    let listeners = [Listener { joining, encoding, ..Listener::new(work.protocol) }; 2];
+    let config = Config { idle_ms: Some(IDLE_MS), encodings: &[&Json], ..Config::new(&listeners) };
     let hub = Hub::new(config, limits, memory.storage()).expect("limits that can be kept");
     let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
     let clients: Vec<ConnId> = (0..work.clients).map(|_| driver.connect(ListenerId(0))).collect();

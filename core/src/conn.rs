@@ -94,6 +94,11 @@ pub struct Conn<'a> {
     pub(crate) generation: u32,
     pub(crate) listener: ListenerId,
     pub(crate) account: Account,
+    /// The encoding in which it sees records, unless it is the chat's, and the longest of them.
+    #[cfg(feature = "large")]
+    pub(crate) encoding: Option<u8>,
+    #[cfg(feature = "large")]
+    pub(crate) longest: usize,
     pub(crate) identity: Identity,
 
     /// Empty if it has no name.
@@ -159,6 +164,10 @@ impl<'a> Conn<'a> {
         generation: 0,
         listener: ListenerId(0),
         account: Account::NONE,
+        #[cfg(feature = "large")]
+        encoding: None,
+        #[cfg(feature = "large")]
+        longest: 0,
         identity: Identity::HUB,
         name: Text::EMPTY,
         looks: NO_LOOKS,

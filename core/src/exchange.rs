@@ -6,6 +6,7 @@
 //! conns, rooms, members    the tables
 //! agenda                   what has to be done, and when
 //! membership               joining, reading on, leaving
+//! encodings                records for clients that see them in another way than the chat's
 //! say, comings             what rooms and single connections are told
 //! lag                      rooms that wait, and members that jump ahead
 //! names, bounds, ends      names; rates; how connections come and end
@@ -20,6 +21,8 @@ mod agenda;
 mod bounds;
 mod comings;
 mod conns;
+#[cfg_attr(not(feature = "large"), path = "exchange/chat_only.rs")]
+mod encodings;
 mod ends;
 mod lag;
 mod members;
@@ -35,6 +38,7 @@ mod say;
 pub(crate) use self::about::Origin;
 use self::agenda::Agenda;
 pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::encodings::check as check_encodings;
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
 pub(crate) use self::outbox::{GapText, Walk};
@@ -85,6 +89,9 @@ pub(crate) struct Exchange<'a> {
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
     scratch: &'a mut [u8],
+    /// Space for a text that is rendered for one connection alone.
+    #[cfg(feature = "large")]
+    rendered: &'a mut [u8],
     now: Instant,
     /// The time of day in ms since 1970-01-01 UTC, and when it was that.
     day: Option<(u64, Instant)>,
@@ -99,12 +106,14 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// The rooms that stay have their names and owners already.
+    /// The rooms that stay have their names and owners already. `rendered` has [`Limits::rendering`] bytes.
     pub(crate) fn new(
         config: Config<'a>,
         limits: Limits,
         (conns, rooms, members): (Conns<'a>, Rooms<'a>, Members<'a>),
         scratch: &'a mut [u8],
+        #[cfg_attr(not(feature = "large"), expect(unused_variables, reason = "nothing is rendered"))]
+        rendered: &'a mut [u8],
     ) -> Self {
         Self {
             config,
@@ -115,6 +124,8 @@ impl<'a> Exchange<'a> {
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,
+            #[cfg(feature = "large")]
+            rendered,
             now: Instant::ZERO,
             day: None,
             seq: config.origin,

@@ -27,6 +27,10 @@
 //! direct messages, echoed bytes. Each entry has the sequence number at which it was made,
 //! and goes out in that place among the records.
 //!
+//! **A record is stored once.** What a kind of client sees is an [`Encoding`] of it. The chat's lines are the
+//! record itself. If a member of a room has another encoding, the room has a *ring* for it: one more log, in
+//! which each record is rendered once, however many read it ([`Limits::rings`]).
+//!
 //! **The log is finite**, and the hub overwrites nothing that a member still has to read.
 //! If a room has no space for the longest line, it is closed: its members' lines wait, TCP
 //! slows the senders down, and nothing is lost.
@@ -72,6 +76,7 @@
 //!
 //! let limits = Limits {
 //!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     rings: 0,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
@@ -128,12 +133,13 @@
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! io, name, limits     the vocabulary: ids, time, inputs, rules for names, sizes, choices
+//! io, name             the vocabulary: ids, time, inputs, rules for names
+//! record, encoding/*   what was said, and how a kind of client sees it
+//! limits               sizes and choices
 //! text                 bounded text, and which characters may be shown
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
-//! record, encoding/*   what was said, and how a kind of client sees it
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! session              what a protocol keeps for a connection
 //! conn, room           one connection; one room, and one membership, which ties the two
@@ -187,6 +193,7 @@ mod waiting;
 mod worklist;
 
 pub use conn::Conn;
+pub use encoding::{Encoding, Sink};
 pub use exchange::{Source, Stats, Transmit};
 pub use hub::{Hub, Storage};
 pub use io::{Answer, Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Refusal};

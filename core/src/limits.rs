@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::encoding::Encoding;
 use crate::io::ListenerId;
 use crate::name::{NAME_BYTES, NameRules};
 
@@ -62,6 +63,9 @@ pub struct Limits {
     pub log: usize,
     /// Records of a room's log: a power of two.
     pub records: usize,
+    /// How many rooms can have a log in one more encoding at once. If a room has two more, both
+    /// count. Each of these logs is as large as a room's. Without the feature `large` there is none.
+    pub rings: usize,
 }
 
 /// Why a hub cannot have these limits or this storage.
@@ -72,12 +76,12 @@ pub enum LimitsError {
     OutOfRange(&'static str),
     /// [`Limits::log`] or [`Limits::records`] is not a power of two.
     NotPowerOfTwo(&'static str),
-    /// A log must hold at least four of the longest lines.
+    /// A log must hold at least four of the longest lines, and four of the longest records of an encoding.
     LogTooSmall {
         /// The smallest log that these limits allow, in bytes.
         least: usize,
     },
-    /// A private queue must hold the longest line.
+    /// A private queue must hold the longest line, and the longest record of an encoding.
     QueueTooSmall {
         /// The smallest queue that these limits allow, in bytes.
         least: usize,
@@ -88,6 +92,13 @@ pub enum LimitsError {
     NoBounds,
     /// A listener lets its clients into several rooms, and this build lacks the feature `large`.
     SeveralRooms,
+    /// A listener has an encoding that [`Config::encodings`] has not, or this build lacks the feature
+    /// `large`.
+    NoSuchEncoding,
+    /// An encoding's notice of missed messages is longer than the hub can keep.
+    NoticeTooLong,
+    /// There are fewer rings than the lobby and the relays need, one for each encoding of their clients.
+    TooFewRings,
     /// A relay listener shares the room of a listener that has no room of its own.
     NoSuchRelay,
     /// There are fewer rooms than the lobby and the relay listeners need.
@@ -106,6 +117,11 @@ impl fmt::Display for LimitsError {
             Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
             Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
             Self::SeveralRooms => f.write_str("clients in several rooms need the feature `large`"),
+            Self::NoSuchEncoding => f.write_str("a listener has an encoding that the hub does not have"),
+            Self::NoticeTooLong => f.write_str("an encoding makes too much of the notice of missed messages"),
+            Self::TooFewRings => f.write_str(
+                "the limit `rings` must count the encodings in the lobby and in the rooms of the relays",
+            ),
             Self::NoSuchRelay => f.write_str(
                 "a relay listener shares the room of a listener that has no relay room of its own",
             ),
@@ -125,6 +141,11 @@ impl Limits {
         self.line + 2 * self.name + RENDERING
     }
 
+    /// Bytes of the longest record or reply in an encoding.
+    pub(crate) fn longest_in(&self, encoding: &dyn Encoding) -> usize {
+        encoding.longest(self.longest(), self.name)
+    }
+
     /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
         self.order_of_conns() + if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
@@ -134,14 +155,29 @@ impl Limits {
         if cfg!(feature = "large") { 3 * self.conns } else { 0 }
     }
 
+    /// How many rooms [`crate::Storage::rooms`] needs.
+    pub const fn all_rooms(&self) -> usize {
+        self.rooms + self.rings
+    }
+
     /// How many records [`crate::Storage::records`] needs.
     pub const fn all_records(&self) -> usize {
-        self.rooms * self.records
+        self.all_rooms() * self.records
     }
 
     /// How many bytes [`crate::Storage::bytes`] needs.
     pub const fn bytes(&self) -> usize {
-        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.longest()
+        self.conns * self.conn_bytes()
+            + self.rooms * self.room_bytes()
+            + self.rings * self.log
+            + self.longest()
+            + self.rendering()
+    }
+
+    /// Bytes of the space in which a text for one client is rendered: the text, and the longest record of
+    /// an encoding.
+    pub(crate) const fn rendering(&self) -> usize {
+        if self.rings > 0 { self.longest() + self.log / 4 } else { 0 }
     }
 
     /// Bytes of buffers for each connection.
@@ -173,6 +209,9 @@ impl Limits {
         if outside(self.rooms, 1 << 16) {
             return Err(LimitsError::OutOfRange("rooms"));
         }
+        if self.rings > if cfg!(feature = "large") { 1 << 16 } else { 0 } {
+            return Err(LimitsError::OutOfRange("rings"));
+        }
         if self.rooms_per_conn < 2 || self.rooms_per_conn > ROOMS_PER_CONN {
             return Err(LimitsError::OutOfRange("rooms_per_conn"));
         }
@@ -198,7 +237,8 @@ impl Limits {
         // On a small machine sizes are 32 bits wide, and products of them may be more.
         let conns = self.conns as u64 * self.conn_bytes() as u64;
         let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64);
-        if conns + rooms > (isize::MAX / 2) as u64 {
+        let rings = self.rings as u64 * (self.log as u64 + self.records as u64);
+        if conns + rooms + rings > (isize::MAX / 2) as u64 {
             return Err(LimitsError::OutOfRange("bytes"));
         }
         let least = self.longest() + ENTRY_HEADER;
@@ -248,6 +288,8 @@ pub struct Listener {
     pub rate: Option<Bound>,
     /// In how many rooms its chat clients may be. Other protocols ignore it.
     pub joining: Joining,
+    /// How its clients see records: the index in [`Config::encodings`]; `None`: as the chat's lines.
+    pub encoding: Option<u8>,
     /// How its clients take part in a relay. Other protocols ignore it.
     pub relay: RelayRules,
 }
@@ -260,6 +302,7 @@ impl Listener {
             on_lag: OnLag::Disconnect,
             rate: None,
             joining: Joining::One,
+            encoding: None,
             relay: RelayRules::DEFAULT,
         }
     }
@@ -364,6 +407,9 @@ pub struct Config<'a> {
     /// What the listeners are called, in the same order, for the operator: up to
     /// [`LABEL_BYTES`] each are shown. Empty, or left out at the end, for those without a name.
     pub labels: &'a [&'a str],
+    /// The encodings besides the chat's: [`Listener::encoding`] is the index. They need the feature
+    /// `large`, and [`Limits::rings`].
+    pub encodings: &'a [&'a dyn Encoding],
     /// What names may be, and which look alike.
     pub names: NameRules,
     /// Lines that greet a new chat client, separated by LF; empty for none.
@@ -390,6 +436,7 @@ impl Config<'_> {
         Config {
             listeners,
             labels: &[],
+            encodings: &[],
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,

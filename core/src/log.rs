@@ -292,6 +292,21 @@ impl<'a> Log<'a> {
         number
     }
 
+    /// The next `most` bytes behind the head, in the two parts of the ring. A record can be written there
+    /// before it is appended.
+    pub(crate) fn ahead(&mut self, most: usize) -> [&mut [u8]; 2] {
+        debug_assert!(self.fits(1, most), "the room asks before it appends");
+        let at = self.byte_index(self.head);
+        let until_wrap = most.min(self.bytes.len() - at);
+        let (start, end) = self.bytes.split_at_mut(at);
+        [&mut end[..until_wrap], &mut start[..most - until_wrap]]
+    }
+
+    /// As [`Log::append`], for a record whose `len` bytes were written behind the head.
+    pub(crate) fn append_written(&mut self, seq: u64, stamp: Stamp, len: usize) -> Position {
+        self.begin(seq, stamp, len).0
+    }
+
     /// Enters a record of `len` bytes. Returns its number, and where its bytes go.
     #[inline(always)]
     fn begin(&mut self, seq: u64, stamp: Stamp, len: usize) -> (Position, usize, usize) {

@@ -33,6 +33,11 @@ pub struct RoomRef {
     pub(crate) generation: u32,
 }
 
+impl RoomRef {
+    /// No room.
+    pub const NONE: Self = Self { room: u32::MAX, generation: 0 };
+}
+
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -56,12 +61,16 @@ pub enum Kind {
     Server,
     /// Bytes of a relay. The text is any bytes, usually whole lines.
     Raw,
+    /// The author says the text to this client alone.
+    Direct,
+    /// This client has said the text, to the one that is named alone.
+    Sent,
 }
 
 impl Kind {
     /// Whether a client said something. Other records report what happened.
     pub const fn is_message(self) -> bool {
-        matches!(self, Kind::Say | Kind::Action | Kind::Raw)
+        matches!(self, Kind::Say | Kind::Action | Kind::Raw | Kind::Direct | Kind::Sent)
     }
 
     /// As a number below 32, which [`Kind::from_code`] understands.
@@ -76,6 +85,8 @@ impl Kind {
             Kind::Topic => 6,
             Kind::Server => 7,
             Kind::Quit(cause) => 8 + cause.code(),
+            Kind::Direct => 14,
+            Kind::Sent => 15,
         }
     }
 
@@ -89,6 +100,8 @@ impl Kind {
             5 => Kind::Nick,
             6 => Kind::Topic,
             7 => Kind::Server,
+            14 => Kind::Direct,
+            15 => Kind::Sent,
             code => Kind::Quit(Cause::from_code(code - 8)),
         }
     }
@@ -103,13 +116,14 @@ pub struct Record<'r> {
     pub seq: u64,
     /// When it happened, in ms since 1970-01-01 UTC; 0 if it is not known.
     pub unix_ms: u64,
-    /// The room, for as long as it exists.
+    /// The room, for as long as it exists; [`RoomRef::NONE`] for [`Place::Private`].
     pub room: RoomRef,
     /// What the room is.
     pub place: Place<'r>,
     /// Who said it.
     pub author: Identity,
-    /// What the author was called then; empty for the hub, and for those that have no name.
+    /// What the author was called then, or whom a [`Kind::Sent`] went to; empty for the hub, and for those
+    /// that have no name.
     pub name: &'r str,
     /// What it says.
     pub kind: Kind,
@@ -124,6 +138,8 @@ pub enum Place<'r> {
     Chat(&'r str),
     /// The room of a relay listener.
     Relay(ListenerId),
+    /// No room: it was told to one client alone.
+    Private,
 }
 
 /// A record as bytes: what stands before the name, the name, what stands between, the text, the end.
@@ -135,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_code_of_its_own() {
-        for code in 0..14 {
+        for code in 0..16 {
             assert_eq!(Kind::from_code(code).code(), code);
         }
     }

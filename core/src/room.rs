@@ -1,4 +1,5 @@
-//! A room with its name, its log and the list of its memberships, and one membership. This file
+//! A room with its name, its log and the list of its memberships, and one membership. A *ring* is what was said in a
+//! room, in an encoding other than the chat's. It is a log, and stands in the table of rooms, behind the rooms. This file
 //! decides which members hold the log.
 
 use crate::conn::{NONE, Next, Slot};
@@ -43,6 +44,14 @@ pub struct Room<'a> {
     /// are still to be named, in a circle.
     pub(crate) named: MemberIndex,
     pub(crate) unnamed: u32,
+    /// The first of its rings; for a ring, the next one of its room.
+    #[cfg(feature = "large")]
+    pub(crate) next_ring: RoomIndex,
+    /// For a ring: the index of its encoding, and the longest record in it.
+    #[cfg(feature = "large")]
+    pub(crate) encoding: u8,
+    #[cfg(feature = "large")]
+    pub(crate) longest: usize,
     /// The first of the memberships that become active when something is said.
     #[cfg(feature = "large")]
     pub(crate) idle: MemberIndex,
@@ -84,6 +93,12 @@ impl<'a> Room<'a> {
         named: NONE,
         unnamed: 0,
         #[cfg(feature = "large")]
+        next_ring: NONE,
+        #[cfg(feature = "large")]
+        encoding: 0,
+        #[cfg(feature = "large")]
+        longest: 0,
+        #[cfg(feature = "large")]
         idle: NONE,
         closed: false,
         loosened: false,
@@ -94,6 +109,15 @@ impl<'a> Room<'a> {
         tell_at: Instant::NEVER,
         next_in: [Next::OUT; 3],
     };
+
+    /// Whether its records are kept in another encoding too.
+    #[inline(always)]
+    pub(crate) fn has_rings(&self) -> bool {
+        #[cfg(feature = "large")]
+        return self.next_ring != NONE;
+        #[cfg(not(feature = "large"))]
+        false
+    }
 
     pub(crate) fn is_free(&self) -> bool {
         self.first == NONE && !self.pinned
@@ -134,6 +158,9 @@ pub(crate) enum Standing {
 pub struct Member {
     pub(crate) state: Membership,
     pub(crate) room: RoomIndex,
+    /// The room or the ring whose log it reads.
+    #[cfg(feature = "large")]
+    pub(crate) log: RoomIndex,
     pub(crate) conn: Slot,
     /// The connection's next membership. While it is free: the free one that is used after it.
     pub(crate) sibling: MemberIndex,
@@ -164,6 +191,8 @@ impl Member {
     pub const EMPTY: Self = Self {
         state: Membership::Free,
         room: 0,
+        #[cfg(feature = "large")]
+        log: 0,
         conn: NONE,
         sibling: NONE,
         previous: NONE,
@@ -179,6 +208,15 @@ impl Member {
         #[cfg(feature = "large")]
         beside: [NONE; 2],
     };
+
+    /// The room or the ring whose log it reads.
+    #[inline(always)]
+    pub(crate) fn log(&self) -> RoomIndex {
+        #[cfg(feature = "large")]
+        return self.log;
+        #[cfg(not(feature = "large"))]
+        self.room
+    }
 
     /// Whether it may say something.
     pub(crate) fn speaks(&self) -> bool {

@@ -30,6 +30,7 @@ fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]),
         queue: 600,
         log: 16 << 10,
         records: 512,
+        rings: 0,
     };
     let mut listeners = [Protocol::Chat, Protocol::Echo].map(Listener::new);
     let mut config = Config::new(&[]);

@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     queue: 512,
     log: 1024,
     records: 64,
+    rings: 0,
 };
 const IDLE_MS: u32 = 1_000;
 

@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     queue: 512,
     log: 1024,
     records: 64,
+    rings: 0,
 };
 const NOW: Instant = Instant::from_millis(0);
 

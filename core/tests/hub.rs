@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     queue: 512,
     log: 4096,
     records: 64,
+    rings: 0,
 };
 /// Rounds of a loop. A loop that needs more does not end.
 const ROUNDS: std::ops::Range<u32> = 0..20_000;

@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     queue: 16_384,
     log: 16_384,
     records: 512,
+    rings: 0,
 };
 
 struct Scene<'a> {

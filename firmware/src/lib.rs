@@ -35,6 +35,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         queue: 0,
         log: sizes.log,
         records: sizes.records,
+        rings: 0,
     };
     // As small as possible. Text for one client alone then goes out in pieces.
     let queue = limits.longest() + ENTRY;

@@ -10,6 +10,8 @@ use parlour_tests::imports::Crate;
 const CORE: [&str; 24] = [
     "io",
     "name",
+    "record",
+    "encoding",
     "limits",
     "text",
     "account",
@@ -18,8 +20,6 @@ const CORE: [&str; 24] = [
     "patience",
     "sorted",
     "by_looks",
-    "record",
-    "encoding",
     "log",
     "queue",
     "line",

@@ -64,6 +64,7 @@ impl Driver for InSimulator<'_> {
             queue: 16 << 10,
             log: 256 << 10,
             records: 4096,
+            rings: 0,
         };
         let setup = Setup::for_script(settings, sizes);
         let memory = self.memory.take().expect("a driver is started once");

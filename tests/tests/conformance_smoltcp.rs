@@ -25,6 +25,7 @@ const SIZES: Limits = Limits {
     queue: 16 << 10,
     log: 256 << 10,
     records: 4096,
+    rings: 0,
 };
 /// Bytes of the buffers of the driver's sockets, and of the clients'.
 const BUFFER: usize = 4 << 10;

@@ -93,6 +93,28 @@ fn quiet_rooms_cost_their_members_nothing() {
     }
 }
 
+/// How much more a receiver may cost if it has another encoding than the chat's.
+const SECOND_ENCODING: f64 = 1.1;
+
+/// To render a record costs something, but only once. What one receiver more costs is found by a hundred
+/// more of them.
+#[test]
+fn a_receiver_costs_the_same_in_every_encoding() {
+    let program = program();
+    let of_receivers = |few: &str, many: &str| {
+        let [few, many] = [few, many].map(|work| {
+            let [start, end] = [4, 12].map(|rounds| count(&program, work, rounds));
+            (end.0 - start.0, end.1 - start.1)
+        });
+        (many.1 - few.1) / (many.0 - few.0)
+    };
+    let (chat, json) = (of_receivers("bulk", "bulk-201"), of_receivers("bulk-json", "bulk-json-201"));
+    println!(
+        "{json:.3} instructions for each delivery in JSON to one more receiver; {chat:.3} in the chat's lines"
+    );
+    assert!(json <= chat * SECOND_ENCODING, "it costs {json:.3} instead of {chat:.3}");
+}
+
 #[test]
 fn no_call_takes_long_however_many_it_has_to_do_with() {
     let program = program();

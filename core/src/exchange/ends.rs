@@ -29,6 +29,7 @@ impl Exchange<'_> {
         });
         match slot {
             Ok(slot) => {
+                self.choose_encoding(slot);
                 self.stats.accepted += 1;
                 self.touch(slot);
                 if let Some(idle_ms) = self.config.idle_ms {
@@ -190,7 +191,7 @@ impl Exchange<'_> {
             || conn.gap.open
             || self
                 .reading(slot)
-                .any(|(_, member)| member.position != member.end(&self.rooms[member.room].log))
+                .any(|(_, member)| member.position != member.end(self.rooms.log(member.log())))
     }
 
     /// The interest of a connection whose protocol would take `appetite` bytes.

@@ -21,19 +21,20 @@ pub(super) const RESERVE: usize = 2;
 impl Exchange<'_> {
     /// Whether anybody may speak in a room.
     pub(super) fn has_place(&self, room: RoomIndex) -> bool {
-        self.rooms[room].log.fits(1 + RESERVE, self.limits.longest())
+        self.fits(room, 1 + RESERVE)
     }
 
     /// Whether a notice can be told in a room now.
     pub(crate) fn takes_notice(&self, room: RoomIndex) -> bool {
-        self.rooms[room].log.fits(1, self.limits.longest())
+        self.fits(room, 1)
     }
 
     /// Finds the hold of a room's log, and whether the room is open. `is_by_force`: the members that
     /// held it were dealt with.
     pub(super) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
+        self.refresh_rings(room);
         let mut hold = self.rooms[room].log.head();
-        for member in self.members_in(room).filter(|member| member.holds()) {
+        for member in self.members_in(room).filter(|member| member.holds() && member.log() == room) {
             if before(member.position, hold) {
                 hold = member.position;
             }
@@ -102,8 +103,8 @@ impl Exchange<'_> {
 
     /// Whether a member keeps a room closed.
     pub(super) fn holds_up(&self, member: &Member) -> bool {
-        let log = &self.rooms[member.room].log;
-        member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.limits.longest())
+        let log = self.rooms.log(member.log());
+        member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.longest(member.conn))
     }
 
     /// Looks whether a closed room can open. If its patience has ended, deals with members that hold it
@@ -176,7 +177,7 @@ impl Exchange<'_> {
     /// private queue. Returns false if there is no place for it.
     pub(super) fn skip(&mut self, index: MemberIndex) -> bool {
         let member = &self.members[index];
-        let log = &self.rooms[member.room].log;
+        let log = self.rooms.log(member.log());
         let (position, end) = (member.position, member.end(log));
         let slot = member.conn;
         let mut missed_from = position;

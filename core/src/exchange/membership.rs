@@ -20,6 +20,8 @@ pub(crate) enum Vacancy {
     Later,
     /// It is in as many rooms as it may.
     Full,
+    /// No more rooms can be rendered in its encoding.
+    Unrendered,
     /// Others have all the places that there are.
     Nowhere,
 }
@@ -102,6 +104,9 @@ impl Exchange<'_> {
         {
             return Vacancy::Later;
         }
+        if !self.is_rendered(slot, room) {
+            return Vacancy::Unrendered;
+        }
         if self.members.has_place(self.conns[slot].first_member == NONE) {
             Vacancy::Here
         } else {
@@ -114,8 +119,9 @@ impl Exchange<'_> {
         let sibling = self.conns[slot].first_member;
         let Some(index) = self.members.take(sibling == NONE) else { return };
         self.conns[slot].first_member = index;
+        let log = self.log_for(slot, room);
+        let position = self.rooms.log(log).head();
         let entered = &mut self.rooms[room];
-        let position = entered.log.head();
         let previous = core::mem::replace(&mut entered.last, index);
         entered.members += 1;
         // It may stand among the members that still have to be named.
@@ -128,6 +134,8 @@ impl Exchange<'_> {
         self.members[index] = Member {
             state,
             room,
+            #[cfg(feature = "large")]
+            log,
             conn: slot,
             sibling,
             previous,
@@ -162,10 +170,10 @@ impl Exchange<'_> {
     /// Moves a cursor on to `position`. Says whether it is not yet at its end.
     pub(super) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
         let member = &mut self.members[index];
-        let room = &self.rooms[member.room];
-        let held = member.position == room.log.hold();
-        let moved = member.advance(&room.log, position);
-        let is_behind = member.position != member.end(&room.log);
+        let (room, log) = (&self.rooms[member.room], self.rooms.log(member.log()));
+        let held = member.position == log.hold();
+        let moved = member.advance(log, position);
+        let is_behind = member.position != member.end(log);
         if member.state == Membership::Draining && !is_behind {
             self.unlink(index);
             return is_behind;
@@ -185,9 +193,9 @@ impl Exchange<'_> {
     /// Ends a membership: `state` is `Leaving` while its departure has to be told, or `Draining`.
     pub(super) fn leave(&mut self, index: MemberIndex, state: Membership) {
         let member = &mut self.members[index];
+        member.end = member.end(self.rooms.log(member.log()));
         let (slot, room) = (member.conn, &mut self.rooms[member.room]);
         room.present -= u32::from(member.state == Membership::Present);
-        member.end = member.end(&room.log);
         member.state = state;
         if self.conns[slot].turn.room == member.room {
             room.waiting.remove(self.conns.all_mut(), slot);
@@ -244,6 +252,7 @@ impl Exchange<'_> {
     /// Frees a membership, and its room if nobody is left.
     fn unlink(&mut self, index: MemberIndex) {
         let Member { room, previous, next, conn, .. } = self.members[index];
+        self.leave_log(index);
         self.forget_member(conn, index);
         let left = &mut self.rooms[room];
         left.members -= 1;

@@ -7,20 +7,25 @@
 
 use super::Exchange;
 use crate::conn::{Conn, Gap, Slot, State};
+use crate::encoding::chat;
 use crate::io::ListenerId;
 use crate::limits::ROOMS_PER_CONN;
 use crate::log::{Log, Position, before};
 use crate::queue::Entry;
-use crate::room::{MemberIndex, skip_own};
+use crate::record::Kind;
+use crate::room::{MemberIndex, RoomIndex, skip_own};
 
-/// Longest notice of a gap.
-pub(crate) type GapText = heapless::Vec<u8, 48>;
+/// Bytes of the longest notice of a gap. An encoding may make more of it than the chat.
+pub(crate) const GAP_BYTES: usize = if cfg!(feature = "large") { 248 } else { 48 };
+
+/// The notice of a gap.
+pub(crate) type GapText = heapless::Vec<u8, GAP_BYTES>;
 
 /// A cursor of the walk: a membership's, moved ahead without being committed.
 #[derive(Clone, Copy)]
 struct Lane {
     member: MemberIndex,
-    room: u32,
+    log: RoomIndex,
     position: Position,
     end: Position,
     own: Position,
@@ -29,7 +34,7 @@ struct Lane {
 
 impl Lane {
     fn log<'h>(&self, x: &'h Exchange<'_>) -> &'h Log<'h> {
-        &x.rooms[self.room].log
+        x.rooms.log(self.log)
     }
 
     fn skip_own(&mut self, log: &Log<'_>) {
@@ -69,9 +74,9 @@ impl Walk {
         for (index, member) in x.reading(slot) {
             let lane = Lane {
                 member: index,
-                room: member.room,
+                log: member.log(),
                 position: member.position,
-                end: member.end(&x.rooms[member.room].log),
+                end: member.end(x.rooms.log(member.log())),
                 own: member.own,
                 own_ahead: member.own_ahead,
             };
@@ -90,7 +95,7 @@ impl Walk {
             return None;
         }
         for lane in &mut self.lanes {
-            lane.skip_own(&x.rooms[lane.room].log);
+            lane.skip_own(x.rooms.log(lane.log));
         }
         // Most connections have one room and nothing else.
         if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
@@ -251,7 +256,7 @@ impl<'h> Transmit<'h, '_> {
     pub fn next_from(&mut self) -> Option<(Source<'h>, &'h [u8])> {
         let bytes = self.next()?;
         let source = self.lane.map_or(Source::Own, |lane| {
-            let room = &self.x.rooms[self.walk.lanes[lane].room];
+            let room = &self.x.rooms[self.x.members[self.walk.lanes[lane].member].room];
             match room.owner {
                 Some(listener) => Source::Relay(listener),
                 None => Source::Room(core::str::from_utf8(room.name.as_bytes()).unwrap_or_default()),
@@ -286,6 +291,18 @@ impl Exchange<'_> {
     pub(crate) fn gap_being_told(&self, slot: Slot) -> Option<u32> {
         let gap = &self.conns[slot].gap;
         gap.open.then_some(gap.told)
+    }
+
+    /// The notice of a gap as a connection sees it.
+    pub(crate) fn notice_of_gap(&self, slot: Slot, text: &[u8]) -> GapText {
+        self.render_notice(slot, text).unwrap_or_else(|| {
+            let mut notice = GapText::new();
+            for part in chat::parts(Kind::Server, b"", text) {
+                // There is room for all digits.
+                let _ = notice.extend_from_slice(part);
+            }
+            notice
+        })
     }
 
     /// How many messages a connection has missed, and where among the records.

@@ -1,11 +1,28 @@
 //! Records that were said before: as they are read again.
 
 use super::Exchange;
+use crate::conn::Slot;
 use crate::log::Position;
 use crate::record::{Place, Record};
 use crate::room::RoomIndex;
+use crate::text::Text;
 
 impl Exchange<'_> {
+    /// Tells a connection a message from before it came, if that was not overwritten.
+    pub(crate) fn tell_past(&mut self, slot: Slot, room: RoomIndex, number: Position) {
+        if self.tell_past_rendered(slot, room, number).is_some() {
+            return;
+        }
+        let scratch = core::mem::take(&mut self.scratch);
+        let mut line = Text::new(scratch);
+        if let Some([left, right]) = self.past_message(room, number) {
+            line.push(left);
+            line.push(right);
+            self.tell(slot, &[b"-- earlier: ", line.as_bytes()]);
+        }
+        self.scratch = line.into_bytes();
+    }
+
     /// A record of a room; `None` if it was overwritten. Its bytes are put together in the scratch if the
     /// ring wraps within them.
     pub(super) fn record(&mut self, room: RoomIndex, number: Position) -> Option<Record<'_>> {

@@ -198,10 +198,10 @@ pub(crate) fn is_known(x: &Exchange<'_>, slot: Slot) -> bool {
     arrival(x, slot) == Arrival::Told
 }
 
-/// The notice of a gap, for every protocol that shows lines.
+/// The text for a gap, for every protocol that shows lines.
 pub(crate) fn gap_text(missed: u32) -> GapText {
     let mut text = GapText::new();
-    for part in ["-- you missed ", Decimal::new(missed as usize).as_str(), " messages\r\n"] {
+    for part in ["you missed ", Decimal::new(missed as usize).as_str(), " messages"] {
         // There is room for all digits.
         let _ = text.extend_from_slice(part.as_bytes());
     }
@@ -244,10 +244,9 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         if is_same {
             tell(x, slot, &["the name ", &name, " is taken"]);
         } else {
-            x.tell(
-                slot,
-                &[b"-- the name ", name.as_bytes(), b" looks like ", &other, b", which is taken\r\n"],
-            );
+            let parts: [&[u8]; 5] =
+                [b"the name ", name.as_bytes(), b" looks like ", &other, b", which is taken"];
+            x.note(slot, &parts);
         }
     } else if is_known(x, slot) {
         if x.waits_for_a_room(slot) {
@@ -258,7 +257,7 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         x.rename(slot, &name);
     } else {
         x.rename(slot, &name);
-        x.tell(slot, &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"]);
+        x.note::<&[u8]>(slot, &[&old, b" is now ", name.as_bytes()]);
     }
     Done::Yes
 }
@@ -295,11 +294,9 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
     };
-    let (from, to) = (x.name(slot), x.name(found));
-    if x.tell(found, &[b"[", &from, b"] ", text.as_bytes(), b"\r\n"]) {
-        x.tell(slot, &[b"[to ", &to, b"] ", text.as_bytes(), b"\r\n"]);
-    } else {
-        x.tell(slot, &[b"-- ", &to, b" takes no more messages now, not sent\r\n"]);
+    if !x.whisper(slot, found, text.as_bytes()) {
+        let to = x.name(found);
+        x.note::<&[u8]>(slot, &[&to, b" takes no more messages now, not sent"]);
     }
     Done::Yes
 }
@@ -321,10 +318,9 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     }
     if let Some(other) = x.room_look_alike(&name).filter(|_| known.is_none()) {
         let other = x.room_name(other);
-        x.tell(
-            slot,
-            &[b"-- the room name ", name.as_bytes(), b" looks like ", &other, b", which exists already\r\n"],
-        );
+        let parts: [&[u8]; 5] =
+            [b"the room name ", name.as_bytes(), b" looks like ", &other, b", which exists already"];
+        x.note(slot, &parts);
         return Done::Yes;
     }
     match x.place_for(slot, known) {
@@ -335,6 +331,10 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         }
         Vacancy::Full => {
             tell(x, slot, &["you are in too many rooms; /part ROOM leaves one"]);
+            return Done::Yes;
+        }
+        Vacancy::Unrendered => {
+            tell(x, slot, &["there are too many rooms for clients like you; try again later"]);
             return Done::Yes;
         }
         Vacancy::Nowhere => {
@@ -357,7 +357,7 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         set_arrival(x, slot, Arrival::New);
         come_in(x, slot, room);
     }
-    x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
+    x.note::<&[u8]>(slot, &[b"you are in ", &name]);
     tell_topic(x, slot, false);
     x.wake(slot);
     Done::Yes
@@ -376,7 +376,7 @@ fn part(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     x.leave_room(slot, room);
     if let Some(room) = x.room_of(slot) {
         let name = x.room_name(room);
-        x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
+        x.note::<&[u8]>(slot, &[b"you are in ", &name]);
     }
     Done::Yes
 }
@@ -397,7 +397,7 @@ fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
     let Some(room) = x.room_of(slot) else { return };
     let topic = x.topic(room);
     if !topic.is_empty() {
-        x.tell(slot, &[b"-- topic: ", &topic, b"\r\n"]);
+        x.note::<&[u8]>(slot, &[b"topic: ", &topic]);
     } else if even_none {
         tell(x, slot, &["no topic"]);
     }

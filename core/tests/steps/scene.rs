@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     queue: 512,
     log: 4096,
     records: RECORDS,
+    rings: 0,
 };
 
 pub(crate) struct Scene<'a> {

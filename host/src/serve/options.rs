@@ -198,6 +198,7 @@ impl ServeOptions {
             queue: 0,
             log,
             records: (log / BYTES_PER_RECORD).max(64),
+            rings: 0,
         };
         Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
     }

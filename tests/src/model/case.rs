@@ -320,6 +320,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         queue: 0,
         log: 0,
         records: 4 << rng.u32(..5),
+        rings: 0,
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);

@@ -71,6 +71,7 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
+        rings: 0,
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
     let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));

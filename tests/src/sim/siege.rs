@@ -262,6 +262,7 @@ pub fn setup() -> Setup {
             queue: 4096,
             log: 64 << 10,
             records: 4096,
+            rings: 0,
         },
         listeners: vec![Listener::new(Protocol::Chat)],
         config: Config::new(&[]),

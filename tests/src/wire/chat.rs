@@ -32,6 +32,7 @@ impl Layout {
             queue: 512,
             log: 4 << 10,
             records: 64,
+            rings: 0,
         };
         let on_lag = OnLag::Disconnect;
         let listeners =

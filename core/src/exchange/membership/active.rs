@@ -34,11 +34,11 @@ impl Exchange<'_> {
 
     #[inline(never)]
     fn activate_idle(&mut self, room: RoomIndex) {
-        let head = self.rooms[room].log.head();
         let mut next = core::mem::replace(&mut self.rooms[room].idle, NONE);
         while let Some(member) = self.members.get(next) {
             let index = core::mem::replace(&mut next, member.beside[1]);
-            self.stand(index, if member.position == head { Standing::Idle } else { Standing::Active });
+            let is_read = member.position == self.rooms.log(member.log()).head();
+            self.stand(index, if is_read { Standing::Idle } else { Standing::Active });
         }
     }
 
@@ -75,7 +75,7 @@ impl Exchange<'_> {
 
     fn sort_in(&mut self, index: MemberIndex) {
         let member = &self.members[index];
-        let has_more = member.position != member.end(&self.rooms[member.room].log);
+        let has_more = member.position != member.end(self.rooms.log(member.log()));
         match (has_more, member.reads_on()) {
             (true, _) => self.stand(index, Standing::Active),
             (false, true) => self.stand(index, Standing::Idle),
