@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use parlour_core::{Encoding, Kind, Place, Record, Sink};
 
 #[derive(Debug)]
-pub struct Json;
+pub(crate) struct Json;
 
 /// Bytes of an object without its texts: the keys, the longest kind, and two numbers of 20 digits.
 const FRAME: usize = 200;
