@@ -4,9 +4,13 @@
 //! Subtract the counts of two runs of different lengths to get the cost of a round. The start is the
 //! same in both, so it does not count.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
-use parlour_core::{Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol};
+use parlour_core::{
+    Config, ConnId, Encoding, Hub, Input, Instant, Joining, Limits, Listener, ListenerId, Protocol, Record,
+    Sink,
+};
 use parlour_memory::Memory;
 
 /// Bytes of a line with its ending.
@@ -30,6 +34,10 @@ struct Work {
     is_unfinished: bool,
     /// Clients of another listener. They say nothing and hear nothing.
     silent: usize,
+    /// Whether the clients see records as JSON lines.
+    is_json: bool,
+    /// Rooms that each of the clients is in. They talk in one of them.
+    rooms: usize,
 }
 
 impl Work {
@@ -40,7 +48,17 @@ impl Work {
         talkers: usize,
         lines: usize,
     ) -> Self {
-        Self { name, protocol, clients, talkers, lines, is_unfinished: false, silent: 0 }
+        Self {
+            name,
+            protocol,
+            clients,
+            talkers,
+            lines,
+            is_unfinished: false,
+            silent: 0,
+            is_json: false,
+            rooms: 1,
+        }
     }
 
     /// Two who talk, among many who are silent.
@@ -48,29 +66,65 @@ impl Work {
         Self { is_unfinished: true, silent: all - 2, ..Self::new(name, Protocol::Relay, 2, 2, 1) }
     }
 
-    /// As those of `parlour serve`.
+    /// So many clients, and whether they see records as JSON lines.
+    const fn with(self, name: &'static str, clients: usize, is_json: bool) -> Self {
+        Self { name, clients, is_json, ..self }
+    }
+
+    /// All are in many rooms.
+    const fn in_rooms(self, name: &'static str, rooms: usize) -> Self {
+        Self { name, rooms, ..self }
+    }
+
+    /// As those of `parlour serve`. JSON lines are longer, and this driver does not wait for a room.
     const fn limits(&self) -> Limits {
         Limits {
             conns: self.clients + self.silent,
-            rooms: 2,
-            rooms_per_conn: 3,
-            members: self.clients + self.silent + 16,
+            rooms: 1 + self.rooms,
+            rooms_per_conn: 2 + self.rooms,
+            members: self.clients * self.rooms + self.silent + 16,
             catch_ups: 16,
             name: 96,
             line: 1024,
             queue: 16 << 10,
             proposals: 0,
-            log: 256 << 10,
+            log: (256 << 10) << self.is_json as usize,
             records: 4096,
             followers: 0,
+            rings: self.is_json as usize,
         }
     }
 }
 
+/// Records as objects, one a line. No text of these works has a character that would need an escape.
+#[derive(Debug)]
+struct Json;
+
+impl Encoding for Json {
+    fn render(&self, record: &Record<'_>, _: bool, out: &mut Sink<'_>) {
+        let Record { seq, name, text, .. } = record;
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        // The hub makes the sink as large as `longest` says.
+        let _ = writeln!(out, r#"{{"seq":{seq},"name":"{name}","text":"{text}"}}"#);
+    }
+
+    fn longest(&self, text: usize, name: usize) -> usize {
+        text + name + 60
+    }
+}
+
+const BULK: Work = Work::new("bulk", Protocol::Chat, 101, 1, READ / LINE);
+const LOCKSTEP: Work = Work::new("lockstep", Protocol::Chat, 100, 100, 1);
+
 const WORKS: &[Work] = &[
-    Work::new("bulk", Protocol::Chat, 101, 1, READ / LINE),
+    BULK,
     Work::new("bulk-relay", Protocol::Relay, 101, 1, READ / LINE),
-    Work::new("lockstep", Protocol::Chat, 100, 100, 1),
+    LOCKSTEP,
+    BULK.in_rooms("many-rooms-bulk", 50),
+    LOCKSTEP.in_rooms("many-rooms-lockstep", 50),
+    BULK.with("bulk-201", 201, false),
+    BULK.with("bulk-json", 101, true),
+    BULK.with("bulk-json-201", 201, true),
     Work::new("ahead", Protocol::Chat, 100, 100, 16),
     Work::among("among-100", 100),
     Work::among("among-100000", 100_000),
@@ -163,13 +217,25 @@ fn in_crowd(call: impl FnOnce(&mut Driver<'_>, &[ConnId])) {
 fn run(work: &Work, rounds: usize) -> usize {
     let limits = work.limits();
     let mut memory = Memory::new(&limits);
-    let listeners = [Listener::new(work.protocol); 2];
-    let config = Config { idle_ms: Some(IDLE_MS), ..Config::new(&listeners) };
+    let joining = if work.rooms > 1 { Joining::Several } else { Joining::One };
+    let encoding = work.is_json.then_some(0);
+    let listeners = [Listener { joining, encoding, ..Listener::new(work.protocol) }; 2];
+    let config = Config { idle_ms: Some(IDLE_MS), encodings: &[&Json], ..Config::new(&listeners) };
     let hub = Hub::new(config, limits, memory.storage()).expect("limits that can be kept");
     let mut driver = Driver { hub, now: Instant::from_millis(0), sent: 0 };
     let clients: Vec<ConnId> = (0..work.clients).map(|_| driver.connect(ListenerId(0))).collect();
     for _ in 0..work.silent {
         driver.connect(ListenerId(1));
+    }
+    driver.settle();
+    for room in 1..work.rooms {
+        for &client in &clients {
+            driver.offer(client, format!("/join room-{room}\n").as_bytes());
+            driver.settle();
+        }
+    }
+    for &client in &clients[..if work.rooms > 1 { work.clients } else { 0 }] {
+        driver.offer(client, b"/join lobby\n");
     }
     driver.settle();
     let mut input = vec![b'x'; work.lines * LINE];

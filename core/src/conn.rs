@@ -97,6 +97,11 @@ pub struct Conn<'a> {
     pub(crate) generation: u32,
     pub(crate) listener: ListenerId,
     pub(crate) account: Account,
+    /// The encoding in which it sees records, unless it is the chat's, and the longest of them.
+    #[cfg(feature = "large")]
+    pub(crate) encoding: Option<u8>,
+    #[cfg(feature = "large")]
+    pub(crate) longest: usize,
     pub(crate) identity: Identity,
 
     /// Empty if it has no name.
@@ -114,6 +119,11 @@ pub struct Conn<'a> {
     pub(crate) first_member: u32,
     /// Its place among those that catch up, or `NONE`; see `exchange/catch_up`.
     pub(crate) catch_up: u32,
+    /// Whether it keeps a list of its memberships that have something to read, and the first of these.
+    #[cfg(feature = "large")]
+    pub(crate) has_lists: bool,
+    #[cfg(feature = "large")]
+    pub(crate) active: u32,
 
     /// How many of the things that it said are proposed, and not decided.
     #[cfg(feature = "large")]
@@ -162,6 +172,10 @@ impl<'a> Conn<'a> {
         generation: 0,
         listener: ListenerId(0),
         account: Account::NONE,
+        #[cfg(feature = "large")]
+        encoding: None,
+        #[cfg(feature = "large")]
+        longest: 0,
         identity: Identity::HUB,
         name: Text::EMPTY,
         looks: NO_LOOKS,
@@ -175,6 +189,10 @@ impl<'a> Conn<'a> {
         catch_up: NONE,
         #[cfg(feature = "large")]
         pending: 0,
+        #[cfg(feature = "large")]
+        has_lists: false,
+        #[cfg(feature = "large")]
+        active: NONE,
         ended: false,
         blocked: false,
         paused: false,

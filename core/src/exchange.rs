@@ -6,6 +6,7 @@
 //! conns, rooms, members    the tables
 //! agenda                   what has to be done, and when
 //! membership               joining, reading on, leaving
+//! encodings                records for clients that see them in another way than the chat's
 //! say, comings             what rooms and single connections are told
 //! lag                      rooms that wait, and members that jump ahead
 //! names, bounds, ends      names; rates; how connections come and end
@@ -24,6 +25,8 @@ mod bounds;
 mod catch_up;
 mod comings;
 mod conns;
+#[cfg_attr(not(feature = "large"), path = "exchange/chat_only.rs")]
+mod encodings;
 mod ends;
 #[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
 mod followers;
@@ -47,6 +50,7 @@ use self::agenda::Agenda;
 pub use self::catch_up::CatchUp;
 pub(crate) use self::catch_up::CatchUps;
 pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::encodings::check as check_encodings;
 pub(crate) use self::followers::Followers;
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
@@ -110,6 +114,9 @@ pub(crate) struct Exchange<'a> {
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
     scratch: &'a mut [u8],
+    /// Space for a text that is rendered for one connection alone.
+    #[cfg(feature = "large")]
+    rendered: &'a mut [u8],
     now: Instant,
     /// The time of day, and when it was that; `None` if it is not known.
     clock: Option<(Clock, Instant)>,
@@ -124,7 +131,7 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// The rooms that stay have their names and owners already.
+    /// The rooms that stay have their names and owners already. `rendered` has [`Limits::rendering`] bytes.
     pub(crate) fn new(
         config: Config<'a>,
         limits: Limits,
@@ -132,6 +139,8 @@ impl<'a> Exchange<'a> {
         followers: Followers<'a>,
         #[cfg(feature = "large")] proposals: Proposals<'a>,
         scratch: &'a mut [u8],
+        #[cfg_attr(not(feature = "large"), expect(unused_variables, reason = "nothing is rendered"))]
+        rendered: &'a mut [u8],
     ) -> Self {
         Self {
             config,
@@ -146,6 +155,8 @@ impl<'a> Exchange<'a> {
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,
+            #[cfg(feature = "large")]
+            rendered,
             now: Instant::ZERO,
             clock: None,
             seq: config.origin,

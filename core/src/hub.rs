@@ -8,15 +8,16 @@ mod followers;
 use crate::conn::{Conn, Slot};
 use crate::exchange::{
     CatchUp, CatchUps, Conns, Exchange, Followers, GapText, Members, Rooms, Stats, Transmit, Walk,
+    check_encodings,
 };
 #[cfg(feature = "large")]
 use crate::exchange::{Proposal, Proposals, Wanted};
 use crate::input::{Answer, Input};
 use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
-use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
+use crate::limits::{CONNS_AT_ONCE, Config, Joining, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
-use crate::protocol::{Behaviour, behaviour};
+use crate::protocol::{Behaviour, behaviour, longest_gap};
 use crate::queue::Buffers;
 use crate::room::{Member, Room};
 use crate::text::Text;
@@ -31,7 +32,7 @@ pub struct Storage<'a> {
     pub members: &'a mut [Member],
     /// [`Limits::catch_ups`] of [`CatchUp::EMPTY`].
     pub catch_ups: &'a mut [CatchUp],
-    /// [`Limits::rooms`] of [`Room::EMPTY`].
+    /// [`Limits::all_rooms`] of [`Room::EMPTY`].
     pub rooms: &'a mut [Room<'a>],
     /// [`Limits::order`] zeros.
     pub order: &'a mut [u32],
@@ -80,11 +81,16 @@ impl<'a> Hub<'a> {
         if config.proposes && limits.proposals < limits.least_proposals() {
             return Err(LimitsError::ProposalsTooSmall { least: limits.least_proposals() });
         }
+        let has_several = config.listeners.iter().any(|l| l.joining == Joining::Several);
+        if has_several && !cfg!(feature = "large") {
+            return Err(LimitsError::SeveralRooms);
+        }
+        check_encodings(&config, &limits, &longest_gap())?;
         let Storage { conns, members, catch_ups, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
         let members = members.get_mut(..limits.members).ok_or(LimitsError::Storage("members"))?;
         let catch_ups = catch_ups.get_mut(..limits.catch_ups).ok_or(LimitsError::Storage("catch_ups"))?;
-        let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
+        let rooms = rooms.get_mut(..limits.all_rooms()).ok_or(LimitsError::Storage("rooms"))?;
         let order = order.get_mut(..limits.order()).ok_or(LimitsError::Storage("order"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
         let mut bytes = bytes.get_mut(..limits.bytes()).ok_or(LimitsError::Storage("bytes"))?;
@@ -96,7 +102,7 @@ impl<'a> Hub<'a> {
         }
         let buffers = Buffers::new(take(&mut bytes, limits.conns * limits.queue), limits.queue);
         members.fill_with(|| Member::EMPTY);
-        for room in rooms.iter_mut() {
+        for room in rooms.iter_mut().take(limits.rooms) {
             let log = take(&mut bytes, limits.log);
             *room = Room {
                 log: Log::new(log, take(&mut records, limits.records), config.origin as Position),
@@ -105,21 +111,29 @@ impl<'a> Hub<'a> {
                 ..Room::EMPTY
             };
         }
-        pin_rooms(&config, rooms)?;
+        // A ring is only a log.
+        let (rooms_alone, rings) = rooms.split_at_mut(limits.rooms);
+        for ring in rings {
+            let log = take(&mut bytes, limits.log);
+            let log = Log::new(log, take(&mut records, limits.records), config.origin as Position);
+            *ring = Room { log, ..Room::EMPTY };
+        }
+        pin_rooms(&config, rooms_alone)?;
         // All places, or none: a build without the feature `large` needs no index.
         let (of_conns, order) = order.split_at_mut(limits.order_of_conns());
         let (of_rooms, of_followers) = order.split_at_mut(limits.order_of_rooms());
         let looks = config.names.looks;
         let tables = (
             Conns::new(conns, buffers, of_conns, looks),
-            Rooms::new(rooms, of_rooms, looks, config.grace_ms),
+            Rooms::new((rooms, limits.rooms), of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
             CatchUps::new(catch_ups),
         );
         let followers = Followers::new(of_followers, limits.order_of_follower());
         #[cfg(feature = "large")]
         let proposals = Proposals::new(take(&mut bytes, limits.proposals));
-        let x = Exchange::new(
+        let rendered = take(&mut bytes, limits.rendering());
+        let mut x = Exchange::new(
             config,
             limits,
             tables,
@@ -127,7 +141,9 @@ impl<'a> Hub<'a> {
             #[cfg(feature = "large")]
             proposals,
             bytes,
+            rendered,
         );
+        x.pin_rings()?;
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
     }
 
@@ -243,7 +259,7 @@ impl<'a> Hub<'a> {
         if let Some(slot) = slot
             && let Some(told) = self.x.gap_to_tell(slot)
         {
-            self.gap_text = self.behaviour(slot).gap(told);
+            self.gap_text = self.gap(slot, told);
         }
         Transmit::new(&self.x, &mut self.walk, slot, &self.gap_text)
     }
@@ -280,10 +296,9 @@ impl<'a> Hub<'a> {
 
     /// The text for a connection that was refused; empty if the protocol has none.
     pub fn refusal_text(&self, listener: ListenerId, refusal: Refusal) -> &'static str {
-        self.x
-            .config()
-            .listener(listener)
-            .map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
+        // An encoding has not rendered it, so a client of one gets none.
+        let found = self.x.config().listener(listener).filter(|listener| listener.encoding.is_none());
+        found.map_or("", |listener| behaviour(listener.protocol).refusal(refusal))
     }
 
     /// What a connection is called; empty where its protocol has no names, and for one that is gone.
@@ -331,6 +346,11 @@ impl<'a> Hub<'a> {
         behaviour(self.x.session(slot).protocol())
     }
 
+    /// The notice that a connection has missed so many messages.
+    fn gap(&self, slot: Slot, missed: u32) -> GapText {
+        self.x.notice_of_gap(slot, &self.behaviour(slot).gap(missed))
+    }
+
     fn on(&mut self, conn: ConnId, act: impl FnOnce(&mut Self, Slot)) -> Answer {
         if let Some(slot) = self.x.find(conn) {
             act(self, slot);
@@ -355,7 +375,7 @@ impl<'a> Hub<'a> {
         // If nothing was sent, it changes nothing. Otherwise the driver would go round in circles.
         if count > 0 {
             let told = self.x.gap_being_told(slot);
-            let gap_len = told.map_or(0, |told| self.behaviour(slot).gap(told).len());
+            let gap_len = told.map_or(0, |told| self.gap(slot, told).len());
             self.x.commit(&mut self.walk, slot, count, gap_len);
         }
     }

@@ -27,6 +27,10 @@
 //! direct messages, echoed bytes. Each entry has the sequence number at which it was made,
 //! and goes out in that place among the records.
 //!
+//! **A record is stored once.** What a kind of client sees is an [`Encoding`] of it. The chat's lines are the
+//! record itself. If a member of a room has another encoding, the room has a *ring* for it: one more log, in
+//! which each record is rendered once, however many read it ([`Limits::rings`]).
+//!
 //! **The log is finite**, and the hub overwrites nothing that a member still has to read.
 //! If a room has no space for the longest line, it is closed: its members' lines wait, TCP
 //! slows the senders down, and nothing is lost.
@@ -74,7 +78,7 @@
 //!
 //! let limits = Limits {
 //!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
-//!     proposals: 0, log: 4096, records: 64, followers: 0,
+//!     proposals: 0, log: 4096, records: 64, followers: 0, rings: 0,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
@@ -133,14 +137,15 @@
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! io, name, limits     the vocabulary: ids, time, causes, rules for names, sizes, choices
+//! io, name             the vocabulary: ids, time, causes, rules for names
 //! clock                the time of day
+//! record, encoding/*   what was said, and how a kind of client sees it
+//! limits               sizes and choices
+//! input                what the driver tells the hub
 //! text                 bounded text, and which characters may be shown
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
-//! record, encoding/*   what was said, and how a kind of client sees it
-//! input                what the driver tells the hub
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! session              what a protocol keeps for a connection
 //! conn, room           one connection; one room, and one membership, which ties the two
@@ -155,7 +160,8 @@
 //!
 //! A small board leaves out the feature `large`. Then `unbounded` replaces `account`, and no
 //! client and no address has a limit. Files called `scan` replace those called `index`: to find a name,
-//! the hub looks at each connection.
+//! the hub looks at each connection. `every` replaces `active`: a connection has few rooms, and the hub looks at
+//! each of them.
 //!
 //! A new protocol needs a file in `protocol/`, a line in the table there, and one in
 //! [`Protocol`].
@@ -198,6 +204,7 @@ mod waiting;
 mod worklist;
 
 pub use conn::Conn;
+pub use encoding::{Encoding, Sink};
 pub use exchange::{CatchUp, Stats, Transmit};
 #[cfg(feature = "large")]
 pub use exchange::{Proposal, Wanted};
@@ -207,7 +214,8 @@ pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
 #[cfg(feature = "console")]
 pub use io::{FollowerId, Following, Scope};
 pub use limits::{
-    Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
+    Bound, Config, Direction, Joining, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol,
+    RelayRules,
 };
 pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};

@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::encoding::Encoding;
 use crate::io::ListenerId;
 use crate::name::{NAME_BYTES, NameRules};
 
@@ -81,6 +82,9 @@ pub struct Limits {
     /// Followers at once, at most 4. A console that watches is one. A build without the feature `console` has
     /// none.
     pub followers: usize,
+    /// How many rooms can have a log in one more encoding at once. If a room has two more, both
+    /// count. Each of these logs is as large as a room's. Without the feature `large` there is none.
+    pub rings: usize,
 }
 
 /// Why a hub cannot have these limits or this storage.
@@ -91,12 +95,12 @@ pub enum LimitsError {
     OutOfRange(&'static str),
     /// [`Limits::log`] or [`Limits::records`] is not a power of two.
     NotPowerOfTwo(&'static str),
-    /// A log must hold at least four of the longest lines.
+    /// A log must hold at least four of the longest lines, and four of the longest records of an encoding.
     LogTooSmall {
         /// The smallest log that these limits allow, in bytes.
         least: usize,
     },
-    /// A private queue must hold the longest line.
+    /// A private queue must hold the longest line, and the longest record of an encoding.
     QueueTooSmall {
         /// The smallest queue that these limits allow, in bytes.
         least: usize,
@@ -110,6 +114,15 @@ pub enum LimitsError {
     NotBuiltIn(Protocol),
     /// There is a [`Bound`], and this build cannot keep bounds: it lacks the feature `large`.
     NoBounds,
+    /// A listener lets its clients into several rooms, and this build lacks the feature `large`.
+    SeveralRooms,
+    /// A listener has an encoding that [`Config::encodings`] has not, or this build lacks the feature
+    /// `large`.
+    NoSuchEncoding,
+    /// An encoding's notice of missed messages is longer than the hub can keep.
+    NoticeTooLong,
+    /// There are fewer rings than the lobby and the relays need, one for each encoding of their clients.
+    TooFewRings,
     /// A relay listener shares the room of a listener that has no room of its own.
     NoSuchRelay,
     /// There are fewer rooms than the lobby and the relay listeners need.
@@ -130,6 +143,12 @@ impl fmt::Display for LimitsError {
             }
             Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
             Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
+            Self::SeveralRooms => f.write_str("clients in several rooms need the feature `large`"),
+            Self::NoSuchEncoding => f.write_str("a listener has an encoding that the hub does not have"),
+            Self::NoticeTooLong => f.write_str("an encoding makes too much of the notice of missed messages"),
+            Self::TooFewRings => f.write_str(
+                "the limit `rings` must count the encodings in the lobby and in the rooms of the relays",
+            ),
             Self::NoSuchRelay => f.write_str(
                 "a relay listener shares the room of a listener that has no relay room of its own",
             ),
@@ -147,6 +166,11 @@ impl Limits {
     /// Bytes of the longest record or reply.
     pub const fn longest(&self) -> usize {
         self.line + 2 * self.name + RENDERING
+    }
+
+    /// Bytes of the longest record or reply in an encoding.
+    pub(crate) fn longest_in(&self, encoding: &dyn Encoding) -> usize {
+        encoding.longest(self.longest(), self.name)
     }
 
     /// How many places [`crate::Storage::order`] needs.
@@ -168,14 +192,30 @@ impl Limits {
         self.all_records() * ENTRY_WORDS
     }
 
+    /// How many rooms [`crate::Storage::rooms`] needs.
+    pub const fn all_rooms(&self) -> usize {
+        self.rooms + self.rings
+    }
+
     /// How many records [`crate::Storage::records`] needs.
     pub const fn all_records(&self) -> usize {
-        self.rooms * self.records
+        self.all_rooms() * self.records
     }
 
     /// How many bytes [`crate::Storage::bytes`] needs.
     pub const fn bytes(&self) -> usize {
-        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.proposals + self.longest()
+        self.conns * self.conn_bytes()
+            + self.rooms * self.room_bytes()
+            + self.rings * self.log
+            + self.proposals
+            + self.longest()
+            + self.rendering()
+    }
+
+    /// Bytes of the space in which a text for one client is rendered: the text, and the longest record of
+    /// an encoding.
+    pub(crate) const fn rendering(&self) -> usize {
+        if self.rings > 0 { self.longest() + self.log / 4 } else { 0 }
     }
 
     /// Bytes of buffers for each connection.
@@ -212,6 +252,9 @@ impl Limits {
         if outside(self.rooms, 1 << 16) {
             return Err(LimitsError::OutOfRange("rooms"));
         }
+        if self.rings > if cfg!(feature = "large") { 1 << 16 } else { 0 } {
+            return Err(LimitsError::OutOfRange("rings"));
+        }
         if self.rooms_per_conn < 2 || self.rooms_per_conn > ROOMS_PER_CONN {
             return Err(LimitsError::OutOfRange("rooms_per_conn"));
         }
@@ -241,7 +284,8 @@ impl Limits {
         let conns = self.conns as u64 * self.conn_bytes() as u64;
         let record_bytes = 1 + (self.followers * ENTRY_WORDS) as u64 * size_of::<u32>() as u64;
         let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64 * record_bytes);
-        if conns + rooms > (isize::MAX / 2) as u64 {
+        let rings = self.rings as u64 * (self.log as u64 + self.records as u64);
+        if conns + rooms + rings > (isize::MAX / 2) as u64 {
             return Err(LimitsError::OutOfRange("bytes"));
         }
         if self.followers > FOLLOWERS {
@@ -292,6 +336,10 @@ pub struct Listener {
     /// How many lines a second a chat or relay client may send; `None`: any number. If a client
     /// sends more, the hub does not read from it for a while.
     pub rate: Option<Bound>,
+    /// In how many rooms its chat clients may be. Other protocols ignore it.
+    pub joining: Joining,
+    /// How its clients see records: the index in [`Config::encodings`]; `None`: as the chat's lines.
+    pub encoding: Option<u8>,
     /// How its clients take part in a relay. Other protocols ignore it.
     pub relay: RelayRules,
 }
@@ -299,8 +347,27 @@ pub struct Listener {
 impl Listener {
     /// A listener that disconnects clients that lag, and takes lines at any rate.
     pub const fn new(protocol: Protocol) -> Self {
-        Self { protocol, on_lag: OnLag::Disconnect, rate: None, relay: RelayRules::DEFAULT }
+        Self {
+            protocol,
+            on_lag: OnLag::Disconnect,
+            rate: None,
+            joining: Joining::One,
+            encoding: None,
+            relay: RelayRules::DEFAULT,
+        }
     }
+}
+
+/// In how many rooms a client of the chat may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Joining {
+    /// In one. `/join` leaves the room before.
+    One,
+    /// In as many as [`Limits::rooms_per_conn`] allows, for bots and bridges. `/join` leaves none, and
+    /// `/part` leaves one. What the client says goes to the room that it joined last, and `/join` with a
+    /// room that it is in makes that one the last. This needs the feature `large`.
+    Several,
 }
 
 /// How the clients of a relay listener take part in it.
@@ -394,6 +461,9 @@ pub struct Config<'a> {
     /// What the listeners are called, in the same order, for the operator: up to
     /// [`LABEL_BYTES`] each are shown. Empty, or left out at the end, for those without a name.
     pub labels: &'a [&'a str],
+    /// The encodings besides the chat's: [`Listener::encoding`] is the index. They need the feature
+    /// `large`, and [`Limits::rings`].
+    pub encodings: &'a [&'a dyn Encoding],
     /// What names may be, and which look alike.
     pub names: NameRules,
     /// Lines that greet a new chat client, separated by LF; empty for none.
@@ -426,6 +496,7 @@ impl Config<'_> {
         Config {
             listeners,
             labels: &[],
+            encodings: &[],
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,

@@ -91,6 +91,11 @@ impl Entry {
         self.time & ((1 << LOW) - 1)
     }
 
+    /// Whether a line of another relay client was ended before this one; see [`crate::Record::is_torn`].
+    pub(crate) fn is_torn(&self) -> bool {
+        self.kind() == Kind::Raw && (self.time >> (LOW + 8)) as u8 > 0
+    }
+
     /// Where the name and the text of a record stand in its bytes, of which there are `len`.
     pub(crate) fn places(&self, len: usize) -> [core::ops::Range<usize>; 2] {
         let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
@@ -316,6 +321,21 @@ impl<'a> Log<'a> {
             self.write_around(at, &[heading, text, END]);
         }
         number
+    }
+
+    /// The next `most` bytes behind the head, in the two parts of the ring. A record can be written there
+    /// before it is appended.
+    pub(crate) fn ahead(&mut self, most: usize) -> [&mut [u8]; 2] {
+        debug_assert!(self.fits(1, most), "the room asks before it appends");
+        let at = self.byte_index(self.head);
+        let until_wrap = most.min(self.bytes.len() - at);
+        let (start, end) = self.bytes.split_at_mut(at);
+        [&mut end[..until_wrap], &mut start[..most - until_wrap]]
+    }
+
+    /// As [`Log::append`], for a record whose `len` bytes were written behind the head.
+    pub(crate) fn append_written(&mut self, seq: u64, stamp: Stamp, len: usize) -> Position {
+        self.begin(seq, stamp, len).0
     }
 
     /// Enters a record of `len` bytes. Returns its number, and where its bytes go.

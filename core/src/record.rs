@@ -43,6 +43,8 @@ impl RoomRef {
     pub const fn from_u64(number: u64) -> Self {
         Self { room: number as u32, generation: (number >> 32) as u32 }
     }
+    /// No room.
+    pub const NONE: Self = Self { room: u32::MAX, generation: 0 };
 }
 
 /// What a record says.
@@ -55,7 +57,7 @@ pub enum Kind {
     Action,
     /// The author came into the room.
     Join,
-    /// The author left for the room that the text names.
+    /// The author left for the room that the text names. If the text is empty, it is still in other rooms.
     Part,
     /// The author left the hub. The text is the reason that it gave, or that the operator gave for a
     /// kick; it may be empty.
@@ -68,12 +70,16 @@ pub enum Kind {
     Server,
     /// Bytes of a relay. The text is any bytes, usually whole lines.
     Raw,
+    /// The author says the text to this client alone.
+    Direct,
+    /// This client has said the text, to the one that is named alone.
+    Sent,
 }
 
 impl Kind {
     /// Whether a client said something. Other records report what happened.
     pub const fn is_message(self) -> bool {
-        matches!(self, Kind::Say | Kind::Action | Kind::Raw)
+        matches!(self, Kind::Say | Kind::Action | Kind::Raw | Kind::Direct | Kind::Sent)
     }
 
     /// Whether the author is told it too. What it says does not come back to it.
@@ -93,6 +99,8 @@ impl Kind {
             Kind::Topic => 6,
             Kind::Server => 7,
             Kind::Quit(cause) => 8 + cause.code(),
+            Kind::Direct => 14,
+            Kind::Sent => 15,
         }
     }
 
@@ -106,6 +114,8 @@ impl Kind {
             5 => Kind::Nick,
             6 => Kind::Topic,
             7 => Kind::Server,
+            14 => Kind::Direct,
+            15 => Kind::Sent,
             code => Kind::Quit(Cause::from_code(code - 8)),
         }
     }
@@ -120,13 +130,14 @@ pub struct Record<'r> {
     pub seq: u64,
     /// When it happened, in ms since 1970-01-01 UTC; 0 if it is not known.
     pub unix_ms: u64,
-    /// The room, for as long as it exists.
+    /// The room, for as long as it exists; [`RoomRef::NONE`] for [`Place::Private`].
     pub room: RoomRef,
     /// What the room is.
     pub place: Place<'r>,
     /// Who said it.
     pub author: Identity,
-    /// What the author was called then; empty for the hub, and for those that have no name.
+    /// What the author was called then, or whom a [`Kind::Sent`] went to; empty for the hub, and for those
+    /// that have no name.
     pub name: &'r str,
     /// What it says.
     pub kind: Kind,
@@ -144,6 +155,8 @@ pub enum Place<'r> {
     Chat(&'r str),
     /// The room of a relay listener.
     Relay(ListenerId),
+    /// No room: it was told to one client alone.
+    Private,
 }
 
 /// What a follower reads next.
@@ -181,7 +194,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_code_of_its_own() {
-        for code in 0..14 {
+        for code in 0..16 {
             assert_eq!(Kind::from_code(code).code(), code);
         }
     }

@@ -1,4 +1,5 @@
-//! A room with its name, its log and the list of its memberships, and one membership. This file
+//! A room with its name, its log and the list of its memberships, and one membership. A *ring* is what was said in a
+//! room, in an encoding other than the chat's. It is a log, and stands in the table of rooms, behind the rooms. This file
 //! decides which members hold the log.
 
 use crate::conn::{NONE, Next, Slot};
@@ -45,6 +46,17 @@ pub struct Room<'a> {
     /// are still to be named, in a circle.
     pub(crate) named: MemberIndex,
     pub(crate) unnamed: u32,
+    /// The first of its rings; for a ring, the next one of its room.
+    #[cfg(feature = "large")]
+    pub(crate) next_ring: RoomIndex,
+    /// For a ring: the index of its encoding, and the longest record in it.
+    #[cfg(feature = "large")]
+    pub(crate) encoding: u8,
+    #[cfg(feature = "large")]
+    pub(crate) longest: usize,
+    /// The first of the memberships that become active when something is said.
+    #[cfg(feature = "large")]
+    pub(crate) idle: MemberIndex,
 
     /// It has no place for the longest line, so its members' lines wait.
     pub(crate) closed: bool,
@@ -86,6 +98,14 @@ impl<'a> Room<'a> {
         present: 0,
         named: NONE,
         unnamed: 0,
+        #[cfg(feature = "large")]
+        next_ring: NONE,
+        #[cfg(feature = "large")]
+        encoding: 0,
+        #[cfg(feature = "large")]
+        longest: 0,
+        #[cfg(feature = "large")]
+        idle: NONE,
         closed: false,
         loosened: false,
         patience: Patience::full(0),
@@ -97,6 +117,15 @@ impl<'a> Room<'a> {
         readers: Readers::NONE,
         next_in: [Next::OUT; 3],
     };
+
+    /// Whether its records are kept in another encoding too.
+    #[inline(always)]
+    pub(crate) fn has_rings(&self) -> bool {
+        #[cfg(feature = "large")]
+        return self.next_ring != NONE;
+        #[cfg(not(feature = "large"))]
+        false
+    }
 
     /// Whether nobody is in it, and it does not stay. It is free, or followers still read what was said.
     pub(crate) fn is_deserted(&self) -> bool {
@@ -178,11 +207,26 @@ pub(crate) enum Membership {
     Draining,
 }
 
+/// In which list a membership stands, if its connection has many.
+#[cfg(feature = "large")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// In none.
+    Out,
+    /// Among those of its connection that may have something to read.
+    Active,
+    /// Among those of its room that have nothing to read until something is said.
+    Idle,
+}
+
 /// Storage for one membership of a connection in a room: a cursor into its log.
 #[derive(Debug)]
 pub struct Member {
     pub(crate) state: Membership,
     pub(crate) room: RoomIndex,
+    /// The room or the ring whose log it reads.
+    #[cfg(feature = "large")]
+    pub(crate) log: RoomIndex,
     pub(crate) conn: Slot,
     /// The connection's next membership. While it is free: the free one that is used after it.
     pub(crate) sibling: MemberIndex,
@@ -203,6 +247,11 @@ pub struct Member {
     pub(crate) is_behind: bool,
     /// When it last took something, or came; see [`Instant::wrapping_millis`].
     pub(crate) taken_at: u32,
+    /// The list in which it stands, and its neighbours there.
+    #[cfg(feature = "large")]
+    pub(crate) standing: Standing,
+    #[cfg(feature = "large")]
+    pub(crate) beside: [MemberIndex; 2],
 }
 
 impl Member {
@@ -210,6 +259,8 @@ impl Member {
     pub const EMPTY: Self = Self {
         state: Membership::Free,
         room: 0,
+        #[cfg(feature = "large")]
+        log: 0,
         conn: NONE,
         sibling: NONE,
         previous: NONE,
@@ -221,7 +272,20 @@ impl Member {
         own_ahead: false,
         is_behind: false,
         taken_at: 0,
+        #[cfg(feature = "large")]
+        standing: Standing::Out,
+        #[cfg(feature = "large")]
+        beside: [NONE; 2],
     };
+
+    /// The room or the ring whose log it reads.
+    #[inline(always)]
+    pub(crate) fn log(&self) -> RoomIndex {
+        #[cfg(feature = "large")]
+        return self.log;
+        #[cfg(not(feature = "large"))]
+        self.room
+    }
 
     /// Whether it may say something.
     pub(crate) fn speaks(&self) -> bool {
@@ -239,7 +303,7 @@ impl Member {
     }
 
     /// Whether it gets what is said from now on.
-    fn reads_on(&self) -> bool {
+    pub(crate) fn reads_on(&self) -> bool {
         self.state == Membership::Present && !self.is_behind
     }
 

@@ -33,6 +33,7 @@ fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]),
         log: 16 << 10,
         records: 512,
         followers: 0,
+        rings: 0,
     };
     let mut listeners = [Protocol::Chat, Protocol::Echo].map(Listener::new);
     let mut config = Config::new(&[]);

@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     log: 1024,
     records: 16,
     followers: 0,
+    rings: 0,
 };
 const GRACE_MS: u32 = 100;
 

@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     log: 1024,
     records: 64,
     followers: 0,
+    rings: 0,
 };
 const IDLE_MS: u32 = 1_000;
 

@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     log: 1024,
     records: 64,
     followers: 0,
+    rings: 0,
 };
 const NOW: Instant = Instant::from_millis(0);
 

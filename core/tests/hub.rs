@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     log: 4096,
     records: 64,
     followers: 0,
+    rings: 0,
 };
 /// Rounds of a loop. A loop that needs more does not end.
 const ROUNDS: std::ops::Range<u32> = 0..20_000;

@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     log: 2048,
     records: 16,
     followers: 0,
+    rings: 0,
 };
 
 /// Random numbers (Marsaglia's xorshift), so that a case is its seed.

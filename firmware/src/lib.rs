@@ -43,6 +43,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         log: sizes.log,
         records: sizes.records,
         followers: 0,
+        rings: 0,
     };
     // As small as possible. Text for one client alone then goes out in pieces.
     let queue = limits.longest() + ENTRY;

@@ -67,6 +67,7 @@ impl Driver for InSimulator<'_> {
             log: 256 << 10,
             records: 4096,
             followers: 0,
+            rings: 0,
         };
         let setup = Setup::for_script(settings, sizes);
         let memory = self.memory.take().expect("a driver is started once");

@@ -28,6 +28,7 @@ const SIZES: Limits = Limits {
     log: 256 << 10,
     records: 4096,
     followers: 0,
+    rings: 0,
 };
 /// Bytes of the buffers of the driver's sockets, and of the clients'.
 const BUFFER: usize = 4 << 10;

@@ -80,6 +80,41 @@ fn who_is_silent_costs_nothing() {
     assert!(many <= few * DEEPER, "it costs {many:.0} instructions instead of {few:.0}");
 }
 
+/// How much more a delivery may cost if its receiver is in many rooms, of which one is busy.
+const QUIET_ROOMS: f64 = 1.05;
+
+#[test]
+fn quiet_rooms_cost_their_members_nothing() {
+    let program = program();
+    for (work, of_one) in [("many-rooms-bulk", "bulk"), ("many-rooms-lockstep", "lockstep")] {
+        let [many, one] = [work, of_one].map(|work| each(&program, work, [4, 12]));
+        println!("{work}: {many:.2} instructions for each delivery; {one:.2} in one room");
+        assert!(many <= one * QUIET_ROOMS, "{work} costs {many:.2} instead of {one:.2}");
+    }
+}
+
+/// How much more a receiver may cost if it has another encoding than the chat's.
+const SECOND_ENCODING: f64 = 1.1;
+
+/// To render a record costs something, but only once. What one receiver more costs is found by a hundred
+/// more of them.
+#[test]
+fn a_receiver_costs_the_same_in_every_encoding() {
+    let program = program();
+    let of_receivers = |few: &str, many: &str| {
+        let [few, many] = [few, many].map(|work| {
+            let [start, end] = [4, 12].map(|rounds| count(&program, work, rounds));
+            (end.0 - start.0, end.1 - start.1)
+        });
+        (many.1 - few.1) / (many.0 - few.0)
+    };
+    let (chat, json) = (of_receivers("bulk", "bulk-201"), of_receivers("bulk-json", "bulk-json-201"));
+    println!(
+        "{json:.3} instructions for each delivery in JSON to one more receiver; {chat:.3} in the chat's lines"
+    );
+    assert!(json <= chat * SECOND_ENCODING, "it costs {json:.3} instead of {chat:.3}");
+}
+
 #[test]
 fn no_call_takes_long_however_many_it_has_to_do_with() {
     let program = program();

@@ -7,7 +7,7 @@
 //!
 //! let limits = Limits {
 //!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
-//!     proposals: 0, log: 4096, records: 64, followers: 0,
+//!     proposals: 0, log: 4096, records: 64, followers: 0, rings: 0,
 //! };
 //! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);
@@ -41,7 +41,7 @@ impl<'a> Memory<'a> {
             conns: filled(limits.conns, || Conn::EMPTY),
             members: filled(limits.members, || Member::EMPTY),
             catch_ups: filled(limits.catch_ups, || CatchUp::EMPTY),
-            rooms: filled(limits.rooms, || Room::EMPTY),
+            rooms: filled(limits.all_rooms(), || Room::EMPTY),
             order: vec![0; limits.order()],
             records: vec![[0; RECORD_WORDS]; limits.all_records()],
             bytes: vec![0; limits.bytes()],

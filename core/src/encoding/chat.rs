@@ -15,8 +15,11 @@ pub(crate) fn parts<'t>(kind: Kind, name: &'t [u8], text: &'t [u8]) -> Parts<'t>
     match kind {
         Kind::Say => [b"<", name, b"> ", text, END],
         Kind::Action => [b"* ", name, b" ", text, END],
+        Kind::Direct => [b"[", name, b"] ", text, END],
+        Kind::Sent => [b"[to ", name, b"] ", text, END],
         Kind::Raw => [b"", b"", b"", text, b""],
         Kind::Join => [b"-- ", name, b" joined", b"", END],
+        Kind::Part if text.is_empty() => [b"-- ", name, b" left the room", b"", END],
         Kind::Part => [b"-- ", name, b" went to ", text, END],
         Kind::Nick => [b"-- ", name, b" is now ", text, END],
         Kind::Topic => [b"-- ", name, b" set the topic: ", text, END],

@@ -78,18 +78,19 @@ impl Agenda {
     /// The next member that has something of a room to read. The rooms take turns.
     fn next_listener(&mut self, rooms: &mut Rooms<'_>, members: &Members<'_>) -> Option<Slot> {
         while let Some(room) = self.changed_rooms.pop(rooms.all_mut()) {
-            let Room { log, first, named, unnamed, .. } = &mut rooms[room];
-            while *unnamed > 0 {
-                let index = if *named == NONE { *first } else { *named };
-                let member = &members[index];
-                (*named, *unnamed) = (member.next, *unnamed - 1);
-                if member.position != member.end(log) {
-                    let slot = member.conn;
-                    if *unnamed > 0 {
-                        self.changed_rooms.push(rooms.all_mut(), room);
-                    }
-                    return Some(slot);
+            let Room { first, mut named, mut unnamed, .. } = rooms[room];
+            let mut found = None;
+            while unnamed > 0 && found.is_none() {
+                let member = &members[if named == NONE { first } else { named }];
+                (named, unnamed) = (member.next, unnamed - 1);
+                found = (member.position != member.end(rooms.log(member.log()))).then_some(member.conn);
+            }
+            (rooms[room].named, rooms[room].unnamed) = (named, unnamed);
+            if found.is_some() {
+                if unnamed > 0 {
+                    self.changed_rooms.push(rooms.all_mut(), room);
                 }
+                return found;
             }
         }
         None

@@ -12,7 +12,6 @@ use core::ops::{Index, IndexMut};
 
 use super::Exchange;
 use crate::conn::{NONE, Slot, State};
-use crate::encoding::chat::{self, Mark};
 use crate::io::Cause;
 use crate::log::before;
 use crate::record::{Identity, Kind};
@@ -192,14 +191,10 @@ impl Exchange<'_> {
         let room = self.members[member].room;
         let log = &self.rooms[room].log;
         let Ok(number) = log.find(next) else { return Next::Gone };
-        let Some((entry, line)) = log.past(number) else { return Next::Nothing };
-        let kind = entry.kind();
-        if self.is_told(slot, entry.seq, entry.author(), kind) {
-            let mark = self.mark(slot, entry.seq, kind, entry.unix_ms());
-            let [left, right] = line;
+        let Some((entry, _)) = log.past(number) else { return Next::Nothing };
+        if self.is_told(slot, entry.seq, entry.author(), entry.kind()) {
             // In its own place: what follows may be in the log already.
-            self.conns.push(slot, entry.seq, &[&mark, left, right]);
-            self.touch(slot);
+            self.tell_again(slot, (room, number), entry.seq, self.is_marked(slot, entry.seq));
         }
         self.told(slot, entry.seq);
         Next::Told
@@ -220,19 +215,19 @@ impl Exchange<'_> {
         author != self.conns[slot].identity || kind.comes_back()
     }
 
-    /// What stands before a record that a connection is told; empty if it was said after it came.
-    pub(super) fn mark(&self, slot: Slot, seq: u64, kind: Kind, unix_ms: u64) -> Mark {
+    /// Whether a record that a connection is told is marked as past: not if it was said after it came.
+    pub(super) fn is_marked(&self, slot: Slot, seq: u64) -> bool {
         let came_at = self.catch_ups[self.conns[slot].catch_up].came_at;
-        let is_past = came_at.is_none_or(|came_at| before(seq, came_at));
-        if is_past { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() }
+        came_at.is_none_or(|came_at| before(seq, came_at))
     }
 
     /// Attaches a connection to the log, if it has been told what it should be told first, and if what it
     /// has not read is held anyway; or `at_end`, where nothing is left.
     fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
         let CatchUp { member: index, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
-        let room = self.members[index].room;
-        let log = &self.rooms[room].log;
+        // In its own encoding.
+        let reads = self.members[index].log();
+        let log = self.rooms.log(reads);
         let Ok(number) = log.find(next) else { return false };
         let is_history = came_at.is_some_and(|came_at| before(next, came_at));
         if !at_end && (is_history || before(log.start_of(number), log.hold())) {
@@ -240,7 +235,7 @@ impl Exchange<'_> {
         }
         self.end_catch_up(slot);
         let identity = self.conns[slot].identity;
-        let log = &mut self.rooms[room].log;
+        let log = &mut self.rooms[reads].log;
         let position = log.start_of(number);
         let member = &mut self.members[index];
         (member.position, member.end, member.own_ahead) = (position, position, false);
@@ -254,6 +249,7 @@ impl Exchange<'_> {
             own = own.wrapping_add(1);
         }
         member.advance(log, position);
+        self.list_again(index);
         self.touch(slot);
         true
     }
@@ -281,7 +277,7 @@ impl Exchange<'_> {
             return self.kill(slot, Cause::Lagged, State::Dead { abort: true });
         }
         if !is_history {
-            self.enqueue(slot, next, &[b"-- you missed some messages\r\n"]);
+            self.note_at(slot, next, &["you missed some messages"]);
         }
         self.wake(slot);
     }

@@ -27,6 +27,7 @@ impl Exchange<'_> {
         });
         match slot {
             Ok(slot) => {
+                self.choose_encoding(slot);
                 self.stats.accepted += 1;
                 self.touch(slot);
                 if let Some(idle_ms) = self.config.idle_ms {
@@ -203,8 +204,8 @@ impl Exchange<'_> {
         !conn.queue.is_empty()
             || conn.gap.open
             || self
-                .memberships(slot)
-                .any(|(_, member)| member.position != member.end(&self.rooms[member.room].log))
+                .reading(slot)
+                .any(|(_, member)| member.position != member.end(self.rooms.log(member.log())))
     }
 
     /// The interest of a connection whose protocol would take `appetite` bytes.

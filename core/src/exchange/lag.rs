@@ -24,19 +24,20 @@ pub(super) const RESERVE: usize = 2;
 impl Exchange<'_> {
     /// Whether anybody may speak in a room.
     pub(super) fn has_place(&self, room: RoomIndex) -> bool {
-        self.rooms[room].log.fits(1 + RESERVE, self.limits.longest())
+        self.fits(room, 1 + RESERVE)
     }
 
     /// Whether a notice can be told in a room now.
     pub(crate) fn takes_notice(&self, room: RoomIndex) -> bool {
-        self.rooms[room].log.fits(1, self.limits.longest())
+        self.fits(room, 1)
     }
 
     /// Finds the hold of a room's log, and whether the room is open. `is_by_force`: the members that
     /// held it were dealt with.
     pub(super) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
+        self.refresh_rings(room);
         let mut members_hold = self.rooms[room].log.head();
-        for member in self.members_in(room).filter(|member| member.holds()) {
+        for member in self.members_in(room).filter(|member| member.holds() && member.log() == room) {
             if before(member.position, members_hold) {
                 members_hold = member.position;
             }
@@ -107,8 +108,9 @@ impl Exchange<'_> {
     }
 
     /// Whether a member keeps a room closed.
-    fn holds_up(&self, member: &Member) -> bool {
-        member.holds() && !self.has_place_behind(member.room, member.position)
+    pub(super) fn holds_up(&self, member: &Member) -> bool {
+        let log = self.rooms.log(member.log());
+        member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.longest(member.conn))
     }
 
     /// Looks whether a closed room can open. If its patience has ended, deals with members that hold it
@@ -183,7 +185,7 @@ impl Exchange<'_> {
     fn skip(&mut self, index: MemberIndex) -> bool {
         let Some(missed_from) = self.set_half_aside(index) else { return false };
         let member = &self.members[index];
-        let log = &self.rooms[member.room].log;
+        let log = self.rooms.log(member.log());
         let (slot, end) = (member.conn, member.end(log));
         let gap = &mut self.conns[slot].gap;
         gap.missed = gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
@@ -204,8 +206,7 @@ impl Exchange<'_> {
             return false;
         }
         let Some(position) = self.set_half_aside(index) else { return false };
-        let &Member { conn: slot, room, .. } = &self.members[index];
-        let log = &self.rooms[room].log;
+        let log = self.rooms.log(self.members[index].log());
         let (number, head) = (log.record_at(position), log.head());
         let next = if position == head { self.seq } else { log.record(number).seq };
         let is_noted = self.detach(slot, index, next, None);
@@ -218,8 +219,8 @@ impl Exchange<'_> {
     /// Puts the rest of a half sent record into the private queue. Returns where the next record starts,
     /// or nothing if there is no place.
     fn set_half_aside(&mut self, index: MemberIndex) -> Option<Position> {
-        let &Member { conn: slot, room, position, .. } = &self.members[index];
-        let log = &self.rooms[room].log;
+        let member = &self.members[index];
+        let (slot, position, log) = (member.conn, member.position, self.rooms.log(member.log()));
         if position == log.head() {
             return Some(position);
         }

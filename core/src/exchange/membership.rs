@@ -1,9 +1,13 @@
 //! The life of a membership: a connection joins a room, reads on, leaves, still reads what was said
 //! before, and is gone. Nothing else makes, moves or frees a membership.
 
+#[cfg_attr(not(feature = "large"), path = "membership/every.rs")]
+mod active;
+
 use super::Exchange;
 use crate::conn::{NONE, Slot};
 use crate::io::ListenerId;
+use crate::limits::Joining;
 use crate::log::Position;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
 
@@ -14,6 +18,10 @@ pub(crate) enum Vacancy {
     Here,
     /// Not before it has received more of what waits for it.
     Later,
+    /// It is in as many rooms as it may.
+    Full,
+    /// No more rooms can be rendered in its encoding.
+    Unrendered,
     /// Others have all the places that there are.
     Nowhere,
 }
@@ -47,10 +55,21 @@ impl Exchange<'_> {
         self.memberships(slot).find(speaks).map(|(index, _)| index)
     }
 
-    /// The room that a connection is in; one of them if there are several.
+    /// The room that a connection is in. If there are several, it is the one that it joined last.
     pub(crate) fn room_of(&self, slot: Slot) -> Option<RoomIndex> {
         let present = self.memberships(slot).find(|(_, member)| member.state == Membership::Present);
         present.map(|(_, member)| member.room)
+    }
+
+    /// In how many rooms a connection is.
+    pub(crate) fn count_rooms(&self, slot: Slot) -> usize {
+        self.memberships(slot).filter(|(_, member)| member.state == Membership::Present).count()
+    }
+
+    /// Whether a connection may be in several rooms.
+    pub(crate) fn may_be_in_several(&self, slot: Slot) -> bool {
+        cfg!(feature = "large")
+            && self.listener(slot).is_some_and(|listener| listener.joining == Joining::Several)
     }
 
     /// Whether a connection is in a room.
@@ -77,10 +96,16 @@ impl Exchange<'_> {
     /// everything from that time.
     pub(crate) fn place_for(&self, slot: Slot, room: Option<RoomIndex>) -> Vacancy {
         let most = self.limits.rooms_per_conn;
+        if self.count_rooms(slot) >= most {
+            return Vacancy::Full;
+        }
         if self.memberships(slot).any(|(_, member)| Some(member.room) == room)
             || self.memberships(slot).count() >= most
         {
             return Vacancy::Later;
+        }
+        if !self.is_rendered(slot, room) {
+            return Vacancy::Unrendered;
         }
         if self.members.has_place(self.conns[slot].first_member == NONE) {
             Vacancy::Here
@@ -94,8 +119,9 @@ impl Exchange<'_> {
         let sibling = self.conns[slot].first_member;
         let Some(index) = self.members.take(sibling == NONE) else { return };
         self.conns[slot].first_member = index;
+        let log = self.log_for(slot, room);
+        let position = self.rooms.log(log).head();
         let entered = &mut self.rooms[room];
-        let position = entered.log.head();
         let previous = core::mem::replace(&mut entered.last, index);
         entered.members += 1;
         // It may stand among the members that still have to be named.
@@ -108,6 +134,8 @@ impl Exchange<'_> {
         self.members[index] = Member {
             state,
             room,
+            #[cfg(feature = "large")]
+            log,
             conn: slot,
             sibling,
             previous,
@@ -118,6 +146,15 @@ impl Exchange<'_> {
         };
         if previous != NONE {
             self.members[previous].next = index;
+        }
+        self.enlist(slot, index);
+    }
+
+    /// Makes one of several rooms that a connection is in the one that it joined last.
+    pub(crate) fn join_again(&mut self, slot: Slot, room: RoomIndex) {
+        if let Some(index) = self.speaker(slot, room) {
+            self.unchain(slot, index);
+            self.members[index].sibling = core::mem::replace(&mut self.conns[slot].first_member, index);
         }
     }
 
@@ -133,16 +170,21 @@ impl Exchange<'_> {
     /// Moves a cursor on to `position`. Says whether it is not yet at its end.
     pub(super) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
         let member = &mut self.members[index];
-        let room = &self.rooms[member.room];
+        let (room, log) = (&self.rooms[member.room], self.rooms.log(member.log()));
         // While followers hold the log as well, a room may wait for members that are not at its hold.
-        let held = member.position == room.log.hold() || room.is_followed();
-        let moved = member.advance(&room.log, position);
-        let is_behind = member.position != member.end(&room.log);
+        let held = member.position == log.hold() || room.is_followed();
+        let moved = member.advance(log, position);
+        let is_behind = member.position != member.end(log);
         if member.state == Membership::Draining && !is_behind {
             self.unlink(index);
-        } else if moved && held && room.closed {
+            return is_behind;
+        }
+        if moved && held && room.closed {
             let room = member.room;
             self.loosen(room);
+        }
+        if !is_behind {
+            self.rest(index);
         }
         is_behind
     }
@@ -152,12 +194,15 @@ impl Exchange<'_> {
     /// Ends a membership: `state` is `Leaving` while its departure has to be told, or `Draining`.
     pub(super) fn leave(&mut self, index: MemberIndex, state: Membership) {
         let member = &mut self.members[index];
+        member.end = member.end(self.rooms.log(member.log()));
         let (slot, room) = (member.conn, &mut self.rooms[member.room]);
         room.present -= u32::from(member.state == Membership::Present);
-        member.end = member.end(&room.log);
         member.state = state;
         if self.conns[slot].turn.room == member.room {
             room.waiting.remove(self.conns.all_mut(), slot);
+        }
+        if member.position == member.end {
+            self.rest(index);
         }
         self.settle(index);
     }
@@ -211,6 +256,7 @@ impl Exchange<'_> {
         if is_behind {
             self.end_catch_up(conn);
         }
+        self.leave_log(index);
         self.forget_member(conn, index);
         let left = &mut self.rooms[room];
         left.members -= 1;
@@ -238,12 +284,19 @@ impl Exchange<'_> {
 
     /// Takes a membership out of its connection's list, and gives it back to the pool.
     fn forget_member(&mut self, conn: Slot, index: MemberIndex) {
+        self.unchain(conn, index);
+        let is_last = self.conns[conn].first_member == NONE;
+        self.unlist(conn, index, is_last);
+        self.members.give_back(index, is_last);
+    }
+
+    /// Takes a membership out of its connection's list.
+    fn unchain(&mut self, conn: Slot, index: MemberIndex) {
         let sibling = self.members[index].sibling;
         let before = self.memberships(conn).find(|(_, member)| member.sibling == index);
         match before.map(|(before, _)| before) {
             Some(before) => self.members[before].sibling = sibling,
             None => self.conns[conn].first_member = sibling,
         }
-        self.members.give_back(index, self.conns[conn].first_member == NONE);
     }
 }

@@ -7,19 +7,24 @@
 
 use super::Exchange;
 use crate::conn::{Conn, Gap, Slot, State};
+use crate::encoding::chat;
 use crate::limits::ROOMS_PER_CONN;
 use crate::log::{Log, Position, before};
 use crate::queue::Entry;
-use crate::room::{MemberIndex, skip_own};
+use crate::record::Kind;
+use crate::room::{MemberIndex, RoomIndex, skip_own};
 
-/// Longest notice of a gap.
-pub(crate) type GapText = heapless::Vec<u8, 48>;
+/// Bytes of the longest notice of a gap. An encoding may make more of it than the chat.
+pub(crate) const GAP_BYTES: usize = if cfg!(feature = "large") { 248 } else { 48 };
+
+/// The notice of a gap.
+pub(crate) type GapText = heapless::Vec<u8, GAP_BYTES>;
 
 /// A cursor of the walk: a membership's, moved ahead without being committed.
 #[derive(Clone, Copy)]
 struct Lane {
     member: MemberIndex,
-    room: u32,
+    log: RoomIndex,
     position: Position,
     end: Position,
     own: Position,
@@ -28,7 +33,7 @@ struct Lane {
 
 impl Lane {
     fn log<'h>(&self, x: &'h Exchange<'_>) -> &'h Log<'h> {
-        &x.rooms[self.room].log
+        x.rooms.log(self.log)
     }
 
     fn skip_own(&mut self, log: &Log<'_>) {
@@ -65,12 +70,12 @@ impl Walk {
     /// Begins anew, for a connection.
     fn start(&mut self, x: &Exchange<'_>, slot: Slot) {
         self.lanes.clear();
-        for (index, member) in x.memberships(slot) {
+        for (index, member) in x.reading(slot) {
             let lane = Lane {
                 member: index,
-                room: member.room,
+                log: member.log(),
                 position: member.position,
-                end: member.end(&x.rooms[member.room].log),
+                end: member.end(x.rooms.log(member.log())),
                 own: member.own,
                 own_ahead: member.own_ahead,
             };
@@ -89,7 +94,7 @@ impl Walk {
             return None;
         }
         for lane in &mut self.lanes {
-            lane.skip_own(&x.rooms[lane.room].log);
+            lane.skip_own(x.rooms.log(lane.log));
         }
         // Most connections have one room and nothing else.
         if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
@@ -255,6 +260,18 @@ impl Exchange<'_> {
     pub(crate) fn gap_being_told(&self, slot: Slot) -> Option<u32> {
         let gap = &self.conns[slot].gap;
         gap.open.then_some(gap.told)
+    }
+
+    /// The notice of a gap as a connection sees it.
+    pub(crate) fn notice_of_gap(&self, slot: Slot, text: &[u8]) -> GapText {
+        self.render_notice(slot, text).unwrap_or_else(|| {
+            let mut notice = GapText::new();
+            for part in chat::parts(Kind::Server, b"", text) {
+                // There is room for all digits.
+                let _ = notice.extend_from_slice(part);
+            }
+            notice
+        })
     }
 
     /// How many messages a connection has missed, and where among the records.

@@ -4,6 +4,7 @@
 use super::Exchange;
 use super::catch_up::{AT_ONCE, CatchUp};
 use crate::conn::Slot;
+use crate::encoding::chat::{self, Mark};
 use crate::io::ConnId;
 use crate::log::before;
 use crate::record::{Record, RoomRef};
@@ -94,9 +95,12 @@ impl Exchange<'_> {
     fn tell_of_page(&mut self, slot: Slot, record: &Record<'_>) {
         let &Record { seq, unix_ms, author, kind, .. } = record;
         if self.is_told(slot, seq, author, kind) {
-            let mark = self.mark(slot, seq, kind, unix_ms);
-            let [before, name, between, text, end] = record.pieces();
-            self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
+            let is_marked = self.is_marked(slot, seq);
+            if self.tell_page_rendered(slot, record, is_marked).is_none() {
+                let mark = if is_marked { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() };
+                let [before, name, between, text, end] = record.pieces();
+                self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
+            }
         }
         self.told(slot, seq);
     }

@@ -2,9 +2,9 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::encoding::chat;
+use crate::encoding::chat::{self, Mark};
 use crate::log::{Position, before};
-use crate::record::{Kind, Place, Record};
+use crate::record::{Place, Record};
 use crate::room::RoomIndex;
 
 impl Exchange<'_> {
@@ -22,21 +22,37 @@ impl Exchange<'_> {
         room: RoomIndex,
         mut number: Position,
     ) -> Option<Position> {
-        let log = &self.rooms[room].log;
-        let first = log.first_readable();
+        let first = self.rooms[room].log.first_readable();
         if before(number, first) {
             number = first;
         }
         loop {
-            let (entry, [left, right]) = log.past(number)?;
-            number = number.wrapping_add(1);
+            let (entry, _) = self.rooms[room].log.past(number)?;
             if entry.kind().is_message() {
-                let mark = chat::mark(entry.kind(), entry.unix_ms(), self.clock());
-                self.conns.push(slot, self.seq, &[&mark, left, right]);
-                self.touch(slot);
-                return Some(number);
+                self.tell_again(slot, (room, number), self.seq, true);
+                return Some(number.wrapping_add(1));
             }
+            number = number.wrapping_add(1);
         }
+    }
+
+    /// Tells a connection a record of a room once more, at a place in the order. If it `is_past`, it is
+    /// marked as that, where the encoding can.
+    pub(super) fn tell_again(
+        &mut self,
+        slot: Slot,
+        (room, number): (RoomIndex, Position),
+        seq: u64,
+        is_past: bool,
+    ) {
+        if self.tell_again_rendered(slot, (room, number), seq, is_past).is_some() {
+            return;
+        }
+        let clock = self.clock();
+        let Some((entry, [left, right])) = self.rooms[room].log.past(number) else { return };
+        let mark = if is_past { chat::mark(entry.kind(), entry.unix_ms(), clock) } else { Mark::new() };
+        self.conns.push(slot, seq, &[&mark, left, right]);
+        self.touch(slot);
     }
 
     /// A record of a room; `None` if it was overwritten. Its bytes are put together in the scratch if the
@@ -54,7 +70,6 @@ impl Exchange<'_> {
         let (entry, [whole, _]) = from.log.past(number)?;
         let bytes = if is_cut { &self.scratch[..len] } else { whole };
         let [name, text] = entry.places(len);
-        let is_torn = entry.kind() == Kind::Raw && text.start > name.end;
         let utf8 = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
         Some(Record {
             seq: entry.seq,
@@ -67,7 +82,7 @@ impl Exchange<'_> {
             author: entry.author(),
             name: utf8(bytes.get(name).unwrap_or_default()),
             kind: entry.kind(),
-            is_torn,
+            is_torn: entry.is_torn(),
             text: bytes.get(text).unwrap_or_default(),
         })
     }

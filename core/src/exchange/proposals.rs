@@ -135,7 +135,7 @@ impl Exchange<'_> {
         if self.rooms[room].closed {
             return false;
         }
-        let &Record { unix_ms, author, kind, .. } = record;
+        let &Record { unix_ms, author, kind, name, text, .. } = record;
         let speaker = conn.and_then(|conn| self.conns.find(conn)).filter(|slot| {
             // Only the author passes over its own record.
             self.conns[*slot].identity == author
@@ -150,7 +150,7 @@ impl Exchange<'_> {
         }
         let stamp = Stamp::new((author, kind), unix_ms, &parts);
         let seq = self.next_seq();
-        self.append_pieces(room, seq, own, stamp, &parts);
+        self.append_pieces(room, seq, own, stamp, &parts, [name.as_bytes(), text]);
         self.decide(index, conn);
         true
     }

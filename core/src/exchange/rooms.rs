@@ -2,12 +2,15 @@
 
 #[cfg_attr(not(feature = "large"), path = "rooms/scan.rs")]
 mod index;
+#[cfg_attr(not(feature = "large"), path = "rooms/no_rings.rs")]
+mod rings;
 
 use core::ops::{Index, IndexMut, Range};
 
 use super::conns::Name;
 use crate::conn::NONE;
 use crate::io::{Instant, ListenerId};
+use crate::log::Log;
 use crate::name::Looks;
 use crate::patience::Patience;
 use crate::room::{Room, RoomIndex};
@@ -15,10 +18,15 @@ use crate::room::{Room, RoomIndex};
 /// The table of rooms.
 #[derive(Debug)]
 pub(crate) struct Rooms<'a> {
+    /// The rooms, and the rings behind them.
     rooms: &'a mut [Room<'a>],
+    /// Rooms that are not rings.
+    count: u32,
     index: index::Index<'a>,
     /// The free room to be used next.
     free: RoomIndex,
+    #[cfg(feature = "large")]
+    free_ring: RoomIndex,
     grace_ms: u32,
 }
 
@@ -40,13 +48,22 @@ impl<'a> Rooms<'a> {
     /// A table in which the rooms that stay have their names and owners already. `places` is the memory
     /// for the index.
     pub(crate) fn new(
-        rooms: &'a mut [Room<'a>],
+        (rooms, count): (&'a mut [Room<'a>], usize),
         places: &'a mut [u32],
         looks: fn(&str) -> Looks,
         grace_ms: u32,
     ) -> Self {
         let index = index::Index::new(places, looks);
-        let mut table = Self { rooms, index, free: NONE, grace_ms };
+        let mut table = Self {
+            rooms,
+            count: count as u32,
+            index,
+            free: NONE,
+            #[cfg(feature = "large")]
+            free_ring: NONE,
+            grace_ms,
+        };
+        table.free_rings();
         for room in table.indices().rev() {
             if table[room].is_deserted() {
                 table.free(room);
@@ -60,7 +77,13 @@ impl<'a> Rooms<'a> {
     }
 
     pub(crate) fn indices(&self) -> Range<RoomIndex> {
-        0..self.rooms.len() as RoomIndex
+        0..self.count
+    }
+
+    /// One of the logs of a room: its own, or that of a ring.
+    #[inline(always)]
+    pub(super) fn log(&self, log: RoomIndex) -> &Log<'a> {
+        &self[log].log
     }
 
     /// All rooms, for lists that run through them.

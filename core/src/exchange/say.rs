@@ -34,6 +34,14 @@ impl Exchange<'_> {
         room: RoomIndex,
         mut next: impl FnMut() -> Option<&'t [u8]>,
     ) {
+        if self.rooms[room].has_rings() {
+            while self.has_place(room)
+                && let Some(text) = next()
+            {
+                self.say(slot, room, Kind::Say, text);
+            }
+            return;
+        }
         let Some(member) = self.speaker(slot, room) else { return };
         let scratch = core::mem::take(&mut self.scratch);
         let conn = &self.conns[slot];
@@ -75,10 +83,10 @@ impl Exchange<'_> {
         let parts: Parts<'_> = [b"", b"", torn, bytes, b""];
         let stamp = Stamp::new((self.conns[slot].identity, Kind::Raw), self.unix_ms(), &parts);
         // Most have one piece.
-        self.append_pieces(room, seq, own, stamp, if is_torn { &parts } else { &parts[3..4] });
+        self.append_pieces(room, seq, own, stamp, if is_torn { &parts } else { &parts[3..4] }, [b"", bytes]);
     }
 
-    /// Tells something in every room that a connection is in, to itself too.
+    /// Tells something in every room that a connection is in, to itself too. All of them must take it.
     pub(crate) fn announce(&mut self, slot: Slot, kind: Kind, text: &[u8]) {
         let seq = self.next_seq();
         let mut next = self.conns[slot].first_member;
@@ -90,11 +98,17 @@ impl Exchange<'_> {
         }
     }
 
+    /// Tells something in a room that a connection is in, to itself too.
+    pub(crate) fn announce_in(&mut self, slot: Slot, room: RoomIndex, kind: Kind, text: &[u8]) {
+        let seq = self.next_seq();
+        self.append(room, seq, None, (slot, kind, text));
+    }
+
     /// Says something in the server's name, in a room that takes it.
     pub(crate) fn proclaim(&mut self, room: RoomIndex, seq: u64, text: &[u8]) {
         let parts = chat::parts(Kind::Server, b"", text);
         let stamp = Stamp::new((Identity::HUB, Kind::Server), self.unix_ms(), &parts);
-        self.append_pieces(room, seq, None, stamp, &parts);
+        self.append_pieces(room, seq, None, stamp, &parts, [b"", text]);
     }
 
     /// Appends a record to a room that takes it. `own`: the author's membership, if the author does not
@@ -110,7 +124,7 @@ impl Exchange<'_> {
         let name = core::mem::take(&mut self.conns[slot].name);
         let parts = chat::parts(kind, name.as_bytes(), text);
         let stamp = Stamp::new((self.conns[slot].identity, kind), self.unix_ms(), &parts);
-        self.append_pieces(room, seq, own, stamp, &parts);
+        self.append_pieces(room, seq, own, stamp, &parts, [name.as_bytes(), text]);
         self.conns[slot].name = name;
     }
 
@@ -121,11 +135,15 @@ impl Exchange<'_> {
         own: Option<MemberIndex>,
         stamp: Stamp,
         pieces: &[&[u8]],
+        name_and_text: [&[u8]; 2],
     ) {
+        let has_rings = self.rooms[room].has_rings();
         let log = &mut self.rooms[room].log;
         let start = log.head();
         let number = log.append(seq, stamp, pieces);
-        if let Some(own) = own {
+        if has_rings {
+            self.render((room, number), stamp, own, name_and_text);
+        } else if let Some(own) = own {
             self.members[own].appended_own(log, start, number);
         }
         self.appended(room, 1);
@@ -135,6 +153,7 @@ impl Exchange<'_> {
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
         self.note_appended(room, count);
+        self.activate(room);
         self.agenda.touch_members(&mut self.rooms, room);
         if !self.rooms[room].closed && !self.has_place(room) {
             self.refresh(room, false);
@@ -149,13 +168,56 @@ impl Exchange<'_> {
     }
 
     /// The time of day; 0 if it is not known.
-    fn unix_ms(&self) -> u64 {
+    pub(super) fn unix_ms(&self) -> u64 {
         self.clock().unix_ms
     }
 
     // --- To one connection ---
 
-    /// Puts a text into a connection's private queue, if it fits.
+    /// Tells a connection something in the server's name, if it fits.
+    pub(crate) fn note<T: AsRef<[u8]>>(&mut self, slot: Slot, parts: &[T]) -> bool {
+        self.note_at(slot, self.seq, parts)
+    }
+
+    /// As [`Exchange::note`], at a given place in the order.
+    pub(super) fn note_at<T: AsRef<[u8]>>(&mut self, slot: Slot, seq: u64, parts: &[T]) -> bool {
+        self.tell_as(slot, seq, (Kind::Server, Identity::HUB), b"", parts)
+    }
+
+    /// Sends a direct message, and shows it to its author too. Returns false if the other one's private
+    /// queue has no place for it.
+    pub(crate) fn whisper(&mut self, slot: Slot, other: Slot, text: &[u8]) -> bool {
+        let (from, to, author) = (self.name(slot), self.name(other), self.conns[slot].identity);
+        let seq = self.seq;
+        let is_sent = self.tell_as(other, seq, (Kind::Direct, author), &from, &[text]);
+        if is_sent {
+            self.tell_as(slot, seq, (Kind::Sent, author), &to, &[text]);
+        }
+        is_sent
+    }
+
+    fn tell_as<T: AsRef<[u8]>>(
+        &mut self,
+        slot: Slot,
+        seq: u64,
+        (kind, author): (Kind, Identity),
+        name: &[u8],
+        parts: &[T],
+    ) -> bool {
+        if let Some(told) = self.tell_rendered(slot, seq, (kind, author), name, parts) {
+            return told;
+        }
+        let mut line = heapless::Vec::<&[u8], 12>::new();
+        let [before, name, between, _, end] = chat::parts(kind, name, b"");
+        let parts = parts.iter().map(AsRef::as_ref);
+        for part in [before, name, between].into_iter().chain(parts).chain([end]) {
+            let is_told = line.push(part);
+            debug_assert!(is_told.is_ok(), "an answer has no more than eight parts");
+        }
+        self.enqueue(slot, seq, &line)
+    }
+
+    /// Puts bytes as they are into a connection's private queue, if they fit.
     pub(crate) fn tell(&mut self, slot: Slot, parts: &[&[u8]]) -> bool {
         self.enqueue(slot, self.seq, parts)
     }
@@ -175,7 +237,7 @@ impl Exchange<'_> {
 
     /// Whether the private queue of a connection takes every line.
     pub(crate) fn takes_a_line(&self, slot: Slot) -> bool {
-        self.queue_free(slot) >= self.limits.longest()
+        self.queue_free(slot) >= self.longest(slot)
     }
 
     /// How much waits in the private queue of a connection.
@@ -233,6 +295,15 @@ impl Exchange<'_> {
             }
         }
         true
+    }
+
+    /// Whether one of a connection's rooms is closed. If so, the connection is woken when it is open.
+    pub(crate) fn waits_for_a_room(&mut self, slot: Slot) -> bool {
+        let mut memberships = self.memberships(slot);
+        let closed = memberships.find(|(_, member)| member.speaks() && self.rooms[member.room].closed);
+        let room = closed.map(|(_, member)| member.room);
+        drop(memberships);
+        room.is_some_and(|room| self.waits_for_turn(slot, room, true))
     }
 
     /// Whether a connection waits for its turn in a room.

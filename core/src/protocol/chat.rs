@@ -28,7 +28,13 @@ const COMMANDS: &[Command] = &[
     Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
     Command { name: "topic", arguments: "[TEXT]", help: "show or set the room's topic", run: topic },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
+    // The last one is only for those that may be in several rooms.
+    Command { name: "part", arguments: "[ROOM]", help: "leave one of your rooms", run: part },
 ];
+
+fn commands(x: &Exchange<'_>, slot: Slot) -> &'static [Command] {
+    if x.may_be_in_several(slot) { COMMANDS } else { &COMMANDS[..COMMANDS.len() - 1] }
+}
 
 impl Behaviour for Chat {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -69,7 +75,7 @@ impl Behaviour for Chat {
         if !x.is_open(slot) {
             return x.leave_rooms(slot, is_known(x, slot), Kind::Quit(x.cause(slot)), b"");
         }
-        listing::resume(x, slot, COMMANDS);
+        listing::resume(x, slot, commands(x, slot));
         if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() {
             // It has been greeted. It comes in when there is place to tell it who is there.
             if !x.takes_a_line(slot) {
@@ -77,7 +83,7 @@ impl Behaviour for Chat {
             } else if let Some(lobby) = x.room_named(LOBBY) {
                 come_in(x, slot, lobby);
                 x.set_timer(slot, x.now().after(MOMENT_MS));
-                listing::resume(x, slot, COMMANDS);
+                listing::resume(x, slot, commands(x, slot));
             }
         }
         if can_act(x, slot) {
@@ -118,7 +124,7 @@ impl LineReader for Chat {
             // What it does comes after what it has said.
             Some(command) if !command.starts_with(b"/") && x.has_pending(slot) => Done::NotNow,
             Some(command) if !command.starts_with(b"/") => {
-                let done = command::run(COMMANDS, x, slot, command);
+                let done = command::run(commands(x, slot), x, slot, command);
                 // After a `/nick`, so that the others see one line only.
                 introduce(x, slot);
                 done
@@ -195,10 +201,10 @@ pub(crate) fn is_known(x: &Exchange<'_>, slot: Slot) -> bool {
     arrival(x, slot) == Arrival::Told
 }
 
-/// The notice of a gap, for every protocol that shows lines.
+/// The text for a gap, for every protocol that shows lines.
 pub(crate) fn gap_text(missed: u32) -> GapText {
     let mut text = GapText::new();
-    for part in ["-- you missed ", Decimal::new(missed as usize).as_str(), " messages\r\n"] {
+    for part in ["you missed ", Decimal::new(missed as usize).as_str(), " messages"] {
         // There is room for all digits.
         let _ = text.extend_from_slice(part.as_bytes());
     }
@@ -242,18 +248,20 @@ fn nick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         if is_same {
             tell(x, slot, &["the name ", &name, " is taken"]);
         } else {
-            x.tell(
-                slot,
-                &[b"-- the name ", name.as_bytes(), b" looks like ", &other, b", which is taken\r\n"],
-            );
+            let parts: [&[u8]; 5] =
+                [b"the name ", name.as_bytes(), b" looks like ", &other, b", which is taken"];
+            x.note(slot, &parts);
         }
     } else if is_known(x, slot) {
+        if x.waits_for_a_room(slot) {
+            return Done::NotNow;
+        }
         // The record has the old name.
         x.announce(slot, Kind::Nick, name.as_bytes());
         x.rename(slot, &name);
     } else {
         x.rename(slot, &name);
-        x.tell(slot, &[b"-- ", &old, b" is now ", name.as_bytes(), b"\r\n"]);
+        x.note::<&[u8]>(slot, &[&old, b" is now ", name.as_bytes()]);
     }
     Done::Yes
 }
@@ -290,11 +298,9 @@ fn msg(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         tell(x, slot, &["nobody here is called ", shown]);
         return Done::Yes;
     };
-    let (from, to) = (x.name(slot), x.name(found));
-    if x.tell(found, &[b"[", &from, b"] ", text.as_bytes(), b"\r\n"]) {
-        x.tell(slot, &[b"[to ", &to, b"] ", text.as_bytes(), b"\r\n"]);
-    } else {
-        x.tell(slot, &[b"-- ", &to, b" takes no more messages now, not sent\r\n"]);
+    if !x.whisper(slot, found, text.as_bytes()) {
+        let to = x.name(found);
+        x.note::<&[u8]>(slot, &[&to, b" takes no more messages now, not sent"]);
     }
     Done::Yes
 }
@@ -308,16 +314,17 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         }
     };
     let known = x.room_named(&name);
-    if known.is_some() && x.room_of(slot) == known {
-        tell(x, slot, &["you are in ", &name, " already"]);
+    if let Some(room) = known.filter(|room| x.is_in(slot, *room)) {
+        let is_there = x.room_of(slot) == known;
+        x.join_again(slot, room);
+        tell(x, slot, &["you are in ", &name, if is_there { " already" } else { "" }]);
         return Done::Yes;
     }
     if let Some(other) = x.room_look_alike(&name).filter(|_| known.is_none()) {
         let other = x.room_name(other);
-        x.tell(
-            slot,
-            &[b"-- the room name ", name.as_bytes(), b" looks like ", &other, b", which exists already\r\n"],
-        );
+        let parts: [&[u8]; 5] =
+            [b"the room name ", name.as_bytes(), b" looks like ", &other, b", which exists already"];
+        x.note(slot, &parts);
         return Done::Yes;
     }
     match x.place_for(slot, known) {
@@ -325,6 +332,14 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         Vacancy::Later => {
             x.block(slot);
             return Done::NotNow;
+        }
+        Vacancy::Full => {
+            tell(x, slot, &["you are in too many rooms; /part ROOM leaves one"]);
+            return Done::Yes;
+        }
+        Vacancy::Unrendered => {
+            tell(x, slot, &["there are too many rooms for clients like you; try again later"]);
+            return Done::Yes;
         }
         Vacancy::Nowhere => {
             tell(x, slot, &["too many clients change rooms now; try again"]);
@@ -336,12 +351,37 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
         return Done::Yes;
     };
     let name = x.room_name(room);
-    x.leave_rooms(slot, is_known(x, slot), Kind::Part, &name);
-    set_arrival(x, slot, Arrival::New);
-    come_in(x, slot, room);
-    x.tell(slot, &[b"-- you are in ", &name, b"\r\n"]);
+    if x.may_be_in_several(slot) {
+        // The others know of it from now on, because it does not always say something in each of its rooms.
+        introduce(x, slot);
+        come_in(x, slot, room);
+        x.tell_joined(slot, room);
+    } else {
+        x.leave_rooms(slot, is_known(x, slot), Kind::Part, &name);
+        set_arrival(x, slot, Arrival::New);
+        come_in(x, slot, room);
+    }
+    x.note::<&[u8]>(slot, &[b"you are in ", &name]);
     tell_topic(x, slot, false);
     x.wake(slot);
+    Done::Yes
+}
+
+fn part(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
+    let named = if arguments.is_empty() { x.room_of(slot) } else { x.room_named(arguments) };
+    let Some(room) = named.filter(|room| x.is_in(slot, *room)) else {
+        tell(x, slot, &["you are not in that room"]);
+        return Done::Yes;
+    };
+    if x.count_rooms(slot) == 1 {
+        tell(x, slot, &["you are in no other room; /quit leaves"]);
+        return Done::Yes;
+    }
+    x.leave_room(slot, room);
+    if let Some(room) = x.room_of(slot) {
+        let name = x.room_name(room);
+        x.note::<&[u8]>(slot, &[b"you are in ", &name]);
+    }
     Done::Yes
 }
 
@@ -353,7 +393,7 @@ fn topic(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     }
     introduce(x, slot);
     let kept = x.set_topic(room, arguments.as_bytes());
-    x.announce(slot, Kind::Topic, &kept);
+    x.announce_in(slot, room, Kind::Topic, &kept);
     Done::Yes
 }
 
@@ -361,7 +401,7 @@ fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
     let Some(room) = x.room_of(slot) else { return };
     let topic = x.topic(room);
     if !topic.is_empty() {
-        x.tell(slot, &[b"-- topic: ", &topic, b"\r\n"]);
+        x.note::<&[u8]>(slot, &[b"topic: ", &topic]);
     } else if even_none {
         tell(x, slot, &["no topic"]);
     }

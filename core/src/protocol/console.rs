@@ -94,7 +94,8 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
             x.proclaim(room, seq, text.as_bytes());
         } else {
             let name = x.room_name(room);
-            x.tell(slot, &[b"-- not said in ", &name, b", which waits for a slow client\r\n"]);
+            let parts: [&[u8]; 3] = [b"not said in ", &name, b", which waits for a slow client"];
+            x.note(slot, &parts);
         }
     }
     Done::Yes
@@ -116,7 +117,7 @@ fn kick(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
     tell(x, found, &["you were kicked", before, reason, after]);
     x.kick(found, is_known(x, found), reason);
     let name = x.name(found);
-    x.tell(slot, &[b"-- ", &name, b" is kicked\r\n"]);
+    x.note::<&[u8]>(slot, &[&name, b" is kicked"]);
     Done::Yes
 }
 

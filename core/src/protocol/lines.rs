@@ -191,10 +191,5 @@ fn tell_too_long(x: &mut Exchange<'_>, slot: Slot) {
 /// Tells a connection something in the server's name. There is room for it
 /// whenever the connection is ready.
 pub(crate) fn tell(x: &mut Exchange<'_>, slot: Slot, parts: &[&str]) {
-    let mut line = heapless::Vec::<&[u8], 10>::new();
-    for part in ["-- "].iter().chain(parts).chain(&["\r\n"]) {
-        let is_told = line.push(part.as_bytes());
-        debug_assert!(is_told.is_ok(), "an answer has no more than eight parts");
-    }
-    x.tell(slot, &line);
+    x.note(slot, parts);
 }

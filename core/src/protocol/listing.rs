@@ -71,15 +71,14 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     let rest = greeting.get(from..).unwrap_or_default().trim_end_matches('\n');
     if rest.is_empty() {
         let name = x.name(slot);
-        let parts: [&[u8]; 3] =
-            [b"-- welcome to parlour, you are ", &name, b"; /help lists the commands\r\n"];
-        x.tell(slot, &parts);
+        let parts: [&[u8]; 3] = [b"welcome to parlour, you are ", &name, b"; /help lists the commands"];
+        x.note(slot, &parts);
         return Listing::None;
     }
     let line = rest.split('\n').next().unwrap_or_default();
     // A line above the line limit goes out in pieces.
     let line = clipped(line, x.limits().line);
-    x.tell(slot, &[b"-- ", line.trim_end_matches('\r').as_bytes(), b"\r\n"]);
+    x.note(slot, &[line.trim_end_matches('\r')]);
     let end = from + line.len();
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
 }
@@ -98,7 +97,7 @@ fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u32, left: u32) -> Listing 
 #[inline(never)]
 fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing {
     let Some(room) = x.room_of(slot) else { return Listing::None };
-    let (told, next) = list_names(x, slot, room, from, left, [b"-- here", b""]);
+    let (told, next) = list_names(x, slot, room, from, left, [b"here", b""]);
     match next {
         None => Listing::None,
         Some(from) if told < left => Listing::Here { from, left: left - told },
@@ -115,7 +114,7 @@ fn list_here(x: &mut Exchange<'_>, slot: Slot, from: Slot, left: u32) -> Listing
 fn list_who(x: &mut Exchange<'_>, slot: Slot, place: RoomRef, from: Slot) -> Listing {
     let Some(room) = x.same_room(place) else { return Listing::None };
     let name = x.room_name(room);
-    match list_names(x, slot, room, from, u32::MAX, [b"-- in ", &name]) {
+    match list_names(x, slot, room, from, u32::MAX, [b"in ", &name]) {
         (_, Some(from)) => Listing::Who { room: place, from },
         (_, None) => Listing::None,
     }
@@ -160,7 +159,7 @@ fn list_names(
         next = None;
     }
     if !line.is_empty() {
-        x.tell(slot, &[heading, label, b": ", line.as_bytes(), b"\r\n"]);
+        x.note(slot, &[heading, label, b": ", line.as_bytes()]);
     }
     *x.scratch() = scratch;
     (count, next)
@@ -184,7 +183,8 @@ fn list_room(x: &mut Exchange<'_>, slot: Slot, from: RoomIndex) -> Listing {
     let (name, topic) = (x.room_name(room), x.topic(room));
     let before_topic: &[u8] = if topic.is_empty() { b"" } else { b"; " };
     let count = Decimal::new(x.present(room) as usize);
-    x.tell(slot, &[b"-- ", &name, b": ", count.as_str().as_bytes(), b" here", before_topic, &topic, b"\r\n"]);
+    let parts: [&[u8]; 6] = [&name, b": ", count.as_str().as_bytes(), b" here", before_topic, &topic];
+    x.note(slot, &parts);
     Listing::Rooms(room + 1)
 }
 

@@ -63,10 +63,15 @@ pub(crate) trait Behaviour {
         ""
     }
 
-    /// The notice of a gap. It is empty if a gap does harm. Then a client that lags is disconnected.
+    /// The text for a gap. It is empty if a gap does harm. Then a client that lags is disconnected.
     fn gap(&self, _missed: u32) -> GapText {
         GapText::new()
     }
+}
+
+/// The longest text of all for a gap.
+pub(crate) fn longest_gap() -> GapText {
+    chat::gap_text(u32::MAX)
 }
 
 /// The behaviour of each protocol that was built in.

@@ -34,6 +34,7 @@ const LIMITS: Limits = Limits {
     log: 4096,
     records: RECORDS,
     followers: 3,
+    rings: 0,
 };
 
 pub(crate) struct Scene<'a> {
@@ -127,6 +128,7 @@ impl Scene<'_> {
                     let place = match record.place {
                         Place::Chat(name) => name.to_owned(),
                         Place::Relay(ListenerId(number)) => format!("relay {number}"),
+                        Place::Private => "private".to_owned(),
                     };
                     (record.seq, format!("{place}: {}", line.trim_end()))
                 }

@@ -209,6 +209,7 @@ impl ServeOptions {
             log,
             records: (log / BYTES_PER_RECORD).max(64),
             followers: usize::from(has_console),
+            rings: 0,
         };
         Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
     }

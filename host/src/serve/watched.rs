@@ -30,6 +30,8 @@ impl Watched {
             Place::Relay(ListenerId(index)) => {
                 format!("[{}] ", self.relays.get(usize::from(index)).map_or("relay", String::as_str))
             }
+            // Followers read what is said in rooms.
+            Place::Private => String::new(),
         };
         // A line that broke off ends in any case, because this record has another author.
         let bytes = Record { is_torn: false, ..*record }.pieces().concat();

@@ -332,6 +332,7 @@ fn random_limits(rng: &mut Rng) -> Limits {
         log: 0,
         records: 4 << rng.u32(..5),
         followers: FOLLOWERS,
+        rings: 0,
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);

@@ -53,6 +53,7 @@ impl Reader {
             Place::Relay(listener) => {
                 1 + RELAYS.iter().position(|relay| *relay == listener).expect("a relay")
             }
+            Place::Private => panic!("{record:?} was told to one client alone"),
         };
         assert_eq!(record.pieces().concat(), said.bytes);
         assert_eq!((room, record.kind.is_message()), (said.room, said.is_message));

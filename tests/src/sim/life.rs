@@ -74,6 +74,7 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
         followers: 0,
+        rings: 0,
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
     let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));

@@ -265,6 +265,7 @@ pub fn setup() -> Setup {
             log: 64 << 10,
             records: 4096,
             followers: 0,
+            rings: 0,
         },
         listeners: vec![Listener::new(Protocol::Chat)],
         config: Config::new(&[]),

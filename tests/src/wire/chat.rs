@@ -35,6 +35,7 @@ impl Layout {
             log: 4 << 10,
             records: 64,
             followers: 0,
+            rings: 0,
         };
         let on_lag = OnLag::Disconnect;
         let listeners =
