@@ -15,9 +15,9 @@ pub const PORTS: [u16; 2] = [5000, 7];
 /// Bytes of the longest greeting.
 pub const GREETING: usize = 96;
 
-/// Clients that can change rooms at once. Each has two memberships until it has received what was said
-/// in the room that it left.
-const MOVING: usize = 6;
+/// One of so many clients can change rooms at once. Each has two memberships until it has received what
+/// was said in the room that it left.
+const MOVING: usize = 4;
 
 /// Clients that can catch up at once. A newcomer takes milliseconds to read the little that a log holds,
 /// unless it does not read. If all places are taken, a newcomer is shown nothing of what was said before,
@@ -34,7 +34,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         conns: max_conns + sizes.echoes,
         rooms: sizes.rooms,
         rooms_per_conn: 2,
-        members: max_conns + sizes.echoes + MOVING,
+        members: max_conns + sizes.echoes + max_conns.div_ceil(MOVING),
         catch_ups: CATCHING_UP,
         name: sizes.name,
         line: sizes.line,
