@@ -13,6 +13,7 @@
 //! operator                 what only an operator may do
 //! outbox                   what goes out next
 //! past                     what was said before
+//! saved                    all of it as bytes
 //! ```
 
 mod about;
@@ -30,6 +31,8 @@ mod operator;
 mod outbox;
 mod past;
 mod rooms;
+#[cfg(feature = "save")]
+mod saved;
 mod say;
 
 pub(crate) use self::about::Origin;

@@ -130,6 +130,7 @@
 //! ```text
 //! io, name, limits     the vocabulary: ids, time, inputs, rules for names, sizes, choices
 //! text                 bounded text, and which characters may be shown
+//! save                 a hub as bytes
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
@@ -178,6 +179,8 @@ mod protocol;
 mod queue;
 mod record;
 mod room;
+#[cfg(feature = "save")]
+mod save;
 mod session;
 #[cfg(feature = "large")]
 mod sorted;
@@ -198,3 +201,5 @@ pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 pub use protocol::console::console_commands;
 pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};
+#[cfg(feature = "save")]
+pub use save::RestoreError;

@@ -7,6 +7,9 @@
 //! distance, and have 64 bits. The log does not know its readers: the room says with
 //! [`Log::set_hold`] what may be overwritten.
 
+#[cfg(feature = "save")]
+mod saved;
+
 use crate::record::{Identity, Kind, Parts};
 use crate::text::no_memory;
 
@@ -89,6 +92,14 @@ impl Entry {
     /// In ms since 1970-01-01 UTC; 0 if it is not known.
     pub(crate) fn unix_ms(&self) -> u64 {
         self.time & ((1 << LOW) - 1)
+    }
+
+    /// Bytes of a record besides its text.
+    #[cfg(feature = "save")]
+    fn len_without_text(&self) -> usize {
+        let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
+        let before = byte(self.author, LOW + 5) & 7;
+        before + byte(self.time, LOW) + byte(self.time, LOW + 8) + byte(self.author, LOW + 8)
     }
 
     /// Where the name and the text of a record stand in its bytes, of which there are `len`.
@@ -185,6 +196,12 @@ impl<'a> Log<'a> {
     /// Bytes that can be appended without overwriting what is held.
     pub(crate) fn free(&self) -> usize {
         self.bytes.len() - self.held() as usize
+    }
+
+    /// Records that must not be overwritten.
+    #[cfg(feature = "save")]
+    pub(crate) fn held_records(&self) -> u32 {
+        self.next.wrapping_sub(self.hold_record)
     }
 
     /// Whether `count` records of `len` bytes each can be appended without

@@ -1,6 +1,8 @@
 //! What was said: the kinds of records, and who their author is.
 
 use crate::io::{Cause, ListenerId};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 
 /// Who said something. An identity outlives the connection that got it, and is never given to another
 /// client of the same hub.
@@ -128,6 +130,23 @@ pub enum Place<'r> {
 
 /// A record as bytes: what stands before the name, the name, what stands between, the text, the end.
 pub(crate) type Parts<'t> = [&'t [u8]; 5];
+
+#[cfg(feature = "save")]
+impl Visit for Identity {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self(number) = self;
+        number.visit(visitor)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for RoomRef {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { room, generation } = self;
+        room.visit(visitor)?;
+        generation.visit(visitor)
+    }
+}
 
 #[cfg(test)]
 mod tests {

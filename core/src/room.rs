@@ -6,6 +6,8 @@ use crate::io::{ConnId, Instant, ListenerId};
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 use crate::text::Text;
 use crate::waiting::Waiting;
 
@@ -219,4 +221,91 @@ pub(crate) fn skip_own(
         }
     }
     (position, own, ahead)
+}
+
+#[cfg(feature = "save")]
+impl Room<'_> {
+    /// Its places in lists, and the members that wait for it, are saved with those. `seq`: the number of
+    /// the next record. The rooms that stay are those of the configuration.
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
+        let Self {
+            log,
+            name,
+            looks: _,
+            topic,
+            owner,
+            unfinished_by,
+            pinned,
+            generation,
+            next_free,
+            first,
+            last,
+            members,
+            present,
+            named,
+            unnamed,
+            closed,
+            loosened,
+            patience,
+            waiting: _,
+            busy_since,
+            untold,
+            tell_at,
+            next_in: _,
+        } = self;
+        let stays = (*pinned, *owner, name.is_empty());
+        log.visit(visitor, seq)?;
+        name.visit(visitor)?;
+        topic.visit(visitor)?;
+        visitor.option(owner, ListenerId(0))?;
+        visitor.option(unfinished_by, ConnId { slot: 0, generation: 0 })?;
+        pinned.visit(visitor)?;
+        ensure((*pinned, *owner) == (stays.0, stays.1) && (!*pinned || name.is_empty() == stays.2))?;
+        for number in [generation, next_free, first, last, members, present, named, unnamed] {
+            number.visit(visitor)?;
+        }
+        closed.visit(visitor)?;
+        loosened.visit(visitor)?;
+        patience.visit(visitor)?;
+        busy_since.visit(visitor)?;
+        untold.visit(visitor)?;
+        tell_at.visit(visitor)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Member {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self {
+            state,
+            room,
+            conn,
+            sibling,
+            previous,
+            next,
+            position,
+            end,
+            own,
+            last_own,
+            own_ahead,
+            taken_at,
+        } = self;
+        let all = [
+            Membership::Free,
+            Membership::Feeding,
+            Membership::Present,
+            Membership::Observing,
+            Membership::Leaving,
+            Membership::Draining,
+        ];
+        visitor.variant(state, &all)?;
+        sibling.visit(visitor)?;
+        if *state == Membership::Free {
+            return Ok(());
+        }
+        for number in [room, conn, previous, next, position, end, own, last_own, taken_at] {
+            number.visit(visitor)?;
+        }
+        own_ahead.visit(visitor)
+    }
 }

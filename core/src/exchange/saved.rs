@@ -1,0 +1,175 @@
+//! The exchange as bytes: what is in it, and what must be true of it after it was read. A hub whose bytes
+//! pass these checks does not panic later. It may be in a state that no inputs lead to.
+
+use super::{Exchange, Stats};
+use crate::conn::{Conn, NONE, Slot, State};
+use crate::io::{ConnId, Instant};
+use crate::limits::Protocol;
+use crate::room::{Member, Membership, Room, RoomIndex};
+use crate::save::{Damaged, Visit, Visitor, ensure};
+use crate::session::Listing;
+
+/// The clock stays below this number of ms. So times can be counted in microseconds.
+const LATEST_MS: u64 = 1 << 53;
+/// Sequence numbers in use are never further apart.
+const FARTHEST: u64 = 1 << 62;
+
+impl Exchange<'_> {
+    /// The statistics are last. So they can be left out where they do not matter.
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self {
+            config: _,
+            limits,
+            conns,
+            rooms,
+            members,
+            agenda,
+            notices,
+            scratch: _,
+            now,
+            day,
+            seq,
+            stats,
+            shutdown_wanted,
+            shutting_down,
+            untold_end,
+        } = self;
+        now.visit(visitor)?;
+        visitor.option(day, (0, Instant::ZERO))?;
+        seq.visit(visitor)?;
+        shutdown_wanted.visit(visitor)?;
+        shutting_down.visit(visitor)?;
+        untold_end.visit(visitor)?;
+        conns.visit(visitor)?;
+        members.visit(visitor, limits.conns)?;
+        rooms.visit(visitor, *seq)?;
+        for room in 0..visitor.limits().rooms as RoomIndex {
+            rooms[room].waiting.visit(visitor, conns.all_mut(), room)?;
+        }
+        agenda.visit(visitor, conns, rooms)?;
+        notices.visit(visitor)?;
+        stats.visit(visitor)?;
+        if visitor.is_reading() { self.check() } else { Ok(()) }
+    }
+
+    /// Checks what each table cannot check alone.
+    fn check(&self) -> Result<(), Damaged> {
+        ensure(self.now.as_millis() < LATEST_MS)?;
+        let (mut conns, mut members) = (0, 0);
+        for slot in self.slots().filter(|slot| !matches!(self.conns[*slot].state, State::Free { .. })) {
+            let count = self.check_conn(slot)?;
+            conns += usize::from(count > 0);
+            members += count;
+        }
+        self.members.check([conns, members], self.limits.conns)?;
+        let mut listed = 0;
+        for room in self.rooms.indices() {
+            listed += self.check_room(room)?;
+        }
+        ensure(listed == members)
+    }
+
+    /// Returns how many memberships a connection has.
+    fn check_conn(&self, slot: Slot) -> Result<usize, Damaged> {
+        let Conn { listener, session, queue, gap, turn, first_member, .. } = &self.conns[slot];
+        ensure(self.config.listener(*listener).is_some())?;
+        let (mut count, mut may_wait, mut next) = (0, turn.room == NONE, *first_member);
+        while next != NONE {
+            let member = self.members.get(next).ok_or(Damaged)?;
+            ensure(member.conn == slot && member.state != Membership::Free)?;
+            count += 1;
+            ensure(count <= self.limits.rooms_per_conn)?;
+            self.check_member(member)?;
+            may_wait |= member.speaks() && member.room == turn.room;
+            next = member.sibling;
+        }
+        ensure(may_wait)?;
+        // The numbers of echoed bytes are no places in an order.
+        let mut entry = queue.first(self.conns.buffers()).filter(|_| session.protocol() != Protocol::Echo);
+        while let Some(found) = entry {
+            ensure(self.seq.wrapping_sub(found.seq) < FARTHEST)?;
+            entry = queue.following(self.conns.buffers(), found);
+        }
+        ensure(!gap.open || self.seq.wrapping_sub(gap.seq) < FARTHEST)?;
+        if let Listing::Who { room, .. } = session.talk().listing {
+            ensure(self.rooms.indices().contains(&room.room))?;
+        }
+        Ok(count)
+    }
+
+    fn check_member(&self, member: &Member) -> Result<(), Damaged> {
+        ensure(self.rooms.indices().contains(&member.room))?;
+        let log = &self.rooms[member.room].log;
+        let unread = |position| log.head().wrapping_sub(position);
+        if !member.holds() {
+            return ensure(!member.own_ahead);
+        }
+        ensure(unread(member.position) <= log.held() && unread(member.end(log)) <= unread(member.position))?;
+        let [own, last_own] = [member.own, member.last_own].map(|own| log.next_record().wrapping_sub(own));
+        ensure(!member.own_ahead || 0 < last_own && last_own <= own && own <= log.held_records())
+    }
+
+    /// Returns how many memberships are in a room.
+    fn check_room(&self, room: RoomIndex) -> Result<usize, Damaged> {
+        let Room { first, last, members, present, named, unnamed, closed, .. } = &self.rooms[room];
+        let (mut previous, mut next, mut is_named) = (NONE, *first, *named == NONE);
+        let (mut count, mut seen) = (0, 0);
+        while next != NONE {
+            let member = self.members.get(next).ok_or(Damaged)?;
+            ensure(member.room == room && member.previous == previous && count < *members)?;
+            count += 1;
+            seen += u32::from(member.state == Membership::Present);
+            is_named |= *named == next;
+            previous = core::mem::replace(&mut next, member.next);
+            ensure(member.state != Membership::Free)?;
+        }
+        ensure((count, seen, previous) == (*members, *present, *last) && is_named && *unnamed <= count)?;
+        ensure(*closed || self.has_place(room))?;
+        Ok(count as usize)
+    }
+
+    /// Looks at everything anew, because the limits are other ones.
+    pub(crate) fn fit(&mut self) {
+        for room in self.rooms.indices() {
+            if !self.rooms[room].is_free() {
+                self.refresh(room, false);
+            }
+        }
+        for slot in self.slots() {
+            self.touch(slot);
+            self.wake(slot);
+        }
+    }
+
+    /// The connections that are there.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> {
+        self.slots().filter(|slot| self.conns[*slot].is_there()).map(|slot| self.id(slot))
+    }
+
+    /// How much of the notice of a gap was sent, if a connection must be told of one.
+    pub(crate) fn gap_sent(&self, slot: Slot) -> Option<u8> {
+        let gap = &self.conns[slot].gap;
+        gap.open.then_some(gap.sent)
+    }
+}
+
+impl Visit for Stats {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self {
+            accepted,
+            refused,
+            lagged,
+            renamed,
+            records,
+            received_bytes,
+            sent_bytes,
+            log_most,
+            queue_most,
+        } = self;
+        for counter in [accepted, refused, lagged, renamed, records, received_bytes, sent_bytes] {
+            visitor.counter(counter)?;
+        }
+        log_most.visit(visitor)?;
+        queue_most.visit(visitor)
+    }
+}
