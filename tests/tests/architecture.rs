@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use parlour_tests::imports::Crate;
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 24] = [
+const CORE: [&str; 25] = [
     "io",
     "name",
     "limits",
     "text",
+    "save",
     "account",
     "unbounded",
     "notices",

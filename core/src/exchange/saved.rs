@@ -1,10 +1,11 @@
 //! The exchange as bytes: what is in it, and what must be true of it after it was read. A hub whose bytes
 //! pass these checks does not panic later. It may be in a state that no inputs lead to.
 
+use super::lag::RESERVE;
 use super::{Exchange, Stats};
 use crate::conn::{Conn, NONE, Slot, State};
 use crate::io::{ConnId, Instant};
-use crate::limits::Protocol;
+use crate::limits::{Limits, Protocol};
 use crate::room::{Member, Membership, Room, RoomIndex};
 use crate::save::{Damaged, Visit, Visitor, ensure};
 use crate::session::Listing;
@@ -49,11 +50,11 @@ impl Exchange<'_> {
         agenda.visit(visitor, conns, rooms)?;
         notices.visit(visitor)?;
         stats.visit(visitor)?;
-        if visitor.is_reading() { self.check() } else { Ok(()) }
+        if visitor.is_reading() { self.check(visitor.limits()) } else { Ok(()) }
     }
 
-    /// Checks what each table cannot check alone.
-    fn check(&self) -> Result<(), Damaged> {
+    /// Checks what each table cannot check alone. `saved`: the limits that it had.
+    fn check(&self, saved: &Limits) -> Result<(), Damaged> {
         ensure(self.now.as_millis() < LATEST_MS)?;
         let (mut conns, mut members) = (0, 0);
         for slot in self.slots().filter(|slot| !matches!(self.conns[*slot].state, State::Free { .. })) {
@@ -65,6 +66,8 @@ impl Exchange<'_> {
         let mut listed = 0;
         for room in self.rooms.indices() {
             listed += self.check_room(room)?;
+            let Room { closed, log, .. } = &self.rooms[room];
+            ensure(*closed || log.fits(1 + RESERVE, saved.longest()))?;
         }
         ensure(listed == members)
     }
@@ -111,7 +114,7 @@ impl Exchange<'_> {
 
     /// Returns how many memberships are in a room.
     fn check_room(&self, room: RoomIndex) -> Result<usize, Damaged> {
-        let Room { first, last, members, present, named, unnamed, closed, .. } = &self.rooms[room];
+        let Room { first, last, members, present, named, unnamed, .. } = &self.rooms[room];
         let (mut previous, mut next, mut is_named) = (NONE, *first, *named == NONE);
         let (mut count, mut seen) = (0, 0);
         while next != NONE {
@@ -124,7 +127,6 @@ impl Exchange<'_> {
             ensure(member.state != Membership::Free)?;
         }
         ensure((count, seen, previous) == (*members, *present, *last) && is_named && *unnamed <= count)?;
-        ensure(*closed || self.has_place(room))?;
         Ok(count as usize)
     }
 
