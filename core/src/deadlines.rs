@@ -73,11 +73,7 @@ impl Deadlines {
 
     /// The connections in their places.
     #[cfg(feature = "save")]
-    pub(crate) fn visit(
-        &mut self,
-        visitor: &mut Visitor<'_>,
-        conns: &mut [Conn<'_>],
-    ) -> Result<(), Damaged> {
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, conns: &mut [Conn<'_>]) -> Result<(), Damaged> {
         let Self { len } = self;
         len.visit(visitor)?;
         for place in 0..*len {

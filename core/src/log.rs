@@ -198,12 +198,6 @@ impl<'a> Log<'a> {
         self.bytes.len() - self.held() as usize
     }
 
-    /// Records that must not be overwritten.
-    #[cfg(feature = "save")]
-    pub(crate) fn held_records(&self) -> u32 {
-        self.next.wrapping_sub(self.hold_record)
-    }
-
     /// Whether `count` records of `len` bytes each can be appended without
     /// overwriting what is held.
     pub(crate) fn fits(&self, count: usize, len: usize) -> bool {

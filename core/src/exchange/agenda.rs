@@ -178,16 +178,8 @@ impl Agenda {
         conns: &mut Conns<'_>,
         rooms: &mut Rooms<'_>,
     ) -> Result<(), Damaged> {
-        let Self {
-            deadlines,
-            changed,
-            woken,
-            changed_rooms,
-            opened_rooms,
-            pending_rooms,
-            room_due,
-            named,
-        } = self;
+        let Self { deadlines, changed, woken, changed_rooms, opened_rooms, pending_rooms, room_due, named } =
+            self;
         deadlines.visit(visitor, conns.all_mut())?;
         for list in [changed, woken] {
             list.visit(visitor, conns.all_mut())?;

@@ -50,7 +50,11 @@ impl Exchange<'_> {
         agenda.visit(visitor, conns, rooms)?;
         notices.visit(visitor)?;
         stats.visit(visitor)?;
-        if visitor.is_reading() { self.check(visitor.limits()) } else { Ok(()) }
+        if visitor.is_reading() {
+            self.check(visitor.limits())?;
+            self.check_own()?;
+        }
+        Ok(())
     }
 
     /// Checks what each table cannot check alone. `saved`: the limits that it had.
@@ -70,6 +74,35 @@ impl Exchange<'_> {
             ensure(*closed || log.fits(1 + RESERVE, saved.longest()))?;
         }
         ensure(listed == members)
+    }
+
+    /// Checks the chains of records that members pass over because they are their own. Each ends in a record
+    /// of which no other chain has a part: two chains that met would have the same end.
+    fn check_own(&mut self) -> Result<(), Damaged> {
+        let Self { rooms, members, .. } = self;
+        let members = &*members;
+        for room in rooms.indices() {
+            let Room { log, first, .. } = &mut rooms[room];
+            let first = *first;
+            let in_room = || {
+                let mut next = first;
+                core::iter::from_fn(move || {
+                    let member = members.get(next)?;
+                    next = member.next;
+                    Some(member)
+                })
+            };
+            for Member { position, own, last_own, .. } in in_room().filter(|member| member.own_ahead) {
+                log.claim_chain(*position, *own, *last_own)?;
+            }
+            for member in in_room().filter(|member| member.own_ahead) {
+                log.end_chain(member.last_own);
+                // It reads what is its own before it is gone.
+                let unread = |position| log.head().wrapping_sub(position);
+                ensure(unread(log.end_of(member.last_own)) >= unread(member.end(log)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns how many memberships a connection has.
@@ -107,9 +140,7 @@ impl Exchange<'_> {
         if !member.holds() {
             return ensure(!member.own_ahead);
         }
-        ensure(unread(member.position) <= log.held() && unread(member.end(log)) <= unread(member.position))?;
-        let [own, last_own] = [member.own, member.last_own].map(|own| log.next_record().wrapping_sub(own));
-        ensure(!member.own_ahead || 0 < last_own && last_own <= own && own <= log.held_records())
+        ensure(unread(member.position) <= log.held() && unread(member.end(log)) <= unread(member.position))
     }
 
     /// Returns how many memberships are in a room.

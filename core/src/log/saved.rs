@@ -89,6 +89,35 @@ impl Log<'_> {
         ensure(held == 0 || self.hold_record != self.next)
     }
 
+    /// Checks a chain of records of one author, of which the first is not before `position`. Marks its
+    /// end, so that no other chain can have it.
+    pub(crate) fn claim_chain(
+        &mut self,
+        position: Position,
+        first: Position,
+        last: Position,
+    ) -> Result<(), Damaged> {
+        let left = |number| self.next.wrapping_sub(number);
+        ensure(left(first) <= left(self.hold_record))?;
+        let mut at = first;
+        while at != last {
+            // A mark does not lead on.
+            let following = Some(left(at)).filter(|left| *left > 0).and_then(|_| self.chained(at));
+            let following = following.ok_or(Damaged)?;
+            ensure(left(following) < left(at))?;
+            at = following;
+        }
+        ensure(left(last) > 0 && self.chained(last).is_none())?;
+        ensure(self.len_from(first) <= self.head.wrapping_sub(position))?;
+        self.chain(last, last.wrapping_sub(1));
+        Ok(())
+    }
+
+    /// Makes a record the end of its chain again, after [`Log::claim_chain`].
+    pub(crate) fn end_chain(&mut self, last: Position) {
+        self.chain(last, last);
+    }
+
     /// As [`Log::end_of`], for any record.
     fn end(&self, number: Position) -> Position {
         let following = number.wrapping_add(1);
