@@ -1,0 +1,474 @@
+//! A state of a small world: the hub, and what a client has seen of it. After each input this checks the
+//! invariants that can be seen from outside: each client gets its rooms' records, its own excepted, and
+//! what once waits for it stays what it is.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use parlour_core::{
+    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag, Protocol, Source,
+};
+
+use super::step::Step;
+use super::{CLIENTS, World};
+use crate::hub::{HubMemory, Setup, saved};
+
+/// The statistics and the checksum at the end of a saved hub: they make no other state.
+const STATISTICS: usize = 72;
+
+pub(super) const GRACE_MS: u32 = 300;
+const CLIENT: ListenerId = ListenerId(0);
+const CONSOLE: ListenerId = ListenerId(1);
+
+/// The least that limits allow, and memberships for two clients that change rooms at once.
+const LIMITS: Limits = Limits {
+    conns: CLIENTS + 1,
+    rooms: 2,
+    rooms_per_conn: 2,
+    members: CLIENTS + 3,
+    name: 13,
+    line: 16,
+    // The welcome and one more line.
+    queue: 240,
+    log: 512,
+    records: 4,
+};
+
+/// Where a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Room {
+    /// Nowhere any more.
+    None,
+    /// In the room that stays.
+    Lobby,
+    /// In the other one.
+    Other,
+}
+
+/// What the driver knows of a client.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Client {
+    pub(super) conn: ConnId,
+    pub(super) name: String,
+    pub(super) room: Room,
+    /// It has sent half a line.
+    pub(super) half: bool,
+    /// A line of it that was taken, and nobody has heard yet.
+    pub(super) waits: Option<&'static str>,
+    /// The last byte that it got was not the last of a line.
+    pub(super) begun: bool,
+    pub(super) ended: bool,
+}
+
+/// A state, as bytes.
+#[derive(Clone, Debug)]
+pub struct State {
+    hub: Vec<u8>,
+    now: u64,
+    observer: ConnId,
+    clients: [Option<Client>; CLIENTS],
+}
+
+/// A state, in memory.
+pub(super) struct Run<'a> {
+    pub(super) hub: Hub<'a>,
+    pub(super) now: u64,
+    pub(super) observer: ConnId,
+    pub(super) clients: [Option<Client>; CLIENTS],
+    on_lag: OnLag,
+    protocol: Protocol,
+}
+
+/// Bytes that wait for a client, each with the room it was said in; `None`: to it alone.
+type Output = Vec<(Room, u8)>;
+
+fn setup(world: &World) -> Setup {
+    let client = Listener { on_lag: world.on_lag, ..Listener::new(world.protocol) };
+    let console = Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) };
+    // Positions and numbers wrap around on the way.
+    let config = Config { grace_ms: GRACE_MS, origin: u64::MAX - 60, ..Config::new(&[]) };
+    Setup { limits: LIMITS, listeners: vec![client, console], config }
+}
+
+impl State {
+    /// Nobody is there but an observer of the room that stays.
+    pub(super) fn first(world: &World) -> Self {
+        let mut memory = HubMemory::default();
+        let mut hub = memory.hub(&setup(world));
+        let now = Instant::from_millis(0);
+        let observer = hub.handle(now, Input::Accepted { listener: CONSOLE, peer: None }).opened();
+        let observer = observer.expect("a place");
+        hub.watch(observer);
+        let clients = Default::default();
+        let mut run = Run { hub, now: 0, observer, clients, on_lag: world.on_lag, protocol: world.protocol };
+        run.name_all();
+        run.save()
+    }
+
+    /// Goes on from this state.
+    pub(super) fn run<T>(&self, world: &World, act: impl FnOnce(&mut Run<'_>) -> T) -> T {
+        let mut memory = HubMemory::default();
+        let hub = memory.restore(&setup(world), &self.hub).expect("what was saved can be restored");
+        let Self { now, observer, ref clients, .. } = *self;
+        let (on_lag, protocol) = (world.on_lag, world.protocol);
+        act(&mut Run { hub, now, observer, clients: clients.clone(), on_lag, protocol })
+    }
+
+    /// The state behind an input.
+    pub(super) fn after(&self, world: &World, step: Step) -> Self {
+        self.run(world, |run| {
+            run.apply(step);
+            run.save()
+        })
+    }
+
+    pub(super) fn possible(&self, world: &World) -> Vec<Step> {
+        self.run(world, |run| run.possible(world))
+    }
+
+    pub(super) fn hash(&self) -> u128 {
+        let half = |salt: u64| {
+            let mut hasher = DefaultHasher::new();
+            let Self { hub, now, observer: _, clients } = self;
+            (salt, &hub[..hub.len() - STATISTICS], now, clients).hash(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        half(0) << 64 | half(1)
+    }
+}
+
+impl Run<'_> {
+    fn save(&mut self) -> State {
+        let Self { now, observer, clients, .. } = self;
+        State { now: *now, observer: *observer, clients: clients.clone(), hub: saved(&mut self.hub) }
+    }
+
+    pub(super) fn there(&self) -> Vec<usize> {
+        (0..CLIENTS).filter(|index| self.clients[*index].is_some()).collect()
+    }
+
+    pub(super) fn conn(&self, index: usize) -> ConnId {
+        self.clients[index].as_ref().expect("it is there").conn
+    }
+
+    pub(super) fn is_chat(&self) -> bool {
+        self.protocol == Protocol::Chat
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> usize {
+        self.hub.handle(Instant::from_millis(self.now), input).taken()
+    }
+
+    /// What waits for a connection.
+    pub(super) fn output(&mut self, conn: ConnId) -> Output {
+        let mut lent = self.hub.transmit(conn);
+        let mut output = Vec::new();
+        while let Some((source, bytes)) = lent.next_from() {
+            let room = match source {
+                Source::Own => Room::None,
+                Source::Room("lobby") | Source::Relay(_) => Room::Lobby,
+                Source::Room(_) => Room::Other,
+            };
+            output.extend(bytes.iter().map(|byte| (room, *byte)));
+        }
+        output
+    }
+
+    /// The driver looks at those that have changed.
+    fn name_all(&mut self) {
+        for _ in 0..100 {
+            if self.hub.next_changed().is_none() {
+                return;
+            }
+        }
+        panic!("the same are named again and again");
+    }
+
+    /// Makes an input, and checks what has become of it.
+    pub(super) fn apply(&mut self, step: Step) {
+        let before: Vec<Output> = self
+            .clients
+            .clone()
+            .iter()
+            .map(|client| client.as_ref().map_or(Vec::new(), |client| self.output(client.conn)))
+            .collect();
+        let missed: Vec<u32> = self.clients.iter().map(|client| self.missed(client)).collect();
+        let was_there = self.clients.clone();
+        let (sent, line) = self.make(step, &before);
+        let records = self.observe();
+        self.name_all();
+        let there = self.there();
+        assert_eq!(self.hub.count(), there.len() + 1, "each connection has one slot, and nobody else has");
+        let mut news: Vec<Output> = vec![Vec::new(); CLIENTS];
+        for index in there {
+            let conn = self.conn(index);
+            let mut waited = before[index].clone();
+            waited.drain(..sent[index]);
+            let after = self.output(conn);
+            assert_eq!(
+                self.hub.interest(conn).write,
+                !after.is_empty(),
+                "client {index}: interest and bytes"
+            );
+            if self.hub.interest(conn).close == Close::Abort {
+                assert!(after.is_empty(), "nothing goes out to one that is cut");
+            } else if after.starts_with(&waited) {
+                news[index] = after[waited.len()..].to_vec();
+            } else {
+                assert_eq!(
+                    (step, self.on_lag),
+                    (Step::Tick, OnLag::Skip),
+                    "client {index}: what waits stays what it is"
+                );
+                self.check_skip(index, &waited, missed[index]);
+                news[index] =
+                    after.iter().rev().take_while(|(room, _)| *room != Room::None).copied().collect();
+                news[index].reverse();
+            }
+        }
+        if self.is_chat() {
+            self.check_news(&was_there, &news, &records);
+            self.check_said(&was_there, line, &records);
+        } else {
+            self.check_relayed(&news, &records);
+        }
+    }
+
+    /// Makes an input. Returns how much each client was sent, and the line that one has finished.
+    fn make(&mut self, step: Step, before: &[Output]) -> ([usize; CLIENTS], Option<(usize, &'static str)>) {
+        let (mut sent, mut line) = ([0; CLIENTS], None);
+        match step {
+            Step::Accept => {
+                let input = Input::Accepted { listener: CLIENT, peer: None };
+                let conn = self.hub.handle(Instant::from_millis(self.now), input).opened().expect("a place");
+                let name = self.hub.name(conn).to_owned();
+                let free = self.clients.iter_mut().find(|client| client.is_none());
+                let client = Client {
+                    conn,
+                    name,
+                    room: Room::Lobby,
+                    half: false,
+                    waits: None,
+                    begun: false,
+                    ended: false,
+                };
+                *free.expect("one is not there") = Some(client);
+            }
+            Step::Say(index) => {
+                self.send(index, b"x\n");
+                let client = self.clients[index].as_mut().expect("it is there");
+                line = Some((index, if client.half { "hx" } else { "x" }));
+                client.half = false;
+            }
+            Step::Half(index) => {
+                self.send(index, b"h");
+                self.clients[index].as_mut().expect("it is there").half = true;
+            }
+            Step::Join(index) => {
+                let is_in_lobby =
+                    self.clients[index].as_ref().is_some_and(|client| client.room == Room::Lobby);
+                self.send(index, if is_in_lobby { b"/join b\n" } else { b"/join lobby\n" });
+            }
+            Step::Quit(index) => self.send(index, b"/quit\n"),
+            Step::Take(index) => sent[index] = before[index].len(),
+            Step::TakeOne(index) => sent[index] = 1,
+            Step::End(index) => {
+                let client = self.clients[index].as_mut().expect("it is there");
+                client.ended = true;
+                line = std::mem::take(&mut client.half).then_some((index, "h"));
+                let conn = client.conn;
+                let was_open = self.hub.interest(conn).close == Close::No;
+                line = line.filter(|_| was_open);
+                self.handle(Input::PeerClosed { conn });
+            }
+            Step::Fail(index) => {
+                let conn = self.conn(index);
+                self.handle(Input::Failed { conn, cause: Cause::Reset });
+                self.clients[index] = None;
+            }
+            Step::Close(index) => {
+                let conn = self.conn(index);
+                self.handle(Input::Closed { conn });
+                self.clients[index] = None;
+            }
+            Step::Tick => {
+                let deadline = self.hub.next_deadline().expect("a deadline");
+                self.now = self.now.max(deadline.as_millis());
+                self.handle(Input::Tick);
+            }
+            Step::Shutdown => {
+                self.handle(Input::Shutdown);
+            }
+        }
+        for index in 0..CLIENTS {
+            let count = sent[index];
+            if count > 0 {
+                let conn = self.conn(index);
+                self.handle(Input::Sent { conn, count });
+                let (_, last) = before[index][count - 1];
+                self.clients[index].as_mut().expect("it is there").begun = last != b'\n';
+            }
+        }
+        (sent, line)
+    }
+
+    fn send(&mut self, index: usize, bytes: &[u8]) {
+        let conn = self.conn(index);
+        assert_eq!(self.handle(Input::Received { conn, bytes }), bytes.len(), "what is wanted is taken");
+    }
+
+    /// The observer reads everything. Returns the records of the room that stays.
+    fn observe(&mut self) -> Vec<u8> {
+        let mut records = Vec::new();
+        for _ in 0..20 {
+            let conn = self.observer;
+            let output = self.output(conn);
+            if output.is_empty() {
+                return records;
+            }
+            self.handle(Input::Sent { conn, count: output.len() });
+            records.extend(output.iter().filter(|(room, _)| *room == Room::Lobby).map(|(_, byte)| byte));
+        }
+        panic!("it does not end");
+    }
+
+    fn missed(&self, client: &Option<Client>) -> u32 {
+        client.as_ref().and_then(|client| self.hub.missed(client.conn)).map_or(0, |(missed, _)| missed)
+    }
+
+    /// A client has jumped ahead: it is told how many messages it missed.
+    fn check_skip(&mut self, index: usize, waited: &Output, missed_before: u32) {
+        let client = self.clients[index].clone();
+        let missed = self.missed(&client) - missed_before;
+        let Some(client) = client else { return };
+        let text: Vec<u8> =
+            waited.iter().filter(|(room, _)| *room != Room::None).map(|(_, byte)| *byte).collect();
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        let is_cut = client.begun && waited.first().is_some_and(|(room, _)| *room != Room::None);
+        if is_cut {
+            lines.next();
+        }
+        let messages = lines.filter(|line| line.starts_with(b"<")).count();
+        assert_eq!(missed as usize, messages, "client {index} is told how much it missed");
+    }
+
+    /// What is new for the clients is what their rooms were told, in order, without their own.
+    fn check_news(&mut self, was_there: &[Option<Client>; CLIENTS], news: &[Output], records: &[u8]) {
+        let mut told_other: Vec<(String, Vec<u8>)> = Vec::new();
+        for index in self.there() {
+            let conn = self.conn(index);
+            let is_open = self.hub.interest(conn).close == Close::No;
+            let own: Vec<u8> = of(&news[index], Room::None);
+            let now = self.clients[index].as_mut().expect("it is there");
+            let was =
+                was_there[index].as_ref().filter(|was| was.conn == conn).map_or(Room::None, |was| was.room);
+            for (words, room) in
+                [(&b"-- you are in b\r\n"[..], Room::Other), (b"-- you are in lobby\r\n", Room::Lobby)]
+            {
+                if own.windows(words.len()).any(|part| part == words) {
+                    now.room = room;
+                }
+            }
+            if !is_open || is_leaving(&self.hub, conn) {
+                now.room = Room::None;
+            }
+            let name = now.name.clone();
+            let of_others = without(records, &[&name]);
+            let got = of(&news[index], Room::Lobby);
+            let is_right = match (was == Room::Lobby, now.room == Room::Lobby) {
+                (true, true) => got == of_others,
+                (true, false) => of_others.starts_with(&got),
+                (false, true) => of_others.ends_with(&got),
+                (false, false) => got.is_empty(),
+            };
+            let shown = [&got, &of_others].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            assert!(
+                is_right,
+                "client {index}, from {was:?} to {:?}, gets {:?} of {:?}",
+                now.room, shown[0], shown[1]
+            );
+            let got = of(&news[index], Room::Other);
+            assert!(
+                was == Room::Other || now.room == Room::Other || got.is_empty(),
+                "client {index} is not there"
+            );
+            assert_eq!(without(&got, &[&name]), got, "client {index} gets nothing of its own");
+            if was == Room::Other && now.room == Room::Other {
+                told_other.push((name, got));
+            }
+        }
+        for (name, got) in &told_other {
+            for (other, got_other) in &told_other {
+                assert_eq!(without(got, &[other]), without(got_other, &[name]), "two in one room");
+            }
+        }
+    }
+
+    /// A line that was taken is said at once, or its author is not read before it is said.
+    fn check_said(
+        &mut self,
+        was_there: &[Option<Client>; CLIENTS],
+        line: Option<(usize, &'static str)>,
+        records: &[u8],
+    ) {
+        let lines: Vec<&[u8]> = records.split_inclusive(|byte| *byte == b'\n').collect();
+        for index in self.there() {
+            let conn = self.conn(index);
+            let interest = self.hub.interest(conn);
+            let is_leaving = interest.close != Close::No || is_leaving(&self.hub, conn);
+            let client = self.clients[index].as_mut().expect("it is there");
+            let was =
+                was_there[index].as_ref().filter(|was| was.conn == conn).map_or(Room::None, |was| was.room);
+            let new = line.filter(|(author, _)| *author == index).map(|(_, text)| text);
+            assert!(new.is_none() || client.waits.is_none(), "client {index} is not read while a line waits");
+            let said: Vec<_> = lines
+                .iter()
+                .filter(|line| line.starts_with(format!("<{}> ", client.name).as_bytes()))
+                .collect();
+            let waits = new.or(client.waits);
+            if was == Room::Lobby {
+                let Some(text) = waits else {
+                    assert!(said.is_empty(), "client {index} has said nothing");
+                    continue;
+                };
+                let is_said = match said[..] {
+                    [] => false,
+                    [said] => {
+                        assert_eq!(*said, format!("<{}> {text}\r\n", client.name).as_bytes());
+                        true
+                    }
+                    _ => panic!("client {index} has said one line"),
+                };
+                assert!(
+                    is_said || is_leaving || client.ended || interest.read == 0,
+                    "client {index} lost a line"
+                );
+                client.waits = waits.filter(|_| !is_said && !is_leaving);
+            } else {
+                client.waits = waits.filter(|_| !is_leaving && interest.read == 0);
+            }
+        }
+    }
+
+    fn check_relayed(&mut self, news: &[Output], records: &[u8]) {
+        let _ = (news, records);
+    }
+}
+
+/// Whether the hub has begun to close a connection, which may still have something to send.
+fn is_leaving(hub: &Hub<'_>, conn: ConnId) -> bool {
+    hub.ending(conn).is_some()
+}
+
+/// The bytes of a room.
+fn of(output: &Output, room: Room) -> Vec<u8> {
+    output.iter().filter(|(of, _)| *of == room).map(|(_, byte)| *byte).collect()
+}
+
+/// The lines that are by none of the authors.
+fn without(records: &[u8], names: &[&str]) -> Vec<u8> {
+    let is_by = |line: &[u8], name: &&str| {
+        [format!("<{name}> "), format!("-- {name} ")].iter().any(|start| line.starts_with(start.as_bytes()))
+    };
+    let lines = records.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| !names.iter().any(|name| is_by(line, name))).flatten().copied().collect()
+}
