@@ -6,6 +6,7 @@
 //! seen, only a hash is kept, and how they were reached. `PARLOUR_WORLDS=N` searches N inputs deeper than
 //! usual.
 
+mod checks;
 mod drain;
 mod state;
 mod step;
@@ -53,6 +54,15 @@ type Seen = (u32, Step);
 /// A state that others may be reached from, and its place among those that were seen.
 type Open = (u32, State);
 
+/// A state that was found.
+struct Found {
+    hash: u128,
+    from: u32,
+    step: Step,
+    /// Nothing, if the search does not go on from it.
+    state: Option<State>,
+}
+
 impl World {
     /// Searches the world, as deep as the environment asks.
     ///
@@ -67,15 +77,16 @@ impl World {
         let mut seen: Vec<Seen> = vec![(0, Step::Tick)];
         let mut frontier: Vec<Open> = vec![(0, start)];
         let mut depth = 0;
-        while depth < self.depth + more && !frontier.is_empty() {
+        while !frontier.is_empty() {
             depth += 1;
             let mut next = Vec::new();
-            for found in self.expand_all(&frontier, &hashes, &seen) {
-                for (hash, from, step, state) in found {
+            let is_last = depth == self.depth + more;
+            for found in self.expand_all(&frontier, &hashes, &seen, is_last) {
+                for Found { hash, from, step, state } in found {
                     if hashes.insert(hash) {
                         let place = u32::try_from(seen.len()).expect("not so many states");
                         seen.push((from, step));
-                        next.push((place, state));
+                        next.extend(state.map(|state| (place, state)));
                     }
                 }
             }
@@ -105,16 +116,18 @@ impl World {
         frontier: &[Open],
         hashes: &HashSet<u128>,
         seen: &[Seen],
-    ) -> Vec<Vec<(u128, u32, Step, State)>> {
+        is_last: bool,
+    ) -> Vec<Vec<Found>> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         thread::scope(|scope| {
             let parts = frontier.chunks(frontier.len().div_ceil(threads));
-            let workers: Vec<_> = parts.map(|part| scope.spawn(|| self.expand(part, hashes, seen))).collect();
+            let workers: Vec<_> =
+                parts.map(|part| scope.spawn(|| self.expand(part, hashes, seen, is_last))).collect();
             workers.into_iter().map(|worker| worker.join().expect("every state is as it should be")).collect()
         })
     }
 
-    fn expand(&self, part: &[Open], hashes: &HashSet<u128>, seen: &[Seen]) -> Vec<(u128, u32, Step, State)> {
+    fn expand(&self, part: &[Open], hashes: &HashSet<u128>, seen: &[Seen], is_last: bool) -> Vec<Found> {
         let (mut found, mut found_here) = (Vec::new(), HashSet::new());
         for (place, state) in part {
             for step in state.possible(self) {
@@ -124,7 +137,7 @@ impl World {
                     let is_new = !hashes.contains(&hash) && found_here.insert(hash);
                     is_new.then(|| {
                         next.check_drain(self);
-                        (hash, *place, step, next)
+                        Found { hash, from: *place, step, state: (!is_last).then_some(next) }
                     })
                 }));
                 match checked {
