@@ -214,7 +214,7 @@ fn no_protocol_reaches_into_a_table() {
         for import in imports.flat_map(each_import) {
             let is_allowed =
                 |allowed: &&str| import == **allowed || import.starts_with(&format!("{allowed}::"));
-            assert!(FOR_PROTOCOLS.iter().any(|allowed| is_allowed(&allowed)), "{path} imports {import}");
+            assert!(FOR_PROTOCOLS.iter().any(is_allowed), "{path} imports {import}");
         }
         assert!(
             !code.replace("use crate::", "").contains("crate::"),
