@@ -150,6 +150,10 @@
 //! client and no address has a limit. Files called `scan` replace those called `index`: to find a name,
 //! the hub looks at each connection.
 //!
+//! With the feature `save`, a hub becomes bytes (`Hub::save`), and bytes become a hub (`Hub::restore`), in
+//! memory of the same size or more. Each type has a `visit` beside its fields, which does both. A new field
+//! needs a line there.
+//!
 //! A new protocol needs a file in `protocol/`, a line in the table there, and one in
 //! [`Protocol`].
 #![no_std]

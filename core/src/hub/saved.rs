@@ -10,7 +10,7 @@ impl<'a> Hub<'a> {
     /// configuration. The hub goes on as before. The same state makes the same bytes, and the last 72 of
     /// them are the statistics (64) and a checksum (8).
     pub fn save(&mut self, out: &mut dyn FnMut(&[u8])) {
-        let mut visitor = Visitor::writing(self.x.config(), &self.x.limits().clone(), out);
+        let mut visitor = Visitor::writing(self.x.config(), self.x.limits(), out);
         let is_written = self.visit(&mut visitor).and_then(|()| visitor.end());
         debug_assert!(is_written.is_ok(), "to write cannot fail");
     }
