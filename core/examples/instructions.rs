@@ -55,11 +55,14 @@ impl Work {
             rooms: 2,
             rooms_per_conn: 3,
             members: self.clients + self.silent + 16,
+            catch_ups: 16,
             name: 96,
             line: 1024,
             queue: 16 << 10,
+            proposals: 0,
             log: 256 << 10,
             records: 4096,
+            followers: 0,
         }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) type Slot = u32;
 /// No slot, and no membership.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Lists of connections. Without the feature `large` no driver is asked for pages.
+const LISTS: usize = if cfg!(feature = "large") { 3 } else { 2 };
+
 /// How far a connection's life has come, and the times that matter then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -113,7 +116,12 @@ pub struct Conn<'a> {
     pub(crate) gap: Gap,
     /// The first of its memberships, the last one that it got.
     pub(crate) first_member: u32,
+    /// Its place among those that catch up, or `NONE`; see `exchange/catch_up`.
+    pub(crate) catch_up: u32,
 
+    /// How many of the things that it said are proposed, and not decided.
+    #[cfg(feature = "large")]
+    pub(crate) pending: u32,
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// It cannot go on until some of its output is gone.
@@ -123,8 +131,8 @@ pub struct Conn<'a> {
     /// Bytes that were offered and not taken. To offer them again is no sign of life.
     pub(crate) refused: u32,
 
-    /// Its places in the lists of changed and of woken connections.
-    pub(crate) next_in: [Next; 2],
+    /// Its places in the lists of changed and woken connections, and of those that want a page.
+    pub(crate) next_in: [Next; LISTS],
     pub(crate) turn: Turn,
     pub(crate) node: Node,
     /// Whether a client called `guest-N`, with N this slot's index plus 1, is there.
@@ -168,11 +176,14 @@ impl<'a> Conn<'a> {
         queue: Queue::EMPTY,
         gap: Gap::NONE,
         first_member: NONE,
+        catch_up: NONE,
+        #[cfg(feature = "large")]
+        pending: 0,
         ended: false,
         blocked: false,
         paused: false,
         refused: 0,
-        next_in: [Next::OUT; 2],
+        next_in: [Next::OUT; LISTS],
         turn: Turn::NONE,
         node: Node::EMPTY,
         guest_taken: false,
@@ -189,16 +200,16 @@ impl<'a> Conn<'a> {
 
     /// Makes the free slot ready for a newcomer. Its generation was raised when the last connection left
     /// it.
-    pub(crate) fn open(&mut self, listener: ListenerId, account: Account, now: Instant) {
+    pub(crate) fn open(&mut self, account: Account, now: Instant) {
         self.state = State::Open { heard_at: now.wrapping_millis(), timer: Instant::NEVER };
         self.cause = Cause::Left;
-        (self.listener, self.account) = (listener, account);
-        self.session = Session::Echo;
-        self.name.clear();
-        self.line.clear();
-        self.gap = Gap::NONE;
-        (self.ended, self.blocked, self.paused) = (false, false, false);
+        self.account = account;
+        self.ended = false;
         self.refused = 0;
+        #[cfg(feature = "large")]
+        {
+            self.pending = 0;
+        }
     }
 }
 
@@ -227,6 +238,9 @@ impl Conn<'_> {
             queue,
             gap,
             first_member,
+            catch_up,
+            #[cfg(feature = "large")]
+            pending,
             ended,
             blocked,
             paused,
@@ -261,6 +275,9 @@ impl Conn<'_> {
         queue.visit(visitor, buffers)?;
         gap.visit(visitor)?;
         first_member.visit(visitor)?;
+        catch_up.visit(visitor)?;
+        #[cfg(feature = "large")]
+        pending.visit(visitor)?;
         ended.visit(visitor)?;
         blocked.visit(visitor)?;
         paused.visit(visitor)?;

@@ -13,15 +13,21 @@
 //! operator                 what only an operator may do
 //! outbox                   what goes out next
 //! past                     what was said before
+//! catch_up, pages          members that stand behind the log
+//! proposals                where somebody else decides the order
+//! followers                readers that are no connections, and what is held for them
 //! saved                    all of it as bytes
 //! ```
 
 mod about;
 mod agenda;
 mod bounds;
+mod catch_up;
 mod comings;
 mod conns;
 mod ends;
+#[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
+mod followers;
 mod lag;
 mod members;
 mod membership;
@@ -29,7 +35,11 @@ mod names;
 #[cfg(feature = "console")]
 mod operator;
 mod outbox;
+#[cfg(feature = "large")]
+mod pages;
 mod past;
+#[cfg(feature = "large")]
+mod proposals;
 mod rooms;
 #[cfg(feature = "save")]
 mod saved;
@@ -37,12 +47,22 @@ mod say;
 
 pub(crate) use self::about::Origin;
 use self::agenda::Agenda;
+pub use self::catch_up::CatchUp;
+pub(crate) use self::catch_up::CatchUps;
 pub(crate) use self::conns::{Conns, Name};
+pub(crate) use self::followers::Followers;
 pub(crate) use self::members::Members;
 pub(crate) use self::membership::Vacancy;
+pub use self::outbox::Transmit;
 pub(crate) use self::outbox::{GapText, Walk};
-pub use self::outbox::{Source, Transmit};
+#[cfg(feature = "large")]
+pub use self::pages::Wanted;
+#[cfg(feature = "large")]
+pub use self::proposals::Proposal;
+#[cfg(feature = "large")]
+pub(crate) use self::proposals::Proposals;
 pub(crate) use self::rooms::Rooms;
+use crate::clock::Clock;
 use crate::conn::{NONE, Slot};
 use crate::io::{ConnId, Instant, ListenerId};
 use crate::limits::{Config, Limits, Listener};
@@ -60,7 +80,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Connections that were refused.
     pub refused: u64,
-    /// Connections that held up a room for too long, and were disconnected or had to jump ahead.
+    /// Connections and followers that held up a room for too long, and were disconnected or had to jump
+    /// ahead.
     pub lagged: u64,
     /// Names that were given up for others.
     pub renamed: u64,
@@ -84,13 +105,17 @@ pub(crate) struct Exchange<'a> {
     conns: Conns<'a>,
     rooms: Rooms<'a>,
     members: Members<'a>,
+    catch_ups: CatchUps<'a>,
+    #[cfg(feature = "large")]
+    proposals: Proposals<'a>,
+    followers: Followers<'a>,
     agenda: Agenda,
     notices: Notices,
     /// Space for one line while it is put together or cleaned.
     scratch: &'a mut [u8],
     now: Instant,
-    /// The time of day in ms since 1970-01-01 UTC, and when it was that.
-    day: Option<(u64, Instant)>,
+    /// The time of day, and when it was that; `None` if it is not known.
+    clock: Option<(Clock, Instant)>,
     /// Sequence number of the next record.
     seq: u64,
     stats: Stats,
@@ -106,7 +131,9 @@ impl<'a> Exchange<'a> {
     pub(crate) fn new(
         config: Config<'a>,
         limits: Limits,
-        (conns, rooms, members): (Conns<'a>, Rooms<'a>, Members<'a>),
+        (conns, rooms, members, catch_ups): (Conns<'a>, Rooms<'a>, Members<'a>, CatchUps<'a>),
+        followers: Followers<'a>,
+        #[cfg(feature = "large")] proposals: Proposals<'a>,
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
@@ -115,11 +142,15 @@ impl<'a> Exchange<'a> {
             conns,
             rooms,
             members,
+            catch_ups,
+            #[cfg(feature = "large")]
+            proposals,
+            followers,
             agenda: Agenda::new(),
             notices: Notices::new(),
             scratch,
             now: Instant::ZERO,
-            day: None,
+            clock: None,
             seq: config.origin,
             stats: Stats::default(),
             shutdown_wanted: false,
@@ -158,8 +189,14 @@ impl<'a> Exchange<'a> {
         self.now = now.max(self.now);
     }
 
-    pub(crate) fn set_day(&mut self, unix_ms: u64) {
-        self.day = Some((unix_ms, self.now));
+    /// Sets the time of day.
+    pub(crate) fn set_clock(&mut self, unix_ms: u64, utc_offset_s: i32) {
+        self.clock = Some((Clock { unix_ms, utc_offset_s }, self.now));
+    }
+
+    /// The time of day now.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.map_or(Clock::UNKNOWN, |(clock, at)| clock.after(self.now.millis_since(at)))
     }
 
     // --- Connections ---
@@ -229,7 +266,8 @@ impl<'a> Exchange<'a> {
 
     /// The next connection whose protocol may go on.
     pub(crate) fn next_woken(&mut self) -> Option<Slot> {
-        self.agenda.next_woken(&mut self.conns, &mut self.rooms)
+        let may_speak = self.takes_proposal();
+        self.agenda.next_woken(&mut self.conns, &mut self.rooms, may_speak)
     }
 
     /// Notes a deadline of a connection; see [`Agenda::arm`].
@@ -254,7 +292,7 @@ impl<'a> Exchange<'a> {
 
     /// When something must be done, at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.agenda.is_behind() || self.untold_end != NONE {
+        if self.agenda.is_behind(self.takes_proposal()) || self.untold_end != NONE {
             return Some(self.now);
         }
         self.agenda.deadline(&self.conns)

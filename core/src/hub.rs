@@ -2,12 +2,19 @@
 //! protocols. `due` does the work that is due because time has passed, and `saved` makes bytes of a hub.
 
 mod due;
+#[cfg(feature = "console")]
+mod followers;
 #[cfg(feature = "save")]
 mod saved;
 
 use crate::conn::{Conn, Slot};
-use crate::exchange::{Conns, Exchange, GapText, Members, Rooms, Stats, Transmit, Walk};
-use crate::io::{Answer, Cause, ConnId, Input, Instant, Interest, ListenerId, Refusal};
+use crate::exchange::{
+    CatchUp, CatchUps, Conns, Exchange, Followers, GapText, Members, Rooms, Stats, Transmit, Walk,
+};
+#[cfg(feature = "large")]
+use crate::exchange::{Proposal, Proposals, Wanted};
+use crate::input::{Answer, Input};
+use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
 use crate::limits::{CONNS_AT_ONCE, Config, LOBBY, Limits, LimitsError, Listener, Protocol};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
@@ -24,6 +31,8 @@ pub struct Storage<'a> {
     pub conns: &'a mut [Conn<'a>],
     /// [`Limits::members`] of [`Member::EMPTY`].
     pub members: &'a mut [Member],
+    /// [`Limits::catch_ups`] of [`CatchUp::EMPTY`].
+    pub catch_ups: &'a mut [CatchUp],
     /// [`Limits::rooms`] of [`Room::EMPTY`].
     pub rooms: &'a mut [Room<'a>],
     /// [`Limits::order`] zeros.
@@ -38,7 +47,8 @@ pub struct Storage<'a> {
 ///
 /// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_changed`],
 /// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
-/// inputs. [`Hub::watch`] is a command. The rest are getters.
+/// inputs. With the feature `console`, `read` gives followers what they have not read; `follow`, `unfollow`,
+/// `read_again` and `watch` are commands. The rest are getters.
 pub struct Hub<'a> {
     x: Exchange<'a>,
     /// What [`Hub::transmit`] lends, and the notice of a gap in it.
@@ -69,9 +79,13 @@ impl<'a> Hub<'a> {
         if has_bounds && !cfg!(feature = "large") {
             return Err(LimitsError::NoBounds);
         }
-        let Storage { conns, members, rooms, order, records, bytes } = storage;
+        if config.proposes && limits.proposals < limits.least_proposals() {
+            return Err(LimitsError::ProposalsTooSmall { least: limits.least_proposals() });
+        }
+        let Storage { conns, members, catch_ups, rooms, order, records, bytes } = storage;
         let conns = conns.get_mut(..limits.conns).ok_or(LimitsError::Storage("conns"))?;
         let members = members.get_mut(..limits.members).ok_or(LimitsError::Storage("members"))?;
+        let catch_ups = catch_ups.get_mut(..limits.catch_ups).ok_or(LimitsError::Storage("catch_ups"))?;
         let rooms = rooms.get_mut(..limits.rooms).ok_or(LimitsError::Storage("rooms"))?;
         let order = order.get_mut(..limits.order()).ok_or(LimitsError::Storage("order"))?;
         let mut records = records.get_mut(..limits.all_records()).ok_or(LimitsError::Storage("records"))?;
@@ -95,14 +109,27 @@ impl<'a> Hub<'a> {
         }
         pin_rooms(&config, rooms)?;
         // All places, or none: a build without the feature `large` needs no index.
-        let (of_conns, of_rooms) = order.split_at_mut(limits.order_of_conns());
+        let (of_conns, order) = order.split_at_mut(limits.order_of_conns());
+        let (of_rooms, of_followers) = order.split_at_mut(limits.order_of_rooms());
         let looks = config.names.looks;
         let tables = (
             Conns::new(conns, buffers, of_conns, looks),
             Rooms::new(rooms, of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
+            CatchUps::new(catch_ups),
         );
-        let x = Exchange::new(config, limits, tables, bytes);
+        let followers = Followers::new(of_followers, limits.order_of_follower());
+        #[cfg(feature = "large")]
+        let proposals = Proposals::new(take(&mut bytes, limits.proposals));
+        let x = Exchange::new(
+            config,
+            limits,
+            tables,
+            followers,
+            #[cfg(feature = "large")]
+            proposals,
+            bytes,
+        );
         Ok(Self { x, walk: Walk::default(), gap_text: GapText::new() })
     }
 
@@ -113,8 +140,8 @@ impl<'a> Hub<'a> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Answer {
         self.x.set_now(now);
         let answer = match input {
-            Input::Clock { unix_ms } => {
-                self.x.set_day(unix_ms);
+            Input::Clock { unix_ms, utc_offset_s } => {
+                self.x.set_clock(unix_ms, utc_offset_s);
                 Answer::Done
             }
             Input::Accepted { listener, peer } => match self.x.let_in(listener, peer) {
@@ -124,6 +151,11 @@ impl<'a> Hub<'a> {
                 }
                 Err(refusal) => Answer::Refused { refusal },
             },
+            Input::Speaks { conn, listener } => self.on(conn, |hub, slot| {
+                if hub.x.hand_over(slot, listener) {
+                    hub.behaviour(slot).opened(&mut hub.x, slot);
+                }
+            }),
             Input::Received { conn, bytes } => Answer::Taken {
                 count: match self.x.find(conn) {
                     Some(slot) => self.received(slot, bytes),
@@ -137,6 +169,30 @@ impl<'a> Hub<'a> {
                 hub.x.forget(slot, cause);
             }),
             Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
+            #[cfg(feature = "large")]
+            Input::Page { conn, from, records } => {
+                let slot = self.x.find(conn);
+                Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, from, records)) }
+            }
+            #[cfg(feature = "large")]
+            Input::Proposed { number } => {
+                self.x.take_proposals(number);
+                Answer::Done
+            }
+            #[cfg(feature = "large")]
+            Input::Decided { index, conn, record } => {
+                Answer::Taken { count: usize::from(self.x.append_decided(index, conn, &record)) }
+            }
+            #[cfg(feature = "large")]
+            Input::Withdrawn { conn } => {
+                self.x.decide_one(conn);
+                Answer::Done
+            }
+            #[cfg(feature = "console")]
+            Input::Committed { follower, seq } => {
+                self.x.commit_read(follower, seq);
+                Answer::Done
+            }
             Input::Tick => {
                 self.tick();
                 Answer::Done
@@ -164,7 +220,26 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Lends the bytes to send to a connection next.
+    /// Lends the bytes to send to a connection next. `write` returns how many of them the transport took,
+    /// from their front; they count as sent. Returns that number. Nothing can come in between, which is
+    /// what [`Input::Sent`] needs.
+    ///
+    /// There is one loan at a time. The bytes of a room's log would stay where they are until they are
+    /// counted as sent. But those of a private queue may move when more is put into it, and a member that
+    /// jumps ahead has other bytes to send then. A driver that sends later, as with io_uring, copies
+    /// what it is lent, and counts it as sent at once.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        write: impl FnOnce(Transmit<'_, 'a>) -> usize,
+    ) -> usize {
+        let count = write(self.transmit(conn));
+        self.handle(now, Input::Sent { conn, count });
+        count
+    }
+
+    /// The bytes to send to a connection next. To send them, use [`Hub::send`].
     pub fn transmit(&mut self, conn: ConnId) -> Transmit<'_, 'a> {
         let slot = self.x.find(conn);
         if let Some(slot) = slot
@@ -183,19 +258,26 @@ impl<'a> Hub<'a> {
         self.x.next_changed()
     }
 
+    /// The next page of records that the hub wants, for a client that is further behind than the log
+    /// goes back. The driver answers with [`Input::Page`], at once or later. The hub asks only if
+    /// [`Config::keeps_records`] is true, and only once for each page.
+    #[cfg(feature = "large")]
+    pub fn next_wanted(&mut self) -> Option<Wanted> {
+        self.x.next_wanted()
+    }
+
+    /// The first line that a client wants to say and that the driver has not taken yet, where
+    /// [`Config::proposes`] is true. The driver lets somebody decide its place in the order, and answers
+    /// with [`Input::Proposed`] now and [`Input::Decided`] later.
+    #[cfg(feature = "large")]
+    pub fn next_proposal(&self) -> Option<Proposal<'_>> {
+        self.x.next_proposal()
+    }
+
     /// When the hub needs an [`Input::Tick`], if nothing else happens before. This may be
     /// too early, and is never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.x.deadline()
-    }
-
-    /// Lets a connection to a console listener watch the lobby and the rooms of the relays, as far
-    /// as [`Limits::rooms_per_conn`] allows.
-    #[cfg(feature = "console")]
-    pub fn watch(&mut self, conn: ConnId) {
-        if let Some(slot) = self.x.find(conn) {
-            self.x.watch_pinned(slot);
-        }
     }
 
     /// The text for a connection that was refused; empty if the protocol has none.
@@ -295,6 +377,7 @@ impl<'a> Hub<'a> {
         if self.x.has_ended(slot) && self.x.is_open(slot) && behaviour.may_end(&self.x, slot) {
             behaviour.ended(&mut self.x, slot);
         }
+        self.x.catch_up(slot);
         if self.x.is_closing(slot) {
             self.x.linger(slot);
         }

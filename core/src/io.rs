@@ -1,7 +1,5 @@
-//! The vocabulary between core and driver: ids, time, inputs and their answers. Plain values
+//! The vocabulary between core and driver: ids, time, causes, interest. Plain values
 //! only; nothing here knows the hub's state.
-
-use core::net::IpAddr;
 
 /// A point in time: milliseconds on a monotonic clock of the driver's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,67 +63,43 @@ impl ConnId {
     }
 }
 
+/// Names one follower for as long as it is there. When its place gets another follower, the generation
+/// changes.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FollowerId {
+    pub(crate) index: u8,
+    pub(crate) generation: u32,
+}
+
+/// How a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Following {
+    /// How long a closed room waits for the follower, in ms. Then the follower loses all that it has not
+    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops.
+    pub grace_ms: Option<u32>,
+    /// The rooms that it reads.
+    pub scope: Scope,
+}
+
+/// The rooms that a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Scope {
+    /// All rooms, also those that are made later.
+    All,
+    /// The rooms that stay when they are empty: the lobby, and those of the relays.
+    Pinned,
+}
+
 /// A listener: its index in [`crate::Config::listeners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ListenerId(pub u8);
-
-/// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
-/// and a generated one is a test.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// The time of day, in ms since 1970-01-01 UTC. Records that are made from now on have it. Without
-    /// this input their time is unknown. Give it at the start, and again when the clock of the system
-    /// was set.
-    Clock {
-        /// The time of day.
-        unix_ms: u64,
-    },
-    /// A peer connected to a listener.
-    /// The answer is [`Answer::Opened`] or [`Answer::Refused`].
-    Accepted {
-        /// The listener.
-        listener: ListenerId,
-        /// Its address, if it has one.
-        peer: Option<IpAddr>,
-    },
-    /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
-    /// offers it again before anything newer when the connection has read interest again.
-    Received {
-        /// The connection.
-        conn: ConnId,
-        /// The bytes.
-        bytes: &'a [u8],
-    },
-    /// The transport took bytes from the front of what [`crate::Hub::transmit`] lent.
-    Sent {
-        /// The connection.
-        conn: ConnId,
-        /// How many bytes.
-        count: usize,
-    },
-    /// The peer will send no more, and the hub has taken everything that it sent.
-    PeerClosed {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// The connection broke, and the driver has forgotten it.
-    Failed {
-        /// The connection.
-        conn: ConnId,
-        /// Why it broke.
-        cause: Cause,
-    },
-    /// The driver has closed the connection, as [`Interest::close`] asked, and has forgotten it.
-    Closed {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// A deadline may have passed.
-    Tick,
-    /// The hub must end: it tells everyone, flushes, and closes all connections.
-    Shutdown,
-}
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,49 +165,6 @@ pub enum Refusal {
     PerPeer,
     /// The hub is ending.
     ShuttingDown,
-}
-
-/// The answer to an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Answer {
-    /// The input has no answer.
-    Done,
-    /// The new connection is in the table.
-    Opened {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
-    /// and closes the connection.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The hub took bytes.
-    Taken {
-        /// How many.
-        count: usize,
-    },
-}
-
-impl Answer {
-    /// How many bytes the hub took from [`Input::Received`].
-    pub fn taken(self) -> usize {
-        if let Answer::Taken { count } = self { count } else { 0 }
-    }
-
-    /// The answer to [`Input::Accepted`].
-    ///
-    /// # Errors
-    /// The connection was refused.
-    pub fn opened(self) -> Result<ConnId, Refusal> {
-        match self {
-            Answer::Opened { conn } => Ok(conn),
-            Answer::Refused { refusal } => Err(refusal),
-            Answer::Done | Answer::Taken { .. } => Err(Refusal::Full),
-        }
-    }
 }
 
 /// What the hub wants of a connection now.

@@ -49,9 +49,11 @@
 //! once. In [`Hub::next_changed`], the members of busy rooms take turns with connections that have
 //! something of their own. So a driver may stop in the middle and see which others are ready.
 //!
-//! **Followers without a socket**, such as an operator's console, are connections too. Their
-//! listener has [`Protocol::Console`], and the others do not see them. They have a cursor in
-//! each room that they watch, and the same rules of lag apply.
+//! **Followers** read records without being a connection: an operator's console, a journal, a bridge. A
+//! follower reads all rooms, or some, in the order of the sequence numbers ([`Hub::read`]). When it
+//! has done with a record, it commits it ([`Input::Committed`]). Until then the record is held. If a
+//! follower keeps a room closed for longer than its own grace, it jumps ahead, and reads how much it
+//! lost ([`Lost`]).
 //!
 //! **Memory** comes from [`Storage`] at the start. [`Limits`] says how much: for 100,000
 //! connections or for 8.
@@ -71,16 +73,19 @@
 //! use parlour_core::*;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
+//!     proposals: 0, log: 4096, records: 64, followers: 0,
 //! };
 //! let mut conns = [const { Conn::EMPTY }; 4];
 //! let mut members = [const { Member::EMPTY }; 8];
+//! let mut catch_ups = [CatchUp::EMPTY; 4];
 //! let mut rooms = [const { Room::EMPTY }; 2];
 //! let (mut order, mut records) = ([0; 16], [[0; RECORD_WORDS]; 128]);
 //! let mut bytes = vec![0; limits.bytes()];
 //! let storage = Storage {
 //!     conns: &mut conns,
 //!     members: &mut members,
+//!     catch_ups: &mut catch_ups,
 //!     rooms: &mut rooms,
 //!     order: &mut order,
 //!     records: &mut records,
@@ -128,16 +133,19 @@
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! io, name, limits     the vocabulary: ids, time, inputs, rules for names, sizes, choices
+//! io, name, limits     the vocabulary: ids, time, causes, rules for names, sizes, choices
+//! clock                the time of day
 //! text                 bounded text, and which characters may be shown
 //! save                 a hub as bytes
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
 //! record, encoding/*   what was said, and how a kind of client sees it
+//! input                what the driver tells the hub
 //! log, queue, line     a room's log; a private queue; lines from bytes
 //! session              what a protocol keeps for a connection
 //! conn, room           one connection; one room, and one membership, which ties the two
+//! timeline             what a follower still has to read
 //! waiting              whose line waits for a room
 //! worklist             which connections and rooms have something to do
 //! deadlines            when each connection will have something to do
@@ -167,11 +175,13 @@
 mod account;
 #[cfg(feature = "large")]
 mod by_looks;
+mod clock;
 mod conn;
 mod deadlines;
 mod encoding;
 mod exchange;
 mod hub;
+mod input;
 mod io;
 mod limits;
 mod line;
@@ -189,13 +199,20 @@ mod session;
 #[cfg(feature = "large")]
 mod sorted;
 mod text;
+#[cfg(feature = "console")]
+mod timeline;
 mod waiting;
 mod worklist;
 
 pub use conn::Conn;
-pub use exchange::{Source, Stats, Transmit};
+pub use exchange::{CatchUp, Stats, Transmit};
+#[cfg(feature = "large")]
+pub use exchange::{Proposal, Wanted};
 pub use hub::{Hub, Storage};
-pub use io::{Answer, Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Refusal};
+pub use input::{Answer, Input};
+pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
+#[cfg(feature = "console")]
+pub use io::{FollowerId, Following, Scope};
 pub use limits::{
     Bound, Config, Direction, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol, RelayRules,
 };
@@ -203,6 +220,8 @@ pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 #[cfg(feature = "console")]
 pub use protocol::console::console_commands;
+#[cfg(feature = "console")]
+pub use record::{Followed, Lost};
 pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};
 #[cfg(feature = "save")]

@@ -11,6 +11,11 @@ use crate::name::{NAME_BYTES, NameRules};
 pub(crate) const TOPIC_BYTES: usize = 128;
 /// Rooms that one connection can be in, whatever [`Limits::rooms_per_conn`] says.
 pub(crate) const ROOMS_PER_CONN: usize = if cfg!(feature = "large") { 64 } else { 4 };
+/// The most followers of a hub.
+pub(crate) const FOLLOWERS: usize = 4;
+/// How long a closed room waits for a console that watches.
+#[cfg(feature = "console")]
+pub(crate) const WATCH_MS: u32 = 500;
 /// The room that newcomers find themselves in.
 pub(crate) const LOBBY: &str = "lobby";
 
@@ -35,8 +40,13 @@ const RENDERING: usize = 64;
 /// Bytes of a listener's name that an operator is shown.
 pub const LABEL_BYTES: usize = 20;
 
+/// Numbers that an entry of a follower's timeline is stored in.
+pub(crate) const ENTRY_WORDS: usize = 2;
 /// Bytes that an entry of a private queue takes besides its text.
 pub(crate) const ENTRY_HEADER: usize = 12;
+
+/// Bytes of a proposal before its name and its text.
+pub(crate) const PROPOSAL_HEADER: usize = 27;
 
 /// The sizes of a hub, fixed for its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,23 +62,32 @@ pub struct Limits {
     /// those that are in several rooms, or about to change rooms. So there must be at least one more
     /// than connections.
     pub members: usize,
+    /// Connections that can catch up at once: newcomers that are shown what was said before, and members
+    /// that are behind their room's log.
+    pub catch_ups: usize,
     /// Bytes in a name: [`NAME_BYTES`], or fewer to save memory.
     pub name: usize,
     /// Bytes in a line without its ending.
     pub line: usize,
     /// Bytes of a connection's private queue: replies, direct messages, echo.
     pub queue: usize,
+    /// Bytes of the lines that clients want to say and that the driver has not taken yet; 0 if nothing is
+    /// proposed.
+    pub proposals: usize,
     /// Bytes of a room's log: a power of two.
     pub log: usize,
     /// Records of a room's log: a power of two.
     pub records: usize,
+    /// Followers at once, at most 4. A console that watches is one. A build without the feature `console` has
+    /// none.
+    pub followers: usize,
 }
 
 /// Why a hub cannot have these limits or this storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LimitsError {
-    /// A limit is 0, or more than the hub can count.
+    /// A limit is 0 where it must not be, or more than the hub can count.
     OutOfRange(&'static str),
     /// [`Limits::log`] or [`Limits::records`] is not a power of two.
     NotPowerOfTwo(&'static str),
@@ -80,6 +99,11 @@ pub enum LimitsError {
     /// A private queue must hold the longest line.
     QueueTooSmall {
         /// The smallest queue that these limits allow, in bytes.
+        least: usize,
+    },
+    /// What clients say is proposed, and there is no place for the longest line.
+    ProposalsTooSmall {
+        /// The smallest [`Limits::proposals`] that these limits allow, in bytes.
         least: usize,
     },
     /// This build does not have the protocol of a listener.
@@ -101,6 +125,9 @@ impl fmt::Display for LimitsError {
             Self::NotPowerOfTwo(limit) => write!(f, "the limit `{limit}` is not a power of two"),
             Self::LogTooSmall { least } => write!(f, "the limit `log` must be at least {least} bytes"),
             Self::QueueTooSmall { least } => write!(f, "the limit `queue` must be at least {least} bytes"),
+            Self::ProposalsTooSmall { least } => {
+                write!(f, "the limit `proposals` must be at least {least} bytes")
+            }
             Self::NotBuiltIn(_) => f.write_str("a listener has a protocol that was not built in"),
             Self::NoBounds => f.write_str("bounds for each address need the feature `large`"),
             Self::NoSuchRelay => f.write_str(
@@ -124,11 +151,21 @@ impl Limits {
 
     /// How many places [`crate::Storage::order`] needs.
     pub const fn order(&self) -> usize {
-        self.order_of_conns() + if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
+        let followers = if cfg!(feature = "console") { self.followers } else { 0 };
+        self.order_of_conns() + self.order_of_rooms() + followers * self.order_of_follower()
     }
 
     pub(crate) const fn order_of_conns(&self) -> usize {
         if cfg!(feature = "large") { 3 * self.conns } else { 0 }
+    }
+
+    pub(crate) const fn order_of_rooms(&self) -> usize {
+        if cfg!(feature = "large") { 2 * self.rooms } else { 0 }
+    }
+
+    /// A follower may still have to read every record.
+    pub(crate) const fn order_of_follower(&self) -> usize {
+        self.all_records() * ENTRY_WORDS
     }
 
     /// How many records [`crate::Storage::records`] needs.
@@ -138,7 +175,7 @@ impl Limits {
 
     /// How many bytes [`crate::Storage::bytes`] needs.
     pub const fn bytes(&self) -> usize {
-        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.longest()
+        self.conns * self.conn_bytes() + self.rooms * self.room_bytes() + self.proposals + self.longest()
     }
 
     /// Bytes of buffers for each connection.
@@ -154,6 +191,11 @@ impl Limits {
     /// A line's text, the CR before its LF, and the LF of a relayed line.
     pub(crate) const fn line_buffer(&self) -> usize {
         self.line + 2
+    }
+
+    /// The least for [`Limits::proposals`], if anything is proposed.
+    pub(crate) const fn least_proposals(&self) -> usize {
+        self.longest() + PROPOSAL_HEADER + ENTRY_HEADER
     }
 
     /// Checks whether a hub can have these limits.
@@ -176,6 +218,9 @@ impl Limits {
         if self.members <= self.conns || self.members > 1 << 28 {
             return Err(LimitsError::OutOfRange("members"));
         }
+        if self.catch_ups > 1 << 24 {
+            return Err(LimitsError::OutOfRange("catch_ups"));
+        }
         // A guest's name must fit: `guest-` and seven digits.
         if self.name < 13 || self.name > NAME_BYTES {
             return Err(LimitsError::OutOfRange("name"));
@@ -194,9 +239,13 @@ impl Limits {
         }
         // On a small machine sizes are 32 bits wide, and products of them may be more.
         let conns = self.conns as u64 * self.conn_bytes() as u64;
-        let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64);
+        let record_bytes = 1 + (self.followers * ENTRY_WORDS) as u64 * size_of::<u32>() as u64;
+        let rooms = self.rooms as u64 * (self.room_bytes() as u64 + self.records as u64 * record_bytes);
         if conns + rooms > (isize::MAX / 2) as u64 {
             return Err(LimitsError::OutOfRange("bytes"));
+        }
+        if self.followers > FOLLOWERS {
+            return Err(LimitsError::OutOfRange("followers"));
         }
         let least = self.longest() + ENTRY_HEADER;
         if self.queue < least || self.queue > 1 << 30 {
@@ -216,8 +265,8 @@ pub enum Protocol {
     Relay,
     /// Rooms, names, and messages line by line.
     Chat,
-    /// The operator sends commands, and gets the replies and what is said in the rooms. A
-    /// follower without a socket is a connection to a listener of this kind.
+    /// The operator sends commands, and gets the replies. What is said in the rooms goes to a follower; see
+    /// [`crate::Hub::watch`].
     Console,
 }
 
@@ -295,6 +344,10 @@ pub enum OnLag {
     /// It jumps ahead, and is told how many messages it missed. A protocol in which a gap does
     /// harm (relay) disconnects it instead.
     Skip,
+    /// It holds nothing any more, and gets later what it has missed, marked as past. It gets what the log
+    /// still has, and pages from the driver. If messages are gone, it is told so, and a client of a relay
+    /// is disconnected.
+    Replay,
     /// The room of a relay waits for it, however long. Use it only if you trust your clients.
     /// Other protocols disconnect.
     Wait,
@@ -348,6 +401,12 @@ pub struct Config<'a> {
     /// How many of the last messages a client gets when it comes into a room. It gets no more than
     /// the room's log still has.
     pub history: u32,
+    /// Whether the driver keeps the records that the logs no longer have, and answers
+    /// [`crate::Hub::next_wanted`].
+    pub keeps_records: bool,
+    /// Whether the hub proposes what clients say, and the driver decides the order; see
+    /// [`crate::Hub::next_proposal`]. If not, the hub appends it at once. It needs the feature `large`.
+    pub proposes: bool,
     /// How long a room waits at once for members that do not read, at most, in ms.
     pub grace_ms: u32,
     /// How long a connection may send nothing before it is closed, in ms; `None`: forever.
@@ -370,6 +429,8 @@ impl Config<'_> {
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,
+            keeps_records: false,
+            proposes: false,
             grace_ms: 5_000,
             idle_ms: None,
             per_peer: None,

@@ -228,6 +228,11 @@ impl<'a> Log<'a> {
         self.oldest = self.oldest_record();
     }
 
+    /// The position at which a record starts, or will start.
+    pub(crate) fn start_of(&self, number: Position) -> Position {
+        if number == self.next { self.head } else { self.entry(number).start }
+    }
+
     /// Forgets the content: nobody can read it any more.
     pub(crate) fn forget(&mut self) {
         self.set_hold(self.head);
@@ -245,30 +250,51 @@ impl<'a> Log<'a> {
         self.next
     }
 
-    /// The first of the last so many messages that can still be read.
+    /// The first record that can still be read: its bytes are all there.
+    pub(crate) fn first_readable(&self) -> Position {
+        let is_gone = |entry: Entry| self.head.wrapping_sub(entry.start) as usize > self.bytes.len();
+        self.partition_from(self.oldest_record(), is_gone)
+    }
+
+    /// The first record that can still be read and whose sequence number is not before `seq`; the next
+    /// one if there is none. `Err`: records from `seq` on are gone. It has the first one that is left.
+    pub(crate) fn find(&self, seq: u64) -> Result<Position, Position> {
+        let mut first = self.first_readable();
+        // The record before the first one tells whether any is missing. So the index must have it too.
+        let is_full = self.next.wrapping_sub(first) == self.records.len() as Position;
+        first = first.wrapping_add(u32::from(is_full));
+        if first != self.oldest && !before(self.entry(first.wrapping_sub(1)).seq, seq) {
+            return Err(first);
+        }
+        Ok(self.partition_from(first, |entry| before(entry.seq, seq)))
+    }
+
+    /// The first of the last so many messages that can still be read; the next record if there is none.
     pub(crate) fn last_messages(&self, count: u32) -> Position {
         let (mut first, mut number, mut left) = (self.next, self.next, count);
-        while left > 0 && number != self.oldest_record() {
+        let oldest = self.first_readable();
+        while left > 0 && number != oldest {
             number = number.wrapping_sub(1);
-            match self.past(number) {
-                None => break,
-                Some((record, _)) if !record.kind().is_message() => {}
-                Some(_) => (first, left) = (number, left - 1),
+            if self.entry(number).kind().is_message() {
+                (first, left) = (number, left - 1);
             }
         }
         first
     }
 
-    /// A record and its bytes, in the two parts of the ring; `None` if it was overwritten.
+    /// A record that can still be read, and its bytes, in the two parts of the ring.
     pub(crate) fn past(&self, number: Position) -> Option<(Entry, [&[u8]; 2])> {
-        if before(number, self.oldest_record()) || !before(number, self.next) {
+        if before(number, self.first_readable()) || !before(number, self.next) {
             return None;
         }
-        let record = |number| Entry::from(self.records[self.record_index(number)]);
-        let (found, following) = (record(number), number.wrapping_add(1));
-        let end = if following == self.next { self.head } else { record(following).start };
-        let is_kept = self.head.wrapping_sub(found.start) as usize <= self.bytes.len();
-        is_kept.then(|| (found, self.slices(found.start, end).into()))
+        let (found, following) = (self.entry(number), number.wrapping_add(1));
+        let end = if following == self.next { self.head } else { self.entry(following).start };
+        Some((found, self.slices(found.start, end).into()))
+    }
+
+    /// An entry of the index, whether it is held or not.
+    fn entry(&self, number: Position) -> Entry {
+        self.records[self.record_index(number)].into()
     }
 
     /// Appends a record, which must fit, and returns its number. `pieces` are its bytes.
@@ -352,19 +378,23 @@ impl<'a> Log<'a> {
         if number == self.next { self.head } else { self.record(number).start }
     }
 
-    /// The number of the first record for which `goes_before` is false. All records for which it is true
-    /// come before it.
+    /// The number of the first record that is held and for which `goes_before` is false. All records for
+    /// which it is true come before it.
     fn partition(&self, goes_before: impl Fn(Entry) -> bool) -> Position {
-        let (mut low, mut high) = (0, self.next.wrapping_sub(self.hold_record));
+        self.partition_from(self.hold_record, goes_before)
+    }
+
+    fn partition_from(&self, from: Position, goes_before: impl Fn(Entry) -> bool) -> Position {
+        let (mut low, mut high) = (0, self.next.wrapping_sub(from));
         while low < high {
             let middle = low + (high - low) / 2;
-            if goes_before(self.record(self.hold_record.wrapping_add(middle))) {
+            if goes_before(self.entry(from.wrapping_add(middle))) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        self.hold_record.wrapping_add(low)
+        from.wrapping_add(low)
     }
 
     fn byte_index(&self, position: Position) -> usize {

@@ -17,9 +17,6 @@ use crate::save::{Damaged, Visit, Visitor};
 const FREE_MS: u64 = 200;
 /// A room with no patience left waits no longer than this for a client that takes nothing.
 const MOMENT_MS: u32 = 50;
-/// A room waits no longer than this for an operator that only watches. It does not wait for an operator
-/// that has taken nothing for this long.
-const WATCH_MS: u32 = 500;
 /// How many times longer it takes to get patience back than to use it up. A power of two: small
 /// machines have no division.
 const RECOVERY: u64 = 16;
@@ -64,12 +61,6 @@ impl Patience {
     /// member that last took something at `taken_at`, in ms that wrap around.
     pub(crate) fn waits_until(&self, now: Instant, taken_at: u32) -> Instant {
         now.or_after(taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
-    }
-
-    /// While the room is closed: until when it waits for an operator that watches, and last took
-    /// something at `taken_at`.
-    pub(crate) fn watch_waits_until(&self, now: Instant, taken_at: u32) -> Instant {
-        now.or_after(taken_at, WATCH_MS).min(self.since.after(u64::from(WATCH_MS)))
     }
 }
 

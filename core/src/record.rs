@@ -35,6 +35,18 @@ pub struct RoomRef {
     pub(crate) generation: u32,
 }
 
+impl RoomRef {
+    /// The room as a number that names it in this hub alone.
+    pub const fn as_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.room as u64
+    }
+
+    /// The room that [`RoomRef::as_u64`] gave this number.
+    pub const fn from_u64(number: u64) -> Self {
+        Self { room: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -64,6 +76,11 @@ impl Kind {
     /// Whether a client said something. Other records report what happened.
     pub const fn is_message(self) -> bool {
         matches!(self, Kind::Say | Kind::Action | Kind::Raw)
+    }
+
+    /// Whether the author is told it too. What it says does not come back to it.
+    pub(crate) const fn comes_back(self) -> bool {
+        matches!(self, Kind::Nick | Kind::Topic)
     }
 
     /// As a number below 32, which [`Kind::from_code`] understands.
@@ -115,6 +132,9 @@ pub struct Record<'r> {
     pub name: &'r str,
     /// What it says.
     pub kind: Kind,
+    /// Only in the room of a relay: a line that stands before it broke off, because its author is gone. So
+    /// this record begins on a line of its own.
+    pub is_torn: bool,
     /// The text. It is UTF-8 that may be shown, but for [`Kind::Raw`].
     pub text: &'r [u8],
 }
@@ -128,6 +148,32 @@ pub enum Place<'r> {
     Relay(ListenerId),
 }
 
+/// What a follower reads next.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed<'r> {
+    /// A record.
+    Record(Record<'r>),
+    /// It has missed records.
+    Lost(Lost),
+}
+
+/// Records that a follower missed, because it kept a room waiting for longer than its grace. Among them
+/// are those that it had read and not committed.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Lost {
+    /// The number of the first record that was lost.
+    pub first: u64,
+    /// The number of the last one. To commit it commits the loss.
+    pub last: u64,
+    /// How many records were lost. An event counts once for each room that it concerns.
+    pub records: u64,
+    /// How many of them were messages; see [`Kind::is_message`].
+    pub messages: u64,
+}
+
 /// A record as bytes: what stands before the name, the name, what stands between, the text, the end.
 pub(crate) type Parts<'t> = [&'t [u8]; 5];
 
@@ -136,6 +182,17 @@ impl Visit for Identity {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
         let Self(number) = self;
         number.visit(visitor)
+    }
+}
+
+#[cfg(all(feature = "save", feature = "console"))]
+impl Visit for Lost {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { first, last, records, messages } = self;
+        first.visit(visitor)?;
+        last.visit(visitor)?;
+        visitor.counter(records)?;
+        visitor.counter(messages)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use crate::conn::{NONE, Next, Slot};
 use crate::io::{ConnId, Instant, ListenerId};
+#[cfg(feature = "console")]
+use crate::limits::FOLLOWERS;
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
@@ -59,6 +61,10 @@ pub struct Room<'a> {
     pub(crate) untold: [u32; 2],
     pub(crate) tell_at: Instant,
 
+    /// The followers that read it.
+    #[cfg(feature = "console")]
+    pub(crate) readers: Readers,
+
     /// Its places in three lists: rooms to which something was appended, rooms that opened while
     /// somebody waited, and rooms that have something to do later.
     pub(crate) next_in: [Next; 3],
@@ -89,11 +95,91 @@ impl<'a> Room<'a> {
         busy_since: Instant::ZERO,
         untold: [0; 2],
         tell_at: Instant::NEVER,
+        #[cfg(feature = "console")]
+        readers: Readers::NONE,
         next_in: [Next::OUT; 3],
     };
 
-    pub(crate) fn is_free(&self) -> bool {
+    /// Whether nobody is in it, and it does not stay. It is free, or followers still read what was said.
+    pub(crate) fn is_deserted(&self) -> bool {
         self.first == NONE && !self.pinned
+    }
+
+    /// Whether it can be made again. One that is deserted and closed waits for followers.
+    #[cfg(feature = "save")]
+    pub(crate) fn is_free(&self) -> bool {
+        self.is_deserted() && !self.closed
+    }
+
+    /// Whether a follower reads what is said here.
+    pub(crate) fn is_followed(&self) -> bool {
+        #[cfg(feature = "console")]
+        return self.readers.places != 0;
+        #[cfg(not(feature = "console"))]
+        false
+    }
+}
+
+/// The followers that read a room.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readers {
+    /// A bit for each follower that reads the room. For each of them, the first record that it has not
+    /// committed, or the next one.
+    places: u8,
+    numbers: [Position; FOLLOWERS],
+    /// Since when each of them keeps the room closed, or [`Instant::NEVER`].
+    pub(crate) holds_since: [Instant; FOLLOWERS],
+    /// The room is closed, and would be open without them.
+    pub(crate) are_alone: bool,
+}
+
+#[cfg(feature = "console")]
+impl Readers {
+    pub(crate) const NONE: Self = Self {
+        places: 0,
+        numbers: [0; FOLLOWERS],
+        holds_since: [Instant::NEVER; FOLLOWERS],
+        are_alone: false,
+    };
+
+    /// The place of each follower that reads the room, and the first record that it has not committed.
+    pub(crate) fn each(self) -> impl Iterator<Item = (usize, Position)> {
+        self.numbers.into_iter().enumerate().filter(move |(place, _)| self.places & 1 << place != 0)
+    }
+
+    /// Whether a follower reads the room.
+    #[cfg(feature = "save")]
+    pub(crate) fn has(&self, place: usize) -> bool {
+        self.places & 1 << place != 0
+    }
+
+    /// The first record that a follower has not committed, or the next one.
+    #[cfg(feature = "save")]
+    pub(crate) fn first(&self, place: usize) -> Position {
+        self.numbers[place]
+    }
+
+    /// Adds a follower that reads from a record on. Returns false if it is there already.
+    pub(crate) fn add(&mut self, place: usize, number: Position) -> bool {
+        let is_new = self.places & 1 << place == 0;
+        if is_new {
+            self.places |= 1 << place;
+            self.numbers[place] = number;
+        }
+        is_new
+    }
+
+    /// Notes the first record that a follower has not committed.
+    pub(crate) fn set(&mut self, place: usize, number: Position) {
+        self.numbers[place] = number;
+    }
+
+    /// Removes a follower. Returns false if it is not there.
+    pub(crate) fn remove(&mut self, place: usize) -> bool {
+        let is_there = self.places & 1 << place != 0;
+        self.places &= !(1 << place);
+        is_there
     }
 }
 
@@ -106,8 +192,6 @@ pub(crate) enum Membership {
     Feeding,
     /// In the room.
     Present,
-    /// Reads along, and nobody sees it.
-    Observing,
     /// Has left, and its protocol is about to tell the others. It gets nothing that is said from now on.
     Leaving,
     /// Has left. Earlier lines are still on their way to it.
@@ -135,6 +219,8 @@ pub struct Member {
     /// The last record of its own, if `own_ahead`.
     pub(crate) last_own: Position,
     pub(crate) own_ahead: bool,
+    /// It stands at a sequence number, and not in the log; see `exchange/catch_up`.
+    pub(crate) is_behind: bool,
     /// When it last took something, or came; see [`Instant::wrapping_millis`].
     pub(crate) taken_at: u32,
 }
@@ -153,6 +239,7 @@ impl Member {
         own: 0,
         last_own: 0,
         own_ahead: false,
+        is_behind: false,
         taken_at: 0,
     };
 
@@ -173,7 +260,7 @@ impl Member {
 
     /// Whether it gets what is said from now on.
     fn reads_on(&self) -> bool {
-        matches!(self.state, Membership::Present | Membership::Observing)
+        self.state == Membership::Present && !self.is_behind
     }
 
     /// Moves on, over its own records too. Returns whether it moved at all.
@@ -190,10 +277,18 @@ impl Member {
     /// Notes a record of its own that was just appended at `start`. Passes over it if nothing comes
     /// before.
     pub(crate) fn appended_own(&mut self, log: &mut Log<'_>, start: Position, number: Position) {
+        if self.is_behind {
+            return;
+        }
         if self.position == start {
             self.position = log.head();
             return;
         }
+        self.note_own(log, number);
+    }
+
+    /// Notes a record of its own that it will pass over.
+    pub(crate) fn note_own(&mut self, log: &mut Log<'_>, number: Position) {
         if self.own_ahead {
             log.chain(self.last_own, number);
         } else {
@@ -251,6 +346,8 @@ impl Room<'_> {
             busy_since,
             untold,
             tell_at,
+            #[cfg(feature = "console")]
+            readers,
             next_in: _,
         } = self;
         let stays = (*pinned, *owner, name.is_empty());
@@ -269,7 +366,21 @@ impl Room<'_> {
         patience.visit(visitor)?;
         busy_since.visit(visitor)?;
         untold.visit(visitor)?;
+        #[cfg(feature = "console")]
+        readers.visit(visitor)?;
         tell_at.visit(visitor)
+    }
+}
+
+/// Which record a follower reads first in a room follows from its timeline.
+#[cfg(all(feature = "save", feature = "console"))]
+impl Visit for Readers {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { places, numbers: _, holds_since, are_alone } = self;
+        places.visit(visitor)?;
+        ensure(u32::from(*places) < 1 << FOLLOWERS)?;
+        holds_since.visit(visitor)?;
+        are_alone.visit(visitor)
     }
 }
 
@@ -288,13 +399,13 @@ impl Visit for Member {
             own,
             last_own,
             own_ahead,
+            is_behind,
             taken_at,
         } = self;
         let all = [
             Membership::Free,
             Membership::Feeding,
             Membership::Present,
-            Membership::Observing,
             Membership::Leaving,
             Membership::Draining,
         ];
@@ -306,6 +417,7 @@ impl Visit for Member {
         for number in [room, conn, previous, next, position, end, own, last_own, taken_at] {
             number.visit(visitor)?;
         }
-        own_ahead.visit(visitor)
+        own_ahead.visit(visitor)?;
+        is_behind.visit(visitor)
     }
 }

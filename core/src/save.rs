@@ -6,28 +6,30 @@
 //! ```text
 //! 8 bytes     "parlour" and a zero
 //! u32         the version of the format
-//! 9 * u64     the limits
+//! 12 * u64    the limits
 //! u32, ...    how many listeners; for each one its protocol and the listener whose room it shares
-//! ...         the time, the connections, memberships, rooms, lists of work
+//! ...         the time, the connections, memberships, rooms, lists of work, catch-ups, proposals,
+//!             followers
 //! 64 bytes    the statistics
 //! u64         a checksum of all bytes before it
 //! ```
 //!
 //! Numbers are little-endian. What follows from other fields is not saved: indices of names and
-//! addresses, where in its memory a queue begins, and which names of guests are taken. Logs and queues
-//! are saved as what they hold. So they fit into larger memory.
+//! addresses, where in its memory a queue begins, and which names of guests are taken. Logs, queues and
+//! the timelines of followers are saved as what they hold. So they fit into larger memory.
 
 use core::error::Error;
 use core::fmt;
 use core::mem::discriminant;
 
+use crate::clock::Clock;
 use crate::io::{Cause, ConnId, Instant, ListenerId};
 use crate::limits::{Config, Limits, LimitsError, Protocol};
 use crate::text::Text;
 
 const MAGIC: [u8; 8] = *b"parlour\0";
 /// It changes with every change of what is saved.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Counters stay below this number. So they never overflow, whatever comes after.
 const MOST: u64 = 1 << 63;
@@ -155,17 +157,33 @@ impl<'v> Visitor<'v> {
     /// What the hub was made with.
     fn facts(&mut self, config: &Config<'_>, limits: &Limits) -> Result<(), RestoreError> {
         let mut saved = *limits;
-        let Limits { conns, rooms, rooms_per_conn, members, name, line, queue, log, records } = &mut saved;
+        let Limits {
+            conns,
+            rooms,
+            rooms_per_conn,
+            members,
+            catch_ups,
+            name,
+            line,
+            queue,
+            proposals,
+            log,
+            records,
+            followers,
+        } = &mut saved;
         for (limit, now, is_called) in [
             (conns, limits.conns, "conns"),
             (rooms, limits.rooms, "rooms"),
             (rooms_per_conn, limits.rooms_per_conn, "rooms_per_conn"),
             (members, limits.members, "members"),
+            (catch_ups, limits.catch_ups, "catch_ups"),
             (name, limits.name, "name"),
             (line, limits.line, "line"),
             (queue, limits.queue, "queue"),
+            (proposals, limits.proposals, "proposals"),
             (log, limits.log, "log"),
             (records, limits.records, "records"),
+            (followers, limits.followers, "followers"),
         ] {
             limit.visit(self)?;
             if *limit > now {
@@ -280,7 +298,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8 u16 u32 u64);
+numbers!(u8 u16 u32 u64 i32);
 
 impl Visit for usize {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
@@ -319,6 +337,14 @@ impl Visit for Instant {
         ms.visit(visitor)?;
         *self = Self::from_millis(ms);
         Ok(())
+    }
+}
+
+impl Visit for Clock {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { unix_ms, utc_offset_s } = self;
+        unix_ms.visit(visitor)?;
+        utc_offset_s.visit(visitor)
     }
 }
 

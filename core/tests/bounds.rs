@@ -25,11 +25,14 @@ fn with_hub(conns: usize, change: impl FnOnce(&mut Config<'_>, &mut [Listener]),
         rooms: 8,
         rooms_per_conn: 2,
         members: 2 * conns,
+        catch_ups: 2 * conns,
         name: 32,
         line: 128,
         queue: 600,
+        proposals: 0,
         log: 16 << 10,
         records: 512,
+        followers: 0,
     };
     let mut listeners = [Protocol::Chat, Protocol::Echo].map(Listener::new);
     let mut config = Config::new(&[]);

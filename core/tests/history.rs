@@ -8,11 +8,14 @@ const LIMITS: Limits = Limits {
     rooms: 2,
     rooms_per_conn: 2,
     members: 12,
+    catch_ups: 12,
     name: 32,
     line: 64,
     queue: 512,
+    proposals: 0,
     log: 1024,
     records: 64,
+    followers: 0,
 };
 const NOW: Instant = Instant::from_millis(0);
 

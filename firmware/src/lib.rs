@@ -19,6 +19,11 @@ pub const GREETING: usize = 96;
 /// in the room that it left.
 const MOVING: usize = 6;
 
+/// Clients that can catch up at once. A newcomer takes milliseconds to read the little that a log holds,
+/// unless it does not read. If all places are taken, a newcomer is shown nothing of what was said before,
+/// and a client that is too slow is disconnected.
+const CATCHING_UP: usize = 4;
+
 /// Bytes that an entry of a private queue takes besides its text.
 const ENTRY: usize = 12;
 
@@ -30,11 +35,14 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         rooms: sizes.rooms,
         rooms_per_conn: 2,
         members: max_conns + sizes.echoes + MOVING,
+        catch_ups: CATCHING_UP,
         name: sizes.name,
         line: sizes.line,
         queue: 0,
+        proposals: 0,
         log: sizes.log,
         records: sizes.records,
+        followers: 0,
     };
     // As small as possible. Text for one client alone then goes out in pieces.
     let queue = limits.longest() + ENTRY;

@@ -99,6 +99,7 @@ fn config<'a>(settings: &Settings, listeners: &'a [Listener], greeting: &'a str)
     let defaults = Config::new(listeners);
     Config {
         greeting,
+        history: settings.history,
         grace_ms: settings.grace_ms.unwrap_or(defaults.grace_ms),
         idle_ms: settings.idle_ms,
         ..defaults

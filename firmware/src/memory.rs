@@ -4,7 +4,7 @@
 //! program fills them when it starts.
 
 use parlour_boards::Board;
-use parlour_core::{Conn, Limits, Listener, Member, RECORD_WORDS, Room, Storage};
+use parlour_core::{CatchUp, Conn, Limits, Listener, Member, RECORD_WORDS, Room, Storage};
 use parlour_firmware::{GREETING, limits, services, socket_options, sockets};
 use parlour_smoltcp::{Driver, Links, SocketOptions};
 use smoltcp::iface::{Interface, SocketStorage};
@@ -26,6 +26,7 @@ type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 
 static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
 static MEMBERS: Filled<Member, { LIMITS.members }> = ConstStaticCell::new(heapless::Vec::new());
+static CATCH_UPS: Filled<CatchUp, { LIMITS.catch_ups }> = ConstStaticCell::new(heapless::Vec::new());
 static ROOMS: Filled<Room<'static>, { LIMITS.rooms }> = ConstStaticCell::new(heapless::Vec::new());
 static ORDER: ConstStaticCell<[u32; LIMITS.order()]> = ConstStaticCell::new([0; LIMITS.order()]);
 static RECORDS: ConstStaticCell<[[u64; RECORD_WORDS]; LIMITS.all_records()]> =
@@ -62,6 +63,7 @@ pub(crate) fn take() -> Statics {
         storage: Storage {
             conns: fill(&CONNS, || Conn::EMPTY),
             members: fill(&MEMBERS, || Member::EMPTY),
+            catch_ups: fill(&CATCH_UPS, || CatchUp::EMPTY),
             rooms: fill(&ROOMS, || Room::EMPTY),
             order: ORDER.take(),
             records: RECORDS.take(),

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) grace_ms: Option<u32>,
     pub(crate) idle_ms: Option<u32>,
     pub(crate) on_lag: OnLag,
+    /// How many of the last messages a newcomer is shown, if the log still has them.
+    pub(crate) history: u32,
     pub(crate) greeting: heapless::String<GREETING>,
 }
 
@@ -27,6 +29,7 @@ impl Settings {
         grace_ms: None,
         idle_ms: None,
         on_lag: OnLag::Disconnect,
+        history: 20,
         greeting: heapless::String::new(),
     };
 }
@@ -43,7 +46,9 @@ impl Settings {
             "grace" => self.grace_ms = Some(value.parse().ok()?),
             "idle" => self.idle_ms = Some(value.parse().ok()?),
             "lag" if value == "skip" => self.on_lag = OnLag::Skip,
+            "lag" if value == "replay" => self.on_lag = OnLag::Replay,
             "lag" if value == "disconnect" => self.on_lag = OnLag::Disconnect,
+            "history" => self.history = value.parse().ok()?,
             "greeting" => self.greeting = unescaped(value)?,
             _ => return None,
         }

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   parlour                                        chat on port 5000, echo on 7777
   nc 127.0.0.1 5000                              a chat client
-  parlour --chat 0.0.0.0:5000 --history 20       chat for the whole network
+  parlour --chat 0.0.0.0:5000                    chat for the whole network
 
   Merge NMEA sentences of several receivers into one stream:
   parlour --relay 4000,in,flush=off,room=nmea --relay 4001,out,room=nmea

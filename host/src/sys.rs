@@ -207,13 +207,25 @@ pub(crate) fn stop() -> io::Result<()> {
 
 /// The hour and the minute now, in the time zone of the environment.
 pub(crate) fn local_time() -> (u8, u8) {
+    let time = broken_down_now();
+    (time.tm_hour as u8, time.tm_min as u8)
+}
+
+/// How far local time is ahead of UTC now, in s, in the time zone of the environment.
+pub(crate) fn utc_offset_s() -> i32 {
+    // No zone is a day away.
+    broken_down_now().tm_gmtoff as i32
+}
+
+/// The local time of localtime_r(3).
+fn broken_down_now() -> libc::tm {
     // SAFETY: the call may be given no place for its result.
     let now = unsafe { libc::time(ptr::null_mut()) };
     // SAFETY: a broken-down time is integers and a pointer that may be null.
     let mut time: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both times outlive the call. Nothing in this program changes the environment.
     unsafe { libc::localtime_r(&raw const now, &raw mut time) };
-    (time.tm_hour as u8, time.tm_min as u8)
+    time
 }
 
 /// Raises the descriptor limit as far as the process may. Returns the limit: the hard one of

@@ -203,6 +203,21 @@ pub fn line_text(line: &[u8]) -> String {
     text.strip_suffix("\r\n").unwrap_or_else(|| panic!("no CR LF at the end of {text:?}")).to_string()
 }
 
+/// The line that the server tells again, as from before, without the time that a server with a clock
+/// tells: `-- earlier (09:30): <bob> hi`. `None` if it is another line.
+#[must_use]
+pub fn past(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("-- earlier")?;
+    let (time, text) = rest.split_once(": ").unwrap_or_else(|| panic!("no line in {line:?}"));
+    if let Some(time) = time.strip_prefix(" (") {
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert!(matches!(shape.as_str(), "00:00)" | "0000-00-00 00:00)"), "{line:?} has a strange time");
+    } else {
+        assert!(time.is_empty(), "{line:?} has a strange time");
+    }
+    Some(text.to_string())
+}
+
 /// The name that a newcomer is given in the line that welcomes it.
 #[must_use]
 fn welcomed_name(welcome: &str) -> String {

@@ -10,10 +10,11 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use crate::chat::{Chat, ClientId};
+use crate::chat::{Chat, ClientId, past};
 use crate::lines::Next;
 
 mod commands;
+mod history;
 mod lag;
 mod people;
 mod text;
@@ -25,6 +26,8 @@ pub enum OnLag {
     Disconnect,
     /// It jumps ahead.
     Skip,
+    /// It gets later what it has missed.
+    Replay,
 }
 
 /// How a script wants the hub; `None` is the driver's default.
@@ -44,6 +47,9 @@ pub struct Settings {
     pub on_lag: OnLag,
     /// How long a client may send nothing.
     pub idle_timeout_ms: Option<u64>,
+    /// How many of the last messages a newcomer sees; `None`: none, unlike the driver's default. Most
+    /// scripts are about what comes next.
+    pub history: Option<u32>,
 }
 
 impl Settings {
@@ -56,6 +62,7 @@ impl Settings {
         grace_ms: None,
         on_lag: OnLag::Disconnect,
         idle_timeout_ms: None,
+        history: None,
     };
 }
 
@@ -72,10 +79,12 @@ pub enum Need {
     LogSize,
     /// `grace_ms` as asked for.
     Grace,
-    /// Both lag policies.
+    /// All lag policies.
     OnLag,
     /// An idle timeout.
     IdleTimeout,
+    /// `history` as asked for.
+    History,
     /// A shutdown on demand.
     Shutdown,
     /// Clients that end only their sending direction.
@@ -162,7 +171,7 @@ impl Script {
 /// All scripts.
 #[must_use]
 pub fn scripts() -> Vec<Script> {
-    [text::SCRIPTS, people::SCRIPTS, commands::SCRIPTS, lag::SCRIPTS].concat()
+    [text::SCRIPTS, people::SCRIPTS, history::SCRIPTS, commands::SCRIPTS, lag::SCRIPTS].concat()
 }
 
 /// The outcome of a script.
@@ -347,6 +356,11 @@ impl Stage<'_> {
     /// else than `/ping` does; it is returned.
     pub fn is_told(&mut self, client: ClientId) -> String {
         self.sees_where(client, "a line of the server", |line| line.starts_with("-- ") && line != "-- pong")
+    }
+
+    /// The next line of `client` must be this one, told again as past.
+    pub fn sees_past(&mut self, client: ClientId, text: &str) {
+        self.sees_where(client, &format!("{text:?} from before"), |line| past(line).as_deref() == Some(text));
     }
 
     /// The hub closes the connection of `client`, perhaps after words of its own.

@@ -33,6 +33,7 @@ impl Setup {
         let on_lag = match settings.on_lag {
             OnLag::Disconnect => parlour_core::OnLag::Disconnect,
             OnLag::Skip => parlour_core::OnLag::Skip,
+            OnLag::Replay => parlour_core::OnLag::Replay,
         };
         let ms = |ms: u64| u32::try_from(ms).expect("a time that fits");
         let defaults = Config::new(&[]);
@@ -48,6 +49,7 @@ impl Setup {
                 greeting: settings.greeting.unwrap_or_default(),
                 grace_ms: settings.grace_ms.map_or(defaults.grace_ms, ms),
                 idle_ms: settings.idle_timeout_ms.map(ms),
+                history: settings.history.unwrap_or(0),
                 names: NAMES,
                 ..defaults
             },

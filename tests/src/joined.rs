@@ -7,10 +7,11 @@ use crate::client::Client;
 use crate::server::{Server, binary};
 use crate::terminal::Terminal;
 
-/// `parlour join ARGS`, with colours unless the test takes them away.
+/// `parlour join ARGS`, with colours unless the test takes them away. A test that gives it a terminal
+/// says which kind. The machine's own environment does not matter.
 pub fn join(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
-    command.arg("join").args(args).env_remove("NO_COLOR");
+    command.arg("join").args(args).env_remove("NO_COLOR").env_remove("COLORTERM").env_remove("TERM");
     command
 }
 

@@ -10,6 +10,7 @@
 mod case;
 mod checks;
 mod peer;
+mod reader;
 mod rules;
 
 pub use case::Case;

@@ -65,7 +65,13 @@ impl<H: Hub> Driver for OverTcp<H> {
         add("--log-size", settings.log_size.map(|bytes| bytes.to_string()));
         add("--grace", settings.grace_ms.map(|ms| format!("{ms}ms")));
         add("--idle-timeout", settings.idle_timeout_ms.map(|ms| format!("{ms}ms")));
-        add("--on-lag", (settings.on_lag == OnLag::Skip).then(|| "skip".to_string()));
+        let on_lag = match settings.on_lag {
+            OnLag::Disconnect => None,
+            OnLag::Skip => Some("skip".to_string()),
+            OnLag::Replay => Some("replay".to_string()),
+        };
+        add("--on-lag", on_lag);
+        add("--history", Some(settings.history.unwrap_or(0).to_string()));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         self.hub.start(&args);
     }

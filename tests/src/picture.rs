@@ -16,5 +16,14 @@ mod svg;
 #[must_use]
 pub fn draw() -> String {
     let (alice, _server) = session::play();
-    alice.look(|screen| svg::draw(screen, session::TITLE))
+    without_time(&alice.look(|screen| svg::draw(screen, session::TITLE)))
+}
+
+/// The picture with one time for what was said before, whenever it is drawn.
+fn without_time(svg: &str) -> String {
+    const MARK: &str = "-- earlier (";
+    const TIME: &str = "09:30";
+    let mut parts = svg.split(MARK);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |drawn, part| drawn + MARK + TIME + &part[TIME.len()..])
 }

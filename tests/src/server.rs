@@ -105,10 +105,14 @@ impl Server {
         Self::start(&[&["--chat", "0"], args].concat())
     }
 
-    /// The command that [`launch`](Self::launch) starts, to be changed before.
+    /// The command that [`launch`](Self::launch) starts, to be changed before. Newcomers see nothing of
+    /// what was said before, unless `args` have a `--history`. Most tests are about what comes next.
     pub fn command(args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.arg("serve").args(args).stdin(Stdio::null());
+        if !args.contains(&"--history") {
+            command.args(["--history", "0"]);
+        }
         command
     }
 

@@ -228,6 +228,7 @@ fn carries_all_that_all_say(name: &'static str) {
     others.settle();
 
     let report = board.wait_for_log("most ever used: stack ");
+    println!("{name}: {report}");
     let mut numbers = report.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
     let (used, all): (usize, usize) = (numbers.next().expect("used"), numbers.next().expect("all"));
     assert_eq!(all, row(name).stack, "{report}");

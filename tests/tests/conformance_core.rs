@@ -59,11 +59,14 @@ impl Driver for InSimulator<'_> {
             rooms: ROOMS,
             rooms_per_conn: 2,
             members: 2 * CLIENTS,
+            catch_ups: 2 * CLIENTS,
             name: NAME_BYTES,
             line: LINE_LIMIT,
             queue: 16 << 10,
+            proposals: 0,
             log: 256 << 10,
             records: 4096,
+            followers: 0,
         };
         let setup = Setup::for_script(settings, sizes);
         let memory = self.memory.take().expect("a driver is started once");

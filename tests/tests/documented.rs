@@ -81,7 +81,9 @@ fn constants(name: &str) -> Vec<u64> {
             let values = text.lines().filter_map(|line| {
                 let (_, rest) = line.split_once(&format!("const {name}: "))?;
                 let value = rest.split_once("= ")?.1.trim_end_matches(';');
-                Some(value.split(" * ").map(number).product::<u64>())
+                // A value that depends on the build is not the server's alone.
+                let is_plain = value.starts_with(|c: char| c.is_ascii_digit());
+                is_plain.then(|| value.split(" * ").map(number).product::<u64>())
             });
             found.extend(values);
         }

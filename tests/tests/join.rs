@@ -274,6 +274,31 @@ fn the_time_stands_at_the_left_if_asked_for() {
     assert!(time.bytes().zip(*b"00:00 ").all(|(a, b)| a == b || a.is_ascii_digit() && b == b'0'), "{row}");
 }
 
+/// The client's own clock says when a line came, not when it was said.
+#[test]
+fn what_was_said_before_is_shown_as_past() {
+    let server = Server::chatting(&["--history", "20"]);
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("is alice here, or [bob] or <bob>?");
+    bob.say("/me looks for alice");
+    bob.catch_up();
+    let terminal = Terminal::start(join(&["--nick", "alice", "--times", server.port()]));
+    terminal.wait_for("-- guest-1 is now alice");
+    assert_eq!(terminal.bells(), 0);
+    let text = terminal.text();
+    for said in ["<bob> is alice here, or [bob] or <bob>?", "* bob looks for alice"] {
+        let row = text.lines().find(|row| row.ends_with(said)).expect("what bob said");
+        assert!(row.starts_with("-- earlier ("), "no time but the server's: {row}");
+    }
+    let here = text.lines().find(|row| row.contains("-- here: ")).expect("who is here");
+    assert_eq!(here.find("-- here"), Some(6), "the time before it: {here}");
+    terminal.look(|screen| {
+        let row = (0..24).find(|row| screen.contents_between(*row, 0, *row, 80).contains("* bob looks"));
+        let cell = screen.cell(row.expect("a row"), 40).expect("a cell");
+        assert!(cell.dim() && !cell.bold() && !cell.inverse());
+    });
+}
+
 #[test]
 fn a_line_that_is_too_long_is_kept() {
     let server = Server::chatting(&["--line-limit", "200"]);
@@ -368,7 +393,7 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
         let modes = sys::terminal_modes(&line).expect("a terminal");
         let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
         let mut command = join(&[&listener.local_addr().expect("an address").to_string()]);
-        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm");
         sys::lead_session(&mut command);
         let mut client = command.spawn().expect("it starts");
         let (mut server, _) = listener.accept().expect("the client");

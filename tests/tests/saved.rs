@@ -14,11 +14,14 @@ const LIMITS: Limits = Limits {
     rooms: 4,
     rooms_per_conn: 3,
     members: 14,
+    catch_ups: 4,
     name: 13,
     line: 20,
     queue: 200,
+    proposals: 400,
     log: 512,
     records: 16,
+    followers: 3,
 };
 
 fn setup() -> Setup {
@@ -136,7 +139,7 @@ fn bytes_that_were_cut_or_changed_are_refused() {
 #[test]
 fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     let (bytes, _) = busy(0);
-    let mut limits = [LIMITS; 9];
+    let mut limits = [LIMITS; 12];
     limits[0].conns -= 1;
     limits[1].rooms -= 1;
     limits[2].rooms_per_conn -= 1;
@@ -146,7 +149,23 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     limits[6].queue -= 1;
     limits[7] = Limits { log: 1024, records: 8, ..LIMITS };
     limits[8].conns += 1;
-    let smaller = ["conns", "rooms", "rooms_per_conn", "members", "", "line", "queue", "records", "members"];
+    limits[9].catch_ups -= 1;
+    limits[10].proposals -= 1;
+    limits[11].followers -= 1;
+    let smaller = [
+        "conns",
+        "rooms",
+        "rooms_per_conn",
+        "members",
+        "",
+        "line",
+        "queue",
+        "records",
+        "members",
+        "catch_ups",
+        "proposals",
+        "followers",
+    ];
     for (limits, is_called) in limits.into_iter().zip(smaller) {
         let setup = Setup { limits, ..setup() };
         if is_called.is_empty() {
@@ -162,8 +181,8 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     check(&other, &bytes, RestoreError::Listeners);
     other.listeners.pop();
     check(&other, &bytes, RestoreError::Listeners);
-    let newer = with_sum(&[&bytes[..8], &2_u32.to_le_bytes(), &bytes[12..]].concat());
-    check(&setup(), &newer, RestoreError::Version { saved: 2, wanted: 1 });
+    let newer = with_sum(&[&bytes[..8], &3_u32.to_le_bytes(), &bytes[12..]].concat());
+    check(&setup(), &newer, RestoreError::Version { saved: 3, wanted: 2 });
 }
 
 /// The checksum is right. So only the checks of what is in the bytes stand between them and a panic.

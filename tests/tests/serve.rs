@@ -9,14 +9,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use parlour_tests::chat::Talk;
+use parlour_tests::chat::{Talk, past};
 use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::server::{Ended, Poller, Server, binary, wait_for_exit};
 use parlour_tests::{sys, with_each_poller};
 
 with_each_poller! {
     any_number_of_listeners_in_any_notation,
-    a_newcomer_sees_what_was_said_before_if_that_is_asked_for,
+    a_newcomer_sees_as_much_as_is_asked_for,
     a_unix_socket_is_a_listener_and_gone_at_the_end,
     both_signals_end_it_in_order,
     a_second_signal_ends_it_at_once,
@@ -70,19 +70,54 @@ fn without_arguments_it_listens_where_the_manual_says() {
     }
 }
 
-fn a_newcomer_sees_what_was_said_before_if_that_is_asked_for(poller: Poller) {
-    let server = poller.chatting(&["--history", "2"]);
-    let mut bob = Client::named(server.chat(), "bob");
-    for text in ["one", "two", "three"] {
-        bob.say(text);
+fn a_newcomer_sees_as_much_as_is_asked_for(poller: Poller) {
+    for count in [0, 2] {
+        let server = poller.chatting(&["--history", &count.to_string()]);
+        assert_eq!(seen_of_thirty(&server), count);
+        server.stop();
     }
+}
+
+#[test]
+fn by_default_a_newcomer_sees_the_last_twenty_messages() {
+    let mut command = Command::new(binary());
+    command.args(["serve", "--chat", "0"]).stdin(Stdio::null());
+    assert_eq!(seen_of_thirty(&Server::launch(command)), 20);
+}
+
+/// How many of thirty messages a newcomer sees. They must be the last ones.
+fn seen_of_thirty(server: &Server) -> usize {
+    let mut bob = Client::named(server.chat(), "bob");
+    (0..30).for_each(|number| bob.say(&number.to_string()));
     bob.catch_up();
     let mut newcomer = Client::connect(server.chat());
-    for text in ["two", "three"] {
-        newcomer.wait_for(&format!("-- earlier: <bob> {text}"));
-    }
-    newcomer.expect_line("-- here: bob, guest-1");
-    server.stop();
+    let seen = newcomer.wait_for("-- here: bob, guest-1");
+    let seen: Vec<_> = seen.iter().skip(1).map(|line| past(line).expect("a line from before")).collect();
+    let last: Vec<_> = (30 - seen.len()..30).map(|number| format!("<bob> {number}")).collect();
+    assert_eq!(seen, last);
+    seen.len()
+}
+
+#[test]
+fn what_was_said_before_has_the_local_time() {
+    let minutes = ["UTC0", "XXX-05:30"].map(|zone| {
+        let mut command = Server::command(&["--chat", "0", "--history", "1"]);
+        command.env("TZ", zone);
+        let server = Server::launch(command);
+        let mut bob = Client::named(server.chat(), "bob");
+        bob.say("hi");
+        bob.catch_up();
+        let mut newcomer = Client::connect(server.chat());
+        let seen = newcomer.wait_for("-- here: bob, guest-1");
+        let time =
+            seen.last().and_then(|line| line.strip_prefix("-- earlier (")?.strip_suffix("): <bob> hi"));
+        // At midnight there is a date before it.
+        let (hours, minutes) =
+            time.and_then(|time| time.rsplit(' ').next()?.split_once(':')).expect("a time");
+        60 * hours.parse::<i32>().expect("hours") + minutes.parse::<i32>().expect("minutes")
+    });
+    let ahead = (minutes[1] - minutes[0]).rem_euclid(24 * 60);
+    assert!((330..=331).contains(&ahead), "{minutes:?}");
 }
 
 fn any_number_of_listeners_in_any_notation(poller: Poller) {

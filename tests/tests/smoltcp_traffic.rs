@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use parlour_boards::BOARDS;
 use parlour_firmware::{PORTS, limits, listeners, services, socket_options};
-use parlour_smoltcp::core::{Config, Input, Listener, ListenerId, OnLag, Protocol, Stats};
+use parlour_smoltcp::core::{Config, Followed, Input, Listener, ListenerId, OnLag, Protocol, Stats};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::hub::Setup;
 use parlour_tests::lines::Next;
@@ -219,20 +219,24 @@ fn echo_waits_for_one_who_said_all_and_does_not_read() {
 #[test]
 fn a_follower_that_is_no_socket_reads_along() {
     let (mut ground, mut plan) = (Ground::default(), Layout::chat_and_echo(2));
-    plan.setup.listeners.push(Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) });
-    plan.setup.limits.conns += 1;
+    plan.setup.listeners.push(Listener::new(Protocol::Console));
+    (plan.setup.limits.conns, plan.setup.limits.followers) = (plan.setup.limits.conns + 1, 1);
     let mut wire = Wire::new(&mut ground, &plan);
     let start = parlour_smoltcp::core::Instant::from_millis(0);
     let hub = wire.hub();
     let console =
         hub.handle(start, Input::Accepted { listener: ListenerId(2), peer: None }).opened().expect("a place");
-    hub.watch(console);
+    let watcher = hub.watch(console).expect("a place");
     let [alice, bob] = wire.people(["alice", "bob"]);
     wire.says(alice, "hello");
     wire.sees(bob, "<alice> hello");
-    let seen: Vec<u8> = wire.hub().transmit(console).flatten().copied().collect();
-    wire.hub().handle(start, Input::Sent { conn: console, count: seen.len() });
-    assert!(String::from_utf8_lossy(&seen).ends_with("<alice> hello\r\n"));
+    let mut last = String::new();
+    while let Some(Followed::Record(record)) = wire.hub().read(watcher) {
+        last = String::from_utf8(record.pieces().concat()).expect("text");
+        let seq = record.seq;
+        wire.hub().handle(start, Input::Committed { follower: watcher, seq });
+    }
+    assert_eq!(last, "<alice> hello\r\n");
     wire.hub().handle(start, Input::Received { conn: console, bytes: b"/say dinner is ready\n" });
     wire.sees(bob, "-- dinner is ready");
     wire.sees(alice, "-- dinner is ready");

@@ -6,7 +6,8 @@
 //! use parlour_memory::Memory;
 //!
 //! let limits = Limits {
-//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, name: 32, line: 128, queue: 512, log: 4096, records: 64,
+//!     conns: 4, rooms: 2, rooms_per_conn: 2, members: 8, catch_ups: 4, name: 32, line: 128, queue: 512,
+//!     proposals: 0, log: 4096, records: 64, followers: 0,
 //! };
 //! let chat = [Listener::new(Protocol::Chat)];
 //! let mut memory = Memory::new(&limits);
@@ -15,13 +16,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use parlour_core::{Conn, Limits, Member, RECORD_WORDS, Room, Storage};
+use parlour_core::{CatchUp, Conn, Limits, Member, RECORD_WORDS, Room, Storage};
 
 /// All the memory of a hub.
 #[derive(Debug)]
 pub struct Memory<'a> {
     conns: Vec<Conn<'a>>,
     members: Vec<Member>,
+    catch_ups: Vec<CatchUp>,
     rooms: Vec<Room<'a>>,
     order: Vec<u32>,
     records: Vec<[u64; RECORD_WORDS]>,
@@ -38,6 +40,7 @@ impl<'a> Memory<'a> {
         Self {
             conns: filled(limits.conns, || Conn::EMPTY),
             members: filled(limits.members, || Member::EMPTY),
+            catch_ups: filled(limits.catch_ups, || CatchUp::EMPTY),
             rooms: filled(limits.rooms, || Room::EMPTY),
             order: vec![0; limits.order()],
             records: vec![[0; RECORD_WORDS]; limits.all_records()],
@@ -50,6 +53,7 @@ impl<'a> Memory<'a> {
         Storage {
             conns: &mut self.conns,
             members: &mut self.members,
+            catch_ups: &mut self.catch_ups,
             rooms: &mut self.rooms,
             order: &mut self.order,
             records: &mut self.records,

@@ -6,7 +6,6 @@ use super::Exchange;
 use crate::conn::Slot;
 use crate::io::ConnId;
 use crate::limits::{LABEL_BYTES, TOPIC_BYTES};
-use crate::log::Position;
 use crate::record::RoomRef;
 use crate::room::RoomIndex;
 use crate::text::clipped;
@@ -65,18 +64,6 @@ impl Exchange<'_> {
             (Some(peer), label) => write!(origin, " ({peer} {label})"),
         };
         origin
-    }
-
-    /// The first of a room's last so many messages that can still be read, and the record after the last.
-    pub(crate) fn last_messages(&self, room: RoomIndex, count: u32) -> [Position; 2] {
-        let log = &self.rooms[room].log;
-        [log.last_messages(count), log.next_record()]
-    }
-
-    /// The line of a record of a room, if it is a message that was not overwritten.
-    pub(crate) fn past_message(&self, room: RoomIndex, number: Position) -> Option<[&[u8]; 2]> {
-        let (record, line) = self.rooms[room].log.past(number)?;
-        record.kind().is_message().then_some(line)
     }
 
     /// The client of a relay whose line was passed on last, if the line has not ended.

@@ -20,6 +20,9 @@ pub(crate) struct Agenda {
     /// Connections.
     changed: Worklist,
     woken: Worklist,
+    /// Connections that want a page.
+    #[cfg(feature = "large")]
+    wanting: Worklist,
     /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
     /// closed, or have something to tell later, and when the first of these is due.
     changed_rooms: Worklist,
@@ -36,6 +39,8 @@ impl Agenda {
             deadlines: Deadlines::new(),
             changed: Worklist::new(0),
             woken: Worklist::new(1),
+            #[cfg(feature = "large")]
+            wanting: Worklist::new(2),
             changed_rooms: Worklist::new(0),
             opened_rooms: Worklist::new(1),
             pending_rooms: Worklist::new(2),
@@ -105,14 +110,20 @@ impl Agenda {
     }
 
     /// The next connection whose protocol may go on. Of those whose line waits for a room, the next one
-    /// comes only after the one before has spoken, and only if the room still has place.
-    pub(super) fn next_woken(&mut self, conns: &mut Conns<'_>, rooms: &mut Rooms<'_>) -> Option<Slot> {
+    /// comes only after the one before has spoken, and only if the room still has place, and somebody
+    /// `may_speak` at all.
+    pub(super) fn next_woken(
+        &mut self,
+        conns: &mut Conns<'_>,
+        rooms: &mut Rooms<'_>,
+        may_speak: bool,
+    ) -> Option<Slot> {
         while let Some(slot) = self.woken.pop(conns.all_mut()) {
             if !matches!(conns[slot].state, crate::conn::State::Free { .. }) {
                 return Some(slot);
             }
         }
-        while let Some(room) = self.opened_rooms.first() {
+        while let Some(room) = self.opened_rooms.first().filter(|_| may_speak) {
             let Room { closed, waiting, .. } = &mut rooms[room];
             if !*closed && let Some(slot) = waiting.pop(conns.all_mut()) {
                 return Some(slot);
@@ -123,8 +134,20 @@ impl Agenda {
     }
 
     /// Whether a connection may go on now.
-    pub(super) fn is_behind(&self) -> bool {
-        self.woken.first().or(self.opened_rooms.first()).is_some()
+    pub(super) fn is_behind(&self, may_speak: bool) -> bool {
+        self.woken.first().or(self.opened_rooms.first().filter(|_| may_speak)).is_some()
+    }
+
+    /// It wants a page of records.
+    #[cfg(feature = "large")]
+    pub(super) fn want(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+        self.wanting.push(conns.all_mut(), slot);
+    }
+
+    /// The next connection that wanted a page.
+    #[cfg(feature = "large")]
+    pub(super) fn next_wanted(&mut self, conns: &mut Conns<'_>) -> Option<Slot> {
+        self.wanting.pop(conns.all_mut())
     }
 
     // --- Deadlines ---
@@ -178,12 +201,24 @@ impl Agenda {
         conns: &mut Conns<'_>,
         rooms: &mut Rooms<'_>,
     ) -> Result<(), Damaged> {
-        let Self { deadlines, changed, woken, changed_rooms, opened_rooms, pending_rooms, room_due, named } =
-            self;
+        let Self {
+            deadlines,
+            changed,
+            woken,
+            #[cfg(feature = "large")]
+            wanting,
+            changed_rooms,
+            opened_rooms,
+            pending_rooms,
+            room_due,
+            named,
+        } = self;
         deadlines.visit(visitor, conns.all_mut())?;
         for list in [changed, woken] {
             list.visit(visitor, conns.all_mut())?;
         }
+        #[cfg(feature = "large")]
+        wanting.visit(visitor, conns.all_mut())?;
         for list in [changed_rooms, opened_rooms, pending_rooms] {
             list.visit(visitor, rooms.all_mut())?;
         }

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use core::ops::{Index, IndexMut, Range};
 
 use crate::account::Account;
-use crate::conn::{Conn, NONE, Slot, State};
+use crate::conn::{Conn, Gap, NONE, Slot, State};
 use crate::io::{ConnId, Instant, ListenerId};
 use crate::limits::Listener;
 use crate::name::{Looks, NAME_BYTES};
@@ -15,6 +15,7 @@ use crate::queue::Buffers;
 use crate::record::Identity;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
+use crate::session::Session;
 use crate::text::Decimal;
 
 /// A copy of a name.
@@ -92,7 +93,7 @@ impl<'a> Conns<'a> {
     /// Takes a free slot for a newcomer, and gives it an identity.
     pub(super) fn open(
         &mut self,
-        (id, listener): (ListenerId, &Listener),
+        listener: (ListenerId, &Listener),
         peer: Option<IpAddr>,
         now: Instant,
     ) -> Option<Slot> {
@@ -113,10 +114,22 @@ impl<'a> Conns<'a> {
         let identity = Identity::from_u64(self.next_identity);
         self.next_identity += 1;
         let conn = &mut self[slot];
-        conn.open(id, Account::new(peer, listener.rate), now);
+        conn.open(Account::new(peer, None), now);
         conn.identity = identity;
         self.enter_address(slot);
+        self.begin_anew(slot, listener);
         Some(slot)
+    }
+
+    /// Makes a connection a new client of a listener. It has no name, and nothing waits to be sent to it.
+    pub(super) fn begin_anew(&mut self, slot: Slot, (id, listener): (ListenerId, &Listener)) {
+        self.unname(slot);
+        self.clear_queue(slot);
+        let conn = &mut self[slot];
+        (conn.listener, conn.account) = (id, Account::new(conn.account.peer(), listener.rate));
+        conn.line.clear();
+        (conn.gap, conn.blocked, conn.paused) = (Gap::NONE, false, false);
+        conn.session = Session::new(listener.protocol);
     }
 
     /// Frees the slot of a connection of which nothing is left.

@@ -5,8 +5,7 @@ use core::net::IpAddr;
 use super::Exchange;
 use crate::conn::{Conn, Gap, NONE, Slot, State};
 use crate::io::{Cause, Close, Instant, Interest, ListenerId, Refusal};
-use crate::limits::{CONNS_AT_ONCE, Protocol};
-use crate::session::Session;
+use crate::limits::CONNS_AT_ONCE;
 
 /// How long a peer may take to close its side after the hub has closed the sending side.
 const LINGER_MS: u64 = 1_000;
@@ -24,7 +23,6 @@ impl Exchange<'_> {
                 self.conns.release(slot);
                 return Err(Refusal::PerPeer);
             }
-            self.conns[slot].session = Session::new(found.protocol);
             Ok(slot)
         });
         match slot {
@@ -38,6 +36,21 @@ impl Exchange<'_> {
             Err(_) => self.stats.refused += 1,
         }
         slot
+    }
+
+    /// Hands an open connection on to the protocol of another listener, which begins anew with it and
+    /// gets the rest of its input. What waits to be sent to it is dropped, and nobody is told that it
+    /// leaves. Returns whether that was done.
+    pub(crate) fn hand_over(&mut self, slot: Slot, listener: ListenerId) -> bool {
+        let found = self.config.listener(listener).copied();
+        let Some(found) = found.filter(|_| self.is_open(slot)) else { return false };
+        self.leave_all(slot);
+        self.let_go(slot);
+        self.abandon(slot);
+        self.stop_timer(slot);
+        self.conns.begin_anew(slot, (listener, &found));
+        self.touch(slot);
+        true
     }
 
     /// Notes that input was offered: a sign of life, unless it was offered before.
@@ -158,6 +171,7 @@ impl Exchange<'_> {
         self.conns.clear_queue(slot);
         self.leave_all(slot);
         self.abandon(slot);
+        self.unwatch_all(slot);
     }
 
     /// Frees the slot of a connection of which nothing is left.
@@ -266,10 +280,5 @@ impl Exchange<'_> {
         if core::mem::take(&mut self.conns[slot].paused) {
             self.wake(slot);
         }
-    }
-
-    /// Hands a connection on to another protocol, which then gets the rest of its input.
-    pub(crate) fn hand_over(&mut self, slot: Slot, protocol: Protocol) {
-        self.conns[slot].session = Session::new(protocol);
     }
 }

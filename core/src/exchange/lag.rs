@@ -4,6 +4,9 @@
 //! them their input. The room waits for the members whose cursors hold the log, as long as it has
 //! patience; see [`crate::patience`].
 //!
+//! Followers hold the log as members do, but each has a grace of its own; see [`super::followers`]. The
+//! patience of a room is for its members. A room that only followers keep closed does not use it up.
+//!
 //! To find the hold of the log, the hub looks at each member. It does so when the room seems to be
 //! full, and once a turn while it is closed, however many members have moved.
 
@@ -32,33 +35,44 @@ impl Exchange<'_> {
     /// Finds the hold of a room's log, and whether the room is open. `is_by_force`: the members that
     /// held it were dealt with.
     pub(super) fn refresh(&mut self, room: RoomIndex, is_by_force: bool) {
-        let mut hold = self.rooms[room].log.head();
+        let mut members_hold = self.rooms[room].log.head();
         for member in self.members_in(room).filter(|member| member.holds()) {
-            if before(member.position, hold) {
-                hold = member.position;
+            if before(member.position, members_hold) {
+                members_hold = member.position;
             }
         }
+        let hold = self.held_from(room, members_hold);
         let log = &mut self.rooms[room].log;
         log.set_hold(hold);
         self.stats.log_most = self.stats.log_most.max(log.held());
         let (now, grace_ms, has_place) = (self.now, self.config.grace_ms, self.has_place(room));
+        // It would not be open if all followers had committed everything.
+        let for_members = !has_place && (hold == members_hold || !self.has_place_behind(room, members_hold));
+        let was_for_members = self.waits_for_members(room);
         let Room { closed, loosened, patience, waiting, busy_since, .. } = &mut self.rooms[room];
         *loosened = false;
         let was_closed = core::mem::replace(closed, !has_place);
-        if was_closed && has_place {
-            let waited_ms = if waiting.is_empty() { 0 } else { now.millis_since(*busy_since) };
+        if was_for_members && !for_members {
+            let is_over = has_place && !waiting.is_empty();
+            let waited_ms = if is_over { now.millis_since(*busy_since) } else { 0 };
             patience.open(now, is_by_force, waited_ms);
-            if !waiting.is_empty() {
-                self.agenda.opened(&mut self.rooms, room);
-            }
-        } else if !was_closed && !has_place {
+        } else if for_members && !was_for_members {
             patience.close(now, grace_ms);
+        }
+        if was_closed && has_place && !waiting.is_empty() {
+            self.agenda.opened(&mut self.rooms, room);
+        }
+        self.note_closed(room, for_members);
+        if !has_place && (!was_closed || for_members != was_for_members) {
             self.pend(room, self.room_waits_until(room));
         }
     }
 
-    /// When a closed room deals with those that hold its log.
-    pub(super) fn patience_ends_at(&self, room: RoomIndex) -> Instant {
+    /// When a closed room deals with members that hold its log.
+    fn patience_ends_at(&self, room: RoomIndex) -> Instant {
+        if !self.waits_for_members(room) {
+            return Instant::NEVER;
+        }
         let Room { owner, patience, .. } = &self.rooms[room];
         // Only a relay's room has an owner.
         let owner = owner.filter(|_| cfg!(feature = "relay"));
@@ -69,22 +83,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// When a closed room deals with some of those that hold its log. An operator that watches it has
-    /// only a moment.
-    pub(super) fn room_waits_until(&self, room: RoomIndex) -> Instant {
-        let patience = self.rooms[room].patience;
-        let watching =
-            self.members_in(room).filter(|member| self.is_watching(member) && self.holds_up(member));
-        let moments = watching.map(|member| patience.watch_waits_until(self.now, member.taken_at));
-        moments.fold(self.patience_ends_at(room), Instant::min)
+    /// When a closed room deals with some of those that hold its log: its members, or followers.
+    fn room_waits_until(&self, room: RoomIndex) -> Instant {
+        self.patience_ends_at(room).min(self.followers_wait_until(room))
     }
 
-    /// Whether nobody in the room must wait for a member, because it only watches, and can skip.
-    pub(super) fn is_watching(&self, member: &Member) -> bool {
-        let listener = self.config.listener(self.conns[member.conn].listener);
-        cfg!(feature = "console")
-            && member.state == Membership::Observing
-            && listener.is_some_and(|listener| listener.on_lag == OnLag::Skip)
+    /// As [`Exchange::has_place`], if everything from `position` on were held.
+    pub(super) fn has_place_behind(&self, room: RoomIndex, position: Position) -> bool {
+        self.rooms[room].log.fits_behind(position, 1 + RESERVE, self.limits.longest())
     }
 
     /// The hold of a room's log may have moved. If that matters, the room is looked at in this turn.
@@ -101,9 +107,8 @@ impl Exchange<'_> {
     }
 
     /// Whether a member keeps a room closed.
-    pub(super) fn holds_up(&self, member: &Member) -> bool {
-        let log = &self.rooms[member.room].log;
-        member.holds() && !log.fits_behind(member.position, 1 + RESERVE, self.limits.longest())
+    fn holds_up(&self, member: &Member) -> bool {
+        member.holds() && !self.has_place_behind(member.room, member.position)
     }
 
     /// Looks whether a closed room can open. If its patience has ended, deals with members that hold it
@@ -115,6 +120,9 @@ impl Exchange<'_> {
         most: &mut usize,
         may_skip: impl Fn(&Self, Slot) -> bool,
     ) {
+        if self.rooms[room].is_deserted() {
+            return self.look_after_deserted(room);
+        }
         if self.rooms[room].loosened {
             self.refresh(room, false);
         }
@@ -123,7 +131,10 @@ impl Exchange<'_> {
         // Only after everybody was offered everything.
         if closed && unnamed == 0 && wait_until <= self.now {
             let is_over = self.patience_ends_at(room) <= self.now;
-            wait_until = self.cut_loose(room, most, is_over, may_skip);
+            wait_until =
+                if is_over { self.cut_loose(room, most, may_skip) } else { self.patience_ends_at(room) };
+            self.pass_followers(room);
+            wait_until = wait_until.min(self.followers_wait_until(room));
             self.refresh(room, is_over);
         }
         if self.rooms[room].closed {
@@ -135,36 +146,31 @@ impl Exchange<'_> {
         }
     }
 
-    /// Deals with the members that keep a room closed, except those that still have a moment. If the
-    /// room's patience `is_over`, this means all members; if not, only those that watch it. Returns when
-    /// there is more to do.
+    /// Deals with the members that keep a room closed, except those that still have a moment. The room's
+    /// patience is over. Returns when there is more to do.
     fn cut_loose(
         &mut self,
         room: RoomIndex,
         most: &mut usize,
-        is_over: bool,
         may_skip: impl Fn(&Self, Slot) -> bool,
     ) -> Instant {
-        let mut wait_until = if is_over { Instant::NEVER } else { self.patience_ends_at(room) };
+        let mut wait_until = Instant::NEVER;
         let mut next = self.rooms[room].first;
         while let Some(member) = self.members.get(next) {
             let &Member { conn: slot, taken_at, .. } = member;
             let index: MemberIndex = core::mem::replace(&mut next, member.next);
-            if !(is_over || self.is_watching(member)) || !self.holds_up(member) {
+            if !self.holds_up(member) {
                 continue;
             }
-            let patience = self.rooms[room].patience;
-            let moment = if is_over {
-                patience.waits_until(self.now, taken_at)
-            } else {
-                patience.watch_waits_until(self.now, taken_at)
-            };
+            let moment = self.rooms[room].patience.waits_until(self.now, taken_at);
             if moment > self.now || *most == 0 {
                 wait_until = wait_until.min(moment);
                 continue;
             }
             *most -= 1;
-            if !(may_skip(self, slot) && self.skip(index)) {
+            let replays = self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Replay);
+            let goes_on = replays && self.leave_behind(index) || may_skip(self, slot) && self.skip(index);
+            if !goes_on {
                 self.stats.lagged += 1;
                 self.kill(slot, Cause::Lagged, State::Dead { abort: true });
             }
@@ -172,25 +178,13 @@ impl Exchange<'_> {
         wait_until
     }
 
-    /// Moves a cursor to its end and notes what it missed. The rest of a half sent record goes to the
-    /// private queue. Returns false if there is no place for it.
-    pub(super) fn skip(&mut self, index: MemberIndex) -> bool {
+    /// Moves a cursor to its end and notes what it missed. Returns false if there is no place for the
+    /// rest of a half sent record.
+    fn skip(&mut self, index: MemberIndex) -> bool {
+        let Some(missed_from) = self.set_half_aside(index) else { return false };
         let member = &self.members[index];
         let log = &self.rooms[member.room].log;
-        let (position, end) = (member.position, member.end(log));
-        let slot = member.conn;
-        let mut missed_from = position;
-        if position != log.head() {
-            let number = log.record_at(position);
-            let record = log.record(number);
-            if record.start != position {
-                missed_from = log.end_of(number);
-                let (left, right) = log.slices(position, missed_from);
-                if !self.conns.push_front(slot, record.seq, &[left, right]) {
-                    return false;
-                }
-            }
-        }
+        let (slot, end) = (member.conn, member.end(log));
         let gap = &mut self.conns[slot].gap;
         gap.missed = gap.missed.saturating_add(missed_messages(log, member, missed_from, end));
         if !gap.open {
@@ -198,11 +192,55 @@ impl Exchange<'_> {
             (gap.open, gap.seq) = (true, self.seq);
             self.seq = self.seq.wrapping_add(1);
         }
+        self.give_up_place(index, end);
+        true
+    }
+
+    /// Lets a member stand at the sequence number that it has come to, and hold nothing. Returns false if
+    /// that is not possible now, or if it has left and only reads to its end.
+    fn leave_behind(&mut self, index: MemberIndex) -> bool {
+        let &Member { conn: slot, state, .. } = &self.members[index];
+        if state != Membership::Present || !self.can_detach(slot) {
+            return false;
+        }
+        let Some(position) = self.set_half_aside(index) else { return false };
+        let &Member { conn: slot, room, .. } = &self.members[index];
+        let log = &self.rooms[room].log;
+        let (number, head) = (log.record_at(position), log.head());
+        let next = if position == head { self.seq } else { log.record(number).seq };
+        let is_noted = self.detach(slot, index, next, None);
+        if is_noted {
+            self.give_up_place(index, head);
+        }
+        is_noted
+    }
+
+    /// Puts the rest of a half sent record into the private queue. Returns where the next record starts,
+    /// or nothing if there is no place.
+    fn set_half_aside(&mut self, index: MemberIndex) -> Option<Position> {
+        let &Member { conn: slot, room, position, .. } = &self.members[index];
+        let log = &self.rooms[room].log;
+        if position == log.head() {
+            return Some(position);
+        }
+        let number = log.record_at(position);
+        let record = log.record(number);
+        if record.start == position {
+            return Some(position);
+        }
+        let end = log.end_of(number);
+        let (left, right) = log.slices(position, end);
+        self.conns.push_front(slot, record.seq, &[left, right]).then_some(end)
+    }
+
+    /// Moves a cursor on to where it holds nothing.
+    fn give_up_place(&mut self, index: MemberIndex, position: Position) {
+        let slot = self.members[index].conn;
         self.members[index].own_ahead = false;
-        self.move_cursor(index, end);
+        self.move_cursor(index, position);
+        self.members[index].end = position;
         self.stats.lagged += 1;
         self.touch(slot);
-        true
     }
 }
 

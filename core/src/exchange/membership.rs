@@ -134,7 +134,8 @@ impl Exchange<'_> {
     pub(super) fn move_cursor(&mut self, index: MemberIndex, position: Position) -> bool {
         let member = &mut self.members[index];
         let room = &self.rooms[member.room];
-        let held = member.position == room.log.hold();
+        // While followers hold the log as well, a room may wait for members that are not at its hold.
+        let held = member.position == room.log.hold() || room.is_followed();
         let moved = member.advance(&room.log, position);
         let is_behind = member.position != member.end(&room.log);
         if member.state == Membership::Draining && !is_behind {
@@ -206,7 +207,10 @@ impl Exchange<'_> {
 
     /// Frees a membership, and its room if nobody is left.
     fn unlink(&mut self, index: MemberIndex) {
-        let Member { room, previous, next, conn, .. } = self.members[index];
+        let Member { room, previous, next, conn, is_behind, .. } = self.members[index];
+        if is_behind {
+            self.end_catch_up(conn);
+        }
         self.forget_member(conn, index);
         let left = &mut self.rooms[room];
         left.members -= 1;
@@ -224,8 +228,9 @@ impl Exchange<'_> {
         }
         // Its connection may have waited for a place, or may be finished now.
         self.wake(conn);
-        if self.rooms[room].is_free() {
-            self.rooms.free(room);
+        if self.rooms[room].is_deserted() {
+            self.rooms.close(room);
+            self.free_when_read(room);
         } else {
             self.loosen(room);
         }

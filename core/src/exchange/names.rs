@@ -76,7 +76,9 @@ impl Exchange<'_> {
 
     /// Makes a room; see [`super::rooms::Rooms::make`].
     pub(crate) fn make_room(&mut self, name: &Spelled) -> Option<RoomIndex> {
-        self.rooms.make(name)
+        let room = self.rooms.make(name)?;
+        self.note_made(room);
+        Some(room)
     }
 
     pub(crate) fn room_name(&self, room: RoomIndex) -> Name {

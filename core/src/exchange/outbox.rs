@@ -7,7 +7,6 @@
 
 use super::Exchange;
 use crate::conn::{Conn, Gap, Slot, State};
-use crate::io::ListenerId;
 use crate::limits::ROOMS_PER_CONN;
 use crate::log::{Log, Position, before};
 use crate::queue::Entry;
@@ -192,13 +191,14 @@ impl Walk {
 /// The bytes to send to a connection next, in order: slices of the rooms' logs and of its
 /// private queue, for one vectored write.
 ///
-/// [`crate::Input::Sent`] then tells the hub how many of them were sent.
+/// [`crate::Hub::send`] counts those as sent that the transport took.
 pub struct Transmit<'h, 'a> {
     x: &'h Exchange<'a>,
     slot: Option<Slot>,
     walk: &'h mut Walk,
     gap_text: &'h [u8],
     /// The lane of the bytes that were lent last, if it is a room's.
+    #[cfg(feature = "save")]
     lane: Option<usize>,
     wrapped: &'h [u8],
 }
@@ -219,7 +219,15 @@ impl<'h, 'a> Transmit<'h, 'a> {
         if let Some(slot) = slot {
             walk.start(x, slot);
         }
-        Self { x, slot, walk, gap_text, lane: None, wrapped: &[] }
+        Self {
+            x,
+            slot,
+            walk,
+            gap_text,
+            #[cfg(feature = "save")]
+            lane: None,
+            wrapped: &[],
+        }
     }
 }
 
@@ -232,13 +240,15 @@ impl<'h> Iterator for Transmit<'h, '_> {
         }
         let conn = &self.x.conns[self.slot?];
         let run = self.walk.next(self.x, conn)?;
-        self.lane = None;
+        #[cfg(feature = "save")]
+        {
+            self.lane = if let Run::Room { lane, .. } = run { Some(lane) } else { None };
+        }
         Some(match run {
             Run::Queue(entry) => conn.queue.text(self.x.conns.buffers(), entry),
             Run::Gap { from } => &self.gap_text[from..],
             Run::Room { lane, from, to } => {
                 let (left, right) = self.walk.lanes[lane].log(self.x).slices(from, to);
-                self.lane = Some(lane);
                 self.wrapped = right;
                 left
             }
@@ -246,30 +256,16 @@ impl<'h> Iterator for Transmit<'h, '_> {
     }
 }
 
+#[cfg(feature = "save")]
 impl<'h> Transmit<'h, '_> {
-    /// As [`Iterator::next`], and where the bytes were said.
-    pub fn next_from(&mut self) -> Option<(Source<'h>, &'h [u8])> {
+    /// As [`Iterator::next`], and the name of the room in which the bytes were said: empty for a relay's,
+    /// `None` if they are for this connection alone. For tests.
+    pub fn next_of_room(&mut self) -> Option<(Option<&'h str>, &'h [u8])> {
         let bytes = self.next()?;
-        let source = self.lane.map_or(Source::Own, |lane| {
-            let room = &self.x.rooms[self.walk.lanes[lane].room];
-            match room.owner {
-                Some(listener) => Source::Relay(listener),
-                None => Source::Room(core::str::from_utf8(room.name.as_bytes()).unwrap_or_default()),
-            }
-        });
-        Some((source, bytes))
+        let room = self.lane.map(|lane| self.x.members[self.walk.lanes[lane].member].room);
+        let name = |room| core::str::from_utf8(self.x.rooms[room].name.as_bytes()).unwrap_or_default();
+        Some((room.map(name), bytes))
     }
-}
-
-/// Where the bytes that go out to a connection were said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source<'h> {
-    /// To this connection alone.
-    Own,
-    /// In a room of the chat.
-    Room(&'h str),
-    /// In the room of a relay listener.
-    Relay(ListenerId),
 }
 
 impl Exchange<'_> {

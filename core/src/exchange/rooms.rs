@@ -50,7 +50,7 @@ impl<'a> Rooms<'a> {
         let index = index::Index::new(places, looks);
         let mut table = Self { rooms, index, free: NONE, grace_ms };
         for room in table.indices().rev() {
-            if table[room].is_free() {
+            if table[room].is_deserted() {
                 table.free(room);
             } else if !table[room].name.is_empty() {
                 let name = table.name(room);
@@ -80,19 +80,26 @@ impl<'a> Rooms<'a> {
         Some(room)
     }
 
-    /// Frees a room that nobody needs any more.
+    /// Closes a room that nobody is in any more. It is found no more, and another room may get its name.
+    pub(super) fn close(&mut self, room: RoomIndex) {
+        self.remove(room);
+        let room = &mut self[room];
+        (room.untold, room.tell_at) = ([0; 2], Instant::NEVER);
+        room.topic.clear();
+    }
+
+    /// Frees a room that was closed, or was never used.
     pub(super) fn free(&mut self, room: RoomIndex) {
-        if !self[room].name.is_empty() {
-            self.remove(room);
-        }
         let grace_ms = self.grace_ms;
         let next_free = core::mem::replace(&mut self.free, room);
         let room = &mut self[room];
         (room.next_free, room.generation) = (next_free, room.generation.wrapping_add(1));
         (room.closed, room.loosened, room.patience) = (false, false, Patience::full(grace_ms));
-        (room.untold, room.tell_at) = ([0; 2], Instant::NEVER);
+        #[cfg(feature = "console")]
+        {
+            room.readers = crate::room::Readers::NONE;
+        }
         room.name.clear();
-        room.topic.clear();
         // The next room in its place must not show the lines of this one.
         room.log.forget();
     }
@@ -126,8 +133,11 @@ impl<'a> Rooms<'a> {
             let text = core::str::from_utf8(&name).map_err(|_| Damaged)?;
             if visitor.is_reading() && !name.is_empty() {
                 ensure(!self[room].is_free() && (!self[room].pinned || name == had_name))?;
-                self.enter(room, text);
+                if !self[room].is_deserted() {
+                    self.enter(room, text);
+                }
             }
+            ensure(self[room].is_free() || self[room].pinned || !name.is_empty())?;
         }
         if visitor.is_reading() {
             self.check_free(saved)?;

@@ -1,8 +1,10 @@
 //! The exchange as bytes: what is in it, and what must be true of it after it was read. A hub whose bytes
 //! pass these checks does not panic later. It may be in a state that no inputs lead to.
 
+use super::catch_up::CatchUp;
 use super::lag::RESERVE;
 use super::{Exchange, Stats};
+use crate::clock::Clock;
 use crate::conn::{Conn, NONE, Slot, State};
 use crate::io::{ConnId, Instant};
 use crate::limits::{Limits, Protocol};
@@ -24,11 +26,15 @@ impl Exchange<'_> {
             conns,
             rooms,
             members,
+            catch_ups,
+            #[cfg(feature = "large")]
+            proposals,
+            followers,
             agenda,
             notices,
             scratch: _,
             now,
-            day,
+            clock,
             seq,
             stats,
             shutdown_wanted,
@@ -36,7 +42,7 @@ impl Exchange<'_> {
             untold_end,
         } = self;
         now.visit(visitor)?;
-        visitor.option(day, (0, Instant::ZERO))?;
+        visitor.option(clock, (Clock::UNKNOWN, Instant::ZERO))?;
         seq.visit(visitor)?;
         shutdown_wanted.visit(visitor)?;
         shutting_down.visit(visitor)?;
@@ -48,6 +54,10 @@ impl Exchange<'_> {
             rooms[room].waiting.visit(visitor, conns.all_mut(), room)?;
         }
         agenda.visit(visitor, conns, rooms)?;
+        catch_ups.visit(visitor)?;
+        #[cfg(feature = "large")]
+        proposals.visit(visitor, rooms.indices())?;
+        followers.visit(visitor, conns, rooms)?;
         notices.visit(visitor)?;
         stats.visit(visitor)?;
         if visitor.is_reading() {
@@ -60,12 +70,20 @@ impl Exchange<'_> {
     /// Checks what each table cannot check alone. `saved`: the limits that it had.
     fn check(&self, saved: &Limits) -> Result<(), Damaged> {
         ensure(self.now.as_millis() < LATEST_MS)?;
-        let (mut conns, mut members) = (0, 0);
+        let (mut conns, mut members, mut behind) = (0, 0, 0);
         for slot in self.slots().filter(|slot| !matches!(self.conns[*slot].state, State::Free { .. })) {
             let count = self.check_conn(slot)?;
             conns += usize::from(count > 0);
             members += count;
+            behind += usize::from(self.is_behind(slot));
         }
+        let is_used = |&CatchUp { member, .. }: &CatchUp, index| {
+            let member = self.members.get(member);
+            member.is_some_and(|member| {
+                self.conns.slots().contains(&member.conn) && self.conns[member.conn].catch_up == index
+            })
+        };
+        self.catch_ups.check(behind, is_used)?;
         self.members.check([conns, members], self.limits.conns)?;
         let mut listed = 0;
         for room in self.rooms.indices() {
@@ -107,19 +125,27 @@ impl Exchange<'_> {
 
     /// Returns how many memberships a connection has.
     fn check_conn(&self, slot: Slot) -> Result<usize, Damaged> {
-        let Conn { listener, session, queue, gap, turn, first_member, .. } = &self.conns[slot];
+        let Conn { listener, session, queue, gap, turn, first_member, catch_up, .. } = &self.conns[slot];
         ensure(self.config.listener(*listener).is_some())?;
         let (mut count, mut may_wait, mut next) = (0, turn.room == NONE, *first_member);
+        let mut is_sound = *catch_up == NONE;
+        let behind = self.catch_ups.get(*catch_up).map(|catch_up| catch_up.member);
         while next != NONE {
             let member = self.members.get(next).ok_or(Damaged)?;
             ensure(member.conn == slot && member.state != Membership::Free)?;
             count += 1;
             ensure(count <= self.limits.rooms_per_conn)?;
             self.check_member(member)?;
+            ensure(member.is_behind == (behind == Some(next)))?;
+            is_sound |= member.is_behind && member.state == Membership::Present;
             may_wait |= member.speaks() && member.room == turn.room;
             next = member.sibling;
         }
-        ensure(may_wait)?;
+        ensure(may_wait && is_sound)?;
+        if let Some(CatchUp { member: _, next, came_at, asked_at: _ }) = self.catch_ups.get(*catch_up) {
+            let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
+            ensure(is_near(*next) && came_at.is_none_or(is_near))?;
+        }
         // The numbers of echoed bytes are no places in an order.
         let mut entry = queue.first(self.conns.buffers()).filter(|_| session.protocol() != Protocol::Echo);
         while let Some(found) = entry {
@@ -164,7 +190,7 @@ impl Exchange<'_> {
     /// Looks at everything anew, because the limits are other ones.
     pub(crate) fn fit(&mut self) {
         for room in self.rooms.indices() {
-            if !self.rooms[room].is_free() {
+            if !self.rooms[room].is_deserted() {
                 self.refresh(room, false);
             }
         }

@@ -14,6 +14,10 @@ impl Exchange<'_> {
 
     /// Says something in a room that a connection may speak in. The connection does not get it back.
     pub(crate) fn say(&mut self, slot: Slot, room: RoomIndex, kind: Kind, text: &[u8]) {
+        #[cfg(feature = "large")]
+        if self.config.proposes {
+            return self.propose(slot, room, kind, false, text);
+        }
         if let Some(member) = self.speaker(slot, room) {
             let seq = self.next_seq();
             // It gets back what the others say. One that gets nothing has nothing to pass over.
@@ -60,6 +64,10 @@ impl Exchange<'_> {
 
     /// Passes on bytes of a relay's client. If `is_torn`, a line of somebody else is ended first.
     pub(crate) fn pass_on(&mut self, slot: Slot, room: RoomIndex, is_torn: bool, bytes: &[u8]) {
+        #[cfg(feature = "large")]
+        if self.config.proposes {
+            return self.propose(slot, room, Kind::Raw, is_torn, bytes);
+        }
         let Some(member) = self.speaker(slot, room) else { return };
         let own = (self.members[member].state == Membership::Present).then_some(member);
         let seq = self.next_seq();
@@ -106,7 +114,7 @@ impl Exchange<'_> {
         self.conns[slot].name = name;
     }
 
-    fn append_pieces(
+    pub(super) fn append_pieces(
         &mut self,
         room: RoomIndex,
         seq: u64,
@@ -126,6 +134,7 @@ impl Exchange<'_> {
     /// Call this when this many records were appended to a room.
     fn appended(&mut self, room: RoomIndex, count: u64) {
         self.stats.records += count;
+        self.note_appended(room, count);
         self.agenda.touch_members(&mut self.rooms, room);
         if !self.rooms[room].closed && !self.has_place(room) {
             self.refresh(room, false);
@@ -141,7 +150,7 @@ impl Exchange<'_> {
 
     /// The time of day; 0 if it is not known.
     fn unix_ms(&self) -> u64 {
-        self.day.map_or(0, |(unix_ms, at)| unix_ms.wrapping_add(self.now.millis_since(at)))
+        self.clock().unix_ms
     }
 
     // --- To one connection ---
@@ -191,7 +200,19 @@ impl Exchange<'_> {
     /// line that has already waited for its turn need not wait again.
     pub(crate) fn must_wait(&self, room: RoomIndex, has_waited: bool) -> bool {
         let room = &self.rooms[room];
-        room.closed || !has_waited && !room.waiting.is_empty()
+        room.closed || !self.takes_proposal() || !has_waited && !room.waiting.is_empty()
+    }
+
+    /// Nobody decides the order for a small hub.
+    #[cfg(not(feature = "large"))]
+    pub(super) fn takes_proposal(&self) -> bool {
+        true
+    }
+
+    /// Nobody decides the order for a small hub.
+    #[cfg(not(feature = "large"))]
+    pub(crate) fn has_pending(&self, _: Slot) -> bool {
+        false
     }
 
     /// Whether a line must wait for its turn in a room. If so, its author is woken when the turn has

@@ -105,6 +105,6 @@ impl Hub<'_> {
 
 /// Whether a connection may jump ahead when it lags.
 fn may_skip(x: &Exchange<'_>, slot: Slot) -> bool {
-    x.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Skip)
+    x.listener(slot).is_some_and(|listener| matches!(listener.on_lag, OnLag::Skip | OnLag::Replay))
         && !behaviour(x.session(slot).protocol()).gap(0).is_empty()
 }

@@ -1,7 +1,7 @@
 //! A log as bytes: the records that can still be read or are held, and their bytes. Positions and numbers
 //! stay what they were. So the ring may be larger afterwards.
 
-use super::{Entry, Log, Position, Stored, before};
+use super::{Entry, Log, Position};
 use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// Records in use are never further apart. See [`crate::log`].
@@ -10,9 +10,11 @@ const FARTHEST: Position = Position::MAX / 2;
 impl Log<'_> {
     /// `seq`: the sequence number of the next record.
     pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
-        // Of a record that is partly sent, the start may be overwritten while its end is held.
         let mut readable = self.first_readable();
-        let mut first = if before(self.hold_record, readable) { self.hold_record } else { readable };
+        // The record before it tells which are gone; see [`Log::find`]. It may be partly sent: then its start
+        // was overwritten while its end is held.
+        let is_known = readable != self.oldest_record();
+        let mut first = readable.wrapping_sub(u32::from(is_known));
         let Self { bytes: _, records: _, head, next, hold, hold_record: _, oldest: _ } = self;
         for number in [head, next, hold, &mut first, &mut readable] {
             number.visit(visitor)?;
@@ -31,47 +33,61 @@ impl Log<'_> {
         visitor.bytes(&mut self.bytes[from..from + until_wrap])?;
         visitor.bytes(&mut self.bytes[..kept as usize - until_wrap])?;
         if visitor.is_reading() {
-            self.oldest = readable;
-            self.check(first, kept, seq)?;
+            let was_full = count as usize == visitor.limits().records;
+            self.oldest = first;
+            self.check([first, readable], kept, seq)?;
+            self.mark_gone([first, readable], was_full);
         }
         Ok(())
     }
 
-    /// The first record of which all bytes are there.
-    fn first_readable(&self) -> Position {
-        let mut first = self.next;
-        while first != self.oldest_record() {
-            let earlier = first.wrapping_sub(1);
-            if self.len_from(earlier) as usize > self.bytes.len() {
-                break;
-            }
-            first = earlier;
-        }
-        first
-    }
-
     /// How many bytes were appended since the start of a record, the record included.
     fn len_from(&self, number: Position) -> Position {
-        self.head.wrapping_sub(self.stored(number).start)
+        self.head.wrapping_sub(self.entry(number).start)
     }
 
-    fn stored(&self, number: Position) -> Entry {
-        let stored: Stored = self.records[self.record_index(number)];
-        stored.into()
+    /// Makes the record before the first readable one as gone as it was, because the ring may be larger. If
+    /// the index was full, that is none that is known, and another one stands for it.
+    fn mark_gone(&mut self, [first, readable]: [Position; 2], was_full: bool) {
+        let gone = readable.wrapping_sub(1);
+        let mut entry = match first == gone {
+            true => self.entry(gone),
+            false if was_full && (self.next.wrapping_sub(readable) as usize) < self.records.len() => {
+                let seq = self.entry(readable).seq.wrapping_sub(1);
+                Entry { seq, start: self.head, next_own: 0, author: 0, time: 0 }
+            }
+            false => return,
+        };
+        let size = self.bytes.len() as Position;
+        if self.head.wrapping_sub(entry.start) <= size {
+            entry.start = self.head.wrapping_sub(size + 1);
+        }
+        let index = self.record_index(gone);
+        self.records[index] = entry.into();
+        self.oldest = gone;
+    }
+
+    /// Whether a record is held, and was not begun by those that hold it.
+    #[cfg(feature = "console")]
+    pub(crate) fn holds(&self, number: Position) -> bool {
+        let count = self.next.wrapping_sub(number);
+        0 < count && count <= self.next.wrapping_sub(self.hold_record) && self.len_from(number) <= self.held()
     }
 
     /// Checks what was read, and finds the record that is held first. There are records from `first` on,
-    /// and so many bytes.
-    fn check(&mut self, first: Position, kept: Position, seq: u64) -> Result<(), Damaged> {
+    /// which can be read from `readable` on, and so many bytes.
+    fn check(&mut self, [first, readable]: [Position; 2], kept: Position, seq: u64) -> Result<(), Damaged> {
         let count = self.next.wrapping_sub(first);
         let held = self.held();
-        ensure(held <= kept && self.next.wrapping_sub(self.oldest) <= count)?;
-        ensure(self.oldest == self.next || self.len_from(self.oldest) <= kept)?;
+        ensure(
+            held <= kept && readable.wrapping_sub(first) <= 1 && self.next.wrapping_sub(readable) <= count,
+        )?;
+        ensure(readable == self.next || self.len_from(readable) <= kept)?;
         self.hold_record = self.next;
         let (mut left, mut earlier) = (FARTHEST, None);
         for step in 0..count {
             let number = first.wrapping_add(step);
-            let entry = self.stored(number);
+            let entry = self.entry(number);
             let from_here = self.len_from(number);
             let len = self.end(number).wrapping_sub(entry.start);
             ensure(from_here < left && 0 < len && len <= from_here)?;
@@ -121,6 +137,6 @@ impl Log<'_> {
     /// As [`Log::end_of`], for any record.
     fn end(&self, number: Position) -> Position {
         let following = number.wrapping_add(1);
-        if following == self.next { self.head } else { self.stored(following).start }
+        if following == self.next { self.head } else { self.entry(following).start }
     }
 }

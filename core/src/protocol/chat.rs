@@ -18,6 +18,7 @@ pub(crate) struct Chat;
 
 const COMMANDS: &[Command] = &[
     Command { name: "help", arguments: "", help: "list the commands", run: command::help },
+    Command { name: "history", arguments: "[N]", help: "show the last messages of the room", run: history },
     Command { name: "join", arguments: "ROOM", help: "go to another room", run: join },
     Command { name: "me", arguments: "TEXT", help: "say what you do", run: me },
     Command { name: "msg", arguments: "NAME TEXT", help: "send a direct message", run: msg },
@@ -45,7 +46,7 @@ impl Behaviour for Chat {
     }
 
     fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        is_free(x, slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
+        is_free(x, slot) && !x.has_pending(slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {
@@ -114,6 +115,8 @@ impl LineReader for Chat {
 
     fn line(&self, x: &mut Exchange<'_>, slot: Slot, text: &[u8]) -> Done {
         match text.strip_prefix(b"/") {
+            // What it does comes after what it has said.
+            Some(command) if !command.starts_with(b"/") && x.has_pending(slot) => Done::NotNow,
             Some(command) if !command.starts_with(b"/") => {
                 let done = command::run(COMMANDS, x, slot, command);
                 // After a `/nick`, so that the others see one line only.
@@ -137,7 +140,7 @@ impl LineReader for Chat {
     /// Says messages that can be copied without a closer look. Most lines are so.
     fn plain_lines(&self, x: &mut Exchange<'_>, slot: Slot, input: &[u8]) -> usize {
         // With a rate, each line counts before the next one.
-        let is_plain = is_known(x, slot) && x.rate(slot).is_none();
+        let is_plain = is_known(x, slot) && x.rate(slot).is_none() && !x.config().proposes;
         let Some(room) = x.room_of(slot).filter(|room| is_plain && !x.must_wait(*room, false)) else {
             return 0;
         };
@@ -207,7 +210,8 @@ pub(crate) fn gap_text(missed: u32) -> GapText {
 /// Lets a connection into a room, and tells it who is there.
 fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
     x.join(slot, room, Membership::Present);
-    listing::begin(x, slot, listing::for_newcomer(x, room));
+    x.show_history(slot, room);
+    listing::begin(x, slot, listing::HERE);
 }
 
 /// Tells the others in its room that a connection is there, unless they know.
@@ -360,6 +364,25 @@ fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
         x.tell(slot, &[b"-- topic: ", &topic, b"\r\n"]);
     } else if even_none {
         tell(x, slot, &["no topic"]);
+    }
+}
+
+/// How many messages `/history` shows if the client does not say.
+const HISTORY: u32 = 20;
+
+fn history(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
+    let count = if arguments.is_empty() { Some(HISTORY) } else { arguments.parse().ok() };
+    let Some(count) = count.filter(|count| *count > 0) else {
+        tell(x, slot, &["/history needs a number, as in /history 50"]);
+        return Done::Yes;
+    };
+    let Some(room) = x.room_of(slot) else { return Done::Yes };
+    match x.last_messages(room, count) {
+        Some(next) => command::start(x, slot, Listing::Past { next, left: count }),
+        None => {
+            tell(x, slot, &["nothing was said here lately"]);
+            Done::Yes
+        }
     }
 }
 

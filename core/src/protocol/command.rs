@@ -68,7 +68,7 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 }
 
 /// Begins a long answer. It goes on when the connection is woken.
-fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
+pub(crate) fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
     listing::begin(x, slot, listing);
     x.wake(slot);
     Done::Yes

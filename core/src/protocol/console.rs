@@ -1,10 +1,11 @@
-//! The console: the operator's commands go in. Replies come out, with the lines of the rooms that it
-//! watches. Nobody in the rooms sees it.
+//! The console: the operator's commands go in, and replies come out. Nobody in the rooms sees it. What it
+//! watches goes to a follower, which ends with the connection.
 
 use crate::conn::Slot;
-use crate::exchange::{Exchange, GapText, Stats};
+use crate::exchange::{Exchange, Stats};
+use crate::limits::WATCH_MS;
 use crate::name::NAME_BYTES;
-use crate::protocol::chat::{gap_text, is_known};
+use crate::protocol::chat::is_known;
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, set_spoke, talk, tell};
 use crate::protocol::{Behaviour, listing};
@@ -51,7 +52,6 @@ impl Behaviour for Console {
     }
 
     fn resume(&self, x: &mut Exchange<'_>, slot: Slot) {
-        x.let_go(slot);
         if x.is_open(slot) {
             listing::resume(x, slot, COMMANDS);
         }
@@ -59,10 +59,6 @@ impl Behaviour for Console {
 
     fn tell(&self, x: &mut Exchange<'_>, slot: Slot, text: &str) {
         tell(x, slot, &[text]);
-    }
-
-    fn gap(&self, missed: u32) -> GapText {
-        gap_text(missed)
     }
 }
 
@@ -141,8 +137,11 @@ fn stats(x: &mut Exchange<'_>, slot: Slot, _: &str) -> Done {
 fn watch(x: &mut Exchange<'_>, slot: Slot, name: &str) -> Done {
     match x.room_named(name) {
         None => tell(x, slot, &["there is no such room; /rooms lists them"]),
-        Some(room) if x.watch(slot, room) => {}
-        Some(_) => tell(x, slot, &["you watch that room already, or you watch too many; /unwatch one first"]),
+        Some(room) => match x.watch(slot, room, WATCH_MS) {
+            Some(true) => {}
+            Some(false) => tell(x, slot, &["you watch that room already"]),
+            None => tell(x, slot, &["too many others watch; nobody else can"]),
+        },
     }
     Done::Yes
 }

@@ -25,13 +25,8 @@ const NAMES_HERE: u32 = 1000;
 /// nobody of the room.
 const STEPS_AT_ONCE: u32 = 16;
 
-/// What a newcomer to a room is told first: the history, and who is there.
-pub(crate) fn for_newcomer(x: &Exchange<'_>, room: RoomIndex) -> Listing {
-    let [from, until] = x.last_messages(room, x.config().history);
-    if from == until { HERE } else { Listing::Past { from, until } }
-}
-
-const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
+/// What a newcomer to a room is told: who is there.
+pub(crate) const HERE: Listing = Listing::Here { from: 0, left: NAMES_HERE };
 
 // Each kind of answer has a function that is not inlined: a small machine has no stack for the names and
 // topics of all of them at once.
@@ -49,7 +44,9 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
         let next = match talk(x, slot).listing {
             Listing::None => Listing::None,
             Listing::Greeting(from) => greet(x, slot, from),
-            Listing::Past { from, until } => tell_past(x, slot, from, until),
+            // First it is told what was said before.
+            Listing::Here { .. } if x.is_behind(slot) => return,
+            Listing::Past { next, left } => tell_past(x, slot, next, left),
             Listing::Here { from, left } => list_here(x, slot, from, left),
             Listing::Who { room, from } => list_who(x, slot, room, from),
             Listing::Rooms(from) => list_room(x, slot, from),
@@ -87,19 +84,14 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
     Listing::Greeting(end + usize::from(greeting.as_bytes().get(end) == Some(&b'\n')))
 }
 
-/// One message from before a newcomer came, if it was not overwritten meanwhile.
+/// One message from before, of a client's room.
 #[inline(never)]
-fn tell_past(x: &mut Exchange<'_>, slot: Slot, from: u32, until: u32) -> Listing {
-    let Some(room) = x.room_of(slot).filter(|_| from != until) else { return HERE };
-    let scratch = core::mem::take(x.scratch());
-    let mut line = Text::new(scratch);
-    if let Some([left, right]) = x.past_message(room, from) {
-        line.push(left);
-        line.push(right);
-        x.tell(slot, &[b"-- earlier: ", line.as_bytes()]);
+fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u32, left: u32) -> Listing {
+    let room = x.room_of(slot).filter(|_| left > 0);
+    match room.and_then(|room| x.tell_message_from(slot, room, next)) {
+        Some(next) => Listing::Past { next, left: left - 1 },
+        None => Listing::None,
     }
-    *x.scratch() = scratch;
-    Listing::Past { from: from.wrapping_add(1), until }
 }
 
 /// One line for a newcomer of who is in its room.

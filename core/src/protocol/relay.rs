@@ -55,7 +55,9 @@ impl Behaviour for Relay {
     }
 
     fn may_end(&self, x: &Exchange<'_>, slot: Slot) -> bool {
-        !is_postponed(x, slot) && (x.within_rate(slot) || !x.line(slot).is_unfinished())
+        !is_postponed(x, slot)
+            && !x.has_pending(slot)
+            && (x.within_rate(slot) || !x.line(slot).is_unfinished())
     }
 
     fn ended(&self, x: &mut Exchange<'_>, slot: Slot) {

@@ -69,10 +69,10 @@ fn one_that_watches_reads_what_is_said_in_the_lobby_once_and_of_other_rooms_noth
         let (alice, bob, operator) = (scene.guest(), scene.guest(), scene.open(crate::scene::CONSOLE));
         scene.say(bob, "/join den\n");
         scene.receive(bob);
-        scene.hub.watch(operator);
-        scene.hub.watch(operator);
+        let watcher = scene.hub.watch(operator).unwrap();
+        assert_eq!(scene.hub.watch(operator), Some(watcher));
         scene.say(bob, "in the den\n");
         scene.say(alice, "in the lobby\n");
-        assert_eq!(scene.receive(operator), "<guest-1> in the lobby\r\n");
+        assert_eq!(scene.read(watcher), ["lobby: <guest-1> in the lobby"]);
     });
 }

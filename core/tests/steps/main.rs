@@ -5,6 +5,9 @@
 mod addresses;
 mod counts;
 mod endings;
+#[cfg(all(feature = "console", feature = "large", feature = "relay"))]
+mod followers;
+mod hand_over;
 mod idle;
 mod lag;
 mod lines;

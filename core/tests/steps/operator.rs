@@ -1,9 +1,9 @@
 //! What an operator learns: the clients' names and addresses, where something was said, and why a
 //! connection ends.
 
-use parlour_core::{Cause, Input, Instant, ListenerId, Source};
+use parlour_core::{Cause, Input, Instant};
 
-use crate::scene::{CONSOLE, RELAY, unusual, usual};
+use crate::scene::{CONSOLE, RELAY, Scene, unusual, usual};
 
 #[test]
 fn who_shows_the_operator_where_clients_come_from() {
@@ -33,28 +33,65 @@ fn who_shows_the_operator_where_clients_come_from() {
 #[test]
 fn what_is_watched_comes_with_its_room() {
     usual(|mut scene| {
-        let operator = scene.open(CONSOLE);
-        scene.hub.watch(operator);
+        let (operator, other) = (scene.open(CONSOLE), scene.open(CONSOLE));
+        let watcher = scene.hub.watch(operator).unwrap();
+        assert_eq!([operator, other].map(|conn| scene.hub.watcher(conn)), [Some(watcher), None]);
         let (client, feeder) = (scene.guest(), scene.open(RELAY));
-        scene.receive(operator);
+        scene.read(watcher);
         scene.say(client, "hi\n");
         scene.say(feeder, "$GPGLL\n");
         scene.say(operator, "/nonsense\n");
-        let mut transmit = scene.hub.transmit(operator);
-        // A log that wraps around lends a record in two pieces.
-        let mut got: Vec<(Source<'_>, Vec<u8>)> = Vec::new();
-        while let Some((source, bytes)) = transmit.next_from() {
-            match got.last_mut().filter(|(last, _)| *last == source) {
-                Some((_, text)) => text.extend(bytes),
-                None => got.push((source, bytes.to_vec())),
-            }
+        assert_eq!(scene.read(watcher), ["lobby: <guest-1> hi", "relay 2: $GPGLL"]);
+        let answer = "-- unknown command /nonsense; /help lists the commands\r\n";
+        assert_eq!((scene.receive(operator).as_str(), scene.receive(other).as_str()), (answer, ""));
+    });
+}
+
+#[test]
+fn an_operator_chooses_the_rooms_to_watch() {
+    usual(|mut scene| {
+        let operator = scene.open(CONSOLE);
+        let (alice, bob) = (scene.guest(), scene.guest());
+        scene.say(bob, "/join den\n");
+        scene.say(operator, "/watch den\n/watch den\n/watch nowhere\n/unwatch lobby\n");
+        let answers = "-- you watch that room already\r\n-- there is no such room; /rooms lists them\r\n\
+                       -- you do not watch that room\r\n";
+        assert_eq!(scene.receive(operator), answers);
+        let watcher = scene.hub.watcher(operator).unwrap();
+        let speak = |scene: &mut Scene<'_>| {
+            scene.say(alice, "in the lobby\n");
+            scene.say(bob, "in the den\n");
+        };
+        speak(&mut scene);
+        assert_eq!(scene.read(watcher), ["den: <guest-2> in the den"]);
+        speak(&mut scene);
+        scene.say(operator, "/watch lobby\n/unwatch den\n");
+        speak(&mut scene);
+        // What was not read is not of interest any more.
+        assert_eq!(scene.read(watcher), ["lobby: <guest-1> in the lobby"]);
+        // It goes with its connection.
+        scene.breaks(operator, Cause::Reset);
+        assert_eq!(scene.hub.watcher(operator), None);
+        speak(&mut scene);
+        assert_eq!(scene.read(watcher), [""; 0]);
+    });
+}
+
+#[test]
+fn no_more_watch_than_there_are_followers() {
+    usual(|mut scene| {
+        let operators = [(); 4].map(|()| scene.open(CONSOLE));
+        for operator in operators {
+            scene.say(operator, "/watch lobby\n");
         }
-        let lines = [
-            (Source::Room("lobby"), b"<guest-1> hi\r\n".to_vec()),
-            (Source::Relay(ListenerId(RELAY)), b"$GPGLL\n".to_vec()),
-            (Source::Own, b"-- unknown command /nonsense; /help lists the commands\r\n".to_vec()),
-        ];
-        assert_eq!(got, lines);
+        assert_eq!(
+            operators.map(|operator| scene.hub.watcher(operator).is_some()),
+            [true, true, true, false]
+        );
+        assert_eq!(scene.receive(operators[3]), "-- too many others watch; nobody else can\r\n");
+        assert_eq!(scene.hub.watch(operators[3]), None);
+        scene.breaks(operators[0], Cause::Reset);
+        assert!(scene.hub.watch(operators[3]).is_some());
     });
 }
 

@@ -3,6 +3,8 @@
 use parlour_core::{
     Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol, Refusal,
 };
+#[cfg(feature = "console")]
+use parlour_core::{Followed, FollowerId, Place};
 use parlour_memory::Memory;
 
 pub(crate) const CHAT: u8 = 0;
@@ -24,11 +26,14 @@ const LIMITS: Limits = Limits {
     rooms: 4,
     rooms_per_conn: 3,
     members: 24,
+    catch_ups: 24,
     name: 32,
     line: LINE,
     queue: 512,
+    proposals: 0,
     log: 4096,
     records: RECORDS,
+    followers: 3,
 };
 
 pub(crate) struct Scene<'a> {
@@ -84,6 +89,11 @@ impl Scene<'_> {
         conn
     }
 
+    #[cfg(all(feature = "console", feature = "large", feature = "relay"))]
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Offers input once, and returns how much was taken.
     pub(crate) fn offer(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
         self.hub.handle(self.now, Input::Received { conn, bytes }).taken()
@@ -101,6 +111,34 @@ impl Scene<'_> {
         let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().take(most).collect();
         self.hub.handle(self.now, Input::Sent { conn, count: lent.len() });
         String::from_utf8_lossy(&lent).into_owned()
+    }
+
+    /// Everything that a follower has to read, with the place of each record in front. It commits what it
+    /// has read.
+    #[cfg(feature = "console")]
+    pub(crate) fn read(&mut self, follower: FollowerId) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut last = None;
+        while let Some(followed) = self.hub.read(follower) {
+            let (seq, line) = match followed {
+                Followed::Lost(lost) => (lost.last, format!("lost {}", lost.messages)),
+                Followed::Record(record) => {
+                    let line = String::from_utf8(record.pieces().concat()).unwrap();
+                    let place = match record.place {
+                        Place::Chat(name) => name.to_owned(),
+                        Place::Relay(ListenerId(number)) => format!("relay {number}"),
+                    };
+                    (record.seq, format!("{place}: {}", line.trim_end()))
+                }
+            };
+            all.push(line);
+            last = Some(seq);
+        }
+        assert!(!self.hub.has_news(follower));
+        if let Some(seq) = last {
+            self.hub.handle(self.now, Input::Committed { follower, seq });
+        }
+        all
     }
 
     /// Everything that waits for a connection, and everything that follows when that was taken.

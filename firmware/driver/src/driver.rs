@@ -266,8 +266,8 @@ impl<'h> Driver<'h> {
         }
     }
 
-    fn handle(&mut self, now: Instant, event: Input<'_>) -> parlour_core::Answer {
-        self.hub.handle(parlour_core::Instant::from_millis(now.total_millis() as u64), event)
+    fn handle(&mut self, now: Instant, input: Input<'_>) -> parlour_core::Answer {
+        self.hub.handle(to_hub(now), input)
     }
 
     /// A newcomer has found a socket.
@@ -371,23 +371,23 @@ impl<'h> Driver<'h> {
         // The connection broke, or its sending side is closed already.
         let is_lost = !socket.may_send();
         while self.hub.interest(conn).write {
-            let (mut sent, mut is_full) = (0, false);
-            for bytes in self.hub.transmit(conn).by_ref() {
-                // Output for a lost peer counts as sent, because no one may wait for that peer.
-                let took = if is_lost { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
-                sent += took;
-                is_full = took < bytes.len();
-                if is_full {
-                    break;
+            let mut is_full = false;
+            let sent = self.hub.send(to_hub(now), conn, |transmit| {
+                let mut sent = 0;
+                for bytes in transmit {
+                    // Output for a lost peer counts as sent, because no one may wait for that peer.
+                    let took = if is_lost { bytes.len() } else { socket.send_slice(bytes).unwrap_or(0) };
+                    sent += took;
+                    is_full = took < bytes.len();
+                    if is_full {
+                        break;
+                    }
                 }
-            }
+                sent
+            });
             self.links[index].is_full = is_full;
-            if sent == 0 {
-                // The socket took nothing. Another try would give the same answer.
-                return;
-            }
-            self.handle(now, Input::Sent { conn, count: sent });
-            if is_full {
+            // Where the socket took nothing, another try would give the same answer.
+            if is_full || sent == 0 {
                 return;
             }
         }
@@ -484,4 +484,9 @@ fn is_connected(socket: &tcp::Socket<'_>) -> bool {
         State::Closed => socket.can_recv(),
         _ => true,
     }
+}
+
+/// A time as the hub counts it.
+fn to_hub(now: Instant) -> parlour_core::Instant {
+    parlour_core::Instant::from_millis(now.total_millis() as u64)
 }

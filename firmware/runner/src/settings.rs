@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use parlour::serve::LagPolicy;
-use parlour::units::{duration, positive_duration, size_within};
+use parlour::units::{duration, number, positive_duration, size_within};
 use parlour_core::{Limits, LimitsError};
 use parlour_firmware::{GREETING, limits};
 
@@ -33,6 +33,10 @@ pub struct Settings {
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT")]
     greeting: Option<String>,
+    /// Show the last N messages of a room to each client that comes in, as far as the board has them; 0
+    /// shows none [default: 20]
+    #[arg(long, value_name = "N", value_parser = |text: &str| number(text, 0..=u32::MAX))]
+    history: Option<u32>,
 }
 
 /// Why a program cannot be given these settings.
@@ -110,6 +114,7 @@ impl Settings {
         let lag = self.on_lag.map(|policy| match policy {
             LagPolicy::Disconnect => "disconnect".to_owned(),
             LagPolicy::Skip => "skip".to_owned(),
+            LagPolicy::Replay => "replay".to_owned(),
         });
         let words = [
             ("max-conns", (max_conns < variant.max_conns).then(|| max_conns.to_string())),
@@ -119,6 +124,7 @@ impl Settings {
             ("lag", lag),
             ("idle", self.idle_timeout.map(ms)),
             ("greeting", self.greeting.as_deref().map(escaped)),
+            ("history", self.history.map(|count| count.to_string())),
         ];
         Ok(words.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect())
     }
@@ -168,6 +174,7 @@ mod tests {
             "--on-lag=skip",
             "--idle-timeout=1m",
             "--greeting=50% off, naïve",
+            "--history=5",
         ];
         let expected = [
             "max-conns=2",
@@ -177,6 +184,7 @@ mod tests {
             "lag=skip",
             "idle=60000",
             "greeting=50%25%20off%2C%20na%C3%AFve",
+            "history=5",
         ];
         assert_eq!(words_for(2, &all).expect("good settings"), expected);
     }
@@ -208,6 +216,13 @@ mod tests {
             words(&["--log-size=512", "--line-limit=16"]),
             Ok(vec!["line=16".into(), "log=512".into()])
         );
+    }
+
+    #[test]
+    fn every_policy_has_a_word() {
+        for policy in ["disconnect", "skip", "replay"] {
+            assert_eq!(words(&[&format!("--on-lag={policy}")]), Ok(vec![format!("lag={policy}")]));
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use super::protocol::{first_word, is_quit};
 
-/// The commands of the server (docs/protocol.md, rules 13 to 20) and of the client, for completion.
-pub(super) const NAMES: [&str; 16] = [
+/// The commands of the server (docs/protocol.md, rules 13 to 20 and 23) and of the client, for completion.
+pub(super) const NAMES: [&str; 17] = [
     "/help",
+    "/history",
     "/ignore",
     "/join",
     "/list",

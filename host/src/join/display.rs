@@ -2,6 +2,7 @@
 //! client's own notices. It owns the prompt below them.
 
 use super::paint::Colours;
+use super::protocol::Kind;
 use crate::output::neutral;
 use crate::sys;
 use crate::terminal::{Prompt, Span};
@@ -22,12 +23,13 @@ impl Display {
 
     /// Shows a line from the server to the user called `nick`. The line is already `neutral`.
     pub(super) fn line(&mut self, line: &str, nick: Option<&str>) {
-        self.show(self.colours.paint(line, nick));
+        let is_past = matches!(Kind::of(line), Kind::Past(_));
+        self.show(self.colours.paint(line, nick), is_past);
     }
 
     /// Shows a line that the user sent.
     pub(super) fn own(&mut self, line: &str) {
-        self.show(self.colours.own(&neutral(line)));
+        self.show(self.colours.own(&neutral(line)), false);
     }
 
     /// Shows a notice of the client itself.
@@ -35,8 +37,9 @@ impl Display {
         self.line(&neutral(&format!("-- {text}")), None);
     }
 
-    fn show(&mut self, line: Vec<Span>) {
-        let time = self.has_times.then(|| {
+    /// The time of day is that of now, so it is not put before what `is_past`.
+    fn show(&mut self, line: Vec<Span>, is_past: bool) {
+        let time = (self.has_times && !is_past).then(|| {
             let (hour, minute) = sys::local_time();
             self.colours.time(&format!("{hour:02}:{minute:02} "))
         });

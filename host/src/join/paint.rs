@@ -38,7 +38,7 @@ impl Colours {
 
     /// A line from the server, for the user called `nick`. The sender's name has its colour. Direct
     /// messages are in italics. A line that mentions the user is bold, with the name reversed. The
-    /// server's own lines are dim.
+    /// server's own lines are dim, and so is what was said before.
     pub(super) fn paint(self, line: &str, nick: Option<&str>) -> Vec<Span> {
         let kind = Kind::of(line);
         let calls = kind.calls(nick);
@@ -59,7 +59,7 @@ impl Colours {
                 vec![Span::new(&self.of_name(name, true), &format!("[{name}] ")), text]
             }
             Kind::DirectTo => vec![Span::new(&format!("{DIM};{ITALIC}"), line)],
-            Kind::Server(_) => vec![Span::new(DIM, line)],
+            Kind::Server(_) | Kind::Past(_) => vec![Span::new(DIM, line)],
             Kind::Other => vec![Span::new(PLAIN, line)],
         }
     }
@@ -118,6 +118,7 @@ mod tests {
         check("<bob> hi", &[(&colour, "<bob> "), ("", "hi")]);
         check("* Bob waves", &[(&colour, "* Bob "), ("", "waves")]);
         check("-- bob joined", &[("2", "-- bob joined")]);
+        check("-- earlier (09:30): <bob> alice?", &[("2", "-- earlier (09:30): <bob> alice?")]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::protocol::{Kind, first_word, welcomed};
+use super::protocol::{Kind, first_word, news, welcomed};
 
 /// The room in which everyone starts (docs/protocol.md, rule 9).
 const LOBBY: &str = "lobby";
@@ -137,7 +137,7 @@ impl Presence {
 
     /// Learns from a line of the server.
     pub(super) fn heard(&mut self, line: &str, now: Instant) -> Heard {
-        let Kind::Server(text) = Kind::of(line) else { return Heard::default() };
+        let Kind::Server(text) = Kind::of(news(line)) else { return Heard::default() };
         if let Some(nick) = welcomed(text) {
             self.nick = Some(nick.to_owned());
             self.place = if self.room.is_some() { Place::Returning } else { Place::There };
@@ -335,6 +335,14 @@ mod tests {
         assert!(presence.obstacle("hi").is_some());
         presence.heard(WELCOME, now);
         assert_eq!(presence.obstacle("hi"), None);
+    }
+
+    #[test]
+    fn an_own_name_that_is_told_late_is_had() {
+        let now = Instant::now();
+        let mut presence = welcomed(now);
+        let heard = presence.heard("-- earlier (09:30): -- guest-2 is now bob", now);
+        assert_eq!((heard.has_name, presence.nick()), (Some(true), Some("bob")));
     }
 
     #[test]

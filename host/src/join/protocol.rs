@@ -14,6 +14,8 @@ pub(super) enum Kind<'a> {
     DirectTo,
     /// `-- text`, with its text.
     Server(&'a str),
+    /// `-- earlier (09:30): line`, with the line. The time may be missing, and may have a date.
+    Past(&'a str),
     /// A line that a chat server does not send.
     Other,
 }
@@ -29,6 +31,8 @@ impl<'a> Kind<'a> {
             Self::DirectTo
         } else if let Some((name, text)) = bracketed("[", "] ") {
             Self::Direct { name, text }
+        } else if let Some(past) = past(line) {
+            Self::Past(past)
         } else {
             line.strip_prefix("-- ").map_or(Self::Other, Self::Server)
         }
@@ -41,9 +45,21 @@ impl<'a> Kind<'a> {
             Self::Message { text, .. } | Self::Action { text, .. } => {
                 nick.is_some_and(|nick| names(text, nick))
             }
-            Self::DirectTo | Self::Server(_) | Self::Other => false,
+            Self::DirectTo | Self::Server(_) | Self::Past(_) | Self::Other => false,
         }
     }
+}
+
+/// The line that the server tells again, from before (rules 9, 21 and 23).
+fn past(line: &str) -> Option<&str> {
+    let (time, past) = line.strip_prefix("-- earlier")?.split_once(": ")?;
+    (time.is_empty() || time.starts_with(" (") && time.ends_with(')')).then_some(past)
+}
+
+/// The line to learn from. A notice of the server counts even if it comes late (rule 21). A message does
+/// not.
+pub(super) fn news(line: &str) -> &str {
+    past(line).filter(|past| matches!(Kind::of(past), Kind::Server(_))).unwrap_or(line)
 }
 
 /// The name that the server gives to a newcomer, from its text behind `-- `.
@@ -96,7 +112,7 @@ fn names(text: &str, nick: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, is_quit, own_line, told_limit, welcomed};
+    use super::{Kind, is_quit, news, own_line, told_limit, welcomed};
 
     #[test]
     fn kinds_are_told_by_how_lines_start() {
@@ -105,6 +121,10 @@ mod tests {
         assert_eq!(Kind::of("[bob] hi"), Kind::Direct { name: "bob", text: "hi" });
         assert_eq!(Kind::of("[to bob] hi"), Kind::DirectTo);
         assert_eq!(Kind::of("-- pong"), Kind::Server("pong"));
+        assert_eq!(Kind::of("-- earlier: <bob> a: b"), Kind::Past("<bob> a: b"));
+        assert_eq!(Kind::of("-- earlier (09:30): * bob waves"), Kind::Past("* bob waves"));
+        assert_eq!(Kind::of("-- earlier (2026-11-27 23:59): -- bob left"), Kind::Past("-- bob left"));
+        assert_eq!(Kind::of("-- earlier is now bob"), Kind::Server("earlier is now bob"));
         assert_eq!(Kind::of("hello"), Kind::Other);
     }
 
@@ -118,6 +138,18 @@ mod tests {
         assert!(!calls("<alice> hi"));
         assert!(!calls("[to bob] alice"));
         assert!(!calls("-- alice joined"));
+        assert!(!calls("-- earlier (09:30): <bob> hello, Alice!"));
+    }
+
+    #[test]
+    fn a_notice_that_comes_late_is_news_and_a_message_is_not() {
+        for (line, expected) in [
+            ("-- earlier (09:30): -- bob left", "-- bob left"),
+            ("-- earlier: <bob> I am now away", "-- earlier: <bob> I am now away"),
+            ("-- bob joined", "-- bob joined"),
+        ] {
+            assert_eq!(news(line), expected);
+        }
     }
 
     #[test]

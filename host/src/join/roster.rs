@@ -2,7 +2,7 @@
 //! to the sender of the last direct message.
 
 use super::commands;
-use super::protocol::Kind;
+use super::protocol::{Kind, news};
 
 /// How many people and rooms are remembered.
 const MOST: usize = 1000;
@@ -21,14 +21,15 @@ pub(super) struct Roster {
 impl Roster {
     /// Learns from a line of the server.
     pub(super) fn heard(&mut self, line: &str) {
-        match Kind::of(line) {
+        match Kind::of(news(line)) {
             Kind::Message { name, .. } | Kind::Action { name, .. } => saw(&mut self.people, name),
             Kind::Direct { name, .. } => {
                 saw(&mut self.people, name);
                 self.correspondent = Some(name.to_owned());
             }
             Kind::Server(text) => self.told(text),
-            Kind::DirectTo | Kind::Other => {}
+            // Its author may have left.
+            Kind::DirectTo | Kind::Past(_) | Kind::Other => {}
         }
     }
 
@@ -85,8 +86,8 @@ impl Roster {
 
     /// Whether the line comes from an ignored person.
     pub(super) fn is_ignored(&self, line: &str) -> bool {
-        // A message from before the user joined (docs/protocol.md, rule 9).
-        match Kind::of(line.strip_prefix("-- earlier: ").unwrap_or(line)) {
+        match Kind::of(line) {
+            Kind::Past(line) => self.is_ignored(line),
             Kind::Message { name, .. } | Kind::Action { name, .. } | Kind::Direct { name, .. } => {
                 self.ignored.contains(&name.to_lowercase())
             }
@@ -188,10 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_before_is_not_taken_for_news() {
+        let mut roster = Roster::default();
+        for line in ["<bob> anna joined", "<bob> it is now archived", "* bob here: 5 here"] {
+            roster.heard(&format!("-- earlier (09:30): {line}"));
+        }
+        assert!(roster.completions("a").1.is_empty() && roster.completions("/join b").1.is_empty());
+        roster.heard("-- earlier (09:30): -- anna joined");
+        assert_eq!(roster.completions("a").1, ["anna: "]);
+    }
+
+    #[test]
     fn the_ignored_are_told_by_name() {
         let mut roster = Roster::default();
         roster.ignore("Bob");
-        for line in ["<bob> hi", "* BOB waves", "[bob] psst", "-- earlier: <bob> hi"] {
+        for line in [
+            "<bob> hi",
+            "* BOB waves",
+            "[bob] psst",
+            "-- earlier: <bob> hi",
+            "-- earlier (09:30): * bob waves",
+        ] {
             assert!(roster.is_ignored(line));
         }
         assert!(!roster.is_ignored("<bobby> hi") && !roster.is_ignored("-- bob left"));

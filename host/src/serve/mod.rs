@@ -19,7 +19,7 @@ mod watched;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, OnLag, Protocol};
+use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, Protocol};
 use parlour_memory::Memory;
 
 use self::error::StartError;
@@ -66,7 +66,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let reads_commands = options.console || io::stdin().is_terminal();
     let has_console = reads_commands || options.watch;
     let console_listener = ListenerId(speakers.len() as u8);
-    speakers.push(Speaker { on_lag: OnLag::Skip, ..Speaker::new(Protocol::Console) });
+    speakers.push(Speaker::new(Protocol::Console));
 
     let limits = options.limits(has_console);
     limits.check().map_err(StartError::Limits)?;
@@ -120,7 +120,9 @@ fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
 /// Checks that there is enough memory for the limits.
 fn check_memory(limits: &Limits) -> Result<(), StartError> {
     let records = limits.all_records().saturating_mul(size_of::<[u64; parlour_core::RECORD_WORDS]>());
-    let result = Vec::<u8>::new().try_reserve_exact(limits.bytes().saturating_add(records));
+    let order = limits.order().saturating_mul(size_of::<u32>());
+    let all = limits.bytes().saturating_add(records).saturating_add(order);
+    let result = Vec::<u8>::new().try_reserve_exact(all);
     result.map_err(|_| StartError::Memory)
 }
 

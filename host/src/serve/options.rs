@@ -16,7 +16,6 @@ use crate::units::{duration, number, positive_duration, size_within};
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Rooms that a client can be in, or still be receiving from.
 const ROOMS_PER_CONN: usize = 3;
-const MOST_ROOMS_PER_CONN: usize = 16;
 /// Bytes of a connection's private queue, if its lines need no more.
 const QUEUE: usize = 16 * 1024;
 /// Bytes of a room's log for each record of its index.
@@ -52,8 +51,8 @@ pub struct ServeOptions {
     /// Greet chat clients with this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     greeting: String,
-    /// Show the last N messages of a room to each client that comes in
-    #[arg(long, value_name = "N", default_value = "0", value_parser = |text: &str| number(text, 0..=u32::MAX))]
+    /// Show the last N messages of a room to each client that comes in; 0 shows none
+    #[arg(long, value_name = "N", default_value = "20", value_parser = |text: &str| number(text, 0..=u32::MAX))]
     history: u32,
     /// Accept at most N connections at once
     #[arg(long, value_name = "N", default_value = "1000", value_parser = |text: &str| number(text, 1..=u32::MAX))]
@@ -143,6 +142,19 @@ pub enum LagPolicy {
     Disconnect,
     /// Let it jump ahead, and tell it how many messages it missed
     Skip,
+    /// Go on without it, and show it later what it missed
+    Replay,
+}
+
+impl LagPolicy {
+    /// What the hub does.
+    pub fn on_lag(self) -> OnLag {
+        match self {
+            LagPolicy::Disconnect => OnLag::Disconnect,
+            LagPolicy::Skip => OnLag::Skip,
+            LagPolicy::Replay => OnLag::Replay,
+        }
+    }
 }
 
 /// The pollers that `--poller` names.
@@ -157,10 +169,7 @@ pub(super) enum PollerKind {
 impl ServeOptions {
     /// The listeners and where they listen. Without any of them, chat and echo on their usual ports.
     pub(super) fn services(&self) -> Vec<(Listener, Place)> {
-        let on_lag = match self.on_lag {
-            LagPolicy::Disconnect => OnLag::Disconnect,
-            LagPolicy::Skip => OnLag::Skip,
-        };
+        let on_lag = self.on_lag.on_lag();
         let local = |port: u16| {
             let address = Address::Tcp(format!("127.0.0.1:{port}"));
             vec![Place { address, name: None, mode: None }]
@@ -190,14 +199,16 @@ impl ServeOptions {
         let limits = Limits {
             conns,
             rooms: self.rooms as usize,
-            // `--watch` is in the lobby and in every relay, up to the limit.
-            rooms_per_conn: ROOMS_PER_CONN.max(self.relay.len() + 1).min(MOST_ROOMS_PER_CONN),
-            members: conns * ROOMS_PER_CONN + MOST_ROOMS_PER_CONN,
+            rooms_per_conn: ROOMS_PER_CONN,
+            members: conns * ROOMS_PER_CONN,
+            catch_ups: conns,
             name: parlour_core::NAME_BYTES,
             line: self.line_limit as usize,
             queue: 0,
+            proposals: 0,
             log,
             records: (log / BYTES_PER_RECORD).max(64),
+            followers: usize::from(has_console),
         };
         Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
     }

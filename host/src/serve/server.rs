@@ -14,13 +14,14 @@ mod leftover;
 mod link;
 mod links;
 mod operator;
+mod wall_clock;
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Hub, Input, ListenerId, Stats};
+use parlour_core::{ConnId, Hub, Input, ListenerId, Stats};
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
@@ -123,7 +124,9 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
             self.base.wait(timeout)?;
-            self.turn_ends = self.base.read_clock() + TURN;
+            let now = self.base.read_clock();
+            self.turn_ends = now + TURN;
+            self.base.tell_time(now);
             self.note_writable();
             self.read_ready();
             let now = self.base.read_clock();
@@ -234,7 +237,7 @@ impl<'a, P: Poller> Server<'a, P> {
     /// none is left.
     fn settle(&mut self) -> bool {
         let mut count = 0;
-        while let Some(id) = self.base.hub.next_changed() {
+        while let Some(id) = self.next_changed() {
             match &mut self.operator {
                 Some(operator) if operator.is(id) => operator.service(&mut self.base),
                 _ => {
@@ -249,12 +252,29 @@ impl<'a, P: Poller> Server<'a, P> {
                 }
             }
             if is_late(count, self.turn_ends) {
+                self.watch();
                 return false;
             }
             count += 1;
         }
         self.seen = self.base.hub.stats();
         true
+    }
+
+    /// The next changed connection. When there is none, the operator reads what was said. Then others may
+    /// go on.
+    fn next_changed(&mut self) -> Option<ConnId> {
+        loop {
+            let changed = self.base.hub.next_changed();
+            if changed.is_some() || !self.watch() {
+                return changed;
+            }
+        }
+    }
+
+    /// Shows the operator what was said. Returns whether there was anything.
+    fn watch(&mut self) -> bool {
+        self.operator.as_mut().is_some_and(|operator| operator.watch(&mut self.base))
     }
 
     fn wake_operator(&mut self, now: Clock) {

@@ -26,7 +26,7 @@ use parlour_memory::Memory;
 
 /// The smallest that is allowed, but for the tables.
 const LIMITS: Limits =
-    Limits { conns: 6, rooms: 4, rooms_per_conn: 2, name: 13, line: 16, queue: 118, log: 512, records: 8 };
+    Limits { conns: 6, rooms: 4, rooms_per_conn: 2, name: 13, line: 16, queue: 118, log: 512, records: 8, followers: 2 };
 
 /// Of more events than this a shorter list shows the same.
 const MOST_EVENTS: usize = 400;

@@ -403,7 +403,7 @@ fn help(stage: &mut Stage<'_>) {
     stage.says(alice, "/help");
     let lines = stage.until_pong(alice);
     assert!(lines.iter().all(|line| line.starts_with("-- ")), "{lines:#?}");
-    for name in ["nick", "me", "msg", "who", "rooms", "join", "topic", "ping", "quit", "help"] {
+    for name in ["nick", "me", "msg", "who", "rooms", "join", "topic", "history", "ping", "quit", "help"] {
         let starts_with_it = |line: &String| {
             let rest = line[3..].trim_start().strip_prefix('/').and_then(|line| line.strip_prefix(name));
             rest.is_some_and(|rest| !rest.starts_with(char::is_alphabetic))

@@ -1,7 +1,7 @@
 //! Rule 21: clients that stop reading.
 
 use super::{Need, OnLag, Script, Settings, Stage};
-use crate::chat::{Chat, ClientId, line_text};
+use crate::chat::{Chat, ClientId, line_text, past};
 use crate::lines::Next;
 
 /// The most that a talker says before the hub must have noticed the lagging client.
@@ -19,6 +19,11 @@ pub(super) const SCRIPTS: &[Script] = &[
         needs: &[Need::Stall, Need::Grace, Need::LogSize, Need::OnLag],
         settings: Settings { on_lag: OnLag::Skip, grace_ms: Some(100), log_size: Some(256 << 10), ..SMALL },
         ..Script::new("a stalled client misses a counted number of messages", &[21], skip)
+    },
+    Script {
+        needs: &[Need::Stall, Need::Grace, Need::LogSize, Need::OnLag],
+        settings: Settings { on_lag: OnLag::Replay, grace_ms: Some(100), log_size: Some(256 << 10), ..SMALL },
+        ..Script::new("a stalled client gets later what the log still has", &[21], replay)
     },
     Script {
         needs: &[Need::Stall],
@@ -113,6 +118,39 @@ fn skip(stage: &mut Stage<'_>) {
     assert!(missed > 0, "a client that read nothing of {said} messages missed none");
     stage.sees_nothing(stalled);
     stage.sees_nothing(listener);
+}
+
+fn replay(stage: &mut Stage<'_>) {
+    let [talker, listener, stalled] = stage.people(["talker", "listener", "stalled"]);
+    stage.stalls(stalled);
+    // More than a kernel and the log hold for him.
+    let said = flood(stage, [talker, listener], 10 << 20, |_| false);
+    stage.reads_again(stalled);
+    stage.says(talker, "end");
+    stage.sees(listener, "<talker> end");
+    let (mut next, mut gaps, mut told_again) = (0, 0, 0);
+    loop {
+        let line = stage.line(stalled);
+        if line == "-- you missed some messages" {
+            gaps += 1;
+            continue;
+        }
+        let from_before = past(&line);
+        told_again += usize::from(from_before.is_some());
+        let line = from_before.unwrap_or(line);
+        if line == "<talker> end" {
+            break;
+        }
+        let number = line.strip_prefix("<talker> ").and_then(|line| line.get(..8)?.parse().ok());
+        let number: usize = number.unwrap_or_else(|| panic!("{line:?} instead of number {next}"));
+        assert!(number == next || number > next && gaps > 0, "number {number} instead of {next}");
+        next = number + 1;
+    }
+    assert_eq!(next, said, "the newest are there");
+    assert!(gaps > 0 && told_again > 0, "{gaps} gaps, {told_again} lines told again");
+    stage.says(talker, "on");
+    stage.sees(stalled, "<talker> on");
+    stage.sees_nothing(stalled);
 }
 
 fn short_pause(stage: &mut Stage<'_>) {

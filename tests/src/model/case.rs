@@ -4,21 +4,24 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag,
-    Protocol, Refusal, RelayRules,
+    Answer, Bound, Cause, Close, Config, ConnId, FollowerId, Following, Hub, Input, Instant, Limits,
+    Listener, ListenerId, OnLag, Protocol, Refusal, RelayRules, Scope,
 };
 
 use super::peer::{Kind, Life, Peer, Room};
+use super::reader::Reader;
 use crate::hub::{HubMemory, Setup, saved};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
-const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
+pub(super) const RELAYS: [ListenerId; 2] = [ListenerId(2), ListenerId(3)];
 const CONSOLE: ListenerId = ListenerId(4);
 
 /// The rooms: that of the chat, and those of the relays.
 pub(super) const LOBBY: Room = 0;
 pub(super) const ROOMS: usize = 3;
+
+const FOLLOWERS: usize = 2;
 
 pub(super) const GRACE_MS: u32 = 50;
 pub(super) const UNFINISHED_MS: u32 = 20;
@@ -31,8 +34,11 @@ pub struct Case<'a> {
     pub(super) hub: Hub<'a>,
     pub(super) limits: Limits,
     pub(super) now: Instant,
-    /// Observers that are always up to date: one of each room, and one of all.
-    pub(super) oracles: [ConnId; ROOMS + 1],
+    /// Observers that are always up to date: a client of each relay, and a follower of all rooms.
+    pub(super) oracles: [ConnId; RELAYS.len()],
+    pub(super) all: FollowerId,
+    /// A follower that lags.
+    pub(super) reader: Reader,
     pub(super) peers: Vec<Peer>,
     /// How many came to the lobby and left it without a notice so far.
     pub(super) untold: [u32; 2],
@@ -80,15 +86,18 @@ impl Case<'_> {
         let now = Instant::from_millis(rng.u64(..1 << 40));
         let mut open =
             |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
-        let oracles = [open(CONSOLE), open(RELAYS[0]), open(RELAYS[1]), open(CONSOLE)];
-        hub.handle(now, Input::Received { conn: oracles[LOBBY], bytes: b"/watch lobby\n" });
-        hub.watch(oracles[ROOMS]);
+        let oracles = RELAYS.map(&mut open);
+        let all = hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
+        let slow = Following { grace_ms: Some(GRACE_MS), scope: Scope::All };
+        let reader = Reader::new(hub.follow(slow).expect("a place"));
         let case = Case {
             rng,
             hub,
             limits,
             now,
             oracles,
+            all,
+            reader,
             peers: Vec::new(),
             untold: [0; 2],
             turns: Default::default(),
@@ -124,7 +133,11 @@ impl Case<'_> {
             50..78 => self.with_peer(Self::transmit),
             78..81 => self.with_peer(Self::half_close),
             81..83 => self.with_peer(|case, peer| case.fail(peer, Cause::Reset)),
-            83..86 => self.stale_event(),
+            83..85 => self.stale_event(),
+            85..88 => {
+                let most = self.rng.usize(..20);
+                self.follow(most);
+            }
             _ => self.tick(),
         }
     }
@@ -173,12 +186,8 @@ impl Case<'_> {
         let Ok(id) = outcome.opened() else { return };
         let mut peer = Peer::new(id, kind);
         match kind {
-            Kind::Echo => {}
+            Kind::Echo | Kind::Console => {}
             Kind::Relay => peer.rooms = vec![usize::from(listener.0) - 1],
-            Kind::Console => {
-                self.hub.watch(id);
-                peer.rooms = (0..ROOMS).collect();
-            }
             Kind::Chat => {
                 peer.rooms = vec![LOBBY];
                 peer.told_by = Some(Instant::from_millis(self.now.as_millis() + MOMENT_MS));
@@ -339,17 +348,20 @@ impl Case<'_> {
 
 fn random_limits(rng: &mut Rng) -> Limits {
     let line = rng.usize(90..=120);
-    let (conns, rooms_per_conn) = (ROOMS + 1 + rng.usize(1..=7), ROOMS + rng.usize(..2));
+    let (conns, rooms_per_conn) = (RELAYS.len() + rng.usize(1..=7), ROOMS + rng.usize(..2));
     let limits = Limits {
         conns,
         rooms: ROOMS,
         rooms_per_conn,
         members: conns * rooms_per_conn,
+        catch_ups: conns,
         name: 13,
         line,
         queue: 0,
+        proposals: 0,
         log: 0,
         records: 4 << rng.u32(..5),
+        followers: FOLLOWERS,
     };
     let least = 4 * limits.longest();
     let log = least.next_power_of_two() << rng.u32(..3);
@@ -359,7 +371,20 @@ fn random_limits(rng: &mut Rng) -> Limits {
 
 /// Limits of which each is as it was, or higher.
 fn grown(rng: &mut Rng, limits: Limits) -> Limits {
-    let Limits { conns, rooms, rooms_per_conn, members, name, line, queue, log, records } = limits;
+    let Limits {
+        conns,
+        rooms,
+        rooms_per_conn,
+        members,
+        catch_ups,
+        name,
+        line,
+        queue,
+        proposals,
+        log,
+        records,
+        followers,
+    } = limits;
     let more = |rng: &mut Rng, most: usize| rng.usize(..=most);
     let (more_conns, more_longest) = (more(rng, 2), more(rng, 9));
     let larger = Limits {
@@ -367,11 +392,14 @@ fn grown(rng: &mut Rng, limits: Limits) -> Limits {
         rooms: rooms + more(rng, 2),
         rooms_per_conn: rooms_per_conn + more(rng, 1),
         members: members + more_conns * (rooms_per_conn + 1) + more(rng, 9),
+        catch_ups: catch_ups + more(rng, 2),
         name: name + more_longest,
         line: line + more_longest,
         queue: queue + 6 * more_longest + more(rng, 99),
+        proposals: proposals + more(rng, 99),
         records: records << more(rng, 2),
-        ..limits
+        followers: followers + more(rng, 2),
+        log,
     };
     let least = log.max(4 * larger.longest()).next_power_of_two();
     Limits { log: least << more(rng, 2), ..larger }

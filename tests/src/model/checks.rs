@@ -122,6 +122,7 @@ impl Case<'_> {
     /// Every peer but one sends and receives what it can.
     pub(super) fn serve_all_but(&mut self, stalled: Option<ConnId>) {
         self.advance(1);
+        self.follow_all();
         for id in self.peers.iter().map(|peer| peer.id).collect::<Vec<_>>() {
             let find = |case: &Self| case.peers.iter().position(|peer| peer.id == id);
             let Some(peer) = find(self).filter(|_| stalled != Some(id)) else { continue };

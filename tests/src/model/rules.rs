@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use parlour_core::{Close, ConnId, Input, Instant};
+use parlour_core::{Close, ConnId, Followed, Input, Instant, Place};
 
 use super::case::{Case, LOBBY, MOMENT_MS, ROOMS, UNFINISHED_MS};
 use super::peer::{Item, Kind, Life, Peer, Room};
@@ -173,11 +173,7 @@ impl Case<'_> {
         self.peers[peer].spoke |= !line.is_empty();
         let name = &self.peers[peer].name;
         if line == b"/unwatch lobby" {
-            let rooms = &mut self.peers[peer].rooms;
-            match rooms.iter().position(|&room| room == LOBBY) {
-                Some(at) => drop(rooms.remove(at)),
-                None => self.peers[peer].tell("-- you do not watch that room\r\n", now),
-            }
+            self.peers[peer].tell("-- you do not watch that room\r\n", now);
         } else if let Some(text) = line.strip_prefix(b"/say ") {
             let record = [b"-- ", text, b"\r\n"].concat();
             if told.starts_with(LOBBY, &record) {
@@ -234,6 +230,7 @@ impl Case<'_> {
 
     /// A record of a room goes to everyone in it but its author.
     pub(super) fn say(&mut self, room: Room, author: Option<usize>, bytes: Vec<u8>, is_message: bool) {
+        self.reader.expect(room, &bytes, is_message, self.now);
         for (index, peer) in self.peers.iter_mut().enumerate() {
             let is_in = peer.life == Life::Open && peer.rooms.contains(&room);
             if is_in && author != Some(index) {
@@ -247,17 +244,31 @@ impl Case<'_> {
     /// Takes what the observers have got since they were last asked; when they
     /// have it, a room that waited for them may be told more.
     pub(super) fn told(&mut self) -> Told {
-        let mut told = self.oracles.map(|_| Vec::new());
+        let mut told = Told { all: Vec::new(), rooms: [const { Vec::new() }; ROOMS] };
         loop {
-            let before: usize = told.iter().map(Vec::len).sum();
-            for (told, id) in told.iter_mut().zip(self.oracles) {
+            let before = told.all.len();
+            for (room, id) in told.rooms[LOBBY + 1..].iter_mut().zip(self.oracles) {
                 let got: Vec<u8> = self.hub.transmit(id).flatten().copied().collect();
                 self.hub.handle(self.now, Input::Sent { conn: id, count: got.len() });
-                told.extend(got);
+                room.extend(got);
             }
-            if told.iter().map(Vec::len).sum::<usize>() == before {
-                let [.., all] = &mut told;
-                return Told { all: std::mem::take(all), rooms: told };
+            let mut read = None;
+            while let Some(followed) = self.hub.read(self.all) {
+                let Followed::Record(record) = followed else {
+                    panic!("it has no grace, and lost {followed:?}")
+                };
+                let bytes = record.pieces().concat();
+                told.all.extend(&bytes);
+                if record.place == Place::Chat("lobby") {
+                    told.rooms[LOBBY].extend(&bytes);
+                }
+                read = Some(record.seq);
+            }
+            if let Some(seq) = read {
+                self.hub.handle(self.now, Input::Committed { follower: self.all, seq });
+            }
+            if told.all.len() == before {
+                return told;
             }
         }
     }
@@ -406,8 +417,8 @@ impl Case<'_> {
 pub(super) struct Told {
     /// By all rooms, in their common order.
     all: Vec<u8>,
-    /// By each room; the last is not used.
-    rooms: [Vec<u8>; ROOMS + 1],
+    /// By each room.
+    rooms: [Vec<u8>; ROOMS],
 }
 
 impl Told {

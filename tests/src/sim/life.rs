@@ -57,7 +57,7 @@ pub(super) struct Life {
 pub(super) const COMING_MS: u64 = 500;
 
 fn setup(rng: &mut fastrand::Rng) -> Setup {
-    let on_lag = if rng.bool() { OnLag::Skip } else { OnLag::Disconnect };
+    let on_lag = *rng.choice([OnLag::Skip, OnLag::Disconnect, OnLag::Replay].iter()).expect("one of them");
     let (line, name) = (rng.usize(48..200), rng.usize(13..=NAME_BYTES));
     let longest = line + 2 * name + 64;
     let (conns, rooms, rooms_per_conn) = (rng.usize(4..14), rng.usize(2..7), rng.usize(2..4));
@@ -66,16 +66,21 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         rooms,
         rooms_per_conn,
         members: conns * rooms_per_conn,
+        catch_ups: conns,
         name,
         line,
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),
+        proposals: 0,
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
+        followers: 0,
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
     let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));
     let config = Config {
         greeting: if rng.bool() { "hello\nhello to you" } else { "" },
+        // What is replayed to a laggard looks like history. So that it can be told apart, there is none.
+        history: if on_lag == OnLag::Replay { 0 } else { rng.u32(..30) },
         grace_ms: rng.u32(1_000..5_000),
         idle_ms: (rng.u8(..10) == 0).then_some(60_000),
         origin: if rng.bool() { u64::MAX - rng.u64(..5_000) } else { rng.u64(..) },

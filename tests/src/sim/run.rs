@@ -1,7 +1,7 @@
 //! A random life of a hub from a seed. Guests come, talk and misbehave. Then the faults stop, and
 //! everything must come to rest.
 
-use parlour_core::{ListenerId, Protocol};
+use parlour_core::{ListenerId, OnLag, Protocol};
 
 use super::life::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::part::{Ledger, Part};
@@ -84,13 +84,14 @@ impl Run<'_> {
         let limits = self.plan.setup.limits;
         let has_whole_lines =
             self.plan.setup.listeners.iter().all(|listener| listener.relay.unfinished_ms.is_none());
+        let is_replayed = self.plan.setup.listeners[0].on_lag == OnLag::Replay;
         for guest in self.plan.guests.clone() {
             let id = self.actors.iter().filter(|actor| actor.guest.protocol == guest.protocol).count();
             let (line, lines, ledger) = (limits.line, guest.lines, &mut self.ledger);
             let part: Box<dyn Part> = match guest.protocol {
                 Protocol::Echo => Box::new(Shouter::new(id, lines)),
                 Protocol::Relay => Box::new(Relayer::new(id, line, lines, has_whole_lines, ledger)),
-                _ => Box::new(Talker::new(id, line, lines, self.plan.is_static, ledger)),
+                _ => Box::new(Talker::new(id, line, lines, (self.plan.is_static, is_replayed), ledger)),
             };
             let next_at = guest.comes_at;
             let (was_refused, was_reset) = (false, false);

@@ -27,11 +27,14 @@ impl Layout {
             rooms: 4,
             rooms_per_conn: 2,
             members: 2 * (clients + 2),
+            catch_ups: 2 * (clients + 2),
             name: 32,
             line: 256,
             queue: 512,
+            proposals: 0,
             log: 4 << 10,
             records: 64,
+            followers: 0,
         };
         let on_lag = OnLag::Disconnect;
         let listeners =

@@ -105,7 +105,7 @@ impl Run<'_> {
             self.apply(if self.is_chat() { Step::End(index) } else { Step::Fail(index) });
         }
         self.drain();
-        assert_eq!(self.hub.count(), 1, "only the observer is left");
+        assert_eq!(self.hub.count(), 1, "only the console is left");
         if self.hub.is_shutting_down() {
             return;
         }
@@ -122,7 +122,7 @@ impl Run<'_> {
         for index in self.there() {
             self.apply(Step::Fail(index));
         }
-        assert_eq!(self.hub.count(), 1, "only the observer is left again");
+        assert_eq!(self.hub.count(), 1, "only the console is left again");
     }
 
     /// Only one client reads. It speaks, and does not wait for the others longer than it must.

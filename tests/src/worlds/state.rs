@@ -5,7 +5,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use parlour_core::{
-    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag, Protocol, Source,
+    Cause, Close, Config, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Limits, Listener,
+    ListenerId, OnLag, Protocol, Scope,
 };
 
 use super::step::Step;
@@ -28,12 +29,15 @@ const LIMITS: Limits = Limits {
     rooms: 2,
     rooms_per_conn: 2,
     members: CLIENTS + 3,
+    catch_ups: 1,
     name: 13,
     line: 16,
     // The welcome and one more line.
     queue: 240,
+    proposals: 0,
     log: 512,
     records: 4,
+    followers: 1,
 };
 
 /// Where a client is.
@@ -67,7 +71,7 @@ pub(super) struct Client {
 pub struct State {
     hub: Vec<u8>,
     now: u64,
-    observer: ConnId,
+    observer: FollowerId,
     clients: [Option<Client>; CLIENTS],
 }
 
@@ -75,7 +79,7 @@ pub struct State {
 pub(super) struct Run<'a> {
     pub(super) hub: Hub<'a>,
     pub(super) now: u64,
-    pub(super) observer: ConnId,
+    pub(super) observer: FollowerId,
     pub(super) clients: [Option<Client>; CLIENTS],
     on_lag: OnLag,
     protocol: Protocol,
@@ -93,14 +97,15 @@ fn setup(world: &World) -> Setup {
 }
 
 impl State {
-    /// Nobody is there but an observer of the room that stays.
+    /// Nobody is there but a console, and a follower that observes the room that stays.
     pub(super) fn first(world: &World) -> Self {
         let mut memory = HubMemory::default();
         let mut hub = memory.hub(&setup(world));
         let now = Instant::from_millis(0);
-        let observer = hub.handle(now, Input::Accepted { listener: CONSOLE, peer: None }).opened();
-        let observer = observer.expect("a place");
-        hub.watch(observer);
+        let console = hub.handle(now, Input::Accepted { listener: CONSOLE, peer: None }).opened();
+        console.expect("a place");
+        let following = Following { grace_ms: None, scope: Scope::Pinned };
+        let observer = hub.follow(following).expect("a place");
         let clients = Default::default();
         let mut run = Run { hub, now: 0, observer, clients, on_lag: world.on_lag, protocol: world.protocol };
         run.name_all();
@@ -165,11 +170,11 @@ impl Run<'_> {
     pub(super) fn output(&mut self, conn: ConnId) -> Output {
         let mut lent = self.hub.transmit(conn);
         let mut output = Vec::new();
-        while let Some((source, bytes)) = lent.next_from() {
-            let room = match source {
-                Source::Own => Room::None,
-                Source::Room("lobby") | Source::Relay(_) => Room::Lobby,
-                Source::Room(_) => Room::Other,
+        while let Some((room, bytes)) = lent.next_of_room() {
+            let room = match room {
+                None => Room::None,
+                Some("lobby" | "") => Room::Lobby,
+                Some(_) => Room::Other,
             };
             output.extend(bytes.iter().map(|byte| (room, *byte)));
         }
@@ -320,19 +325,19 @@ impl Run<'_> {
         assert_eq!(self.handle(Input::Received { conn, bytes }), bytes.len(), "what is wanted is taken");
     }
 
-    /// The observer reads everything. Returns the records of the room that stays.
+    /// The observer reads everything. Returns the records of the rooms that stay.
     fn observe(&mut self) -> Vec<u8> {
-        let mut records = Vec::new();
-        for _ in 0..20 {
-            let conn = self.observer;
-            let output = self.output(conn);
-            if output.is_empty() {
-                return records;
-            }
-            self.handle(Input::Sent { conn, count: output.len() });
-            records.extend(output.iter().filter(|(room, _)| *room == Room::Lobby).map(|(_, byte)| byte));
+        let (mut records, mut last) = (Vec::new(), None);
+        while let Some(followed) = self.hub.read(self.observer) {
+            let Followed::Record(record) = followed else { panic!("the observer loses nothing") };
+            records.extend(record.pieces().concat());
+            last = Some(record.seq);
         }
-        panic!("it does not end");
+        if let Some(seq) = last {
+            let follower = self.observer;
+            self.handle(Input::Committed { follower, seq });
+        }
+        records
     }
 
     /// How many messages a client has missed, if it is told of a gap.

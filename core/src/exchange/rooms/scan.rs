@@ -19,7 +19,7 @@ impl Rooms<'_> {
     pub(crate) fn called(&self, name: &str) -> Option<RoomIndex> {
         let is_called = |room: &RoomIndex| {
             let called = self[*room].name.as_bytes();
-            !called.is_empty() && called.eq_ignore_ascii_case(name.as_bytes())
+            !self[*room].is_deserted() && called.eq_ignore_ascii_case(name.as_bytes())
         };
         self.indices().find(is_called)
     }

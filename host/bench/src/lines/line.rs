@@ -17,6 +17,8 @@ use memchr::memmem::Finder;
 const MARK: usize = 11;
 /// The mark, the sender, the number, and their dashes.
 const HEAD: usize = MARK + 5 + 17;
+/// How parlour begins a line that it tells again, to a newcomer. It is no delivery.
+const PAST: &[u8] = b"-- earlier";
 const FIRST_DIGIT: u8 = b'a';
 /// The filler repeats these letters. Each line starts at another one.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -80,7 +82,7 @@ impl Lines {
         &self.filler[from..][..self.len - HEAD]
     }
 
-    /// Judges a line that came, without its LF. Nothing if the server itself said it.
+    /// Judges a line that came, without its LF. Nothing if the server itself said it, or tells it again.
     pub(crate) fn inspect(&self, line: &[u8], mut found: impl FnMut(Verdict)) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // Almost every line ends with the bytes that were sent, after a name or nothing. The few bytes
@@ -88,9 +90,13 @@ impl Lines {
         if let Some(at) = line.len().checked_sub(self.len)
             && at < HEAD
             && line[at..].starts_with(&self.mark)
+            && (at < PAST.len() || !line.starts_with(PAST))
         {
             found(self.judge(&line[at..]));
             return true;
+        }
+        if line.starts_with(PAST) {
+            return false;
         }
         let mut starts = self.finder.find_iter(line).peekable();
         let any = starts.peek().is_some();
@@ -200,6 +206,17 @@ mod tests {
     fn other_lines_are_the_servers() {
         for text in ["", "\r", "-- welcome", "bench-aaaa-aaah-aaaaaaaabcdeklmn-", "bench-epdk"] {
             check(text.as_bytes(), &[]);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_told_again_is_no_delivery() {
+        for before in [
+            "-- earlier: <guest-1> ",
+            "-- earlier (09:30): <guest-17> ",
+            "-- earlier (2026-11-27 23:59): <b> ",
+        ] {
+            check(&[before.as_bytes(), &line(), b"\r"].concat(), &[]);
         }
     }
 

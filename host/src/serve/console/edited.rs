@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
-use parlour_core::{Source, console_commands};
+use parlour_core::{Record, console_commands};
 
 use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{LineSplitter, Log, LogLines, neutral};
@@ -51,6 +51,16 @@ impl Edited {
         self.prompt.read_signals()?;
         self.prompt.tick(now)?;
         self.take_inputs(now, names)
+    }
+
+    fn push(&mut self, lines: &[u8]) {
+        if self.broken {
+            return;
+        }
+        self.splitter.push(lines);
+        for line in &mut self.splitter {
+            self.prompt.line(None, vec![Span::new("", &line)]);
+        }
     }
 
     fn show_log(&mut self) {
@@ -161,16 +171,16 @@ impl Console for Edited {
         self.prompt.pending() < ENOUGH
     }
 
-    fn push(&mut self, source: Source<'_>, bytes: &[u8]) {
-        if self.broken {
-            return;
-        }
+    fn answer(&mut self, bytes: &[u8]) {
         let mut lines = Vec::new();
-        self.watched.push(source, bytes, &mut lines);
-        self.splitter.push(&lines);
-        for line in &mut self.splitter {
-            self.prompt.line(None, vec![Span::new("", &line)]);
-        }
+        self.watched.answer(bytes, &mut lines);
+        self.push(&lines);
+    }
+
+    fn show(&mut self, record: &Record<'_>) {
+        let mut lines = Vec::new();
+        self.watched.show(record, &mut lines);
+        self.push(&lines);
     }
 
     fn output_fd(&self) -> RawFd {

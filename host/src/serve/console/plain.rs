@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use parlour_core::Source;
+use parlour_core::Record;
 
 use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{Neutral, PIECE, Pump, write_all};
@@ -49,6 +49,18 @@ impl Plain {
         let filter = io::stdout().is_terminal().then(Neutral::default);
         Ok(Self { input, output, filter, watched, pending: Vec::new(), broken: false })
     }
+
+    /// Writes lines with LF alone, as files and terminals have them.
+    fn push(&mut self, mut lines: Vec<u8>) {
+        if self.broken {
+            return;
+        }
+        lines.retain(|&byte| byte != b'\r');
+        match &mut self.filter {
+            Some(filter) => filter.push(&lines, &mut self.pending),
+            None => self.pending.extend(lines),
+        }
+    }
 }
 
 impl Console for Plain {
@@ -84,20 +96,16 @@ impl Console for Plain {
         self.pending.len() < ENOUGH
     }
 
-    /// Writes lines with LF alone, as files and terminals have them.
-    fn push(&mut self, source: Source<'_>, bytes: &[u8]) {
-        if self.broken {
-            return;
-        }
-        let bytes: Vec<u8> = bytes.iter().copied().filter(|&byte| byte != b'\r').collect();
-        match &mut self.filter {
-            Some(filter) => {
-                let mut lines = Vec::new();
-                self.watched.push(source, &bytes, &mut lines);
-                filter.push(&lines, &mut self.pending);
-            }
-            None => self.watched.push(source, &bytes, &mut self.pending),
-        }
+    fn answer(&mut self, bytes: &[u8]) {
+        let mut lines = Vec::new();
+        self.watched.answer(bytes, &mut lines);
+        self.push(lines);
+    }
+
+    fn show(&mut self, record: &Record<'_>) {
+        let mut lines = Vec::new();
+        self.watched.show(record, &mut lines);
+        self.push(lines);
     }
 
     fn output_fd(&self) -> RawFd {

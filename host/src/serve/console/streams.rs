@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
-use parlour_core::Source;
+use parlour_core::Record;
 
 /// From this many bytes that wait for standard output on, the hub is asked for no more.
 pub(super) const ENOUGH: usize = 16 * 1024;
@@ -49,8 +49,11 @@ pub(crate) trait Console: fmt::Debug {
     /// Whether the console takes more output.
     fn has_place(&self) -> bool;
 
-    /// Queues output of the hub.
-    fn push(&mut self, source: Source<'_>, bytes: &[u8]);
+    /// Queues an answer of the hub, or a part of it.
+    fn answer(&mut self, bytes: &[u8]);
+
+    /// Queues something that was said in a room.
+    fn show(&mut self, record: &Record<'_>);
 
     /// The descriptor that becomes writable when there is room for output.
     fn output_fd(&self) -> RawFd;

@@ -3,8 +3,9 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Answer, ConnId, Hub, Input, Instant};
+use parlour_core::{Answer, ConnId, Hub, Input, Instant, Transmit};
 
+use super::wall_clock::WallClock;
 use crate::poll::Poller;
 use crate::serve::report::Report;
 
@@ -25,6 +26,7 @@ pub(super) struct Base<'a, P> {
     pub(super) report: Report,
     started: Clock,
     now: Instant,
+    wall_clock: WallClock,
     poller: P,
     /// By descriptor.
     targets: Vec<Target>,
@@ -32,19 +34,41 @@ pub(super) struct Base<'a, P> {
 
 impl<'a, P: Poller> Base<'a, P> {
     pub(super) fn new(hub: Hub<'a>, poller: P, report: Report) -> Self {
-        Self { hub, report, started: Clock::now(), now: Instant::default(), poller, targets: Vec::new() }
+        let mut base = Self {
+            hub,
+            report,
+            started: Clock::now(),
+            now: Instant::default(),
+            wall_clock: WallClock::default(),
+            poller,
+            targets: Vec::new(),
+        };
+        base.tell_time(base.started);
+        base
+    }
+
+    /// Tells the hub the time of day, if it does not know it.
+    pub(super) fn tell_time(&mut self, now: Clock) {
+        if let Some(news) = self.wall_clock.news(now) {
+            self.handle(news);
+        }
     }
 
     /// Reads the clock. For the hub, everything until the next call happens at this time, because
-    /// reading the clock for every event would cost more than most events.
+    /// reading the clock for every input would cost more than most inputs.
     pub(super) fn read_clock(&mut self) -> Clock {
         let now = Clock::now();
         self.now = Instant::from_millis((now - self.started).as_millis() as u64);
         now
     }
 
-    pub(super) fn handle(&mut self, event: Input<'_>) -> Answer {
-        self.hub.handle(self.now, event)
+    pub(super) fn handle(&mut self, input: Input<'_>) -> Answer {
+        self.hub.handle(self.now, input)
+    }
+
+    /// Lends what goes out to a connection next to `write`, which returns how much of it was sent.
+    pub(super) fn send(&mut self, conn: ConnId, write: impl FnOnce(Transmit<'_, 'a>) -> usize) {
+        self.hub.send(self.now, conn, write);
     }
 
     /// How long until the hub has something to do.

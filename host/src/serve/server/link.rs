@@ -49,6 +49,17 @@ pub(super) enum Sent {
     Broken(Cause),
 }
 
+impl Sent {
+    /// Replaces this result. Returns how many bytes the socket took.
+    pub(super) fn note(&mut self, sent: Self) -> usize {
+        *self = sent;
+        match *self {
+            Sent::All(count) | Sent::Some(count) => count,
+            Sent::Broken(_) => 0,
+        }
+    }
+}
+
 impl Link {
     pub(super) fn new(id: ConnId, socket: Socket, peer: Peer, name: &str) -> Self {
         Self {

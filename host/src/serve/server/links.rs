@@ -233,17 +233,14 @@ impl Links {
     /// Writes once, if there is output.
     fn write<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
-        let mut sent = link.write(base.hub.transmit(id));
+        let mut sent = Sent::Some(0);
+        base.send(id, |transmit| sent.note(link.write(transmit)));
         if let Sent::Broken(cause) = sent {
             // The output can never be sent.
             link.broken = Some(cause);
-            sent = link.write(base.hub.transmit(id));
+            base.send(id, |transmit| sent.note(link.write(transmit)));
         }
-        let (Sent::All(count) | Sent::Some(count)) = sent else { return };
         link.is_full = matches!(sent, Sent::Some(_));
-        if count > 0 {
-            base.handle(Input::Sent { conn: id, count });
-        }
     }
 
     fn fail<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {

@@ -1,9 +1,9 @@
 //! The operator: a connection of the hub on standard input and output instead of a socket. As always,
-//! the hub decides when to read, write and close.
+//! the hub decides when to read, write and close. What the operator watches comes from a follower.
 
 use std::time::Instant as Clock;
 
-use parlour_core::{Close, ConnId, Input, ListenerId};
+use parlour_core::{Close, ConnId, Followed, FollowerId, Input, ListenerId};
 
 use super::base::{Base, Target};
 use super::leftover::Leftover;
@@ -31,7 +31,8 @@ impl Operator {
     ) -> Option<Self> {
         let id = base.handle(Input::Accepted { listener, peer: None }).opened().ok()?;
         if watch {
-            base.hub.watch(id);
+            // A place for this follower was counted.
+            let _ = base.hub.watch(id);
         }
         for fd in console.wakers() {
             base.watch(fd, Target::ConsoleWaker, true, false);
@@ -97,10 +98,13 @@ impl Operator {
     pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>) {
         let Some(id) = self.id else { return };
         self.leftover.offer(base, id);
+        // In the order in which it happened: an answer comes after what its command has brought about.
+        self.read_records(base);
         self.transmit(base, id);
         self.flush(base);
         let interest = base.hub.interest(id);
-        if interest.close != Close::No {
+        let has_read = self.news(base).is_none();
+        if interest.close == Close::Abort || interest.close != Close::No && has_read {
             base.handle(Input::Closed { conn: id });
             self.id = None;
         }
@@ -113,12 +117,54 @@ impl Operator {
     fn transmit<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         if base.hub.interest(id).write && self.console.has_place() {
             let mut len = 0;
-            let mut transmit = base.hub.transmit(id);
-            while let Some((source, bytes)) = transmit.next_from() {
-                self.console.push(source, bytes);
+            for bytes in base.hub.transmit(id) {
+                self.console.answer(bytes);
                 len += bytes.len();
             }
             base.handle(Input::Sent { conn: id, count: len });
+        }
+    }
+
+    /// Shows what was said since the last time. Returns whether there was anything.
+    pub(super) fn watch<P: Poller>(&mut self, base: &mut Base<'_, P>) -> bool {
+        let has_news = self.news(base).is_some() && self.console.has_place();
+        if has_news {
+            self.service(base);
+        }
+        has_news
+    }
+
+    /// The follower that reads for the console, if it has something to read.
+    fn news<P: Poller>(&self, base: &Base<'_, P>) -> Option<FollowerId> {
+        base.hub.watcher(self.id?).filter(|watcher| base.hub.has_news(*watcher))
+    }
+
+    /// Shows what the operator watches, as far as the console has place.
+    fn read_records<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        let Some(follower) = self.news(base) else { return };
+        let (mut last, mut done) = (None, None);
+        while self.console.has_place()
+            && let Some(followed) = base.hub.read(follower)
+        {
+            let seq = match followed {
+                Followed::Record(record) => {
+                    self.console.show(&record);
+                    record.seq
+                }
+                Followed::Lost(lost) => {
+                    self.console.answer(format!("-- you missed {} messages\n", lost.messages).as_bytes());
+                    lost.last
+                }
+            };
+            // The next event has come, so no record of the last one is left.
+            done = last.filter(|last| *last != seq).or(done);
+            last = Some(seq);
+        }
+        if !base.hub.has_news(follower) {
+            done = last;
+        }
+        if let Some(seq) = done {
+            base.handle(Input::Committed { follower, seq });
         }
     }
 

@@ -1,0 +1,168 @@
+//! What the driver tells the hub, and what the hub answers. Plain data with names, so that a list of
+//! inputs is a trace.
+
+use core::net::IpAddr;
+
+#[cfg(feature = "console")]
+use crate::io::FollowerId;
+use crate::io::{Cause, ConnId, ListenerId, Refusal};
+#[cfg(feature = "large")]
+use crate::record::Record;
+
+/// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
+/// and a generated one is a test.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The time of day. Records that are made from now on have it. Without this input their time is
+    /// unknown. Give it at the start, and again when the clock of the system was set.
+    Clock {
+        /// In ms since 1970-01-01 UTC.
+        unix_ms: u64,
+        /// How far local time is ahead of UTC, in s. People are shown local time.
+        utc_offset_s: i32,
+    },
+    /// A peer connected to a listener.
+    /// The answer is [`Answer::Opened`] or [`Answer::Refused`].
+    Accepted {
+        /// The listener.
+        listener: ListenerId,
+        /// Its address, if it has one.
+        peer: Option<IpAddr>,
+    },
+    /// The driver has found out what a connection speaks, by ALPN, say, or by the first bytes. It begins
+    /// anew, as a client of another listener. What waits to be sent to it is dropped, so do this before
+    /// anything was sent. The hub ignores a listener that does not exist.
+    Speaks {
+        /// The connection.
+        conn: ConnId,
+        /// The listener whose protocol it speaks.
+        listener: ListenerId,
+    },
+    /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
+    /// offers it again before anything newer when the connection has read interest again.
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The transport took bytes, from the front of what [`crate::Hub::transmit`] would lend now.
+    /// [`crate::Hub::send`] sees to it that these are the bytes that it lent.
+    Sent {
+        /// The connection.
+        conn: ConnId,
+        /// How many bytes.
+        count: usize,
+    },
+    /// The peer will send no more, and the hub has taken everything that it sent.
+    PeerClosed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The connection broke, and the driver has forgotten it.
+    Failed {
+        /// The connection.
+        conn: ConnId,
+        /// Why it broke.
+        cause: Cause,
+    },
+    /// The driver has closed the connection, as [`crate::Interest::close`] asked, and has forgotten it.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Records of a page that the hub asked for; see [`crate::Hub::next_wanted`]. They are of one room,
+    /// in their order, and none is left out between them. No records: there are none. The answer is
+    /// [`Answer::Taken`], with the number of records. If it is not all of them, the hub asks for the
+    /// others later. It ignores pages that it does not wait for.
+    #[cfg(feature = "large")]
+    Page {
+        /// The connection, as in [`crate::Wanted`].
+        conn: ConnId,
+        /// From where on, as in [`crate::Wanted`].
+        from: u64,
+        /// The records.
+        records: &'a [Record<'a>],
+    },
+    /// The driver has taken the proposals up to this one, and will see to it that each of them is
+    /// decided; see [`crate::Hub::next_proposal`].
+    #[cfg(feature = "large")]
+    Proposed {
+        /// The number of the last one.
+        number: u64,
+    },
+    /// A record has its place in the order, and is appended. The answer is [`Answer::Taken`], with 0 if
+    /// its room has no place now. Then offer it again before anything that comes after it.
+    #[cfg(feature = "large")]
+    Decided {
+        /// Its place in the order of all decisions. The hub ignores places that it had before.
+        index: u64,
+        /// The connection that proposed it, if that was one of this hub.
+        conn: Option<ConnId>,
+        /// The record. Its sequence number does not count: the hub gives it one.
+        record: Record<'a>,
+    },
+    /// One proposal of a connection will not be appended.
+    #[cfg(feature = "large")]
+    Withdrawn {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A follower needs nothing more up to and including a record: it has what it read, or does not want it.
+    /// Commit an event only when all of its records were read, one for each room that it concerns. The hub
+    /// ignores a number that no record has yet, and one before those that are left.
+    #[cfg(feature = "console")]
+    Committed {
+        /// The follower.
+        follower: FollowerId,
+        /// The number of the record, [`crate::Record::seq`], or [`crate::Lost::last`].
+        seq: u64,
+    },
+    /// A deadline may have passed.
+    Tick,
+    /// The hub must end: it tells everyone, flushes, and closes all connections.
+    Shutdown,
+}
+
+/// The answer to an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answer {
+    /// The input has no answer.
+    Done,
+    /// The new connection is in the table.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
+    /// and closes the connection.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The hub took bytes.
+    Taken {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Answer {
+    /// How many bytes the hub took from [`Input::Received`].
+    pub fn taken(self) -> usize {
+        if let Answer::Taken { count } = self { count } else { 0 }
+    }
+
+    /// The answer to [`Input::Accepted`].
+    ///
+    /// # Errors
+    /// The connection was refused.
+    pub fn opened(self) -> Result<ConnId, Refusal> {
+        match self {
+            Answer::Opened { conn } => Ok(conn),
+            Answer::Refused { refusal } => Err(refusal),
+            Answer::Done | Answer::Taken { .. } => Err(Refusal::Full),
+        }
+    }
+}
