@@ -398,7 +398,7 @@ fn grown(rng: &mut Rng, limits: Limits) -> Limits {
         queue: queue + 6 * more_longest + more(rng, 99),
         proposals: proposals + more(rng, 99),
         records: records << more(rng, 2),
-        followers: followers + more(rng, 2),
+        followers: (followers + more(rng, 2)).min(4),
         log,
     };
     let least = log.max(4 * larger.longest()).next_power_of_two();
