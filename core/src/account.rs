@@ -5,6 +5,8 @@ use core::net::IpAddr;
 
 use crate::io::Instant;
 use crate::limits::Bound;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 
 /// How far ahead of its rate a client may be.
 const BURST_US: u64 = 1_000_000;
@@ -63,5 +65,30 @@ impl Account {
     /// When it may send a line, if it is above its rate.
     pub(crate) fn may_send_at(&self) -> Instant {
         Instant::from_millis(self.rate_at_us.saturating_sub(BURST_US).div_ceil(1_000))
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Account {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { peer, rate, rate_at_us } = self;
+        let mut bits = match *peer {
+            None => [0, 0],
+            Some(IpAddr::V4(address)) => [4, u128::from(address.to_bits())],
+            Some(IpAddr::V6(address)) => [6, address.to_bits()],
+        };
+        for half in &mut bits {
+            let mut halves = [*half as u64, (*half >> 64) as u64];
+            halves.visit(visitor)?;
+            *half = u128::from(halves[0]) | u128::from(halves[1]) << 64;
+        }
+        *peer = match bits {
+            [0, 0] => None,
+            [4, bits] => Some(IpAddr::V4(u32::try_from(bits).map_err(|_| Damaged)?.into())),
+            [6, bits] => Some(IpAddr::V6(bits.into())),
+            _ => return Err(Damaged),
+        };
+        visitor.option(rate, 0)?;
+        visitor.counter(rate_at_us)
     }
 }

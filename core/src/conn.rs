@@ -5,8 +5,12 @@ use crate::account::Account;
 use crate::io::{Cause, ConnId, Instant, ListenerId};
 use crate::line::Line;
 use crate::name::{Kept, NO_LOOKS};
+#[cfg(feature = "save")]
+use crate::queue::Buffers;
 use crate::queue::Queue;
 use crate::record::Identity;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 use crate::session::Session;
 use crate::text::Text;
 
@@ -224,5 +228,119 @@ impl<'a> Conn<'a> {
         {
             self.pending = 0;
         }
+    }
+}
+
+#[cfg(feature = "save")]
+impl Conn<'_> {
+    /// Its places in lists of work and in queues are saved with those. What a name looks like, which names
+    /// of guests are taken, what it may have to read, and how it is rendered follow from other fields.
+    pub(crate) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        buffers: &mut Buffers<'_>,
+    ) -> Result<(), Damaged> {
+        let Self {
+            state,
+            cause,
+            generation,
+            listener,
+            account,
+            identity,
+            name,
+            looks: _,
+            line,
+            #[cfg(feature = "console")]
+            reason,
+            session,
+            queue,
+            gap,
+            first_member,
+            catch_up,
+            has_lists,
+            active: _,
+            encoding: _,
+            longest: _,
+            #[cfg(feature = "large")]
+            pending,
+            ended,
+            blocked,
+            paused,
+            refused,
+            next_in: _,
+            turn: _,
+            node: _,
+            guest_taken: _,
+        } = self;
+        generation.visit(visitor)?;
+        state.visit(visitor)?;
+        if matches!(state, State::Free { .. }) {
+            return Ok(());
+        }
+        cause.visit(visitor)?;
+        listener.visit(visitor)?;
+        account.visit(visitor)?;
+        identity.visit(visitor)?;
+        name.visit(visitor)?;
+        #[cfg(feature = "console")]
+        {
+            let mut was_kicked = reason.capacity() > 0;
+            was_kicked.visit(visitor)?;
+            ensure(!was_kicked || !state.is_open())?;
+            if was_kicked && reason.capacity() == 0 {
+                *reason = core::mem::take(line.text());
+            }
+            reason.visit(visitor)?;
+        }
+        line.visit(visitor)?;
+        session.visit(visitor)?;
+        queue.visit(visitor, buffers)?;
+        gap.visit(visitor)?;
+        first_member.visit(visitor)?;
+        catch_up.visit(visitor)?;
+        has_lists.visit(visitor)?;
+        #[cfg(feature = "large")]
+        pending.visit(visitor)?;
+        ended.visit(visitor)?;
+        blocked.visit(visitor)?;
+        paused.visit(visitor)?;
+        refused.visit(visitor)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for State {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let all = [
+            Self::Free { next: NONE },
+            Self::Open { heard_at: 0, timer: Instant::NEVER },
+            Self::Closing { close_at: Instant::NEVER, moved_at: 0 },
+            Self::Dead { abort: false },
+            Self::Gone,
+        ];
+        visitor.variant(self, &all)?;
+        match self {
+            Self::Free { next } => next.visit(visitor),
+            Self::Open { heard_at: at, timer: by } | Self::Closing { close_at: by, moved_at: at } => {
+                at.visit(visitor)?;
+                by.visit(visitor)
+            }
+            Self::Dead { abort } => abort.visit(visitor),
+            Self::Gone => Ok(()),
+        }
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Gap {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { open, missed, seq, told, sent } = self;
+        open.visit(visitor)?;
+        missed.visit(visitor)?;
+        seq.visit(visitor)?;
+        told.visit(visitor)?;
+        sent.visit(visitor)?;
+        // What is told was missed. Without a gap nothing is told.
+        ensure(*told <= *missed && (*open || (*missed, *sent) == (0, 0)))
     }
 }

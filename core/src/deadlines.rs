@@ -7,6 +7,8 @@
 
 use crate::conn::{Conn, NONE, Node, Slot};
 use crate::io::Instant;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 #[derive(Debug)]
 pub(crate) struct Deadlines {
@@ -67,6 +69,24 @@ impl Deadlines {
         put(conns, place, last.slot, last.at);
         conns[first as usize].node.place = NONE;
         Some(first)
+    }
+
+    /// The connections in their places.
+    #[cfg(feature = "save")]
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, conns: &mut [Conn<'_>]) -> Result<(), Damaged> {
+        let Self { len } = self;
+        len.visit(visitor)?;
+        for place in 0..*len {
+            let Node { mut slot, mut at, place: _ } = conns.get(place as usize).ok_or(Damaged)?.node;
+            slot.visit(visitor)?;
+            at.visit(visitor)?;
+            if visitor.is_reading() {
+                ensure(conns.get(slot as usize).is_some_and(|conn| conn.node.place == NONE))?;
+                ensure(place == 0 || self::at(conns, (place - 1) / 2) <= at)?;
+                put(conns, place, slot, at);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@
 //! catch_up, pages          members that stand behind the log
 //! proposals                where somebody else decides the order
 //! followers                readers that are no connections, and what is held for them
+//! saved                    all of it as bytes
 //! ```
 
 mod about;
@@ -43,6 +44,8 @@ mod past;
 #[cfg(feature = "large")]
 mod proposals;
 mod rooms;
+#[cfg(feature = "save")]
+mod saved;
 mod say;
 
 pub(crate) use self::about::Origin;

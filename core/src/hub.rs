@@ -1,9 +1,11 @@
 //! The hub: inputs go in; interest, bytes to send, deadlines and changes come out. It calls the
-//! protocols. `due` does the work that is due because time has passed.
+//! protocols. `due` does the work that is due because time has passed, and `saved` makes bytes of a hub.
 
 mod due;
 #[cfg(feature = "console")]
 mod followers;
+#[cfg(feature = "save")]
+mod saved;
 
 use crate::conn::{Conn, Slot};
 use crate::exchange::{

@@ -143,6 +143,7 @@
 //! limits               sizes and choices
 //! input                what the driver tells the hub
 //! text                 bounded text, and which characters may be shown
+//! save                 a hub as bytes
 //! account, notices     how much one client, and one address, may do
 //! patience             how long a room waits
 //! sorted, by_looks     a table in an order; one in the order of what names look like
@@ -162,6 +163,10 @@
 //! client and no address has a limit. Files called `scan` replace those called `index`: to find a name,
 //! the hub looks at each connection. `every` replaces `active`: a connection has few rooms, and the hub looks at
 //! each of them.
+//!
+//! With the feature `save`, a hub becomes bytes (`Hub::save`), and bytes become a hub (`Hub::restore`), in
+//! memory of the same size or more. Each type has a `visit` beside its fields, which does both. A new field
+//! needs a line there.
 //!
 //! A new protocol needs a file in `protocol/`, a line in the table there, and one in
 //! [`Protocol`].
@@ -194,6 +199,8 @@ mod protocol;
 mod queue;
 mod record;
 mod room;
+#[cfg(feature = "save")]
+mod save;
 mod session;
 #[cfg(feature = "large")]
 mod sorted;
@@ -225,3 +232,5 @@ pub use protocol::console::console_commands;
 pub use record::{Followed, Lost};
 pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};
+#[cfg(feature = "save")]
+pub use save::{RestoreError, SaveError};

@@ -1,6 +1,8 @@
 //! Puts lines together from bytes that arrive in any pieces, and takes telnet
 //! commands (RFC 854, RFC 855) out of them. Knows nothing of what a line means.
 
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 use crate::text::{ERASE_CHARACTER, ERASE_LINE, Text, find};
 
 const LF: u8 = b'\n';
@@ -218,6 +220,30 @@ impl<'a> Line<'a> {
                 (false, Step::More)
             }
             (Place::Sub(len) | Place::SubCommand(len), _) => stay(self, Place::Sub(len.saturating_add(1))),
+        }
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Line<'_> {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { text, too_long, place } = self;
+        text.visit(visitor)?;
+        too_long.visit(visitor)?;
+        place.visit(visitor)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Place {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let all =
+            [Self::Text, Self::Ended, Self::Command, Self::Option(0), Self::Sub(0), Self::SubCommand(0)];
+        visitor.variant(self, &all)?;
+        match self {
+            Self::Text | Self::Ended | Self::Command => Ok(()),
+            Self::Option(byte) => byte.visit(visitor),
+            Self::Sub(len) | Self::SubCommand(len) => len.visit(visitor),
         }
     }
 }

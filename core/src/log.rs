@@ -7,6 +7,9 @@
 //! distance, and have 64 bits. The log does not know its readers: the room says with
 //! [`Log::set_hold`] what may be overwritten.
 
+#[cfg(feature = "save")]
+mod saved;
+
 use crate::record::{Identity, Kind, Parts};
 use crate::text::no_memory;
 
@@ -94,6 +97,14 @@ impl Entry {
     /// Whether a line of another relay client was ended before this one; see [`crate::Record::is_torn`].
     pub(crate) fn is_torn(&self) -> bool {
         self.kind() == Kind::Raw && (self.time >> (LOW + 8)) as u8 > 0
+    }
+
+    /// Bytes of a record besides its text.
+    #[cfg(feature = "save")]
+    fn len_without_text(&self) -> usize {
+        let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
+        let before = byte(self.author, LOW + 5) & 7;
+        before + byte(self.time, LOW) + byte(self.time, LOW + 8) + byte(self.author, LOW + 8)
     }
 
     /// Where the name and the text of a record stand in its bytes, of which there are `len`.

@@ -3,6 +3,8 @@
 //! busy one and inherits what that one had used up. So many addresses together have a limit too.
 
 use crate::io::Instant;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 
 /// Addresses that are told apart.
 const ADDRESSES: usize = if cfg!(feature = "large") { 4 } else { 1 };
@@ -35,6 +37,14 @@ impl Notices {
         }
         *due = now.max(*due).after(INTERVAL_MS);
         true
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Notices {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { buckets } = self;
+        buckets.visit(visitor)
     }
 }
 

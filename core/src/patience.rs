@@ -9,6 +9,8 @@
 //! pipe. When no patience is left, members that have just taken something get a moment to take more.
 
 use crate::io::Instant;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 
 /// A wait up to this long is free if it ends because somebody has read. A room with no patience left
 /// waits no longer than this for anybody.
@@ -59,6 +61,15 @@ impl Patience {
     /// member that last took something at `taken_at`, in ms that wrap around.
     pub(crate) fn waits_until(&self, now: Instant, taken_at: u32) -> Instant {
         now.or_after(taken_at, MOMENT_MS).min(self.since.after(FREE_MS))
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Patience {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { left, since } = self;
+        left.visit(visitor)?;
+        since.visit(visitor)
     }
 }
 

@@ -6,6 +6,8 @@
 //! has no buffer: it borrows one for its first entry, and gives it back after the last.
 
 use crate::limits::ENTRY_HEADER as HEADER;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// The buffer of a queue that has none.
 const NO_BUFFER: u32 = u32::MAX;
@@ -190,6 +192,36 @@ impl Queue {
 
     pub(crate) fn text<'b>(&self, buffers: &'b Buffers<'_>, entry: Entry) -> &'b [u8] {
         &buffers.get(self.buffer)[entry.start..entry.end]
+    }
+
+    /// Only its bytes are saved: where they stand does not matter.
+    #[cfg(feature = "save")]
+    pub(crate) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        buffers: &mut Buffers<'_>,
+    ) -> Result<(), Damaged> {
+        let mut used = self.used();
+        used.visit(visitor)?;
+        if used == 0 {
+            return Ok(());
+        }
+        if visitor.is_reading() {
+            ensure(used as usize <= buffers.size)?;
+            *self = Self { buffer: buffers.borrow(), head: 0, last: 0, tail: used };
+        }
+        let Self { buffer, head, last, tail } = self;
+        let bytes = &mut buffers.get_mut(*buffer)[*head as usize..*tail as usize];
+        visitor.bytes(bytes)?;
+        let mut at = 0;
+        while at < bytes.len() {
+            ensure(bytes.len() - at > HEADER)?;
+            *last = *head + at as u32;
+            let entry = entry_at(bytes, at as u32);
+            ensure(entry.start < entry.end && entry.end <= bytes.len())?;
+            at = entry.end;
+        }
+        Ok(())
     }
 
     /// Moves all entries so that the first starts at `head`.

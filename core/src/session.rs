@@ -3,6 +3,8 @@
 
 use crate::limits::Protocol;
 use crate::record::RoomRef;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// A connection as its protocol sees it.
 #[derive(Clone, Copy, Debug)]
@@ -126,4 +128,65 @@ pub(crate) enum Listing {
     Rooms(u32),
     /// The commands from this one on.
     Help(usize),
+}
+
+#[cfg(feature = "save")]
+impl Visit for Session {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let all = [Protocol::Echo, Protocol::Relay, Protocol::Chat, Protocol::Console].map(Self::new);
+        visitor.variant(self, &all)?;
+        ensure(self.protocol().is_built_in())?;
+        match self {
+            Self::Echo => Ok(()),
+            Self::Relay(Feed { spoke, postponed }) => {
+                spoke.visit(visitor)?;
+                postponed.visit(visitor)
+            }
+            Self::Chat(Guest { talk, arrival }) => {
+                talk.visit(visitor)?;
+                visitor.variant(arrival, &[Arrival::New, Arrival::Late, Arrival::Told])
+            }
+            Self::Console(talk) => talk.visit(visitor),
+        }
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Talk {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { spoke, postponed, listing } = self;
+        spoke.visit(visitor)?;
+        postponed.visit(visitor)?;
+        listing.visit(visitor)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for Listing {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        const ANY_ROOM: RoomRef = RoomRef { room: 0, generation: 0 };
+        let all = [
+            Self::None,
+            Self::Greeting(0),
+            Self::Past { next: 0, left: 0 },
+            Self::Here { from: 0, left: 0 },
+            Self::Who { room: ANY_ROOM, from: 0 },
+            Self::Rooms(0),
+            Self::Help(0),
+        ];
+        visitor.variant(self, &all)?;
+        match self {
+            Self::None => Ok(()),
+            Self::Greeting(from) | Self::Help(from) => from.visit(visitor),
+            Self::Rooms(from) => from.visit(visitor),
+            Self::Past { next: from, left: more } | Self::Here { from, left: more } => {
+                from.visit(visitor)?;
+                more.visit(visitor)
+            }
+            Self::Who { room, from } => {
+                room.visit(visitor)?;
+                from.visit(visitor)
+            }
+        }
+    }
 }

@@ -51,6 +51,14 @@ impl<'a> Text<'a> {
         self.len = 0;
     }
 
+    /// Its bytes, of this length, to be written over; `None` if it has no room for so many.
+    #[cfg(feature = "save")]
+    pub(crate) fn resized(&mut self, len: usize) -> Option<&mut [u8]> {
+        let bytes = self.bytes.get_mut(..len)?;
+        self.len = len as u32;
+        Some(bytes)
+    }
+
     /// Appends as much of `more` as fits, and returns how much.
     pub(crate) fn push(&mut self, more: &[u8]) -> usize {
         let len = self.len as usize;

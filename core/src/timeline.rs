@@ -4,6 +4,8 @@
 use crate::limits::ENTRY_WORDS;
 use crate::log::Position;
 use crate::room::RoomIndex;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 use crate::text::no_memory;
 
 /// Where a record is: its room, and its number in the room's log.
@@ -89,6 +91,27 @@ impl<'a> Timeline<'a> {
                 self.read += usize::from(step < read);
             }
         }
+    }
+
+    /// The entries, from the last to the first.
+    #[cfg(feature = "save")]
+    pub(crate) fn backwards(&self) -> impl Iterator<Item = Entry> {
+        (0..self.len).rev().map(|step| self.get(step))
+    }
+
+    /// Only its entries are saved: where they stand does not matter.
+    #[cfg(feature = "save")]
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { words, start: _, len, read } = self;
+        len.visit(visitor)?;
+        read.visit(visitor)?;
+        ensure(*len <= words.len() / ENTRY_WORDS && *read <= *len)?;
+        for step in 0..self.len {
+            let mut entry = self.get(step);
+            entry.visit(visitor)?;
+            self.set(step, entry);
+        }
+        Ok(())
     }
 
     fn get(&self, step: usize) -> Entry {

@@ -3,6 +3,8 @@
 //! are kept in the connections themselves, so there is always room.
 
 use crate::conn::{Conn, NONE, Slot, Turn};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// The members that wait for one room.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,31 @@ impl Waiting {
             NONE => self.last = previous,
             next => conns[next as usize].turn.previous = previous,
         }
+    }
+
+    /// Those that wait, from the first to the last. To write them, the queue is turned round once.
+    #[cfg(feature = "save")]
+    pub(crate) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        conns: &mut [Conn<'_>],
+        room: u32,
+    ) -> Result<(), Damaged> {
+        let Self { mut first, last: _ } = *self;
+        let behind = |slot: Slot| conns.get(slot as usize).map(|conn| conn.turn.next);
+        let mut count = core::iter::from_fn(|| {
+            first = behind(first)?;
+            Some(())
+        })
+        .count();
+        count.visit(visitor)?;
+        for _ in 0..count {
+            let mut slot = if visitor.is_reading() { NONE } else { self.pop(conns).unwrap_or(NONE) };
+            slot.visit(visitor)?;
+            ensure(conns.get(slot as usize).is_some_and(|conn| conn.turn.room == NONE))?;
+            self.push(conns, room, slot);
+        }
+        Ok(())
     }
 }
 

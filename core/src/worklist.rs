@@ -4,6 +4,8 @@
 
 use crate::conn::{Conn, NONE, Next};
 use crate::room::Room;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// A thing that can be in lists of work.
 pub(crate) trait Listed {
@@ -65,5 +67,29 @@ impl Worklist {
             self.last = NONE;
         }
         Some(index)
+    }
+
+    /// The things in the list, from the first to the last. To write them, the list is turned round once.
+    #[cfg(feature = "save")]
+    pub(crate) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        items: &mut [impl Listed],
+    ) -> Result<(), Damaged> {
+        let Self { mut first, last: _, which } = *self;
+        let mut count = core::iter::from_fn(|| {
+            Next(first) = items.get_mut(first as usize)?.next_in()[which];
+            Some(())
+        })
+        .count();
+        count.visit(visitor)?;
+        for _ in 0..count {
+            let mut index = if visitor.is_reading() { NONE } else { self.pop(items).unwrap_or(NONE) };
+            index.visit(visitor)?;
+            let item = items.get_mut(index as usize).ok_or(Damaged)?;
+            ensure(item.next_in()[which] == Next::OUT)?;
+            self.push(items, index);
+        }
+        Ok(())
     }
 }

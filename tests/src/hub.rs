@@ -1,7 +1,7 @@
 //! The parts of a hub in a test: its sizes, listeners and choices, and the memory that it borrows from
 //! the test.
 
-use parlour_core::{Config, Hub, Limits, Listener, NameRules, Protocol};
+use parlour_core::{Config, Hub, Limits, Listener, NameRules, Protocol, RestoreError, Storage};
 
 use crate::conformance::{OnLag, Settings};
 
@@ -70,9 +70,30 @@ impl<'a> HubMemory<'a> {
     /// # Panics
     /// If its limits cannot be kept.
     pub fn hub(&'a mut self, setup: &Setup) -> Hub<'a> {
-        self.listeners.clone_from(&setup.listeners);
-        let storage = self.storage.insert(parlour_memory::Memory::new(&setup.limits)).storage();
-        let config = Config { listeners: &self.listeners, ..setup.config };
+        let (config, storage) = self.lend(setup);
         Hub::new(config, setup.limits, storage).expect("limits that can be kept")
     }
+
+    /// Makes a hub of what [`saved`] returned.
+    ///
+    /// # Errors
+    /// If the bytes are damaged, or the hub that was saved does not fit.
+    pub fn restore(&'a mut self, setup: &Setup, bytes: &[u8]) -> Result<Hub<'a>, RestoreError> {
+        let (config, storage) = self.lend(setup);
+        Hub::restore(config, setup.limits, storage, bytes)
+    }
+
+    fn lend(&'a mut self, setup: &Setup) -> (Config<'a>, Storage<'a>) {
+        self.listeners.clone_from(&setup.listeners);
+        let storage = self.storage.insert(parlour_memory::Memory::new(&setup.limits)).storage();
+        (Config { listeners: &self.listeners, ..setup.config }, storage)
+    }
+}
+
+/// A hub as bytes.
+#[must_use]
+pub fn saved(hub: &mut Hub<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    hub.save(&mut |part| bytes.extend_from_slice(part)).expect("a hub without other encodings");
+    bytes
 }

@@ -33,3 +33,4 @@ pub mod sys;
 pub mod terminal;
 #[cfg(feature = "programs")]
 pub mod wire;
+pub mod worlds;

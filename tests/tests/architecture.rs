@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use parlour_tests::imports::Crate;
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 27] = [
+const CORE: [&str; 28] = [
     "io",
     "clock",
     "name",
@@ -15,6 +15,7 @@ const CORE: [&str; 27] = [
     "encoding",
     "limits",
     "text",
+    "save",
     "account",
     "unbounded",
     "notices",

@@ -9,6 +9,8 @@ use crate::deadlines::Deadlines;
 use crate::io::Instant;
 use crate::limits::NAMED_AT_ONCE;
 use crate::room::{Room, RoomIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor};
 use crate::worklist::Worklist;
 
 /// The lists of work. They run through the connections and the rooms themselves.
@@ -189,5 +191,39 @@ impl Agenda {
         }
         self.room_due = Instant::NEVER;
         core::mem::replace(&mut self.pending_rooms, Worklist::new(2))
+    }
+
+    // --- As bytes ---
+
+    #[cfg(feature = "save")]
+    pub(super) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        conns: &mut Conns<'_>,
+        rooms: &mut Rooms<'_>,
+    ) -> Result<(), Damaged> {
+        let Self {
+            deadlines,
+            changed,
+            woken,
+            #[cfg(feature = "large")]
+            wanting,
+            changed_rooms,
+            opened_rooms,
+            pending_rooms,
+            room_due,
+            named,
+        } = self;
+        deadlines.visit(visitor, conns.all_mut())?;
+        for list in [changed, woken] {
+            list.visit(visitor, conns.all_mut())?;
+        }
+        #[cfg(feature = "large")]
+        wanting.visit(visitor, conns.all_mut())?;
+        for list in [changed_rooms, opened_rooms, pending_rooms] {
+            list.visit(visitor, rooms.all_mut())?;
+        }
+        room_due.visit(visitor)?;
+        named.visit(visitor)
     }
 }

@@ -16,6 +16,8 @@ use crate::io::Cause;
 use crate::log::before;
 use crate::record::{Identity, Kind};
 use crate::room::{MemberIndex, RoomIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, check_list};
 
 /// The most bytes that wait at once for a client that catches up, besides one line. More would not go
 /// out sooner, and each connection would need memory for them.
@@ -92,6 +94,43 @@ impl<'a> CatchUps<'a> {
     fn give_back(&mut self, index: u32) {
         let member = core::mem::replace(&mut self.free, index);
         self.table[index as usize] = CatchUp { member, ..CatchUp::EMPTY };
+    }
+}
+
+#[cfg(feature = "save")]
+impl CatchUps<'_> {
+    /// The places that are or were in use.
+    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { table, free, unused } = self;
+        free.visit(visitor)?;
+        unused.visit(visitor)?;
+        let used = table.get_mut(..*unused as usize).ok_or(Damaged)?;
+        used.iter_mut().try_for_each(|catch_up| catch_up.visit(visitor))
+    }
+
+    /// Checks that all places but `taken` are free, and can be taken once.
+    pub(super) fn check(
+        &self,
+        taken: usize,
+        is_taken: impl Fn(&CatchUp, u32) -> bool,
+    ) -> Result<(), Damaged> {
+        let used = &self.table[..self.unused as usize];
+        let free = used.len().checked_sub(taken).ok_or(Damaged)?;
+        check_list(self.free, free, |index| {
+            let catch_up = used.get(index as usize)?;
+            (!is_taken(catch_up, index)).then_some(catch_up.member)
+        })
+    }
+}
+
+#[cfg(feature = "save")]
+impl Visit for CatchUp {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { member, next, came_at, asked_at } = self;
+        member.visit(visitor)?;
+        next.visit(visitor)?;
+        visitor.option(came_at, 0)?;
+        visitor.option(asked_at, 0)
     }
 }
 

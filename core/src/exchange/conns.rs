@@ -13,6 +13,8 @@ use crate::limits::Listener;
 use crate::name::{Looks, NAME_BYTES};
 use crate::queue::Buffers;
 use crate::record::Identity;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
 use crate::session::Session;
 use crate::text::Decimal;
 
@@ -231,5 +233,57 @@ impl<'a> Conns<'a> {
         let number: u32 = (number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0'))
             .then(|| number.parse().ok())??;
         (guest.eq_ignore_ascii_case(b"guest-") && number as usize <= self.slots.len()).then(|| number - 1)
+    }
+
+    // --- As bytes ---
+
+    /// The connections in the slots that are or were in use. Who can be found by a name or an address,
+    /// and which numbers of guests are free, follows from them.
+    #[cfg(feature = "save")]
+    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self { slots, buffers, index: _, count, free, unused, guest_hint: _, next_identity } = self;
+        count.visit(visitor)?;
+        free.visit(visitor)?;
+        unused.visit(visitor)?;
+        visitor.counter(next_identity)?;
+        for conn in slots.get_mut(..*unused as usize).ok_or(Damaged)? {
+            conn.visit(visitor, buffers)?;
+        }
+        if visitor.is_reading() {
+            self.check_slots()?;
+            self.slots().try_for_each(|slot| self.enter_again(slot))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that each slot is taken, or free to be taken once.
+    #[cfg(feature = "save")]
+    fn check_slots(&self) -> Result<(), Damaged> {
+        let used = &self.slots[..self.unused as usize];
+        let next_free = |conn: &Conn<'_>| match conn.state {
+            State::Free { next } => Some(next),
+            _ => None,
+        };
+        let free = used.iter().filter_map(next_free).count();
+        check_list(self.free, free, |slot| next_free(used.get(slot as usize)?))?;
+        ensure(used.len() - free == self.count as usize)
+    }
+
+    /// Enters a connection that was read into the indices.
+    #[cfg(feature = "save")]
+    fn enter_again(&mut self, slot: Slot) -> Result<(), Damaged> {
+        if matches!(self[slot].state, State::Free { .. }) {
+            return Ok(());
+        }
+        self.enter_address(slot);
+        let name = self.name(slot);
+        let name = core::str::from_utf8(&name).map_err(|_| Damaged)?;
+        if !name.is_empty() {
+            self.enter_name(slot, name);
+        }
+        if let Some(guest) = self.guest_number(name.as_bytes()) {
+            self[guest].guest_taken = true;
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,11 @@
 use core::ops::{Index, IndexMut};
 
 use crate::conn::NONE;
+#[cfg(feature = "save")]
+use crate::room::Membership;
 use crate::room::{Member, MemberIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
 
 /// The table of memberships. One of them is kept for each connection. The others are for connections
 /// that need more than one.
@@ -83,5 +87,35 @@ impl<'a> Members<'a> {
             next = member.sibling;
             Some((index, member))
         })
+    }
+
+    /// The memberships that are or were in use. `conns`: how many connections there may be.
+    #[cfg(feature = "save")]
+    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>, conns: usize) -> Result<(), Damaged> {
+        let Self { table, free, unused, spare } = self;
+        let others = (table.len() - conns) as u32;
+        let mut taken = others - *spare;
+        taken.visit(visitor)?;
+        *spare = others.checked_sub(taken).ok_or(Damaged)?;
+        free.visit(visitor)?;
+        unused.visit(visitor)?;
+        for member in table.get_mut(..*unused as usize).ok_or(Damaged)? {
+            member.visit(visitor)?;
+        }
+        Ok(())
+    }
+
+    /// Checks what was read. `taken`: how many connections have a membership, and how many memberships
+    /// they have together.
+    #[cfg(feature = "save")]
+    pub(super) fn check(&self, [conns, members]: [usize; 2], all_conns: usize) -> Result<(), Damaged> {
+        let used = self.table.get(..self.unused as usize).ok_or(Damaged)?;
+        let free = used.iter().filter(|member| member.state == Membership::Free).count();
+        check_list(self.free, free, |index| {
+            let member = used.get(index as usize)?;
+            (member.state == Membership::Free).then_some(member.sibling)
+        })?;
+        ensure(used.len() - free == members)?;
+        ensure(self.table.len() - all_conns - self.spare as usize == members - conns)
     }
 }

@@ -202,6 +202,9 @@ pub struct Transmit<'h, 'a> {
     slot: Option<Slot>,
     walk: &'h mut Walk,
     gap_text: &'h [u8],
+    /// The lane of the bytes that were lent last, if it is a room's.
+    #[cfg(feature = "save")]
+    lane: Option<usize>,
     wrapped: &'h [u8],
 }
 
@@ -221,7 +224,15 @@ impl<'h, 'a> Transmit<'h, 'a> {
         if let Some(slot) = slot {
             walk.start(x, slot);
         }
-        Self { x, slot, walk, gap_text, wrapped: &[] }
+        Self {
+            x,
+            slot,
+            walk,
+            gap_text,
+            #[cfg(feature = "save")]
+            lane: None,
+            wrapped: &[],
+        }
     }
 }
 
@@ -234,6 +245,10 @@ impl<'h> Iterator for Transmit<'h, '_> {
         }
         let conn = &self.x.conns[self.slot?];
         let run = self.walk.next(self.x, conn)?;
+        #[cfg(feature = "save")]
+        {
+            self.lane = if let Run::Room { lane, .. } = run { Some(lane) } else { None };
+        }
         Some(match run {
             Run::Queue(entry) => conn.queue.text(self.x.conns.buffers(), entry),
             Run::Gap { from } => &self.gap_text[from..],
@@ -243,6 +258,18 @@ impl<'h> Iterator for Transmit<'h, '_> {
                 left
             }
         })
+    }
+}
+
+#[cfg(feature = "save")]
+impl<'h> Transmit<'h, '_> {
+    /// As [`Iterator::next`], and the name of the room in which the bytes were said: empty for a relay's,
+    /// `None` if they are for this connection alone. For tests.
+    pub fn next_of_room(&mut self) -> Option<(Option<&'h str>, &'h [u8])> {
+        let bytes = self.next()?;
+        let room = self.lane.map(|lane| self.x.members[self.walk.lanes[lane].member].room);
+        let name = |room| core::str::from_utf8(self.x.rooms[room].name.as_bytes()).unwrap_or_default();
+        Some((room.map(name), bytes))
     }
 }
 

@@ -10,9 +10,11 @@ use crate::conn::Slot;
 use crate::io::ConnId;
 use crate::limits::PROPOSAL_HEADER as HEADER;
 use crate::log::{Stamp, before};
-use crate::queue::{Buffers, Queue};
+use crate::queue::{Buffers, Entry, Queue};
 use crate::record::{Identity, Kind, Record, RoomRef};
 use crate::room::{Membership, RoomIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, ensure};
 
 /// A line that a client wants to say; see [`crate::Hub::next_proposal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,50 @@ impl<'a> Proposals<'a> {
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         let size = bytes.len();
         Self { queue: Queue::EMPTY, buffers: Buffers::new(bytes, size), next: 0, index: 0 }
+    }
+
+    /// The proposal that an entry holds.
+    fn read(&self, entry: Entry) -> Option<Proposal<'_>> {
+        let (header, rest) = self.queue.text(&self.buffers, entry).split_at_checked(HEADER)?;
+        let number = |from: usize, len: usize| {
+            let mut bytes = [0; 8];
+            bytes[..len].copy_from_slice(&header[from..from + len]);
+            u64::from_le_bytes(bytes)
+        };
+        let (name, text) = rest.split_at_checked(usize::from(header[26]))?;
+        Some(Proposal {
+            number: entry.seq,
+            conn: ConnId { slot: number(0, 4) as u32, generation: number(4, 4) as u32 },
+            room: RoomRef::from_u64(number(8, 8)),
+            author: Identity::from_u64(number(16, 8)),
+            name: core::str::from_utf8(name).unwrap_or_default(),
+            kind: Kind::from_code(header[24]),
+            is_torn: header[25] != 0,
+            text,
+        })
+    }
+}
+
+#[cfg(feature = "save")]
+impl Proposals<'_> {
+    /// The proposals that wait to be taken. Those that were taken are the driver's.
+    pub(super) fn visit(
+        &mut self,
+        visitor: &mut Visitor<'_>,
+        rooms: core::ops::Range<RoomIndex>,
+    ) -> Result<(), Damaged> {
+        let Self { queue, buffers, next, index } = self;
+        queue.visit(visitor, buffers)?;
+        visitor.counter(next)?;
+        index.visit(visitor)?;
+        let mut entry = self.queue.first(&self.buffers);
+        while let Some(found) = entry {
+            let proposal = self.read(found).ok_or(Damaged)?;
+            ensure(rooms.contains(&proposal.room.room) && proposal.number < self.next)?;
+            ensure(proposal.kind.is_message())?;
+            entry = self.queue.following(&self.buffers, found);
+        }
+        Ok(())
     }
 }
 
@@ -92,24 +138,7 @@ impl Exchange<'_> {
     /// The first proposal that the driver has not taken.
     pub(crate) fn next_proposal(&self) -> Option<Proposal<'_>> {
         let Proposals { queue, buffers, .. } = &self.proposals;
-        let entry = queue.first(buffers)?;
-        let (header, rest) = queue.text(buffers, entry).split_at_checked(HEADER)?;
-        let number = |from: usize, len: usize| {
-            let mut bytes = [0; 8];
-            bytes[..len].copy_from_slice(&header[from..from + len]);
-            u64::from_le_bytes(bytes)
-        };
-        let (name, text) = rest.split_at_checked(usize::from(header[26]))?;
-        Some(Proposal {
-            number: entry.seq,
-            conn: ConnId { slot: number(0, 4) as u32, generation: number(4, 4) as u32 },
-            room: RoomRef::from_u64(number(8, 8)),
-            author: Identity::from_u64(number(16, 8)),
-            name: core::str::from_utf8(name).unwrap_or_default(),
-            kind: Kind::from_code(header[24]),
-            is_torn: header[25] != 0,
-            text,
-        })
+        self.proposals.read(queue.first(buffers)?)
     }
 
     /// Drops the proposals up to this one: the driver has taken them.

@@ -14,6 +14,8 @@ use crate::log::Log;
 use crate::name::Looks;
 use crate::patience::Patience;
 use crate::room::{Room, RoomIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
 
 /// The table of rooms.
 #[derive(Debug)]
@@ -133,5 +135,53 @@ impl<'a> Rooms<'a> {
     /// The room of a relay listener that has one of its own.
     pub(crate) fn owned(&self, owner: ListenerId) -> Option<RoomIndex> {
         self.indices().find(|room| self[*room].owner == Some(owner))
+    }
+
+    // --- As bytes ---
+
+    /// The rooms that there could be when they were saved. Those that are new are free, and are used
+    /// last. `seq`: the number of the next record.
+    #[cfg(feature = "save")]
+    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
+        let Self { rooms: _, count: _, index: _, free, free_ring: _, grace_ms: _ } = self;
+        free.visit(visitor)?;
+        let saved = visitor.limits().rooms as RoomIndex;
+        for room in 0..saved {
+            let had_name = self.name(room);
+            if visitor.is_reading() && !had_name.is_empty() {
+                self.remove(room);
+            }
+            self[room].visit(visitor, seq)?;
+            let name = self.name(room);
+            let text = core::str::from_utf8(&name).map_err(|_| Damaged)?;
+            if visitor.is_reading() && !name.is_empty() {
+                ensure(!self[room].is_free() && (!self[room].pinned || name == had_name))?;
+                if !self[room].is_deserted() {
+                    self.enter(room, text);
+                }
+            }
+            ensure(self[room].is_free() || self[room].pinned || !name.is_empty())?;
+        }
+        if visitor.is_reading() {
+            self.check_free(saved)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that each room is in use, or free to be used once. The rooms from `saved` on are new.
+    #[cfg(feature = "save")]
+    fn check_free(&mut self, saved: RoomIndex) -> Result<(), Damaged> {
+        let count = (0..saved).filter(|room| self[*room].is_free()).count();
+        let mut last = None;
+        check_list(self.free, count, |room| {
+            last = Some(room).filter(|room| *room < saved && self[*room].is_free());
+            last.map(|room| self[room].next_free)
+        })?;
+        let first_new = if saved < self.indices().end { saved } else { NONE };
+        match last {
+            Some(last) => self[last].next_free = first_new,
+            None => self.free = first_new,
+        }
+        Ok(())
     }
 }

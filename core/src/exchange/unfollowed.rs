@@ -3,10 +3,14 @@
 use core::marker::PhantomData;
 
 use super::Exchange;
+#[cfg(feature = "save")]
+use super::{Conns, Rooms};
 use crate::conn::Slot;
 use crate::io::Instant;
 use crate::log::Position;
 use crate::room::RoomIndex;
+#[cfg(feature = "save")]
+use crate::save::{Damaged, Visitor, ensure};
 
 #[derive(Debug)]
 pub(crate) struct Followers<'a>(PhantomData<&'a ()>);
@@ -14,6 +18,19 @@ pub(crate) struct Followers<'a>(PhantomData<&'a ()>);
 impl<'a> Followers<'a> {
     pub(crate) fn new(_: &'a mut [u32], _: usize) -> Self {
         Self(PhantomData)
+    }
+}
+
+#[cfg(feature = "save")]
+impl Followers<'_> {
+    pub(super) fn visit(
+        &mut self,
+        _: &mut Visitor<'_>,
+        _: &Conns<'_>,
+        rooms: &mut Rooms<'_>,
+    ) -> Result<(), Damaged> {
+        // No room waits for followers.
+        ensure(rooms.indices().all(|room| !rooms[room].is_deserted() || rooms[room].is_free()))
     }
 }
 

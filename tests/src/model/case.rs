@@ -10,7 +10,7 @@ use parlour_core::{
 
 use super::peer::{Kind, Life, Peer, Room};
 use super::reader::Reader;
-use crate::hub::{HubMemory, Setup};
+use crate::hub::{HubMemory, Setup, saved};
 
 const CHAT: ListenerId = ListenerId(0);
 pub(super) const ECHO: ListenerId = ListenerId(1);
@@ -50,6 +50,11 @@ pub struct Case<'a> {
     pub(super) stale: Vec<ConnId>,
     pub(super) lagged: u64,
     pub(super) is_rated: bool,
+    setup: Setup,
+    /// Memory that the hub moves to when it is saved and restored.
+    spare: std::slice::IterMut<'a, HubMemory<'a>>,
+    /// It says when. With numbers of its own, because the seeds that failed once must stay what they are.
+    moves: Rng,
 }
 
 impl Case<'_> {
@@ -69,13 +74,15 @@ impl Case<'_> {
             });
         let near_the_end = u64::MAX - rng.u64(..5_000);
         let anywhere = rng.u64(..);
-        let mut memory = HubMemory::default();
+        let mut memory: [HubMemory<'_>; 4] = Default::default();
+        let mut spare = memory.iter_mut();
         let config = Config {
             grace_ms: GRACE_MS,
             origin: rng.choice([0, near_the_end, anywhere]).unwrap_or_default(),
             ..Config::new(&[])
         };
-        let mut hub = memory.hub(&Setup { limits, listeners: listeners.to_vec(), config });
+        let setup = Setup { limits, listeners: listeners.to_vec(), config };
+        let mut hub = spare.next().expect("there are four").hub(&setup);
         let now = Instant::from_millis(rng.u64(..1 << 40));
         let mut open =
             |listener| hub.handle(now, Input::Accepted { listener, peer: None }).opened().expect("a place");
@@ -98,6 +105,9 @@ impl Case<'_> {
             stale: Vec::new(),
             lagged: 0,
             is_rated: rate.is_some(),
+            setup,
+            spare,
+            moves: Rng::with_seed(seed),
         };
         case.play(events);
     }
@@ -105,6 +115,9 @@ impl Case<'_> {
     fn play(mut self, events: usize) {
         for _ in 0..events {
             self.random_event();
+            if self.moves.usize(..events) < 2 {
+                self.save_and_restore();
+            }
             self.check_counts();
         }
         self.check_all_output();
@@ -126,6 +139,23 @@ impl Case<'_> {
                 self.follow(most);
             }
             _ => self.tick(),
+        }
+    }
+
+    /// Saves the hub, and goes on with the one that is restored from the bytes. It may have higher limits.
+    fn save_and_restore(&mut self) {
+        let Some(memory) = self.spare.next() else { return };
+        let has_grown = self.moves.bool();
+        if has_grown {
+            self.setup.limits = grown(&mut self.moves, self.limits);
+        }
+        let bytes = saved(&mut self.hub);
+        self.hub = memory.restore(&self.setup, &bytes).expect("what was saved can be restored");
+        if has_grown {
+            self.limits = self.setup.limits;
+            self.advance(0);
+        } else {
+            assert!(saved(&mut self.hub) == bytes, "the same hub is the same bytes");
         }
     }
 
@@ -338,4 +368,42 @@ fn random_limits(rng: &mut Rng) -> Limits {
     let log = least.next_power_of_two() << rng.u32(..3);
     // With place for the welcome and the list of names: so both come at once.
     Limits { queue: 2 * (limits.longest() + 12) + rng.usize(..300), log, ..limits }
+}
+
+/// Limits of which each is as it was, or higher.
+fn grown(rng: &mut Rng, limits: Limits) -> Limits {
+    let Limits {
+        conns,
+        rooms,
+        rooms_per_conn,
+        members,
+        catch_ups,
+        name,
+        line,
+        queue,
+        proposals,
+        log,
+        records,
+        followers,
+        rings,
+    } = limits;
+    let more = |rng: &mut Rng, most: usize| rng.usize(..=most);
+    let (more_conns, more_longest) = (more(rng, 2), more(rng, 9));
+    let larger = Limits {
+        conns: conns + more_conns,
+        rooms: rooms + more(rng, 2),
+        rooms_per_conn: rooms_per_conn + more(rng, 1),
+        members: members + more_conns * (rooms_per_conn + 1) + more(rng, 9),
+        catch_ups: catch_ups + more(rng, 2),
+        name: name + more_longest,
+        line: line + more_longest,
+        queue: queue + 6 * more_longest + more(rng, 99),
+        proposals: proposals + more(rng, 99),
+        records: records << more(rng, 2),
+        followers: (followers + more(rng, 2)).min(4),
+        rings,
+        log,
+    };
+    let least = log.max(4 * larger.longest()).next_power_of_two();
+    Limits { log: least << more(rng, 2), ..larger }
 }

@@ -1,0 +1,252 @@
+//! The exchange as bytes: what is in it, and what must be true of it after it was read. A hub whose bytes
+//! pass these checks does not panic later. It may be in a state that no inputs lead to.
+
+use super::catch_up::CatchUp;
+use super::lag::RESERVE;
+use super::{Exchange, Stats};
+use crate::clock::Clock;
+use crate::conn::{Conn, NONE, Slot, State};
+use crate::io::{ConnId, Instant};
+use crate::limits::{Limits, Protocol};
+use crate::room::{Member, Membership, Room, RoomIndex};
+use crate::save::{Damaged, Visit, Visitor, ensure};
+use crate::session::Listing;
+
+/// The clock stays below this number of ms. So times can be counted in microseconds.
+const LATEST_MS: u64 = 1 << 53;
+/// Sequence numbers in use are never further apart.
+const FARTHEST: u64 = 1 << 62;
+
+impl Exchange<'_> {
+    /// The statistics are last. So they can be left out where they do not matter.
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self {
+            config: _,
+            limits,
+            conns,
+            rooms,
+            members,
+            catch_ups,
+            #[cfg(feature = "large")]
+            proposals,
+            followers,
+            agenda,
+            notices,
+            scratch: _,
+            rendered: _,
+            now,
+            clock,
+            seq,
+            stats,
+            shutdown_wanted,
+            shutting_down,
+            untold_end,
+        } = self;
+        now.visit(visitor)?;
+        visitor.option(clock, (Clock::UNKNOWN, Instant::ZERO))?;
+        seq.visit(visitor)?;
+        shutdown_wanted.visit(visitor)?;
+        shutting_down.visit(visitor)?;
+        untold_end.visit(visitor)?;
+        conns.visit(visitor)?;
+        members.visit(visitor, limits.conns)?;
+        rooms.visit(visitor, *seq)?;
+        for room in 0..visitor.limits().rooms as RoomIndex {
+            rooms[room].waiting.visit(visitor, conns.all_mut(), room)?;
+        }
+        agenda.visit(visitor, conns, rooms)?;
+        catch_ups.visit(visitor)?;
+        #[cfg(feature = "large")]
+        proposals.visit(visitor, rooms.indices())?;
+        followers.visit(visitor, conns, rooms)?;
+        notices.visit(visitor)?;
+        stats.visit(visitor)?;
+        if visitor.is_reading() {
+            self.check(visitor.limits())?;
+            self.check_own()?;
+            self.list_all_again();
+        }
+        Ok(())
+    }
+
+    /// Makes what follows from other fields: which memberships may have something to read, and in which
+    /// encoding connections see records.
+    fn list_all_again(&mut self) {
+        for slot in self.slots() {
+            if matches!(self.conns[slot].state, State::Free { .. }) {
+                continue;
+            }
+            self.choose_encoding(slot);
+            let mut next = self.conns[slot].first_member;
+            while let Some(member) = self.members.get(next) {
+                let index = core::mem::replace(&mut next, member.sibling);
+                self.list_again(index);
+            }
+        }
+    }
+
+    /// Checks what each table cannot check alone. `saved`: the limits that it had.
+    fn check(&self, saved: &Limits) -> Result<(), Damaged> {
+        ensure(self.now.as_millis() < LATEST_MS)?;
+        let (mut conns, mut members, mut behind) = (0, 0, 0);
+        for slot in self.slots().filter(|slot| !matches!(self.conns[*slot].state, State::Free { .. })) {
+            let count = self.check_conn(slot)?;
+            conns += usize::from(count > 0);
+            members += count;
+            behind += usize::from(self.is_behind(slot));
+        }
+        let is_used = |&CatchUp { member, .. }: &CatchUp, index| {
+            let member = self.members.get(member);
+            member.is_some_and(|member| {
+                self.conns.slots().contains(&member.conn) && self.conns[member.conn].catch_up == index
+            })
+        };
+        self.catch_ups.check(behind, is_used)?;
+        self.members.check([conns, members], self.limits.conns)?;
+        let mut listed = 0;
+        for room in self.rooms.indices() {
+            listed += self.check_room(room)?;
+            let Room { closed, log, .. } = &self.rooms[room];
+            ensure(*closed || log.fits(1 + RESERVE, saved.longest()))?;
+        }
+        ensure(listed == members)
+    }
+
+    /// Checks the chains of records that members pass over because they are their own. Each ends in a record
+    /// of which no other chain has a part: two chains that met would have the same end.
+    fn check_own(&mut self) -> Result<(), Damaged> {
+        let Self { rooms, members, .. } = self;
+        let members = &*members;
+        for room in rooms.indices() {
+            let Room { log, first, .. } = &mut rooms[room];
+            let first = *first;
+            let in_room = || {
+                let mut next = first;
+                core::iter::from_fn(move || {
+                    let member = members.get(next)?;
+                    next = member.next;
+                    Some(member)
+                })
+            };
+            for Member { position, own, last_own, .. } in in_room().filter(|member| member.own_ahead) {
+                log.claim_chain(*position, *own, *last_own)?;
+            }
+            for member in in_room().filter(|member| member.own_ahead) {
+                log.end_chain(member.last_own);
+                // It reads what is its own before it is gone.
+                let unread = |position| log.head().wrapping_sub(position);
+                ensure(unread(log.end_of(member.last_own)) >= unread(member.end(log)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many memberships a connection has.
+    fn check_conn(&self, slot: Slot) -> Result<usize, Damaged> {
+        let Conn { listener, session, queue, gap, turn, first_member, catch_up, .. } = &self.conns[slot];
+        ensure(self.config.listener(*listener).is_some())?;
+        let (mut count, mut may_wait, mut next) = (0, turn.room == NONE, *first_member);
+        let mut is_sound = *catch_up == NONE;
+        let behind = self.catch_ups.get(*catch_up).map(|catch_up| catch_up.member);
+        while next != NONE {
+            let member = self.members.get(next).ok_or(Damaged)?;
+            ensure(member.conn == slot && member.state != Membership::Free)?;
+            count += 1;
+            ensure(count <= self.limits.rooms_per_conn)?;
+            self.check_member(member)?;
+            ensure(member.is_behind == (behind == Some(next)))?;
+            is_sound |= member.is_behind && member.state == Membership::Present;
+            may_wait |= member.speaks() && member.room == turn.room;
+            next = member.sibling;
+        }
+        ensure(may_wait && is_sound)?;
+        if let Some(CatchUp { member: _, next, came_at, asked_at: _ }) = self.catch_ups.get(*catch_up) {
+            let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
+            ensure(is_near(*next) && came_at.is_none_or(is_near))?;
+        }
+        // The numbers of echoed bytes are no places in an order.
+        let mut entry = queue.first(self.conns.buffers()).filter(|_| session.protocol() != Protocol::Echo);
+        while let Some(found) = entry {
+            ensure(self.seq.wrapping_sub(found.seq) < FARTHEST)?;
+            entry = queue.following(self.conns.buffers(), found);
+        }
+        ensure(!gap.open || self.seq.wrapping_sub(gap.seq) < FARTHEST)?;
+        if let Listing::Who { room, .. } = session.talk().listing {
+            ensure(self.rooms.indices().contains(&room.room))?;
+        }
+        Ok(count)
+    }
+
+    fn check_member(&self, member: &Member) -> Result<(), Damaged> {
+        ensure(self.rooms.indices().contains(&member.room))?;
+        let log = &self.rooms[member.room].log;
+        let unread = |position| log.head().wrapping_sub(position);
+        if !member.holds() {
+            return ensure(!member.own_ahead);
+        }
+        ensure(unread(member.position) <= log.held() && unread(member.end(log)) <= unread(member.position))
+    }
+
+    /// Returns how many memberships are in a room.
+    fn check_room(&self, room: RoomIndex) -> Result<usize, Damaged> {
+        let Room { first, last, members, present, named, unnamed, .. } = &self.rooms[room];
+        let (mut previous, mut next, mut is_named) = (NONE, *first, *named == NONE);
+        let (mut count, mut seen) = (0, 0);
+        while next != NONE {
+            let member = self.members.get(next).ok_or(Damaged)?;
+            ensure(member.room == room && member.previous == previous && count < *members)?;
+            count += 1;
+            seen += u32::from(member.state == Membership::Present);
+            is_named |= *named == next;
+            previous = core::mem::replace(&mut next, member.next);
+            ensure(member.state != Membership::Free)?;
+        }
+        ensure((count, seen, previous) == (*members, *present, *last) && is_named && *unnamed <= count)?;
+        Ok(count as usize)
+    }
+
+    /// Looks at everything anew, because the limits are other ones.
+    pub(crate) fn fit(&mut self) {
+        for room in self.rooms.indices() {
+            if !self.rooms[room].is_deserted() {
+                self.refresh(room, false);
+            }
+        }
+        for slot in self.slots() {
+            self.touch(slot);
+            self.wake(slot);
+        }
+    }
+
+    /// The connections that are there.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> {
+        self.slots().filter(|slot| self.conns[*slot].is_there()).map(|slot| self.id(slot))
+    }
+
+    /// How much of the notice of a gap was sent, if a connection must be told of one.
+    pub(crate) fn gap_sent(&self, slot: Slot) -> Option<u8> {
+        let gap = &self.conns[slot].gap;
+        gap.open.then_some(gap.sent)
+    }
+}
+
+impl Visit for Stats {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        let Self {
+            accepted,
+            refused,
+            lagged,
+            renamed,
+            records,
+            received_bytes,
+            sent_bytes,
+            log_most,
+            queue_most,
+        } = self;
+        for counter in [accepted, refused, lagged, renamed, records, received_bytes, sent_bytes] {
+            visitor.counter(counter)?;
+        }
+        log_most.visit(visitor)?;
+        queue_most.visit(visitor)
+    }
+}

@@ -1,0 +1,142 @@
+//! A log as bytes: the records that can still be read or are held, and their bytes. Positions and numbers
+//! stay what they were. So the ring may be larger afterwards.
+
+use super::{Entry, Log, Position};
+use crate::save::{Damaged, Visit, Visitor, ensure};
+
+/// Records in use are never further apart. See [`crate::log`].
+const FARTHEST: Position = Position::MAX / 2;
+
+impl Log<'_> {
+    /// `seq`: the sequence number of the next record.
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
+        let mut readable = self.first_readable();
+        // The record before it tells which are gone; see [`Log::find`]. It may be partly sent: then its start
+        // was overwritten while its end is held.
+        let is_known = readable != self.oldest_record();
+        let mut first = readable.wrapping_sub(u32::from(is_known));
+        let Self { bytes: _, records: _, head, next, hold, hold_record: _, oldest: _ } = self;
+        for number in [head, next, hold, &mut first, &mut readable] {
+            number.visit(visitor)?;
+        }
+        let count = self.next.wrapping_sub(first);
+        ensure(count as usize <= self.records.len())?;
+        for step in 0..count {
+            let index = self.record_index(first.wrapping_add(step));
+            self.records[index].visit(visitor)?;
+        }
+        let mut kept = if count == 0 { 0 } else { self.len_from(first).min(self.bytes.len() as Position) };
+        kept.visit(visitor)?;
+        ensure(kept as usize <= self.bytes.len())?;
+        let from = self.byte_index(self.head.wrapping_sub(kept));
+        let until_wrap = (kept as usize).min(self.bytes.len() - from);
+        visitor.bytes(&mut self.bytes[from..from + until_wrap])?;
+        visitor.bytes(&mut self.bytes[..kept as usize - until_wrap])?;
+        if visitor.is_reading() {
+            let was_full = count as usize == visitor.limits().records;
+            self.oldest = first;
+            self.check([first, readable], kept, seq)?;
+            self.mark_gone([first, readable], was_full);
+        }
+        Ok(())
+    }
+
+    /// How many bytes were appended since the start of a record, the record included.
+    fn len_from(&self, number: Position) -> Position {
+        self.head.wrapping_sub(self.entry(number).start)
+    }
+
+    /// Makes the record before the first readable one as gone as it was, because the ring may be larger. If
+    /// the index was full, that is none that is known, and another one stands for it.
+    fn mark_gone(&mut self, [first, readable]: [Position; 2], was_full: bool) {
+        let gone = readable.wrapping_sub(1);
+        let mut entry = match first == gone {
+            true => self.entry(gone),
+            false if was_full && (self.next.wrapping_sub(readable) as usize) < self.records.len() => {
+                let seq = self.entry(readable).seq.wrapping_sub(1);
+                Entry { seq, start: self.head, next_own: 0, author: 0, time: 0 }
+            }
+            false => return,
+        };
+        let size = self.bytes.len() as Position;
+        if self.head.wrapping_sub(entry.start) <= size {
+            entry.start = self.head.wrapping_sub(size + 1);
+        }
+        let index = self.record_index(gone);
+        self.records[index] = entry.into();
+        self.oldest = gone;
+    }
+
+    /// Whether a record is held, and was not begun by those that hold it.
+    #[cfg(feature = "console")]
+    pub(crate) fn holds(&self, number: Position) -> bool {
+        let count = self.next.wrapping_sub(number);
+        0 < count && count <= self.next.wrapping_sub(self.hold_record) && self.len_from(number) <= self.held()
+    }
+
+    /// Checks what was read, and finds the record that is held first. There are records from `first` on,
+    /// which can be read from `readable` on, and so many bytes.
+    fn check(&mut self, [first, readable]: [Position; 2], kept: Position, seq: u64) -> Result<(), Damaged> {
+        let count = self.next.wrapping_sub(first);
+        let held = self.held();
+        ensure(
+            held <= kept && readable.wrapping_sub(first) <= 1 && self.next.wrapping_sub(readable) <= count,
+        )?;
+        ensure(readable == self.next || self.len_from(readable) <= kept)?;
+        self.hold_record = self.next;
+        let (mut left, mut earlier) = (FARTHEST, None);
+        for step in 0..count {
+            let number = first.wrapping_add(step);
+            let entry = self.entry(number);
+            let from_here = self.len_from(number);
+            let len = self.end(number).wrapping_sub(entry.start);
+            ensure(from_here < left && 0 < len && len <= from_here)?;
+            // A name and a text stand one behind the other in their record.
+            ensure(entry.len_without_text() <= len as usize)?;
+            ensure(entry.next_own < count - step)?;
+            // Numbers grow, and are far from those that come after half of all.
+            let age = seq.wrapping_sub(entry.seq);
+            ensure(earlier.map_or(age < 1 << 62, |earlier| age < earlier) && age > 0)?;
+            if held > 0 && held <= from_here {
+                self.hold_record = number;
+            }
+            (left, earlier) = (from_here, Some(age));
+        }
+        ensure(held == 0 || self.hold_record != self.next)
+    }
+
+    /// Checks a chain of records of one author, of which the first is not before `position`. Marks its
+    /// end, so that no other chain can have it.
+    pub(crate) fn claim_chain(
+        &mut self,
+        position: Position,
+        first: Position,
+        last: Position,
+    ) -> Result<(), Damaged> {
+        let left = |number| self.next.wrapping_sub(number);
+        ensure(left(first) <= left(self.hold_record))?;
+        let mut at = first;
+        while at != last {
+            // A mark does not lead on.
+            let following = Some(left(at)).filter(|left| *left > 0).and_then(|_| self.chained(at));
+            let following = following.ok_or(Damaged)?;
+            ensure(left(following) < left(at))?;
+            at = following;
+        }
+        ensure(left(last) > 0 && self.chained(last).is_none())?;
+        ensure(self.len_from(first) <= self.head.wrapping_sub(position))?;
+        self.chain(last, last.wrapping_sub(1));
+        Ok(())
+    }
+
+    /// Makes a record the end of its chain again, after [`Log::claim_chain`].
+    pub(crate) fn end_chain(&mut self, last: Position) {
+        self.chain(last, last);
+    }
+
+    /// As [`Log::end_of`], for any record.
+    fn end(&self, number: Position) -> Position {
+        let following = number.wrapping_add(1);
+        if following == self.next { self.head } else { self.entry(following).start }
+    }
+}
