@@ -208,6 +208,7 @@ impl Readers {
     pub(crate) fn remove(&mut self, place: usize) -> bool {
         let is_there = self.places & 1 << place != 0;
         self.places &= !(1 << place);
+        self.holds_since[place] = Instant::NEVER;
         is_there
     }
 }

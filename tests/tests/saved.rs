@@ -3,8 +3,9 @@
 
 use fastrand::Rng;
 use parlour_core::{
-    Bound, Cause, Config, Hub, Input, Instant, Limits, Listener, ListenerId, OnLag, Protocol, RelayRules,
-    RestoreError,
+    Bound, Cause, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind,
+    Limits, Listener, ListenerId, OnLag, Place, Proposal, Protocol, Record, RelayRules, RestoreError,
+    RoomRef, Scope, Wanted,
 };
 use parlour_tests::hub::{HubMemory, Setup, saved};
 use parlour_tests::seeds::Seeds;
@@ -25,24 +26,133 @@ const LIMITS: Limits = Limits {
     rings: 0,
 };
 
-fn setup() -> Setup {
-    let listener = |protocol| Listener { on_lag: OnLag::Skip, ..Listener::new(protocol) };
-    let chat = Listener { rate: Some(Bound::for_all(50)), ..listener(Protocol::Chat) };
+/// Of every four seeds, two are of hubs whose members are replayed to, and every second is of one that
+/// proposes.
+fn setup(seed: u64) -> Setup {
+    let on_lag = if seed % 4 < 2 { OnLag::Replay } else { OnLag::Skip };
+    let listener = |protocol| Listener { on_lag, ..Listener::new(protocol) };
+    let rate = Some(Bound::for_all(50)).filter(|_| seed % 8 < 4);
+    let chat = Listener { rate, ..listener(Protocol::Chat) };
     let listeners =
         vec![chat, listener(Protocol::Echo), listener(Protocol::Relay), listener(Protocol::Console)];
     // Positions and numbers wrap around on the way.
-    let config =
-        Config { grace_ms: 50, origin: u64::MAX - 50, per_peer: Some(Bound::for_all(5)), ..Config::new(&[]) };
+    let config = Config {
+        grace_ms: 50,
+        origin: u64::MAX - 50,
+        per_peer: Some(Bound::for_all(5)),
+        history: 3,
+        keeps_records: true,
+        proposes: seed % 2 == 1,
+        ..Config::new(&[])
+    };
     Setup { limits: LIMITS, listeners, config }
 }
 
+/// A line that somebody else decides about.
+#[derive(Clone)]
+struct Taken {
+    conn: ConnId,
+    room: RoomRef,
+    author: Identity,
+    name: String,
+    kind: Kind,
+    is_torn: bool,
+    text: Vec<u8>,
+}
+
+/// What the driver of a hub knows.
+#[derive(Clone, Default)]
+struct Driver {
+    now: u64,
+    followers: Vec<FollowerId>,
+    taken: Vec<Taken>,
+    decided: u64,
+}
+
+impl Driver {
+    /// Decides about proposals, in any order, some of them late.
+    fn decide(&mut self, hub: &mut Hub<'_>, rng: &mut Rng) {
+        let at = Instant::from_millis(self.now);
+        while let Some(proposal) = hub.next_proposal()
+            && rng.u32(..4) > 0
+        {
+            let Proposal { number, conn, room, author, name, kind, is_torn, text } = proposal;
+            let (name, text) = (name.to_owned(), text.to_vec());
+            self.taken.push(Taken { conn, room, author, name, kind, is_torn, text });
+            hub.handle(at, Input::Proposed { number });
+        }
+        while !self.taken.is_empty() && rng.u32(..3) > 0 {
+            let next = rng.usize(..self.taken.len());
+            let Taken { conn, room, author, ref name, kind, is_torn, ref text } = self.taken[next];
+            let place = Place::Chat("");
+            let record = Record { seq: 0, unix_ms: 7, room, place, author, name, kind, is_torn, text };
+            let input = match rng.u32(..9) {
+                0 => Input::Withdrawn { conn },
+                // What was decided before is told again.
+                1 => Input::Decided { index: self.decided.wrapping_sub(1), conn: Some(conn), record },
+                _ => Input::Decided { index: self.decided, conn: Some(conn), record },
+            };
+            let is_withdrawn = matches!(input, Input::Withdrawn { .. });
+            if hub.handle(at, input).taken() == 0 && !is_withdrawn {
+                break;
+            }
+            self.decided += u64::from(!is_withdrawn);
+            self.taken.remove(next);
+        }
+    }
+
+    /// Gives connections that are behind a page of what they want.
+    fn give_pages(&mut self, hub: &mut Hub<'_>, rng: &mut Rng) {
+        while let Some(Wanted { conn, room, from, until }) = hub.next_wanted() {
+            let count = until.wrapping_sub(from).min(rng.u64(..4));
+            let (author, kind, place) = (Identity::from_u64(1), Kind::Say, Place::Chat("lobby"));
+            let record = |step| {
+                let (seq, is_torn) = (from.wrapping_add(step), false);
+                Record { seq, unix_ms: 0, room, place, author, name: "bob", kind, is_torn, text: b"kept" }
+            };
+            let records: Vec<_> = (0..count).map(record).collect();
+            if rng.u32(..4) > 0 {
+                let records = &records[..];
+                hub.handle(Instant::from_millis(self.now), Input::Page { conn, from, records });
+            }
+        }
+    }
+
+    /// Followers come and go, read, and commit.
+    fn follow(&mut self, hub: &mut Hub<'_>, rng: &mut Rng) {
+        let at = Instant::from_millis(self.now);
+        if rng.u32(..4) == 0 {
+            let grace_ms = rng.bool().then_some(30);
+            let scope = if rng.bool() { Scope::All } else { Scope::Pinned };
+            self.followers.extend(hub.follow(Following { grace_ms, scope }));
+        }
+        let Some(follower) = rng.choice(self.followers.iter().copied()) else { return };
+        match rng.u32(..12) {
+            0 => hub.unfollow(follower),
+            1 => hub.read_again(follower),
+            _ => {}
+        }
+        let mut last = None;
+        for _ in 0..rng.u32(..9) {
+            last = match hub.read(follower) {
+                Some(Followed::Record(record)) => Some(record.seq),
+                Some(Followed::Lost(lost)) => Some(lost.last),
+                None => break,
+            };
+        }
+        if let Some(seq) = last.filter(|_| rng.u32(..3) > 0) {
+            hub.handle(at, Input::Committed { follower, seq });
+        }
+    }
+}
+
 /// Random inputs of a driver that knows the hub's connections, and makes mistakes.
-fn play(hub: &mut Hub<'_>, rng: &mut Rng, now: &mut u64, events: usize) {
+fn play(hub: &mut Hub<'_>, rng: &mut Rng, driver: &mut Driver, events: usize) {
     for _ in 0..events {
-        let at = Instant::from_millis(*now);
+        let at = Instant::from_millis(driver.now);
         let conns: Vec<_> = hub.conns().collect();
         let conn = rng.choice(conns);
-        match (rng.u32(..16), conn) {
+        match (rng.u32(..20), conn) {
             (0..2, _) | (_, None) => {
                 let listener = ListenerId(rng.choice([0, 0, 0, 1, 2, 2, 3]).unwrap_or_default());
                 let peer = rng.bool().then(|| [127, 0, 0, rng.u8(1..3)].into());
@@ -51,6 +161,17 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, now: &mut u64, events: usize) {
                 {
                     hub.watch(conn);
                 }
+            }
+            (16, _) if rng.u32(..8) == 0 => {
+                let utc_offset_s = rng.i32(-50_000..50_000);
+                hub.handle(at, Input::Clock { unix_ms: 1_795_858_200_000 + driver.now, utc_offset_s });
+            }
+            (16, _) => driver.decide(hub, rng),
+            (17, _) if rng.u32(..3) == 0 => driver.give_pages(hub, rng),
+            (17..19, _) => driver.follow(hub, rng),
+            (19, Some(conn)) if rng.u32(..8) == 0 => {
+                let listener = ListenerId(rng.u8(..5));
+                hub.handle(at, Input::Speaks { conn, listener });
             }
             (2..7, Some(conn)) => {
                 let lines: &[&[u8]] = &[
@@ -73,7 +194,8 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, now: &mut u64, events: usize) {
                     b"/unwatch lobby\n",
                     b"/me waves\r",
                 ];
-                let bytes = rng.choice(lines).copied().unwrap_or_default();
+                // Most of the time they talk.
+                let bytes = if rng.bool() { lines[1] } else { lines[rng.usize(..lines.len())] };
                 hub.handle(at, Input::Received { conn, bytes });
             }
             (7..11, Some(conn)) => {
@@ -81,11 +203,13 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, now: &mut u64, events: usize) {
                 let count = if rng.bool() { lent } else { rng.usize(..=lent) };
                 hub.handle(at, Input::Sent { conn, count });
             }
-            (11, Some(conn)) if rng.bool() => drop(hub.handle(at, Input::PeerClosed { conn })),
-            (11, Some(conn)) => drop(hub.handle(at, Input::Failed { conn, cause: Cause::Reset })),
+            (11, Some(conn)) if rng.u32(..4) == 0 => drop(hub.handle(at, Input::PeerClosed { conn })),
+            (11, Some(conn)) if rng.u32(..4) == 0 => {
+                drop(hub.handle(at, Input::Failed { conn, cause: Cause::Reset }))
+            }
             (_, Some(_)) => {
-                *now += rng.u64(..30);
-                hub.handle(Instant::from_millis(*now), Input::Tick);
+                driver.now += rng.u64(..30);
+                hub.handle(Instant::from_millis(driver.now), Input::Tick);
             }
         }
         for _ in 0..20 {
@@ -96,13 +220,13 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, now: &mut u64, events: usize) {
     }
 }
 
-/// A hub with much in it, as bytes.
-fn busy(seed: u64) -> (Vec<u8>, u64) {
+/// A hub with much in it, as bytes, and what its driver knows.
+fn busy(seed: u64) -> (Vec<u8>, Driver) {
     let mut memory = HubMemory::default();
-    let mut hub = memory.hub(&setup());
-    let (mut rng, mut now) = (Rng::with_seed(seed), 0);
-    play(&mut hub, &mut rng, &mut now, 150);
-    (saved(&mut hub), now)
+    let mut hub = memory.hub(&setup(seed));
+    let (mut rng, mut driver) = (Rng::with_seed(seed), Driver::default());
+    play(&mut hub, &mut rng, &mut driver, 150);
+    (saved(&mut hub), driver)
 }
 
 #[track_caller]
@@ -126,15 +250,15 @@ fn bytes_that_were_cut_or_changed_are_refused() {
     assert_eq!(with_sum(&bytes), bytes);
     for len in 0..bytes.len() {
         let why = if len < 8 { RestoreError::NotSaved } else { RestoreError::Damaged };
-        check(&setup(), &bytes[..len], why);
+        check(&setup(0), &bytes[..len], why);
     }
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
         let mut memory = HubMemory::default();
-        assert!(memory.restore(&setup(), &changed).is_err(), "byte {at}");
+        assert!(memory.restore(&setup(0), &changed).is_err(), "byte {at}");
     }
-    check(&setup(), &[&bytes[..], b"!"].concat(), RestoreError::Damaged);
+    check(&setup(0), &[&bytes[..], b"!"].concat(), RestoreError::Damaged);
 }
 
 #[test]
@@ -168,14 +292,14 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
         "followers",
     ];
     for (limits, is_called) in limits.into_iter().zip(smaller) {
-        let setup = Setup { limits, ..setup() };
+        let setup = Setup { limits, ..setup(0) };
         if is_called.is_empty() {
             HubMemory::default().restore(&setup, &bytes).expect("a higher limit");
         } else {
             check(&setup, &bytes, RestoreError::Smaller(is_called));
         }
     }
-    let mut other = setup();
+    let mut other = setup(0);
     other.listeners[2].relay = RelayRules { unfinished_ms: None, ..RelayRules::DEFAULT };
     HubMemory::default().restore(&other, &bytes).expect("rules may change");
     other.listeners.swap(1, 2);
@@ -183,7 +307,41 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     other.listeners.pop();
     check(&other, &bytes, RestoreError::Listeners);
     let newer = with_sum(&[&bytes[..8], &3_u32.to_le_bytes(), &bytes[12..]].concat());
-    check(&setup(), &newer, RestoreError::Version { saved: 3, wanted: 2 });
+    check(&setup(0), &newer, RestoreError::Version { saved: 3, wanted: 2 });
+}
+
+#[test]
+fn a_restored_hub_goes_on_as_the_one_that_was_saved() {
+    for seed in Seeds::chosen(3_000).one_by_one("a restored hub") {
+        let mut memory: [HubMemory<'_>; 3] = Default::default();
+        let [first, second, third] = &mut memory;
+        let (setup, mut rng, mut driver) = (setup(seed), Rng::with_seed(seed), Driver::default());
+        let mut hub = first.hub(&setup);
+        let events = rng.usize(50..800);
+        play(&mut hub, &mut rng, &mut driver, events);
+        let bytes = saved(&mut hub);
+        let mut restored = second.restore(&setup, &bytes).expect("what was saved can be restored");
+        assert!(saved(&mut restored) == bytes, "the same hub is the same bytes");
+        let limits = Limits {
+            conns: 9,
+            rooms: 6,
+            members: 20,
+            catch_ups: 5,
+            line: 25,
+            queue: 240,
+            proposals: 500,
+            log: if rng.bool() { 512 } else { 2048 },
+            records: if rng.bool() { 16 } else { 64 },
+            followers: 4,
+            ..LIMITS
+        };
+        let larger = Setup { limits, ..setup.clone() };
+        let mut larger = third.restore(&larger, &bytes).expect("higher limits");
+        for hub in [&mut hub, &mut restored, &mut larger] {
+            play(hub, &mut rng.clone(), &mut driver.clone(), 300);
+        }
+        assert!(saved(&mut hub) == saved(&mut restored), "both have the same state");
+    }
 }
 
 /// The checksum is right. So only the checks of what is in the bytes stand between them and a panic.
@@ -191,7 +349,7 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
 fn hostile_bytes_are_refused_or_make_a_hub_that_does_not_panic() {
     let mut accepted = 0;
     for seed in Seeds::chosen(12).one_by_one("hostile bytes") {
-        let (bytes, now) = busy(seed);
+        let (bytes, driver) = busy(seed);
         let mut rng = Rng::with_seed(seed);
         for at in 0..bytes.len() - 8 {
             let mut changed = bytes.clone();
@@ -206,9 +364,9 @@ fn hostile_bytes_are_refused_or_make_a_hub_that_does_not_panic() {
                 changed[other] = rng.u8(..);
             }
             let mut memory = HubMemory::default();
-            if let Ok(mut hub) = memory.restore(&setup(), &with_sum(&changed)) {
+            if let Ok(mut hub) = memory.restore(&setup(seed), &with_sum(&changed)) {
                 accepted += 1;
-                play(&mut hub, &mut rng, &mut now.clone(), 60);
+                play(&mut hub, &mut rng, &mut driver.clone(), 60);
             }
         }
     }
@@ -217,7 +375,7 @@ fn hostile_bytes_are_refused_or_make_a_hub_that_does_not_panic() {
 
 #[test]
 fn what_was_said_is_still_there_in_a_larger_log() {
-    let mut setup = setup();
+    let mut setup = setup(0);
     setup.config.history = 9;
     setup.listeners[0].rate = None;
     let mut memory = HubMemory::default();

@@ -205,7 +205,8 @@ impl Exchange<'_> {
         }
         let follower = &mut self.followers.table[index];
         while follower.timeline.pop().is_some() {}
-        (follower.is_there, follower.lost) = (false, None);
+        (follower.is_there, follower.lost, follower.knows_lost) = (false, None, false);
+        follower.waits_since = Instant::ZERO;
         follower.generation = follower.generation.wrapping_add(1);
     }
 
