@@ -1,4 +1,4 @@
-//! Any events in any order, also such as no honest driver sends, on a small hub:
+//! Any inputs in any order, also such as no honest driver sends, on a small hub:
 //! none may make it panic, and what it answers must stay within its limits.
 //!
 //! It needs no more than a compiler of Rust and one of C++, for libFuzzer; `.cargo/config.toml`
@@ -19,17 +19,30 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parlour_core::{
-    Bound, Cause, Close, Config, ConnId, Event, Hub, Instant, Interest, Limits, Listener, ListenerId, OnLag,
-    Protocol,
+    Bound, Cause, Close, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant,
+    Interest, Joining, Kind, Limits, Listener, ListenerId, OnLag, Place, Protocol, Record, RoomRef, Scope,
 };
 use parlour_memory::Memory;
 
 /// The smallest that is allowed, but for the tables.
-const LIMITS: Limits =
-    Limits { conns: 6, rooms: 4, rooms_per_conn: 2, name: 13, line: 16, queue: 118, log: 512, records: 8, followers: 2 };
+const LIMITS: Limits = Limits {
+    conns: 6,
+    rooms: 4,
+    rooms_per_conn: 3,
+    members: 10,
+    catch_ups: 2,
+    name: 13,
+    line: 16,
+    queue: 130,
+    proposals: 150,
+    log: 512,
+    records: 8,
+    followers: 2,
+    rings: 0,
+};
 
-/// Of more events than this a shorter list shows the same.
-const MOST_EVENTS: usize = 400;
+/// Of more inputs than this a shorter list shows the same.
+const MOST_INPUTS: usize = 400;
 
 /// How the hub behaves.
 #[derive(Arbitrary, Debug)]
@@ -40,6 +53,9 @@ struct Choices {
     per_peer: Option<u8>,
     flush_ms: u16,
     has_greeting: bool,
+    history: u8,
+    keeps_records: bool,
+    proposes: bool,
 }
 
 /// What happens; connections are numbered in the order in which they were opened.
@@ -60,6 +76,17 @@ enum Step<'a> {
     Tick,
     NextChanged,
     Shutdown,
+    Clock(u64, i32),
+    Speaks(u8, u8),
+    Follow(Option<u16>, bool),
+    Read(u8),
+    Commit(u8, u8),
+    Unfollow(u8),
+    /// A page that was asked for, beginning so much later, of so many records.
+    Page(u8, u8),
+    /// Takes a proposal, and has it decided at once, with its place in the order.
+    Decide(u8, bool),
+    Withdraw(u8),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -67,6 +94,8 @@ enum Words {
     Text,
     Nick,
     Join,
+    Part,
+    History,
     Msg,
     Me,
     Topic,
@@ -88,6 +117,8 @@ impl Words {
             Words::Text => format!("text {number}\r\n"),
             Words::Nick => format!("/nick n{number}\n"),
             Words::Join => format!("/join r{number}\n"),
+            Words::Part => format!("/part r{number}\n"),
+            Words::History => format!("/history {number}\n"),
             Words::Msg => format!("/msg n{number} hi\n"),
             Words::Me => format!("/me is {number}\n"),
             Words::Topic => format!("/topic {number}\n"),
@@ -108,6 +139,7 @@ struct Play<'a> {
     hub: Hub<'a>,
     now: u64,
     ids: Vec<ConnId>,
+    followers: Vec<FollowerId>,
 }
 
 impl Play<'_> {
@@ -115,13 +147,17 @@ impl Play<'_> {
         self.ids.get(usize::from(number).checked_rem(self.ids.len())?).copied()
     }
 
-    fn handle(&mut self, event: Event<'_>) -> parlour_core::Outcome {
-        self.hub.handle(Instant::from_millis(self.now), event)
+    fn handle(&mut self, input: Input<'_>) -> parlour_core::Answer {
+        self.hub.handle(Instant::from_millis(self.now), input)
+    }
+
+    fn follower(&self, number: u8) -> Option<FollowerId> {
+        self.followers.get(usize::from(number).checked_rem(self.followers.len())?).copied()
     }
 
     fn receive(&mut self, number: u8, bytes: &[u8]) {
         let Some(id) = self.id(number) else { return };
-        let taken = self.handle(Event::Received(id, bytes)).taken();
+        let taken = self.handle(Input::Received { conn: id, bytes }).taken();
         assert!(taken <= bytes.len());
     }
 
@@ -143,7 +179,7 @@ impl Play<'_> {
             Step::Accept(listener) => {
                 let peer = (listener & 1 == 0).then(|| [127, 0, 0, listener >> 6].into());
                 let listener = ListenerId(listener % 6);
-                let opened = self.handle(Event::Accepted(listener, peer)).opened();
+                let opened = self.handle(Input::Accepted { listener, peer }).opened();
                 self.ids.extend(opened);
             }
             Step::Receive(conn, bytes) => self.receive(conn, bytes),
@@ -151,35 +187,110 @@ impl Play<'_> {
             Step::Send(conn, part) => {
                 if let Some(id) = self.id(conn) {
                     let sent = self.lent(id) * usize::from(part) / usize::from(u16::MAX);
-                    self.handle(Event::Sent(id, sent));
+                    self.handle(Input::Sent { conn: id, count: sent });
                 }
             }
-            Step::SendAnything(conn, count) => self.on(conn, |id| Event::Sent(id, count)),
-            Step::PeerCloses(conn) => self.on(conn, Event::PeerClosed),
-            Step::Fails(conn) => self.on(conn, |id| Event::Failed(id, Cause::Reset)),
-            Step::Closes(conn) => self.on(conn, Event::Closed),
+            Step::SendAnything(conn, count) => self.on(conn, |conn| Input::Sent { conn, count }),
+            Step::PeerCloses(conn) => self.on(conn, |conn| Input::PeerClosed { conn }),
+            Step::Fails(conn) => self.on(conn, |conn| Input::Failed { conn, cause: Cause::Reset }),
+            Step::Closes(conn) => self.on(conn, |conn| Input::Closed { conn }),
             Step::Watch(conn) => {
                 if let Some(id) = self.id(conn) {
-                    self.hub.watch(id);
+                    self.followers.extend(self.hub.watch(id));
                 }
             }
-            Step::Tick => drop(self.handle(Event::Tick)),
+            Step::Tick => drop(self.handle(Input::Tick)),
             Step::NextChanged => drop(self.hub.next_changed()),
-            Step::Shutdown => drop(self.handle(Event::Shutdown)),
+            Step::Shutdown => drop(self.handle(Input::Shutdown)),
+            Step::Clock(unix_ms, utc_offset_s) => drop(self.handle(Input::Clock { unix_ms, utc_offset_s })),
+            Step::Speaks(conn, listener) => {
+                self.on(conn, |conn| Input::Speaks { conn, listener: ListenerId(listener % 6) });
+            }
+            Step::Follow(grace_ms, is_all) => {
+                let scope = if is_all { Scope::All } else { Scope::Pinned };
+                let following = Following { grace_ms: grace_ms.map(u32::from), scope };
+                self.followers.extend(self.hub.follow(following));
+            }
+            Step::Read(follower) => {
+                if let Some(follower) = self.follower(follower) {
+                    self.hub.read(follower);
+                }
+            }
+            Step::Commit(follower, count) => self.commit(follower, count),
+            Step::Unfollow(follower) => {
+                if let Some(follower) = self.follower(follower) {
+                    self.hub.unfollow(follower);
+                }
+            }
+            Step::Page(later, count) => self.page(later, count),
+            Step::Decide(index, is_local) => self.decide(index, is_local),
+            Step::Withdraw(conn) => self.on(conn, |conn| Input::Withdrawn { conn }),
         }
         assert!(self.hub.count() <= LIMITS.conns);
     }
 
-    fn on(&mut self, number: u8, event: impl FnOnce(ConnId) -> Event<'static>) {
+    /// Reads so many records, and commits them.
+    fn commit(&mut self, follower: u8, count: u8) {
+        let Some(follower) = self.follower(follower) else { return };
+        for _ in 0..count {
+            let seq = match self.hub.read(follower) {
+                Some(Followed::Record(record)) => record.seq,
+                Some(Followed::Lost(lost)) => lost.last,
+                None => return,
+            };
+            self.handle(Input::Committed { follower, seq });
+        }
+    }
+
+    fn page(&mut self, later: u8, count: u8) {
+        let Some(wanted) = self.hub.next_wanted() else { return };
+        let record = |step: u64| Record {
+            seq: wanted.from.wrapping_add(u64::from(later) + step),
+            unix_ms: step,
+            room: wanted.room,
+            place: Place::Chat("lobby"),
+            author: Identity::from_u64(step),
+            name: "n",
+            kind: Kind::Say,
+            is_torn: false,
+            text: b"before",
+        };
+        let records: Vec<_> = (0..u64::from(count % 16)).map(record).collect();
+        let (conn, from) = (wanted.conn, wanted.from);
+        assert!(self.handle(Input::Page { conn, from, records: &records }).taken() <= records.len());
+    }
+
+    fn decide(&mut self, index: u8, is_local: bool) {
+        let Some(proposal) = self.hub.next_proposal() else { return };
+        let (number, conn, room) = (proposal.number, proposal.conn, proposal.room);
+        let (name, text) = (proposal.name.to_owned(), proposal.text.to_owned());
+        let room = if index == 0 { RoomRef::from_u64(room.as_u64() + 1) } else { room };
+        let record = Record {
+            seq: 0,
+            unix_ms: 0,
+            room,
+            place: Place::Private,
+            author: proposal.author,
+            name: &name,
+            kind: proposal.kind,
+            is_torn: proposal.is_torn,
+            text: &text,
+        };
+        self.handle(Input::Proposed { number });
+        let conn = is_local.then_some(conn);
+        self.handle(Input::Decided { index: u64::from(index), conn, record });
+    }
+
+    fn on(&mut self, number: u8, input: impl FnOnce(ConnId) -> Input<'static>) {
         if let Some(id) = self.id(number) {
-            self.handle(event(id));
+            self.handle(input(id));
         }
     }
 
     /// When everybody is gone, every slot is free again.
     fn end(mut self) {
         for id in std::mem::take(&mut self.ids) {
-            self.handle(Event::Failed(id, Cause::Reset));
+            self.handle(Input::Failed { conn: id, cause: Cause::Reset });
         }
         assert_eq!(self.hub.count(), 0, "slots are lost");
         let mut named = 0;
@@ -193,8 +304,8 @@ impl Play<'_> {
 fn listeners(rate: Option<Bound>) -> [Listener; 5] {
     let chat = Listener { rate, ..Listener::new(Protocol::Chat) };
     [
-        Listener { on_lag: OnLag::Skip, ..chat },
-        chat,
+        Listener { on_lag: OnLag::Skip, joining: Joining::Several, ..chat },
+        Listener { on_lag: OnLag::Replay, ..chat },
         Listener::new(Protocol::Echo),
         Listener { rate, ..Listener::new(Protocol::Relay) },
         Listener { on_lag: OnLag::Skip, ..Listener::new(Protocol::Console) },
@@ -212,6 +323,9 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         } else {
             ""
         },
+        history: u32::from(choices.history),
+        keeps_records: choices.keeps_records,
+        proposes: choices.proposes,
         grace_ms: 1_000,
         idle_ms: choices.idle_ms.map(u32::from),
         per_peer: bound(choices.per_peer),
@@ -220,8 +334,8 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         ..Config::new(&listeners)
     };
     let hub = Hub::new(config, LIMITS, memory.storage()).expect("limits that can be kept");
-    let mut play = Play { hub, now: 0, ids: Vec::new() };
-    for step in steps.iter().take(MOST_EVENTS) {
+    let mut play = Play { hub, now: 0, ids: Vec::new(), followers: Vec::new() };
+    for step in steps.iter().take(MOST_INPUTS) {
         play.step(step);
     }
     play.end();
