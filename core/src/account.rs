@@ -3,8 +3,8 @@
 
 use core::net::IpAddr;
 
+use crate::config::Bound;
 use crate::io::Instant;
-use crate::limits::Bound;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor};
 

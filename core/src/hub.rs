@@ -7,6 +7,7 @@ mod followers;
 #[cfg(feature = "save")]
 mod saved;
 
+use crate::config::{Config, Joining, Listener, Protocol};
 use crate::conn::{Conn, Slot};
 use crate::exchange::{
     CatchUp, CatchUps, Conns, Exchange, Followers, GapText, Members, Rooms, Stats, Transmit, Walk,
@@ -16,7 +17,7 @@ use crate::exchange::{
 use crate::exchange::{Proposal, Proposals, Wanted};
 use crate::input::{Answer, Input};
 use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
-use crate::limits::{CONNS_AT_ONCE, Config, Joining, LOBBY, Limits, LimitsError, Listener, Protocol};
+use crate::limits::{CONNS_AT_ONCE, LOBBY, Limits, LimitsError};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
 use crate::protocol::{Behaviour, behaviour, longest_gap};

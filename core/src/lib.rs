@@ -140,7 +140,7 @@
 //! io, name             the vocabulary: ids, time, causes, rules for names
 //! clock                the time of day
 //! record, encoding/*   what was said, and how a kind of client sees it
-//! limits               sizes and choices
+//! config, limits       choices and sizes
 //! input                what the driver tells the hub
 //! text                 bounded text, and which characters may be shown
 //! save                 a hub as bytes
@@ -182,6 +182,7 @@ mod account;
 #[cfg(feature = "large")]
 mod by_looks;
 mod clock;
+mod config;
 mod conn;
 mod deadlines;
 mod encoding;
@@ -210,6 +211,7 @@ mod timeline;
 mod waiting;
 mod worklist;
 
+pub use config::{Bound, Config, Direction, Joining, LABEL_BYTES, Listener, OnLag, Protocol, RelayRules};
 pub use conn::Conn;
 pub use encoding::{Encoding, Sink};
 pub use exchange::{CatchUp, Stats, Transmit};
@@ -220,10 +222,7 @@ pub use input::{Answer, Input};
 pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
 #[cfg(feature = "console")]
 pub use io::{FollowerId, Following, Scope};
-pub use limits::{
-    Bound, Config, Direction, Joining, LABEL_BYTES, Limits, LimitsError, Listener, OnLag, Protocol,
-    RelayRules,
-};
+pub use limits::{Limits, LimitsError};
 pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};
 #[cfg(feature = "console")]

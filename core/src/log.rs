@@ -7,10 +7,14 @@
 //! distance, and have 64 bits. The log does not know its readers: the room says with
 //! [`Log::set_hold`] what may be overwritten.
 
+mod entry;
+mod past;
 #[cfg(feature = "save")]
 mod saved;
 
-use crate::record::{Identity, Kind, Parts};
+pub use self::entry::RECORD_WORDS;
+use self::entry::Stored;
+pub(crate) use self::entry::{Entry, Stamp};
 use crate::text::no_memory;
 
 /// A place in a log, in bytes; or the number of a record in it.
@@ -37,96 +41,6 @@ impl Wrapping for u64 {
 /// Whether `a` comes before `b` in an order that wraps around.
 pub(crate) fn before<T: Wrapping>(a: T, b: T) -> bool {
     a.is_before(b)
-}
-
-/// Where a record starts, and the facts about it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) seq: u64,
-    pub(crate) start: Position,
-    /// How many records further its author's next one in this log stands; 0: not yet.
-    next_own: u32,
-    /// The author and the time, each with more above bit 48: kind and lengths of the parts.
-    author: u64,
-    time: u64,
-}
-
-/// Numbers that a record is stored in.
-pub const RECORD_WORDS: usize = 4;
-
-/// A record as it is stored. It is plain numbers, because the system gives zeroed memory that takes no
-/// place until it is used.
-pub(crate) type Stored = [u64; RECORD_WORDS];
-
-/// Bits of an author or a time.
-const LOW: u32 = 48;
-
-/// The facts about a record, as they are stored: its author, kind and time, and how long the parts of
-/// its bytes are, apart from the text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
-    author: u64,
-    time: u64,
-}
-
-impl Stamp {
-    /// `unix_ms` is in ms since 1970-01-01 UTC, or 0 if it is not known.
-    pub(crate) fn new((author, kind): (Identity, Kind), unix_ms: u64, parts: &Parts<'_>) -> Self {
-        let packed = |low: u64, high: usize| low & ((1 << LOW) - 1) | (high as u64) << LOW;
-        let [before, name, between, _, end] = parts.map(<[u8]>::len);
-        // The longest name has 96 bytes, and what the hub puts around it is short.
-        let kind_and_ends = usize::from(kind.code()) | before << 5 | end << 8;
-        Self { author: packed(author.as_u64(), kind_and_ends), time: packed(unix_ms, name | between << 8) }
-    }
-}
-
-impl Entry {
-    pub(crate) fn kind(&self) -> Kind {
-        Kind::from_code((self.author >> LOW) as u8 & 31)
-    }
-
-    pub(crate) fn author(&self) -> Identity {
-        Identity::from_u64(self.author)
-    }
-
-    /// In ms since 1970-01-01 UTC; 0 if it is not known.
-    pub(crate) fn unix_ms(&self) -> u64 {
-        self.time & ((1 << LOW) - 1)
-    }
-
-    /// Whether a line of another relay client was ended before this one; see [`crate::Record::is_torn`].
-    pub(crate) fn is_torn(&self) -> bool {
-        self.kind() == Kind::Raw && (self.time >> (LOW + 8)) as u8 > 0
-    }
-
-    /// Bytes of a record besides its text.
-    #[cfg(feature = "save")]
-    fn len_without_text(&self) -> usize {
-        let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
-        let before = byte(self.author, LOW + 5) & 7;
-        before + byte(self.time, LOW) + byte(self.time, LOW + 8) + byte(self.author, LOW + 8)
-    }
-
-    /// Where the name and the text of a record stand in its bytes, of which there are `len`.
-    pub(crate) fn places(&self, len: usize) -> [core::ops::Range<usize>; 2] {
-        let byte = |word: u64, shift: u32| (word >> shift) as u8 as usize;
-        let before = byte(self.author, LOW + 5) & 7;
-        let name_end = before + byte(self.time, LOW);
-        let text_at = name_end + byte(self.time, LOW + 8);
-        [before..name_end, text_at..len - byte(self.author, LOW + 8)]
-    }
-}
-
-impl From<Entry> for Stored {
-    fn from(Entry { seq, start, next_own, author, time }: Entry) -> Self {
-        [seq, u64::from(start) | u64::from(next_own) << 32, author, time]
-    }
-}
-
-impl From<Stored> for Entry {
-    fn from([seq, place, author, time]: Stored) -> Self {
-        Self { seq, start: place as u32, next_own: (place >> 32) as u32, author, time }
-    }
 }
 
 #[derive(Debug)]
@@ -255,53 +169,6 @@ impl<'a> Log<'a> {
         self.next
     }
 
-    /// The first record that can still be read: its bytes are all there.
-    pub(crate) fn first_readable(&self) -> Position {
-        let is_gone = |entry: Entry| self.head.wrapping_sub(entry.start) as usize > self.bytes.len();
-        self.partition_from(self.oldest_record(), is_gone)
-    }
-
-    /// The first record that can still be read and whose sequence number is not before `seq`; the next
-    /// one if there is none. `Err`: records from `seq` on are gone. It has the first one that is left.
-    pub(crate) fn find(&self, seq: u64) -> Result<Position, Position> {
-        let mut first = self.first_readable();
-        // The record before the first one tells whether any is missing. So the index must have it too.
-        let is_full = self.next.wrapping_sub(first) == self.records.len() as Position;
-        first = first.wrapping_add(u32::from(is_full));
-        if first != self.oldest && !before(self.entry(first.wrapping_sub(1)).seq, seq) {
-            return Err(first);
-        }
-        Ok(self.partition_from(first, |entry| before(entry.seq, seq)))
-    }
-
-    /// The first of the last so many messages that can still be read; the next record if there is none.
-    pub(crate) fn last_messages(&self, count: u32) -> Position {
-        let (mut first, mut number, mut left) = (self.next, self.next, count);
-        let oldest = self.first_readable();
-        while left > 0 && number != oldest {
-            number = number.wrapping_sub(1);
-            if self.entry(number).kind().is_message() {
-                (first, left) = (number, left - 1);
-            }
-        }
-        first
-    }
-
-    /// A record that can still be read, and its bytes, in the two parts of the ring.
-    pub(crate) fn past(&self, number: Position) -> Option<(Entry, [&[u8]; 2])> {
-        if before(number, self.first_readable()) || !before(number, self.next) {
-            return None;
-        }
-        let (found, following) = (self.entry(number), number.wrapping_add(1));
-        let end = if following == self.next { self.head } else { self.entry(following).start };
-        Some((found, self.slices(found.start, end).into()))
-    }
-
-    /// An entry of the index, whether it is held or not.
-    fn entry(&self, number: Position) -> Entry {
-        self.records[self.record_index(number)].into()
-    }
-
     /// Appends a record, which must fit, and returns its number. `pieces` are its bytes.
     pub(crate) fn append(&mut self, seq: u64, stamp: Stamp, pieces: &[&[u8]]) -> Position {
         let (number, at, len) = self.begin(seq, stamp, pieces.iter().map(|piece| piece.len()).sum());
@@ -355,8 +222,7 @@ impl<'a> Log<'a> {
         debug_assert!(self.fits(1, len), "the room asks before it appends");
         let (number, start) = (self.next, self.head);
         let index = self.record_index(number);
-        let Stamp { author, time } = stamp;
-        self.records[index] = Entry { seq, start, next_own: 0, author, time }.into();
+        self.records[index] = stamp.at(seq, start).into();
         self.head = start.wrapping_add(len as Position);
         self.next = number.wrapping_add(1);
         (number, self.byte_index(start), len)
@@ -429,6 +295,7 @@ impl<'a> Log<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Identity, Kind, Parts};
 
     fn stamp(kind: Kind, parts: &Parts<'_>) -> Stamp {
         Stamp::new((Identity::from_u64(7), kind), 1_000, parts)

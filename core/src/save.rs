@@ -23,8 +23,9 @@ use core::fmt;
 use core::mem::discriminant;
 
 use crate::clock::Clock;
+use crate::config::{Config, Protocol};
 use crate::io::{Cause, ConnId, Instant, ListenerId};
-use crate::limits::{Config, Limits, LimitsError, Protocol};
+use crate::limits::{Limits, LimitsError};
 #[cfg(feature = "console")]
 use crate::record::Lost;
 use crate::record::{Identity, RoomRef};

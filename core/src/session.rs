@@ -1,7 +1,7 @@
 //! What a protocol keeps for each of its connections. Plain state; only the protocol knows what it
 //! means. When a connection is handed on to another protocol, it gets a new session.
 
-use crate::limits::Protocol;
+use crate::config::Protocol;
 use crate::record::RoomRef;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor, ensure};

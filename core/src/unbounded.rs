@@ -2,8 +2,8 @@
 
 use core::net::IpAddr;
 
+use crate::config::Bound;
 use crate::io::Instant;
-use crate::limits::Bound;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use parlour_tests::imports::Crate;
 
 /// The core from the ground up: a module imports only from those before it.
-const CORE: [&str; 28] = [
+const CORE: [&str; 29] = [
     "io",
     "clock",
     "name",
     "record",
     "encoding",
+    "config",
     "limits",
     "text",
     "save",
@@ -41,12 +42,13 @@ const CORE: [&str; 28] = [
 /// What protocols may import: their own helpers, plain values, and the exchange's verbs. The tables are
 /// closed to them: the exchange's fields are private, and its only types with public fields are not
 /// imported here.
-const FOR_PROTOCOLS: [&str; 13] = [
+const FOR_PROTOCOLS: [&str; 14] = [
     "protocol",
     "exchange",
     "session",
     "io",
     "name",
+    "config",
     "limits",
     "text",
     "line",

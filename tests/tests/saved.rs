@@ -205,7 +205,7 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, driver: &mut Driver, events: usize) {
             }
             (11, Some(conn)) if rng.u32(..4) == 0 => drop(hub.handle(at, Input::PeerClosed { conn })),
             (11, Some(conn)) if rng.u32(..4) == 0 => {
-                drop(hub.handle(at, Input::Failed { conn, cause: Cause::Reset }))
+                hub.handle(at, Input::Failed { conn, cause: Cause::Reset });
             }
             (_, Some(_)) => {
                 driver.now += rng.u64(..30);

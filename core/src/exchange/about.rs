@@ -3,9 +3,10 @@
 use core::fmt::Write;
 
 use super::Exchange;
+use crate::config::LABEL_BYTES;
 use crate::conn::Slot;
 use crate::io::ConnId;
-use crate::limits::{LABEL_BYTES, TOPIC_BYTES};
+use crate::limits::TOPIC_BYTES;
 use crate::record::RoomRef;
 use crate::room::RoomIndex;
 use crate::text::clipped;

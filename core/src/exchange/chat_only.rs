@@ -2,8 +2,9 @@
 
 use super::Exchange;
 use super::outbox::GapText;
+use crate::config::Config;
 use crate::conn::Slot;
-use crate::limits::{Config, Limits, LimitsError};
+use crate::limits::{Limits, LimitsError};
 use crate::log::{Position, Stamp};
 use crate::record::{Identity, Kind};
 use crate::room::{MemberIndex, RoomIndex};

@@ -3,10 +3,11 @@
 
 use super::Exchange;
 use super::outbox::{GAP_BYTES, GapText};
+use crate::config::{Config, Listener, Protocol};
 use crate::conn::{NONE, Slot};
 use crate::encoding::{Encoding, Sink};
 use crate::io::ListenerId;
-use crate::limits::{Config, ENTRY_HEADER, LOBBY, Limits, LimitsError, Listener, Protocol};
+use crate::limits::{ENTRY_HEADER, LOBBY, Limits, LimitsError};
 use crate::log::{Log, Position, Stamp, before};
 use crate::record::{Identity, Kind, Place, Record, RoomRef};
 use crate::room::{Member, MemberIndex, Room, RoomIndex};

@@ -11,9 +11,9 @@
 //! full, and once a turn while it is closed, however many members have moved.
 
 use super::Exchange;
+use crate::config::OnLag;
 use crate::conn::{Slot, State};
 use crate::io::{Cause, Instant};
-use crate::limits::OnLag;
 use crate::log::{Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 

@@ -5,9 +5,9 @@
 mod active;
 
 use super::Exchange;
+use crate::config::Joining;
 use crate::conn::{NONE, Slot};
 use crate::io::ListenerId;
-use crate::limits::Joining;
 use crate::log::Position;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
 

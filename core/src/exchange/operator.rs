@@ -1,9 +1,9 @@
 //! What only an operator may do: disconnect others, and see what the hub has done.
 
 use super::Exchange;
+use crate::config::Protocol;
 use crate::conn::{Conn, Slot, State};
 use crate::io::Cause;
-use crate::limits::Protocol;
 use crate::record::Kind;
 use crate::room::RoomIndex;
 

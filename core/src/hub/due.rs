@@ -2,10 +2,11 @@
 //! It is done in pieces, so no call takes long.
 
 use super::Hub;
+use crate::config::{OnLag, Protocol};
 use crate::conn::Slot;
 use crate::exchange::Exchange;
 use crate::io::Cause;
-use crate::limits::{CONNS_AT_ONCE, OnLag, Protocol};
+use crate::limits::CONNS_AT_ONCE;
 use crate::protocol::behaviour;
 
 /// Connections that are found together before something is done for them.

@@ -1,8 +1,9 @@
 //! A hub as bytes, and back.
 
 use super::{Hub, Storage};
+use crate::config::Config;
 use crate::io::ConnId;
-use crate::limits::{Config, Limits};
+use crate::limits::Limits;
 use crate::save::{Damaged, RestoreError, SaveError, Visitor, ensure};
 
 impl<'a> Hub<'a> {

@@ -54,7 +54,7 @@ impl Log<'_> {
             true => self.entry(gone),
             false if was_full && (self.next.wrapping_sub(readable) as usize) < self.records.len() => {
                 let seq = self.entry(readable).seq.wrapping_sub(1);
-                Entry { seq, start: self.head, next_own: 0, author: 0, time: 0 }
+                Entry::empty(seq, self.head)
             }
             false => return,
         };

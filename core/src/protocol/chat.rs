@@ -1,9 +1,10 @@
 //! Chat: rooms and names, line by line. The rules have numbers in docs/protocol.md.
 
+use crate::config::Protocol;
 use crate::conn::Slot;
 use crate::exchange::{Exchange, GapText, Vacancy};
 use crate::io::{Cause, Instant, Refusal};
-use crate::limits::{LOBBY, MOMENT_MS, Protocol};
+use crate::limits::{LOBBY, MOMENT_MS};
 use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, talk, tell};

@@ -1,8 +1,9 @@
 //! Long answers. They go out line by line, as the private queue has room.
 
+use crate::config::Protocol;
 use crate::conn::Slot;
 use crate::exchange::{Exchange, Origin};
-use crate::limits::{LOOKS_AT_ONCE, Protocol};
+use crate::limits::LOOKS_AT_ONCE;
 use crate::protocol::command::Command;
 use crate::protocol::lines::{talk, tell};
 use crate::record::RoomRef;

@@ -12,10 +12,10 @@ mod listing;
 #[cfg(feature = "relay")]
 mod relay;
 
+use crate::config::Protocol;
 use crate::conn::Slot;
 use crate::exchange::{Exchange, GapText};
 use crate::io::Refusal;
-use crate::limits::Protocol;
 
 /// How a protocol treats its connections.
 pub(crate) trait Behaviour {

@@ -4,10 +4,10 @@
 //! line goes out only if it is too long or takes too long. If its author disconnects before the line
 //! has ended, the next client begins a new line.
 
+use crate::config::{Direction, RelayRules};
 use crate::conn::Slot;
 use crate::exchange::Exchange;
 use crate::io::{Cause, Instant};
-use crate::limits::{Direction, RelayRules};
 use crate::protocol::Behaviour;
 use crate::room::{Membership, RoomIndex};
 use crate::session::{Feed, Session};

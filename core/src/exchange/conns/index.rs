@@ -3,8 +3,8 @@
 
 use super::Conns;
 use crate::by_looks::{ByLooks, is_same};
+use crate::config::Bound;
 use crate::conn::{NONE, Slot};
-use crate::limits::Bound;
 use crate::name::Looks;
 use crate::sorted::Sorted;
 

@@ -4,8 +4,8 @@
 use core::marker::PhantomData;
 
 use super::Conns;
+use crate::config::Bound;
 use crate::conn::{Slot, State};
-use crate::limits::Bound;
 use crate::name::Looks;
 
 #[derive(Debug)]
