@@ -125,7 +125,9 @@ impl Driver {
             let scope = if rng.bool() { Scope::All } else { Scope::Pinned };
             self.followers.extend(hub.follow(Following { grace_ms, scope }));
         }
-        let Some(follower) = rng.choice(self.followers.iter().copied()) else { return };
+        let known = rng.choice(self.followers.iter().copied());
+        let follower = if rng.bool() { known } else { rng.choice(hub.followers().collect::<Vec<_>>()) };
+        let Some(follower) = follower else { return };
         match rng.u32(..12) {
             0 => hub.unfollow(follower),
             1 => hub.read_again(follower),
