@@ -126,7 +126,9 @@ impl Driver {
             let scope = if rng.bool() { Scope::All } else { Scope::Pinned };
             self.followers.extend(hub.follow(Following { grace_ms, scope }));
         }
-        let Some(follower) = rng.choice(self.followers.iter().copied()) else { return };
+        let known = rng.choice(self.followers.iter().copied());
+        let follower = if rng.bool() { known } else { rng.choice(hub.followers().collect::<Vec<_>>()) };
+        let Some(follower) = follower else { return };
         match rng.u32(..12) {
             0 => hub.unfollow(follower),
             1 => hub.read_again(follower),
@@ -414,4 +416,62 @@ fn what_was_said_is_still_there_in_a_larger_log() {
     let earlier: Vec<_> = shown.lines().filter(|line| line.starts_with("-- earlier")).collect();
     let said = |number| format!("-- earlier: <guest-1> line {number}");
     assert_eq!(earlier, (31..40).map(said).collect::<Vec<_>>());
+}
+
+/// Records that were gone when the hub was saved are gone in a larger log too, and are not passed over in
+/// silence.
+#[test]
+fn what_was_gone_is_still_gone_in_a_larger_log() {
+    let mut setup = setup(0);
+    setup.config = Config { keeps_records: false, history: 0, per_peer: None, ..setup.config };
+    setup.listeners[0].rate = None;
+    // The first limit that is reached is that of the bytes, or that of the records.
+    for (records, text) in [(64, "hello, how are you"), (4, "hi")] {
+        setup.limits = Limits { records, ..LIMITS };
+        let mut memory = HubMemory::default();
+        let mut hub = memory.hub(&setup);
+        let mut now = Instant::from_millis(0);
+        let accept = |hub: &mut Hub<'_>| {
+            let input = Input::Accepted { listener: ListenerId(0), peer: None };
+            hub.handle(now, input).opened().expect("a place")
+        };
+        let read = |hub: &mut Hub<'_>, now, conn| {
+            let mut all = String::new();
+            loop {
+                let lent: Vec<u8> = hub.transmit(conn).flatten().copied().collect();
+                if lent.is_empty() {
+                    return all;
+                }
+                all += &String::from_utf8_lossy(&lent);
+                hub.handle(now, Input::Sent { conn, count: lent.len() });
+                hub.handle(now, Input::Tick);
+                while hub.next_changed().is_some() {}
+            }
+        };
+        let [bob, deaf] = [accept(&mut hub), accept(&mut hub)];
+        read(&mut hub, now, deaf);
+        for number in 0..90 {
+            let line = format!("{text}{number}\n");
+            hub.handle(now, Input::Received { conn: bob, bytes: line.as_bytes() });
+            read(&mut hub, now, bob);
+            now = Instant::from_millis(now.as_millis() + 50);
+            hub.handle(now, Input::Tick);
+            while hub.next_changed().is_some() {}
+        }
+        let bytes = saved(&mut hub);
+        for (log, records) in [(512, records), (512, 256), (4096, records), (4096, 256)] {
+            let larger = Setup { limits: Limits { log, records, ..LIMITS }, ..setup.clone() };
+            let mut memory = HubMemory::default();
+            let mut hub = memory.restore(&larger, &bytes).expect("what was saved can be restored");
+            let shown = read(&mut hub, now, deaf);
+            let case = format!("{text}, {log} bytes, {records} records: {shown}");
+            assert_eq!(shown.matches("-- you missed some messages\r\n").count(), 1, "{case}");
+            assert!(shown.ends_with(&format!("<guest-1> {text}89\r\n")), "{case}");
+            let mut lines = shown.lines().filter_map(|line| line.split(text).nth(1)?.parse().ok());
+            let first: u32 = lines.next().expect("a line");
+            let last =
+                lines.fold(first, |last: u32, line: u32| if line > last { line } else { panic!("{case}") });
+            assert_eq!(last, 89, "{case}");
+        }
+    }
 }

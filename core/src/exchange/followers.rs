@@ -226,6 +226,13 @@ impl Exchange<'_> {
         did
     }
 
+    /// The followers that are there.
+    #[cfg(feature = "save")]
+    pub(crate) fn follower_ids(&self) -> impl Iterator<Item = FollowerId> {
+        let Followers { table } = &self.followers;
+        (0..table.len()).filter(|index| table[*index].is_there).map(|index| self.followers.id(index))
+    }
+
     // --- Watching ---
 
     /// The follower with which a connection watches.

@@ -26,8 +26,9 @@ impl<'a> Hub<'a> {
     /// Makes a hub from what [`Hub::save`] made of another. Each limit is as it was, or higher. The
     /// listeners have the protocols that they had, in the same order, and relays share the rooms that they
     /// shared. All else in the configuration may differ. Ids and times go on: the driver uses the ids that
-    /// it had, or those of [`Hub::conns`], and its clock goes on from where it was. It looks once at every
-    /// connection, because the bytes do not say what another driver has seen.
+    /// it had, or those of [`Hub::conns`] and `Hub::followers`, and its clock goes on from where it was. It
+    /// looks once at every connection, because the bytes do not say what another driver has seen. Followers
+    /// read on where they were. Proposals that were taken and are not decided are the driver's to keep.
     ///
     /// The bytes may come from anywhere. What they hold is checked. If this returns a hub, the hub does not
     /// panic later and does not leave its memory, but hostile bytes can give it any other state.
@@ -54,6 +55,12 @@ impl<'a> Hub<'a> {
     /// The connections in the table that the driver has not let go of.
     pub fn conns(&self) -> impl Iterator<Item = ConnId> {
         self.x.ids()
+    }
+
+    /// The followers, with those of the consoles that watch.
+    #[cfg(feature = "console")]
+    pub fn followers(&self) -> impl Iterator<Item = crate::io::FollowerId> {
+        self.x.follower_ids()
     }
 
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {

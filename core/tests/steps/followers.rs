@@ -336,3 +336,24 @@ fn a_room_that_nobody_is_in_waits_no_longer_than_the_grace_of_a_follower() {
         assert!(scene.read(follower)[0].starts_with("lost "));
     });
 }
+
+#[test]
+fn a_follower_has_all_its_time_whoever_had_its_place_before() {
+    usual(|mut scene| {
+        let talker = scene.guest();
+        let first = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        close_room(&mut scene, talker, &[]);
+        scene.at(1_100);
+        assert!(!may_speak(&mut scene, talker));
+        scene.hub.unfollow(first);
+        scene.at(1_101);
+        assert!(may_speak(&mut scene, talker));
+        scene.at(9_000);
+        let second = follow(&mut scene, Some(SHORT_MS));
+        close_room(&mut scene, talker, &[]);
+        scene.at(9_000 + u64::from(SHORT_MS) - 1);
+        assert!(!may_speak(&mut scene, talker), "the room waits for it");
+        assert!(next(&mut scene, second).is_ok(), "it has lost nothing");
+    });
+}
