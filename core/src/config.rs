@@ -74,7 +74,7 @@ impl Listener {
 pub enum Joining {
     /// In one. `/join` leaves the room before.
     One,
-    /// In as many as [`Limits::rooms_per_conn`] allows, for bots and bridges. `/join` leaves none, and
+    /// In as many as [`crate::Limits::rooms_per_conn`] allows, for bots and bridges. `/join` leaves none, and
     /// `/part` leaves one. What the client says goes to the room that it joined last, and `/join` with a
     /// room that it is in makes that one the last. This needs the feature `large`.
     Several,
@@ -88,7 +88,7 @@ pub struct RelayRules {
     pub direction: Direction,
     /// How long the hub waits for the end of an unfinished line, in ms. Then it passes on the
     /// part that it has. `None`: forever, and only whole lines go out. A line that is longer than
-    /// [`Limits::line`] still goes out in pieces, and the hub ends a line that breaks off.
+    /// [`crate::Limits::line`] still goes out in pieces, and the hub ends a line that breaks off.
     pub unfinished_ms: Option<u32>,
     /// The relay listener whose room they share; `None`: they have a room of their own.
     pub shares: Option<ListenerId>,
@@ -172,7 +172,7 @@ pub struct Config<'a> {
     /// [`LABEL_BYTES`] each are shown. Empty, or left out at the end, for those without a name.
     pub labels: &'a [&'a str],
     /// The encodings besides the chat's: [`Listener::encoding`] is the index. They need the feature
-    /// `large`, and [`Limits::rings`].
+    /// `large`, and [`crate::Limits::rings`].
     pub encodings: &'a [&'a dyn Encoding],
     /// What names may be, and which look alike.
     pub names: NameRules,

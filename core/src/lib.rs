@@ -18,7 +18,8 @@
 //! **A broadcast is one append**, whatever the number of receivers. Everything after a
 //! connection's cursor still has to be sent to it. That is one piece of memory, or two
 //! where the ring wraps. One vectored write sends it, however many messages it holds.
-//! Beside the bytes is an index of *records*. With the index, a cursor jumps over the
+//! Beside the bytes is an index of *records*: who said it, when, what kind of record it is, and which
+//! part of the bytes is the text ([`Record`]). With the index, a cursor jumps over the
 //! connection's own records. All rooms share one series of sequence numbers, which merges
 //! a connection's cursors in several rooms into one order. If one event concerns several
 //! rooms, its record has the same number in each of them, and a connection gets it once.
@@ -59,6 +60,17 @@
 //! follower keeps a room closed for longer than its own grace, it jumps ahead, and reads how much it
 //! lost ([`Lost`]).
 //!
+//! **Catch-up.** A member stands at a place in the log, or at a sequence number that is not in its hands
+//! any more. Then it holds nothing. What it has not read goes out through its private queue, marked
+//! as past, until it can be attached to the log again. Newcomers are shown the last messages of their
+//! room in this way ([`Config::history`]), and so are members that are too slow ([`OnLag::Replay`]).
+//! What a log gives up can be read until it is overwritten. What is overwritten, the hub asks the
+//! driver for ([`Hub::next_wanted`], [`Input::Page`]).
+//!
+//! **Proposals.** Alone, a hub appends what a client says at once. If somebody else decides the order, a
+//! journal that stores first, or a cluster, the hub hands each line to the driver
+//! ([`Hub::next_proposal`]), and appends it when the driver gives it back ([`Input::Decided`]).
+//!
 //! **Memory** comes from [`Storage`] at the start. [`Limits`] says how much: for 100,000
 //! connections or for 8.
 //!
@@ -67,8 +79,8 @@
 //! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of inputs the
 //! driver asks what has changed, and acts on it. Everything is level-triggered, peek and
 //! commit. [`Input::Received`] answers how many bytes the hub took, and the driver keeps the
-//! others (in its socket, if possible). [`Hub::transmit`] lends bytes, and [`Input::Sent`] says
-//! how many of them were sent. Every input is allowed in every state: the hub ignores the id of
+//! others (in its socket, if possible). [`Hub::send`] lends bytes to a function, which returns how many
+//! of them were sent. [`Hub::transmit`] and [`Input::Sent`] are the two halves of that, for a trace. Every input is allowed in every state: the hub ignores the id of
 //! a connection that is gone.
 //!
 //! A whole driver, for a network of one peer that has already typed its lines:
@@ -168,8 +180,19 @@
 //! memory of the same size or more. Each type has a `visit` beside its fields, which does both. A new field
 //! needs a line there.
 //!
-//! A new protocol needs a file in `protocol/`, a line in the table there, and one in
-//! [`Protocol`].
+//! # Where new things go
+//!
+//! A **protocol**, such as IRC, needs a file in `protocol/` that implements `Behaviour`, a line in the
+//! table there, one in [`Protocol`], and one in `session` for what it keeps for each connection. It acts
+//! through the verbs of the exchange alone. A driver that finds out later what a client speaks hands the
+//! client on ([`Input::Speaks`]).
+//!
+//! An **encoding**, such as JSON or IRC's lines, implements [`Encoding`], in any crate.
+//!
+//! A **journal** or a bridge is a driver's: a follower that reads everything ([`Scope::All`]), and pages
+//! for those that are behind.
+//!
+//! A **board** needs no change here. It is a driver, and [`Limits`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
