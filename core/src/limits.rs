@@ -108,11 +108,11 @@ pub enum LimitsError {
     },
     /// This build does not have the protocol of a listener.
     NotBuiltIn(Protocol),
-    /// There is a [`Bound`], and this build cannot keep bounds: it lacks the feature `large`.
+    /// There is a [`crate::Bound`], and this build cannot keep bounds: it lacks the feature `large`.
     NoBounds,
     /// A listener lets its clients into several rooms, and this build lacks the feature `large`.
     SeveralRooms,
-    /// A listener has an encoding that [`Config::encodings`] has not, or this build lacks the feature
+    /// A listener has an encoding that [`crate::Config::encodings`] has not, or this build lacks the feature
     /// `large`.
     NoSuchEncoding,
     /// An encoding's notice of missed messages is longer than the hub can keep.
