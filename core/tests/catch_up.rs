@@ -87,15 +87,14 @@ impl Scene<'_> {
 
     /// Takes all that waits, and what comes because of that.
     fn take_all(&mut self, conn: ConnId) -> String {
-        let mut all = String::new();
-        loop {
+        let (mut all, mut idle) = (String::new(), 0);
+        while idle < 2 {
             let text = self.take(conn, usize::MAX);
-            if text.is_empty() {
-                return all;
-            }
+            idle = if text.is_empty() { idle + 1 } else { 0 };
             all += &text;
             self.hub.handle(self.now, Input::Tick);
         }
+        all
     }
 
     fn page(&mut self, wanted: Wanted, records: &[Record<'_>]) -> usize {

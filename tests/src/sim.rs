@@ -11,6 +11,7 @@ mod part;
 mod peer;
 mod run;
 pub mod siege;
+mod store;
 mod streams;
 mod talker;
 mod world;

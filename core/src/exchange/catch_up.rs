@@ -37,11 +37,13 @@ pub struct CatchUp {
     pub(super) came_at: Option<u64>,
     /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
     pub(super) asked_at: Option<u32>,
+    /// It may be told more now. After each time that its queue was filled, its own input comes first.
+    has_turn: bool,
 }
 
 impl CatchUp {
     /// A free one, to fill storage with.
-    pub const EMPTY: Self = Self { member: NONE, next: 0, came_at: None, asked_at: None };
+    pub const EMPTY: Self = Self { member: NONE, next: 0, came_at: None, asked_at: None, has_turn: false };
 }
 
 /// The pool of those that catch up.
@@ -126,11 +128,12 @@ impl CatchUps<'_> {
 #[cfg(feature = "save")]
 impl Visit for CatchUp {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, came_at, asked_at } = self;
+        let Self { member, next, came_at, asked_at, has_turn } = self;
         member.visit(visitor)?;
         next.visit(visitor)?;
         visitor.option(came_at, 0)?;
-        visitor.option(asked_at, 0)
+        visitor.option(asked_at, 0)?;
+        has_turn.visit(visitor)
     }
 }
 
@@ -171,7 +174,7 @@ impl Exchange<'_> {
             return false;
         }
         let Some(index) = self.catch_ups.take() else { return false };
-        self.catch_ups[index] = CatchUp { member, next, came_at, asked_at: None };
+        self.catch_ups[index] = CatchUp { member, next, came_at, asked_at: None, has_turn: false };
         self.conns[slot].catch_up = index;
         self.members[member].is_behind = true;
         self.wake(slot);
@@ -204,6 +207,11 @@ impl Exchange<'_> {
         if !self.is_behind(slot) || !self.is_open(slot) {
             return;
         }
+        let index = self.conns[slot].catch_up;
+        if !core::mem::take(&mut self.catch_ups[index].has_turn) {
+            // What it says needs place in its queue too, for an answer.
+            return self.pause(slot);
+        }
         for _ in 0..STEPS_AT_ONCE {
             // What waits for it in its queue may be newer than what it reads next in the log.
             if self.conns[slot].queue.is_empty() && self.attach(slot, false) {
@@ -222,6 +230,14 @@ impl Exchange<'_> {
             }
         }
         self.pause(slot);
+    }
+
+    /// Lets a connection that has paused be told more, if it catches up.
+    pub(super) fn give_turn(&mut self, slot: Slot) {
+        if self.is_behind(slot) {
+            let index = self.conns[slot].catch_up;
+            self.catch_ups[index].has_turn = true;
+        }
     }
 
     /// Tells a connection the next record that it has not read.

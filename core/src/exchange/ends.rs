@@ -279,6 +279,7 @@ impl Exchange<'_> {
     /// Wakes a connection whose protocol had paused.
     pub(crate) fn end_pause(&mut self, slot: Slot) {
         if core::mem::take(&mut self.conns[slot].paused) {
+            self.give_turn(slot);
             self.wake(slot);
         }
     }

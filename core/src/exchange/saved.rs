@@ -161,7 +161,7 @@ impl Exchange<'_> {
             next = member.sibling;
         }
         ensure(may_wait && is_sound)?;
-        if let Some(CatchUp { member: _, next, came_at, asked_at: _ }) = self.catch_ups.get(*catch_up) {
+        if let Some(CatchUp { next, came_at, .. }) = self.catch_ups.get(*catch_up) {
             let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
             ensure(is_near(*next) && came_at.is_none_or(is_near))?;
         }

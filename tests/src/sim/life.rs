@@ -71,15 +71,16 @@ fn setup(rng: &mut fastrand::Rng) -> Setup {
         line,
         queue: (longest + 12) * rng.usize(1..4) + rng.usize(..50),
         proposals: 0,
+        followers: 1,
         log: (4 * longest).next_power_of_two() << rng.u32(..3),
         records: 4 << rng.u32(..6),
-        followers: 0,
         rings: 0,
     };
     let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay];
     let rate = (rng.u8(..4) == 0).then(|| Bound::for_all(rng.u32(2..50)));
     let config = Config {
         greeting: if rng.bool() { "hello\nhello to you" } else { "" },
+        keeps_records: on_lag == OnLag::Replay && rng.bool(),
         // What is replayed to a laggard looks like history. So that it can be told apart, there is none.
         history: if on_lag == OnLag::Replay { 0 } else { rng.u32(..30) },
         grace_ms: rng.u32(1_000..5_000),
@@ -141,7 +142,7 @@ impl Life {
             };
             guests.push(guest(rng, &setup, protocol, is_static));
         }
-        let weather = Weather { delay_ms: rng.u64(..20), is_choppy: rng.bool() };
+        let weather = Weather { delay_ms: rng.u64(..20), is_choppy: rng.bool(), loses_pages: rng.bool() };
         Self { setup, weather, guests, is_static, has_jumps: rng.u8(..5) == 0 }
     }
 }

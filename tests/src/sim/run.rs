@@ -85,13 +85,22 @@ impl Run<'_> {
         let has_whole_lines =
             self.plan.setup.listeners.iter().all(|listener| listener.relay.unfinished_ms.is_none());
         let is_replayed = self.plan.setup.listeners[0].on_lag == OnLag::Replay;
+        // Where time jumps, pages come too late.
+        let is_kept =
+            self.plan.setup.config.keeps_records && !self.plan.weather.loses_pages && !self.plan.has_jumps;
         for guest in self.plan.guests.clone() {
             let id = self.actors.iter().filter(|actor| actor.guest.protocol == guest.protocol).count();
             let (line, lines, ledger) = (limits.line, guest.lines, &mut self.ledger);
             let part: Box<dyn Part> = match guest.protocol {
                 Protocol::Echo => Box::new(Shouter::new(id, lines)),
                 Protocol::Relay => Box::new(Relayer::new(id, line, lines, has_whole_lines, ledger)),
-                _ => Box::new(Talker::new(id, line, lines, (self.plan.is_static, is_replayed), ledger)),
+                _ => Box::new(Talker::new(
+                    id,
+                    line,
+                    lines,
+                    (self.plan.is_static, is_replayed, is_kept),
+                    ledger,
+                )),
             };
             let next_at = guest.comes_at;
             let (was_refused, was_reset) = (false, false);

@@ -21,8 +21,9 @@ struct Track {
 pub(super) struct Talker {
     id: usize,
     line_limit: usize,
-    /// It gets later what it has missed.
+    /// It gets later what it has missed; and all of it, because a good store keeps that.
     is_replayed: bool,
+    is_kept: bool,
     /// Nobody moves, so that every message can be accounted for.
     is_static: bool,
     left_to_do: u32,
@@ -69,7 +70,7 @@ impl Talker {
         id: usize,
         line_limit: usize,
         left_to_do: u32,
-        (is_static, is_replayed): (bool, bool),
+        (is_static, is_replayed, is_kept): (bool, bool, bool),
         ledger: &mut Ledger,
     ) -> Self {
         ledger.said.resize(ledger.said.len().max(id + 1), vec![0]);
@@ -77,6 +78,7 @@ impl Talker {
             id,
             line_limit,
             is_replayed,
+            is_kept,
             is_static,
             left_to_do,
             version: 0,
@@ -143,6 +145,7 @@ impl Talker {
         } else if let Some(line) = notice.strip_prefix("earlier: ") {
             self.earlier(line, ledger);
         } else if notice == "you missed some messages" {
+            assert!(!self.is_kept, "c{}: the store has it", self.id);
             (self.has_lost, self.unexplained) = (true, u64::from(u32::MAX));
             self.tracks.values_mut().for_each(|track| track.is_loose = true);
         } else if let Some(count) = notice.strip_prefix("you missed ") {

@@ -7,6 +7,7 @@
 use parlour_core::{Cause, Close, ConnId, Hub, Input, Instant, Interest, ListenerId};
 
 use super::net::{Read, Socket};
+use super::store::Store;
 use crate::hub::{HubMemory, Setup};
 
 /// Bytes that are read at once at the most.
@@ -27,6 +28,8 @@ pub struct Weather {
     pub delay_ms: u64,
     /// Reads and writes are cut short, and readiness comes in any order.
     pub is_choppy: bool,
+    /// The driver's store of what was said loses pages.
+    pub loses_pages: bool,
 }
 
 /// Counts of the driver's work.
@@ -91,6 +94,8 @@ pub struct World<'a> {
     links: Vec<Option<Link>>,
     buffer: Vec<u8>,
     counters: Counters,
+    /// What was said before, if the driver keeps it.
+    store: Option<Store>,
     /// By listener: when the hub last took something from one of its connections.
     taken_at: Vec<u64>,
 }
@@ -98,7 +103,8 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// A hub that nobody is connected to, at time 0.
     pub fn new(memory: &'a mut HubMemory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
-        let hub = memory.hub(setup);
+        let mut hub = memory.hub(setup);
+        let store = setup.config.keeps_records.then(|| Store::new(&mut hub, weather.loses_pages));
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);
         let (counters, taken_at) = (Counters::default(), vec![0; setup.listeners.len()]);
@@ -112,6 +118,7 @@ impl<'a> World<'a> {
             links,
             buffer: Vec::new(),
             counters,
+            store,
             taken_at,
         }
     }
@@ -229,7 +236,8 @@ impl<'a> World<'a> {
             }
         });
         let backlog = (!self.backlog.is_empty()).then_some(0);
-        deadline.into_iter().chain(arrivals).chain(backlog).min().map(|at| at.max(self.now))
+        let page = self.store.as_ref().and_then(|store| store.next_at(&self.hub));
+        deadline.into_iter().chain(arrivals).chain(backlog).chain(page).min().map(|at| at.max(self.now))
     }
 
     /// Does everything that is due at this time.
@@ -264,6 +272,10 @@ impl<'a> World<'a> {
         if is_due {
             self.counters.ticks += 1;
             self.hub.handle(Instant::from_millis(self.now), Input::Tick);
+        }
+        if let Some(store) = &mut self.store {
+            self.counters.acts += store.keep(&mut self.hub, self.now, &mut self.rng);
+            self.counters.acts += store.answer(&mut self.hub, self.now, &mut self.rng);
         }
         self.settle();
     }
