@@ -263,7 +263,9 @@ impl Run<'_> {
         self.has_jumped = true;
         // A client that is idle for too long has gone by then.
         let idle_ms = u64::from(self.plan.setup.config.idle_ms.unwrap_or(0));
-        self.pass(self.lines_left_ms() + 2 * idle_ms + REST_MS);
+        // Pages take their time.
+        let pages_ms = if self.plan.setup.config.keeps_records { 2 * REST_MS } else { 0 };
+        self.pass(self.lines_left_ms() + 2 * idle_ms + pages_ms + REST_MS);
     }
 
     /// How long the stalled clients still need at their rate.

@@ -8,7 +8,7 @@ use parlour_core::{
 };
 
 /// The longest that it takes to answer. The hub waits longer.
-const SLOW_MS: u64 = 3_000;
+const SLOW_MS: u64 = 500;
 /// Records of a page at the most.
 const PAGE: usize = 20;
 
@@ -92,7 +92,7 @@ impl Store {
                 kept.room == room && !comes_before(kept.seq, from) && comes_before(kept.seq, until)
             };
             let is_empty = self.is_bad && rng.u8(..4) == 0;
-            let most = if is_empty { 0 } else { rng.usize(1..=PAGE) };
+            let most = if is_empty { 0 } else { rng.usize(PAGE / 2..=PAGE) };
             let records: Vec<_> = self.kept.iter().filter(is_wanted).map(Kept::record).take(most).collect();
             hub.handle(Instant::from_millis(now), Input::Page { conn, from, records: &records });
         }
