@@ -24,6 +24,7 @@ use crate::save::{Damaged, Visit, Visitor, check_list};
 pub(super) const AT_ONCE: u32 = 2048;
 /// The most records at once.
 const STEPS_AT_ONCE: u32 = 32;
+
 /// Storage for one connection that catches up.
 #[derive(Clone, Copy, Debug)]
 pub struct CatchUp {

@@ -7,7 +7,7 @@ use crate::io::{Cause, Instant, Refusal};
 use crate::limits::{LOBBY, MOMENT_MS};
 use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};
-use crate::protocol::lines::{self, Done, LineReader, talk, tell};
+use crate::protocol::lines::{self, Done, LineReader, set_listing, talk, tell};
 use crate::protocol::{Behaviour, listing};
 use crate::record::Kind;
 use crate::room::{Membership, RoomIndex};
@@ -40,7 +40,7 @@ fn commands(x: &Exchange<'_>, slot: Slot) -> &'static [Command] {
 impl Behaviour for Chat {
     fn opened(&self, x: &mut Exchange<'_>, slot: Slot) {
         x.name_guest(slot);
-        listing::begin(x, slot, Listing::Greeting(0));
+        set_listing(x, slot, Listing::Greeting(0));
         x.wake(slot);
     }
 
@@ -218,7 +218,7 @@ pub(crate) fn gap_text(missed: u32) -> GapText {
 fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
     x.join(slot, room, Membership::Present);
     x.show_history(slot, room);
-    listing::begin(x, slot, listing::HERE);
+    set_listing(x, slot, listing::HERE);
 }
 
 /// Tells the others in its room that a connection is there, unless they know.

@@ -3,8 +3,7 @@
 use crate::conn::Slot;
 use crate::exchange::Exchange;
 use crate::limits::LOBBY;
-use crate::protocol::lines::{Done, tell};
-use crate::protocol::listing;
+use crate::protocol::lines::{Done, set_listing, tell};
 use crate::session::Listing;
 use crate::text::clipped;
 
@@ -69,7 +68,7 @@ pub(crate) fn who(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
 
 /// Begins a long answer. It goes on when the connection is woken.
 pub(crate) fn start(x: &mut Exchange<'_>, slot: Slot, listing: Listing) -> Done {
-    listing::begin(x, slot, listing);
+    set_listing(x, slot, listing);
     x.wake(slot);
     Done::Yes
 }

@@ -6,7 +6,7 @@ use crate::io::Cause;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
 use crate::protocol::foreign;
-use crate::session::Talk;
+use crate::session::{Listing, Talk};
 use crate::text::{Decimal, TooLong, clean, visible};
 
 /// Whether a line was acted on.
@@ -129,6 +129,13 @@ pub(crate) fn talk<'x>(x: &'x Exchange<'_>, slot: Slot) -> &'x Talk {
 pub(crate) fn set_spoke(x: &mut Exchange<'_>, slot: Slot) {
     if let Some(talk) = x.session_mut(slot).talk_mut() {
         talk.spoke = true;
+    }
+}
+
+/// Sets what a client is told next, piece by piece.
+pub(crate) fn set_listing(x: &mut Exchange<'_>, slot: Slot, listing: Listing) {
+    if let Some(talk) = x.session_mut(slot).talk_mut() {
+        talk.listing = listing;
     }
 }
 

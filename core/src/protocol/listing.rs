@@ -5,7 +5,7 @@ use crate::conn::Slot;
 use crate::exchange::{Exchange, Origin};
 use crate::limits::LOOKS_AT_ONCE;
 use crate::protocol::command::Command;
-use crate::protocol::lines::{talk, tell};
+use crate::protocol::lines::{set_listing, talk, tell};
 use crate::record::RoomRef;
 use crate::room::RoomIndex;
 use crate::session::Listing;
@@ -53,16 +53,9 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
             Listing::Rooms(from) => list_room(x, slot, from),
             Listing::Help(from) => list_command(x, slot, table, from),
         };
-        begin(x, slot, next);
+        set_listing(x, slot, next);
     }
     x.pause(slot);
-}
-
-/// Sets what a connection is told next.
-pub(crate) fn begin(x: &mut Exchange<'_>, slot: Slot, listing: Listing) {
-    if let Some(talk) = x.session_mut(slot).talk_mut() {
-        talk.listing = listing;
-    }
 }
 
 /// One line of the greeting. After the last one, the welcome.
