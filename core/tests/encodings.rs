@@ -346,3 +346,103 @@ fn a_hub_whose_limits_do_not_fit_its_encodings_says_why() {
     assert_eq!(check(0, Limits { log: 2_048, ..LIMITS }), Some(LimitsError::LogTooSmall { least: 4 * 840 }));
     assert_eq!(check(0, Limits { queue: 851, ..LIMITS }), Some(LimitsError::QueueTooSmall { least: 852 }));
 }
+
+/// A record in JSON as the chat's line; nothing for what one client alone was told.
+fn as_line(object: &str) -> Option<String> {
+    let field = |key: &str| {
+        let (_, rest) = object.split_once(&format!("\"{key}\":\""))?;
+        Some(rest.split_once('"')?.0)
+    };
+    field("room")?;
+    let (name, text) = (field("name").unwrap_or_default(), field("text").unwrap_or_default());
+    Some(match field("kind").expect("a kind") {
+        "say" => format!("<{name}> {text}"),
+        "action" => format!("* {name} {text}"),
+        "topic" => format!("-- {name} set the topic: {text}"),
+        "nick" => format!("-- {name} is now {text}"),
+        "join" => format!("-- {name} joined"),
+        "quit" if text.is_empty() => format!("-- {name} left"),
+        "quit" => format!("-- {name} left: {text}"),
+        "server" => format!("-- {text}"),
+        other => panic!("{other} in a room"),
+    })
+}
+
+/// One with the chat's encoding that reads at once sees what it should have been.
+#[test]
+fn whatever_is_said_and_however_it_is_read_both_encodings_tell_the_same() {
+    let (mut replayed, mut lost) = (0, 0);
+    for (seed, on_lag) in (1..150).flat_map(|seed| [(seed, OnLag::Disconnect), (seed, OnLag::Replay)]) {
+        with_hub(0, on_lag, |mut scene| {
+            let mut state: u64 = seed * 0x9e37_79b9;
+            let mut random = |end: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state % end
+            };
+            let witness = scene.open(CHAT, "witness");
+            let [slow, slower] = ["slow", "slower"].map(|name| scene.open(JSON, name));
+            let mut talkers = [(CHAT, "a0"), (JSON, "b0")].map(|(listener, name)| scene.open(listener, name));
+            for conn in [witness, slow, slower] {
+                scene.receive(conn, 1_000);
+            }
+            let (mut seen, mut wanted) = ([Vec::new(), Vec::new()], String::new());
+            let mut take = |scene: &mut Scene<'_>, who: usize, most: usize| {
+                let conn = [slow, slower][who];
+                let lent: Vec<u8> = scene.hub.transmit(conn).flatten().copied().take(most).collect();
+                scene.hub.handle(scene.now, Input::Sent { conn, count: lent.len() });
+                seen[who].extend(lent);
+            };
+            for number in 0..200 {
+                let who = random(2) as usize;
+                let line = match random(12) {
+                    0 => format!("/me acts {number}\n"),
+                    1 => format!("/topic t{number}\n"),
+                    2 => format!("/nick n{number}\n"),
+                    3 => "/quit bye\n".to_owned(),
+                    _ => format!("line {number} {}\n", "x".repeat(random(60) as usize)),
+                };
+                // What it does not take now is not said.
+                if scene.offer(talkers[who], &line) > 0 && line.starts_with("/quit") {
+                    scene.receive(talkers[who], 1_000);
+                    scene.hub.handle(scene.now, Input::Closed { conn: talkers[who] });
+                    talkers[who] = scene.open([CHAT, JSON][who], &format!("again{number}"));
+                }
+                scene.receive(talkers[who], 1_000);
+                wanted += &scene.receive(witness, 1_000);
+                match random(4) {
+                    0 => take(&mut scene, 0, random(400) as usize),
+                    1 => take(&mut scene, 1, random(100) as usize),
+                    2 if on_lag == OnLag::Replay => scene.at(scene.now.as_millis() + random(2_000)),
+                    _ => {}
+                }
+            }
+            for _ in 0..2_000 {
+                take(&mut scene, 0, 500);
+                take(&mut scene, 1, 500);
+                scene.at(scene.now.as_millis() + 1);
+                wanted += &scene.receive(witness, 1_000);
+                talkers.iter().for_each(|talker| drop(scene.receive(*talker, 1_000)));
+            }
+            let wanted: Vec<String> = wanted.lines().map(|line| line.replace("-- earlier: ", "")).collect();
+            for (who, seen) in seen.iter().enumerate() {
+                let seen = String::from_utf8_lossy(seen);
+                let told: Vec<String> = seen.lines().filter_map(as_line).collect();
+                replayed += seen.matches("\"past\":true").count();
+                if seen.contains("you missed some messages") {
+                    lost += 1;
+                    // Where records are gone, those that are left are the same.
+                    let mut rest = wanted.iter();
+                    assert!(told.iter().all(|line| rest.any(|other| other == line)), "seed {seed}, {who}");
+                } else {
+                    assert_eq!(told, wanted, "seed {seed}, {on_lag:?}, reader {who}");
+                }
+            }
+        });
+    }
+    assert!(
+        replayed > 1_000 && (1..400).contains(&lost),
+        "{replayed} records were told late, {lost} had gaps"
+    );
+}
