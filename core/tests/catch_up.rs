@@ -227,6 +227,8 @@ fn a_relay_gets_its_bytes_or_is_disconnected() {
             assert_eq!(seen == said, is_whole);
             assert!(said.starts_with(&seen));
             assert_eq!(scene.hub.interest(deaf).close, if is_whole { Close::No } else { Close::Abort });
+            let lagged = scene.hub.stats().lagged;
+            assert!(if is_whole { lagged <= 1 } else { lagged >= 2 }, "{lagged} times");
         });
     }
 }

@@ -76,6 +76,44 @@ fn a_newcomer_is_shown_the_last_messages_before_who_is_here() {
 }
 
 #[test]
+fn of_what_happened_before_only_messages_are_shown() {
+    with_history(2, |mut hub| {
+        let bob = open(&mut hub);
+        for line in ["one\n", "two\n", "/topic bees\n", "/nick rob\n", "three\n", "/topic birds\n"] {
+            say(&mut hub, bob, line);
+            lines(&mut hub, bob, 1_000);
+        }
+        let alice = open(&mut hub);
+        let shown = lines(&mut hub, alice, 1_000);
+        let here = "-- here: rob, guest-1";
+        assert_eq!(shown[1..], ["-- earlier: <guest-1> two", "-- earlier: <rob> three", here]);
+    });
+}
+
+/// A hub that can note for one client alone how far it is.
+#[test]
+fn one_at_a_time_is_shown_it_where_there_is_one_place_and_the_place_is_used_again() {
+    let limits = Limits { catch_ups: 1, ..LIMITS };
+    let listeners = [Listener::new(Protocol::Chat)];
+    let config = Config { history: 3, ..Config::new(&listeners) };
+    let mut memory = Memory::new(&limits);
+    let mut hub = Hub::new(config, limits, memory.storage()).unwrap();
+    let bob = open(&mut hub);
+    say(&mut hub, bob, "one\n");
+    let count = |shown: &[String]| shown.iter().filter(|line| line.starts_with("-- earlier")).count();
+    for _ in 0..3 {
+        let newcomers = [open(&mut hub), open(&mut hub)];
+        let shown = newcomers.map(|conn| lines(&mut hub, conn, 1_000));
+        let mut counts = shown.each_ref().map(|lines| count(lines));
+        counts.sort_unstable();
+        assert_eq!(counts, [0, 1], "{shown:?}");
+        for conn in newcomers {
+            hub.handle(NOW, Input::Closed { conn });
+        }
+    }
+}
+
+#[test]
 fn no_more_is_shown_than_the_log_still_has() {
     with_history(1_000, |mut hub| {
         let bob = open(&mut hub);

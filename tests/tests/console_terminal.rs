@@ -260,6 +260,7 @@ fn every_command_is_completed(poller: Poller) {
     assert!(wanted.iter().any(|name| name == "/shutdown"), "{wanted:?}");
     let (mut terminal, _) = edited(poller, &[]);
     terminal.press("/");
+    terminal.wait_until("the slash", |terminal| terminal.cursor_row().ends_with('/'));
     let mut found = BTreeSet::new();
     for _ in 0..wanted.len() {
         let before = terminal.cursor_row();
