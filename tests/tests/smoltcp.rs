@@ -343,7 +343,7 @@ fn memory_that_is_too_small_is_refused() {
     assert_eq!(make::<8>(&plan, bytes), None);
     assert_eq!(make::<8>(&plan, bytes - 1), Some(Shortage::Bytes));
     assert_eq!(make::<7>(&plan, bytes), Some(Shortage::Links));
-    plan.setup.limits.conns = 9;
+    (plan.setup.limits.conns, plan.setup.limits.members) = (9, 18);
     assert_eq!(make::<20>(&plan, bytes), Some(Shortage::Links));
 }
 
