@@ -344,6 +344,7 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
                 (0, room, &b"from afar"[..]),
                 (1, room, &long),
                 (2, RoomRef::from_u64(room.as_u64() + 1), b"x"),
+                (3, RoomRef::from_u64(u64::MAX), b"x"),
             ] {
                 let (author, kind, place) = (Identity::from_u64(77), Kind::Say, Place::Chat("lobby"));
                 let record = Record {

@@ -24,7 +24,8 @@ impl Exchange<'_> {
 
     /// The index of a room, if it is still the same room.
     pub(crate) fn same_room(&self, RoomRef { room, generation }: RoomRef) -> Option<RoomIndex> {
-        (self.rooms[room].generation == generation).then_some(room)
+        let is_same = self.rooms.indices().contains(&room) && self.rooms[room].generation == generation;
+        is_same.then_some(room)
     }
 
     /// All rooms, free ones too.

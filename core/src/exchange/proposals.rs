@@ -113,10 +113,10 @@ impl Exchange<'_> {
 
     /// Proposes that a connection says something.
     pub(super) fn propose(&mut self, slot: Slot, room: RoomIndex, kind: Kind, is_torn: bool, text: &[u8]) {
+        let room = self.room_ref(room);
         let conn = &mut self.conns[slot];
         let id = conn.id(slot);
         let mut header = heapless::Vec::<u8, HEADER>::new();
-        let room = RoomRef { room, generation: self.rooms[room].generation };
         let name = conn.name.as_bytes();
         for part in [
             &id.slot.to_le_bytes()[..],
