@@ -339,25 +339,17 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
             let room = scene.taken[alice.slot()][0].room;
             scene.read(bob, usize::MAX);
             scene.seen[bob.slot()].clear();
-            let long = [b'y'; 1_000];
-            for (index, room, text) in [
-                (0, room, &b"from afar"[..]),
-                (1, room, &long),
-                (2, RoomRef::from_u64(room.as_u64() + 1), b"x"),
-                (3, RoomRef::from_u64(u64::MAX), b"x"),
+            let (long, long_name) = ([b'y'; 1_000], "y".repeat(LIMITS.name + 1));
+            for (index, room, name, text) in [
+                (0, room, "carol", &b"from afar"[..]),
+                (1, room, "carol", &long),
+                (2, RoomRef::from_u64(room.as_u64() + 1), "carol", b"x"),
+                (3, RoomRef::from_u64(u64::MAX), "carol", b"x"),
+                (4, room, &long_name, b"x"),
             ] {
                 let (author, kind, place) = (Identity::from_u64(77), Kind::Say, Place::Chat("lobby"));
-                let record = Record {
-                    seq: 9,
-                    unix_ms: 5,
-                    room,
-                    place,
-                    author,
-                    name: "carol",
-                    kind,
-                    is_torn: false,
-                    text,
-                };
+                let record =
+                    Record { seq: 9, unix_ms: 5, room, place, author, name, kind, is_torn: false, text };
                 let input = Input::Decided { index, conn: None, record };
                 assert_eq!(scene.hub.handle(scene.now, input).taken(), 1);
             }

@@ -172,8 +172,9 @@ impl Exchange<'_> {
         let own = speaker.and_then(|slot| self.speaker(slot, room));
         let own = own.filter(|own| self.members[*own].state == Membership::Present);
         let parts = record.pieces();
-        // Whoever decided has other limits than this hub.
-        if parts.iter().map(|part| part.len()).sum::<usize>() > self.limits.longest() {
+        let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
+        // The hub that decided may have other limits than this one.
+        if bytes > self.limits.longest() || name.len() > self.limits.name {
             self.decide(index, conn);
             return true;
         }
