@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use parlour_core::{
-    Config, ConnId, Encoding, Hub, Input, Instant, Joining, Limits, Listener, ListenerId, Protocol, Record,
-    Sink,
+    Config, ConnId, Encoding, Hub, Input, Instant, Joining, Limits, Listener, ListenerId, Output, Protocol,
+    Record, Sink,
 };
 use parlour_memory::Memory;
 
@@ -178,7 +178,7 @@ fn cut(rounds: usize) -> usize {
         while driver.hub.handle(driver.now, Input::Received { conn: clients[0], bytes: &line }).taken() > 0 {}
         driver.now = Instant::from_millis(60_000);
         for _ in 0..rounds {
-            while driver.hub.next_changed().is_some() {}
+            while driver.hub.next_output().is_some() {}
             driver.hub.handle(driver.now, Input::Tick);
         }
         let lagged = driver.hub.stats().lagged as usize;
@@ -287,7 +287,8 @@ impl Driver<'_> {
     }
 
     fn settle(&mut self) {
-        while let Some(conn) = self.hub.next_changed() {
+        while let Some(output) = self.hub.next_output() {
+            let Output::Changed { conn } = output else { continue };
             if self.hub.interest(conn).write {
                 let len = self.hub.transmit(conn).map(<[u8]>::len).sum();
                 self.hub.handle(self.now, Input::Sent { conn, count: len });

@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 
 use crate::config::Bound;
-use crate::io::Instant;
+use crate::ids::Instant;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor};
 

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use crate::encoding::Encoding;
-use crate::io::ListenerId;
+use crate::ids::ListenerId;
 use crate::name::NameRules;
 
 /// Bytes of a listener's name that an operator is shown.
@@ -182,7 +182,7 @@ pub struct Config<'a> {
     /// the room's log still has.
     pub history: u32,
     /// Whether the driver keeps the records that the logs no longer have, and answers
-    /// [`crate::Hub::next_wanted`].
+    /// [`crate::Output::Wanted`].
     pub keeps_records: bool,
     /// Whether the hub proposes what clients say, and the driver decides the order; see
     /// [`crate::Hub::next_proposal`]. If not, the hub appends it at once. It needs the feature `large`.

@@ -2,7 +2,7 @@
 //! `exchange` and the protocols decide what it means.
 
 use crate::account::Account;
-use crate::io::{Cause, ConnId, Instant, ListenerId};
+use crate::ids::{Cause, ConnId, Instant, ListenerId};
 use crate::line::Line;
 use crate::name::{Kept, NO_LOOKS};
 #[cfg(feature = "save")]

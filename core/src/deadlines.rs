@@ -6,7 +6,7 @@
 //! connection out does what is due, and arms the connection for its next deadline.
 
 use crate::conn::{Conn, NONE, Node, Slot};
-use crate::io::Instant;
+use crate::ids::Instant;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor, ensure};
 

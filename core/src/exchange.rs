@@ -43,6 +43,8 @@ mod pages;
 mod past;
 #[cfg(feature = "large")]
 mod proposals;
+#[cfg(any(feature = "large", feature = "console"))]
+mod requests;
 mod rooms;
 #[cfg(feature = "save")]
 mod saved;
@@ -60,8 +62,6 @@ pub(crate) use self::membership::Vacancy;
 pub use self::outbox::Transmit;
 pub(crate) use self::outbox::{GapText, Walk};
 #[cfg(feature = "large")]
-pub use self::pages::Wanted;
-#[cfg(feature = "large")]
 pub use self::proposals::Proposal;
 #[cfg(feature = "large")]
 pub(crate) use self::proposals::Proposals;
@@ -69,7 +69,8 @@ pub(crate) use self::rooms::Rooms;
 use crate::clock::Clock;
 use crate::config::{Config, Listener};
 use crate::conn::{NONE, Slot};
-use crate::io::{ConnId, Instant, ListenerId};
+use crate::ids::{ConnId, Instant, ListenerId};
+use crate::io::Output;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::notices::Notices;
@@ -265,10 +266,16 @@ impl<'a> Exchange<'a> {
         self.agenda.touch(&mut self.conns, slot);
     }
 
-    /// The next connection that may have changed.
-    pub(crate) fn next_changed(&mut self) -> Option<ConnId> {
+    /// The next thing to ask of the driver.
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        #[cfg(any(feature = "large", feature = "console"))]
+        if self.agenda.has_requests()
+            && let Some(request) = self.next_request()
+        {
+            return Some(request);
+        }
         let slot = self.agenda.next_changed(&mut self.conns, &mut self.rooms, &self.members)?;
-        Some(self.id(slot))
+        Some(Output::Changed { conn: self.id(slot) })
     }
 
     /// Its protocol may now be able to go on.

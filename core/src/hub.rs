@@ -14,9 +14,10 @@ use crate::exchange::{
     check_encodings,
 };
 #[cfg(feature = "large")]
-use crate::exchange::{Proposal, Proposals, Wanted};
-use crate::input::{Answer, Input};
-use crate::io::{Cause, ConnId, Instant, Interest, ListenerId, Refusal};
+use crate::exchange::{Proposal, Proposals};
+
+use crate::ids::{Cause, ConnId, Instant, ListenerId};
+use crate::io::{Answer, Input, Interest, Output, Refusal};
 use crate::limits::{CONNS_AT_ONCE, LOBBY, Limits, LimitsError};
 use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
@@ -47,8 +48,8 @@ pub struct Storage<'a> {
 
 /// The state machine; see the [crate's documentation](crate).
 ///
-/// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_changed`],
-/// [`Hub::transmit`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
+/// There are four kinds of methods. [`Hub::handle`] takes an input. [`Hub::next_output`],
+/// [`Hub::send`] and [`Hub::next_deadline`] say what to do next; call them after each turn of
 /// inputs. With the feature `console`, `read` gives followers what they have not read; `follow`, `unfollow`,
 /// `read_again` and `watch` are commands. The rest are getters.
 pub struct Hub<'a> {
@@ -267,20 +268,10 @@ impl<'a> Hub<'a> {
         Transmit::new(&self.x, &mut self.walk, slot, &self.gap_text)
     }
 
-    /// The next connection whose interest or bytes to send may have changed since this method
-    /// last named it; `None` when all were named. The driver need not look at the others. A
-    /// connection is not named because everything was sent: the driver reported that itself, and
-    /// looks at the interest anyway.
-    pub fn next_changed(&mut self) -> Option<ConnId> {
-        self.x.next_changed()
-    }
-
-    /// The next page of records that the hub wants, for a client that is further behind than the log
-    /// goes back. The driver answers with [`Input::Page`], at once or later. The hub asks only if
-    /// [`Config::keeps_records`] is true, and only once for each page.
-    #[cfg(feature = "large")]
-    pub fn next_wanted(&mut self) -> Option<Wanted> {
-        self.x.next_wanted()
+    /// What the hub asks of the driver next; `None`: nothing more now. Each thing is named once, and again when
+    /// there is more of it.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.x.next_output()
     }
 
     /// The first line that a client wants to say and that the driver has not taken yet, where

@@ -1,158 +1,213 @@
-//! The vocabulary between core and driver: ids, time, causes, interest. Plain values
-//! only; nothing here knows the hub's state.
+//! What the driver tells the hub, what the hub answers, and what it asks of the driver. Plain data with
+//! names, so that a list of inputs is a trace.
 
-/// A point in time: milliseconds on a monotonic clock of the driver's choice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Instant(u64);
+use core::net::IpAddr;
 
-impl Instant {
-    /// Later than everything: "no deadline".
-    pub(crate) const NEVER: Instant = Instant(u64::MAX);
-    /// The clock's zero.
-    pub(crate) const ZERO: Instant = Instant(0);
-
-    /// The instant `ms` milliseconds after the clock's zero.
-    pub const fn from_millis(ms: u64) -> Self {
-        Self(ms)
-    }
-
-    /// Milliseconds since the clock's zero.
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is not earlier.
-    pub const fn millis_since(self, earlier: Instant) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// The low bits of the milliseconds.
-    pub(crate) const fn wrapping_millis(self) -> u32 {
-        self.0 as u32
-    }
-
-    /// This many ms after something happened, or this instant if that is past; see
-    /// [`Instant::wrapping_millis`].
-    pub(crate) const fn or_after(self, happened_at: u32, ms: u32) -> Self {
-        let ago_ms = self.wrapping_millis().wrapping_sub(happened_at);
-        self.after(ms.saturating_sub(ago_ms) as u64)
-    }
-
-    pub(crate) const fn after(self, ms: u64) -> Self {
-        Self(self.0.saturating_add(ms))
-    }
-}
-
-/// Names one connection for as long as it lives. When its slot is used again, the
-/// generation changes. So the id of a connection that is gone names nothing, and the hub
-/// ignores inputs with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct ConnId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
-
-impl ConnId {
-    /// The connection's place in the table, below [`crate::Limits::conns`]. No two
-    /// connections have the same place at the same time, so a driver may use it as the index of
-    /// its own table.
-    pub const fn slot(self) -> usize {
-        self.slot as usize
-    }
-}
-
-/// Names one follower for as long as it is there. When its place gets another follower, the generation
-/// changes.
 #[cfg(feature = "console")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct FollowerId {
-    pub(crate) index: u8,
-    pub(crate) generation: u32,
-}
+use crate::ids::FollowerId;
+use crate::ids::{Cause, ConnId, ListenerId};
+#[cfg(feature = "large")]
+use crate::record::{Record, RoomRef};
 
-/// How a follower reads.
-#[cfg(feature = "console")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Following {
-    /// How long a closed room waits for the follower, in ms. Then the follower loses all that it has not
-    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops.
-    pub grace_ms: Option<u32>,
-    /// The rooms that it reads.
-    pub scope: Scope,
-}
-
-/// The rooms that a follower reads.
-#[cfg(feature = "console")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Scope {
-    /// All rooms, also those that are made later.
-    All,
-    /// The rooms that stay when they are empty: the lobby, and those of the relays.
-    Pinned,
-}
-
-/// A listener: its index in [`crate::Config::listeners`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct ListenerId(pub u8);
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Cause {
-    /// The peer closed it, or sent `/quit`.
-    Left,
-    /// The transport was reset.
-    Reset,
-    /// The peer sent nothing for too long.
-    TimedOut,
-    /// The peer held up a room for longer than the room has patience.
-    Lagged,
-    /// The operator disconnected it.
-    Kicked,
-    /// The hub ends.
+/// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
+/// and a generated one is a test.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The time of day. Records that are made from now on have it. Without this input their time is
+    /// unknown. Give it at the start, and again when the clock of the system was set.
+    Clock {
+        /// In ms since 1970-01-01 UTC.
+        unix_ms: u64,
+        /// How far local time is ahead of UTC, in s. People are shown local time.
+        utc_offset_s: i32,
+    },
+    /// A peer connected to a listener.
+    /// The answer is [`Answer::Opened`] or [`Answer::Refused`].
+    Accepted {
+        /// The listener.
+        listener: ListenerId,
+        /// Its address, if it has one.
+        peer: Option<IpAddr>,
+    },
+    /// The driver has found out what a connection speaks, by ALPN, say, or by the first bytes. It begins
+    /// anew, as a client of another listener. What waits to be sent to it is dropped, so do this before
+    /// anything was sent. The hub ignores a listener that does not exist.
+    Speaks {
+        /// The connection.
+        conn: ConnId,
+        /// The listener whose protocol it speaks.
+        listener: ListenerId,
+    },
+    /// Bytes arrived. The answer is [`Answer::Taken`]. The driver keeps the rest, and
+    /// offers it again before anything newer when the connection has read interest again.
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The transport took bytes, from the front of what [`crate::Hub::transmit`] would lend now.
+    /// [`crate::Hub::send`] sees to it that these are the bytes that it lent.
+    Sent {
+        /// The connection.
+        conn: ConnId,
+        /// How many bytes.
+        count: usize,
+    },
+    /// The peer will send no more, and the hub has taken everything that it sent.
+    PeerClosed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The connection broke, and the driver has forgotten it.
+    Failed {
+        /// The connection.
+        conn: ConnId,
+        /// Why it broke.
+        cause: Cause,
+    },
+    /// The driver has closed the connection, as [`crate::Interest::close`] asked, and has forgotten it.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Records of a page that the hub asked for; see [`Output::Wanted`]. They are of one room,
+    /// in their order, and none is left out between them. No records: there are none. The answer is
+    /// [`Answer::Taken`], with the number of records. If it is not all of them, the hub asks for the
+    /// others later. It ignores pages that it does not wait for.
+    #[cfg(feature = "large")]
+    Page {
+        /// The connection, as in [`Wanted`].
+        conn: ConnId,
+        /// From where on, as in [`Wanted`].
+        from: u64,
+        /// The records.
+        records: &'a [Record<'a>],
+    },
+    /// The driver has taken the proposals up to this one, and will see to it that each of them is
+    /// decided; see [`crate::Hub::next_proposal`].
+    #[cfg(feature = "large")]
+    Proposed {
+        /// The number of the last one.
+        number: u64,
+    },
+    /// A record has its place in the order, and is appended. The answer is [`Answer::Taken`], with 0 if
+    /// its room has no place now. Then offer it again before anything that comes after it.
+    #[cfg(feature = "large")]
+    Decided {
+        /// Its place in the order of all decisions. The hub ignores places that it had before.
+        index: u64,
+        /// The connection that proposed it, if that was one of this hub.
+        conn: Option<ConnId>,
+        /// The record. Its sequence number does not count: the hub gives it one.
+        record: Record<'a>,
+    },
+    /// One proposal of a connection will not be appended.
+    #[cfg(feature = "large")]
+    Withdrawn {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A follower needs nothing more up to and including a record: it has what it read, or does not want it.
+    /// Commit an event only when all of its records were read, one for each room that it concerns. The hub
+    /// ignores a number that no record has yet, and one before those that are left.
+    #[cfg(feature = "console")]
+    Committed {
+        /// The follower.
+        follower: FollowerId,
+        /// The number of the record, [`crate::Record::seq`], or [`crate::Lost::last`].
+        seq: u64,
+    },
+    /// A deadline may have passed.
+    Tick,
+    /// The hub must end: it tells everyone, flushes, and closes all connections.
     Shutdown,
 }
 
-impl Cause {
-    /// As a number below 8, which [`Cause::from_code`] understands.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Cause::Left => 0,
-            Cause::Reset => 1,
-            Cause::TimedOut => 2,
-            Cause::Lagged => 3,
-            Cause::Kicked => 4,
-            Cause::Shutdown => 5,
-        }
+/// The answer to an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answer {
+    /// The input has no answer.
+    Done,
+    /// The new connection is in the table.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The new connection was refused. The driver sends [`crate::Hub::refusal_text`] if it can,
+    /// and closes the connection.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The hub took bytes.
+    Taken {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Answer {
+    /// How many bytes the hub took from [`Input::Received`].
+    pub fn taken(self) -> usize {
+        if let Answer::Taken { count } = self { count } else { 0 }
     }
 
-    pub(crate) const fn from_code(code: u8) -> Self {
-        match code {
-            0 => Cause::Left,
-            1 => Cause::Reset,
-            2 => Cause::TimedOut,
-            3 => Cause::Lagged,
-            4 => Cause::Kicked,
-            _ => Cause::Shutdown,
-        }
-    }
-
-    /// The cause as the others read it after `left`; empty if there is nothing to say.
-    pub const fn reason(self) -> &'static str {
+    /// The answer to [`Input::Accepted`].
+    ///
+    /// # Errors
+    /// The connection was refused.
+    pub fn opened(self) -> Result<ConnId, Refusal> {
         match self {
-            Cause::Left | Cause::Shutdown => "",
-            Cause::Reset => "connection lost",
-            Cause::TimedOut => "timed out",
-            Cause::Lagged => "too slow",
-            Cause::Kicked => "kicked",
+            Answer::Opened { conn } => Ok(conn),
+            Answer::Refused { refusal } => Err(refusal),
+            Answer::Done | Answer::Taken { .. } => Err(Refusal::Full),
         }
     }
+}
+
+/// What the hub asks of the driver; see [`crate::Hub::next_output`]. Each is named once, and again when there
+/// is more of it. Nothing is lost if the driver does it later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Output {
+    /// The interest of a connection, or the bytes to send to it, may have changed. The driver need not
+    /// look at the others. A connection is not named because everything was sent: the driver reported that
+    /// itself, and looks at the interest anyway.
+    Changed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A client is further behind than the log goes back. The driver answers with [`Input::Page`], at once
+    /// or later. The hub asks only if [`crate::Config::keeps_records`] is true, and only once for each page.
+    #[cfg(feature = "large")]
+    Wanted(Wanted),
+    /// Clients want to say something; see [`crate::Hub::next_proposal`].
+    #[cfg(feature = "large")]
+    Proposals,
+    /// A follower has something to read; see [`crate::Hub::read`].
+    #[cfg(feature = "console")]
+    News {
+        /// The follower.
+        follower: FollowerId,
+    },
+}
+
+/// A page of records that the hub wants.
+#[cfg(feature = "large")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Wanted {
+    /// The connection that is to get them.
+    pub conn: ConnId,
+    /// The room.
+    pub room: RoomRef,
+    /// Records with this sequence number and later ones. Sequence numbers wrap around.
+    pub from: u64,
+    /// The sequence number of the first record that the hub has itself. It needs none from there on.
+    pub until: u64,
 }
 
 /// Why the hub refused a new connection.
@@ -198,4 +253,27 @@ pub enum Close {
     Full,
     /// Reset it. Bytes that were not sent are lost.
     Abort,
+}
+
+/// How a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Following {
+    /// How long a closed room waits for the follower, in ms. Then the follower loses all that it has not
+    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops.
+    pub grace_ms: Option<u32>,
+    /// The rooms that it reads.
+    pub scope: Scope,
+}
+
+/// The rooms that a follower reads.
+#[cfg(feature = "console")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Scope {
+    /// All rooms, also those that are made later.
+    All,
+    /// The rooms that stay when they are empty: the lobby, and those of the relays.
+    Pinned,
 }

@@ -51,7 +51,7 @@
 //!
 //! **Work is bounded.** One call of [`Hub::handle`] works for a few hundred connections at most,
 //! whatever the input. The next calls do the rest, and [`Hub::next_deadline`] asks for them at
-//! once. In [`Hub::next_changed`], the members of busy rooms take turns with connections that have
+//! once. In [`Hub::next_output`], the members of busy rooms take turns with connections that have
 //! something of their own. So a driver may stop in the middle and see which others are ready.
 //!
 //! **Followers** read records without being a connection: an operator's console, a journal, a bridge. A
@@ -65,7 +65,7 @@
 //! as past, until it can be attached to the log again. Newcomers are shown the last messages of their
 //! room in this way ([`Config::history`]), and so are members that are too slow ([`OnLag::Replay`]).
 //! What a log gives up can be read until it is overwritten. What is overwritten, the hub asks the
-//! driver for ([`Hub::next_wanted`], [`Input::Page`]).
+//! driver for ([`Output::Wanted`], [`Input::Page`]).
 //!
 //! **Proposals.** Alone, a hub appends what a client says at once. If somebody else decides the order, a
 //! journal that stores first, or a cluster, the hub hands each line to the driver
@@ -77,7 +77,7 @@
 //! # The driver's part
 //!
 //! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of inputs the
-//! driver asks what has changed, and acts on it. Everything is level-triggered, peek and
+//! driver asks for the outputs, and acts on each. Everything is level-triggered, peek and
 //! commit. [`Input::Received`] answers how many bytes the hub took, and the driver keeps the
 //! others (in its socket, if possible). [`Hub::send`] lends bytes to a function, which returns how many
 //! of them were sent. [`Hub::transmit`] and [`Input::Sent`] are the two halves of that, for a trace. Every input is allowed in every state: the hub ignores the id of
@@ -115,7 +115,8 @@
 //! hub.handle(now, Input::Accepted { listener: ListenerId(0), peer: None }).opened().unwrap();
 //! while hub.count() > 0 {
 //!     // What changed wants something: to be read, to be written to, to be closed.
-//!     while let Some(conn) = hub.next_changed() {
+//!     while let Some(output) = hub.next_output() {
+//!         let Output::Changed { conn } = output else { continue };
 //!         if hub.interest(conn).read > 0 && !received.is_empty() {
 //!             let taken = hub.handle(now, Input::Received { conn, bytes: &received }).taken();
 //!             received.drain(..taken);
@@ -149,11 +150,11 @@
 //! From the ground up. Each module imports only from those above it in this list.
 //!
 //! ```text
-//! io, name             the vocabulary: ids, time, causes, rules for names
+//! ids, name            the vocabulary: ids, time, causes, rules for names
 //! clock                the time of day
 //! record, encoding/*   what was said, and how a kind of client sees it
 //! config, limits       choices and sizes
-//! input                what the driver tells the hub
+//! io                   what the driver tells the hub, and what the hub asks of it
 //! text                 bounded text, and which characters may be shown
 //! save                 a hub as bytes
 //! account, notices     how much one client, and one address, may do
@@ -211,7 +212,7 @@ mod deadlines;
 mod encoding;
 mod exchange;
 mod hub;
-mod input;
+mod ids;
 mod io;
 mod limits;
 mod line;
@@ -237,14 +238,18 @@ mod worklist;
 pub use config::{Bound, Config, Direction, Joining, LABEL_BYTES, Listener, OnLag, Protocol, RelayRules};
 pub use conn::Conn;
 pub use encoding::{Encoding, Sink};
-pub use exchange::{CatchUp, Stats, Transmit};
 #[cfg(feature = "large")]
-pub use exchange::{Proposal, Wanted};
+pub use exchange::Proposal;
+pub use exchange::{CatchUp, Stats, Transmit};
 pub use hub::{Hub, Storage};
-pub use input::{Answer, Input};
-pub use io::{Cause, Close, ConnId, Instant, Interest, ListenerId, Refusal};
 #[cfg(feature = "console")]
-pub use io::{FollowerId, Following, Scope};
+pub use ids::FollowerId;
+pub use ids::{Cause, ConnId, Instant, ListenerId};
+#[cfg(feature = "large")]
+pub use io::Wanted;
+pub use io::{Answer, Close, Input, Interest, Output, Refusal};
+#[cfg(feature = "console")]
+pub use io::{Following, Scope};
 pub use limits::{Limits, LimitsError};
 pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};

@@ -2,7 +2,7 @@
 //! a few addresses that came or went lately. If there are more, a new one replaces the least
 //! busy one and inherits what that one had used up. So many addresses together have a limit too.
 
-use crate::io::Instant;
+use crate::ids::Instant;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor};
 

@@ -8,7 +8,7 @@
 //! waiting members then get their turn: a receiver that is slow but steady sets the pace, as in a
 //! pipe. When no patience is left, members that have just taken something get a moment to take more.
 
-use crate::io::Instant;
+use crate::ids::Instant;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor};
 

@@ -1,6 +1,6 @@
 //! What was said: the kinds of records, and who their author is.
 
-use crate::io::{Cause, ListenerId};
+use crate::ids::{Cause, ListenerId};
 
 /// Who said something. An identity outlives the connection that got it, and is never given to another
 /// client of the same hub.

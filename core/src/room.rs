@@ -3,7 +3,7 @@
 //! decides which members hold the log.
 
 use crate::conn::{NONE, Next, Slot};
-use crate::io::{ConnId, Instant, ListenerId};
+use crate::ids::{ConnId, Instant, ListenerId};
 #[cfg(feature = "console")]
 use crate::limits::FOLLOWERS;
 use crate::log::{Log, Position, before};

@@ -24,7 +24,7 @@ use core::mem::discriminant;
 
 use crate::clock::Clock;
 use crate::config::{Config, Protocol};
-use crate::io::{Cause, ConnId, Instant, ListenerId};
+use crate::ids::{Cause, ConnId, Instant, ListenerId};
 use crate::limits::{Limits, LimitsError};
 #[cfg(feature = "console")]
 use crate::record::Lost;

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use crate::config::Bound;
-use crate::io::Instant;
+use crate::ids::Instant;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account;

@@ -64,7 +64,7 @@ fn say(hub: &mut Hub<'_>, now: Instant, conn: ConnId, line: &str) -> usize {
 /// Does the work of a driver whose peers take nothing.
 fn name_all(hub: &mut Hub<'_>) {
     let mut rounds = ROUNDS;
-    while hub.next_changed().is_some() {
+    while hub.next_output().is_some() {
         rounds.next().expect("all are named");
     }
 }

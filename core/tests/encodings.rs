@@ -113,7 +113,7 @@ impl Scene<'_> {
     fn at(&mut self, ms: u64) {
         self.now = Instant::from_millis(ms);
         for _ in 0..100 {
-            while self.hub.next_changed().is_some() {}
+            while self.hub.next_output().is_some() {}
             self.hub.handle(self.now, Input::Tick);
         }
     }

@@ -2,7 +2,7 @@
 
 use parlour_core::{
     Answer, Bound, Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, LimitsError, Listener,
-    ListenerId, Protocol, Storage,
+    ListenerId, Output, Protocol, Storage,
 };
 use parlour_memory::Memory;
 
@@ -77,7 +77,7 @@ fn receive(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> String {
 /// Does the work of a driver whose peers take nothing.
 fn name_all(hub: &mut Hub<'_>) {
     let mut rounds = ROUNDS;
-    while hub.next_changed().is_some() {
+    while hub.next_output().is_some() {
         rounds.next().expect("all are named");
     }
 }
@@ -148,9 +148,9 @@ fn who_says_nothing_to_the_room_changes_nobody_else() {
         for input in ["/ping\n", "unfinished"] {
             say(&mut hub, alice, input);
             let mut rounds = ROUNDS;
-            while let Some(conn) = hub.next_changed() {
+            while let Some(output) = hub.next_output() {
                 rounds.next().expect("all are named");
-                assert_eq!(conn, alice, "{input:?}");
+                assert_eq!(output, Output::Changed { conn: alice }, "{input:?}");
             }
         }
     });

@@ -85,7 +85,7 @@ impl Scene<'_> {
     }
 
     fn pass(&mut self, ms: u64) {
-        while self.hub.next_changed().is_some() {}
+        while self.hub.next_output().is_some() {}
         self.now = Instant::from_millis(self.now.as_millis() + ms);
         self.hub.handle(self.now, Input::Tick);
     }

@@ -80,7 +80,7 @@ impl Scene<'_> {
     /// Some time passes, so that every coming and going is told one by one.
     fn pass_time(&mut self) {
         self.now = Instant::from_millis(self.now.as_millis() + 1_000);
-        while self.hub.next_changed().is_some() {}
+        while self.hub.next_output().is_some() {}
         self.hub.handle(self.now, Input::Tick);
     }
 

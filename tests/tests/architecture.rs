@@ -8,7 +8,7 @@ use parlour_tests::imports::Crate;
 
 /// The core from the ground up: a module imports only from those before it.
 const CORE: [&str; 29] = [
-    "io",
+    "ids",
     "clock",
     "name",
     "record",
@@ -23,7 +23,7 @@ const CORE: [&str; 29] = [
     "patience",
     "sorted",
     "by_looks",
-    "input",
+    "io",
     "log",
     "queue",
     "line",
@@ -42,10 +42,11 @@ const CORE: [&str; 29] = [
 /// What protocols may import: their own helpers, plain values, and the exchange's verbs. The tables are
 /// closed to them: the exchange's fields are private, and its only types with public fields are not
 /// imported here.
-const FOR_PROTOCOLS: [&str; 14] = [
+const FOR_PROTOCOLS: [&str; 15] = [
     "protocol",
     "exchange",
     "session",
+    "ids",
     "io",
     "name",
     "config",

@@ -4,7 +4,7 @@
 use fastrand::Rng;
 use parlour_core::{
     Bound, Cause, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind,
-    Limits, Listener, ListenerId, OnLag, Place, Proposal, Protocol, Record, RelayRules, RestoreError,
+    Limits, Listener, ListenerId, OnLag, Output, Place, Proposal, Protocol, Record, RelayRules, RestoreError,
     RoomRef, Scope, Wanted,
 };
 use parlour_tests::hub::{HubMemory, Setup, saved};
@@ -65,6 +65,7 @@ struct Taken {
 struct Driver {
     now: u64,
     followers: Vec<FollowerId>,
+    wanted: Vec<Wanted>,
     taken: Vec<Taken>,
     decided: u64,
 }
@@ -101,9 +102,9 @@ impl Driver {
         }
     }
 
-    /// Gives connections that are behind a page of what they want.
+    /// Gives connections that are behind a page of what they want, or none.
     fn give_pages(&mut self, hub: &mut Hub<'_>, rng: &mut Rng) {
-        while let Some(Wanted { conn, room, from, until }) = hub.next_wanted() {
+        for Wanted { conn, room, from, until } in self.wanted.drain(..) {
             let count = until.wrapping_sub(from).min(rng.u64(..4));
             let (author, kind, place) = (Identity::from_u64(1), Kind::Say, Place::Chat("lobby"));
             let record = |step| {
@@ -215,8 +216,12 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, driver: &mut Driver, events: usize) {
             }
         }
         for _ in 0..20 {
-            let Some(conn) = hub.next_changed() else { break };
-            hub.interest(conn);
+            match hub.next_output() {
+                Some(Output::Changed { conn }) => drop(hub.interest(conn)),
+                Some(Output::Wanted(wanted)) => driver.wanted.push(wanted),
+                Some(_) => {}
+                None => break,
+            }
         }
         hub.next_deadline();
     }
@@ -444,7 +449,7 @@ fn what_was_gone_is_still_gone_in_a_larger_log() {
                 all += &String::from_utf8_lossy(&lent);
                 hub.handle(now, Input::Sent { conn, count: lent.len() });
                 hub.handle(now, Input::Tick);
-                while hub.next_changed().is_some() {}
+                while hub.next_output().is_some() {}
             }
             all
         };
@@ -456,7 +461,7 @@ fn what_was_gone_is_still_gone_in_a_larger_log() {
             read(&mut hub, now, bob);
             now = Instant::from_millis(now.as_millis() + 50);
             hub.handle(now, Input::Tick);
-            while hub.next_changed().is_some() {}
+            while hub.next_output().is_some() {}
         }
         let bytes = saved(&mut hub);
         for (log, records) in [(512, records), (512, 256), (4096, records), (4096, 256)] {

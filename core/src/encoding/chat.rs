@@ -2,7 +2,7 @@
 //! brackets, and a reason of the client follows a colon. So a client cannot fake a reason of the server.
 
 use crate::clock::Clock;
-use crate::io::Cause;
+use crate::ids::Cause;
 use crate::record::{Kind, Parts, Record};
 
 /// The longest mark.

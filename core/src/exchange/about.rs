@@ -5,7 +5,7 @@ use core::fmt::Write;
 use super::Exchange;
 use crate::config::LABEL_BYTES;
 use crate::conn::Slot;
-use crate::io::ConnId;
+use crate::ids::ConnId;
 use crate::limits::TOPIC_BYTES;
 use crate::record::RoomRef;
 use crate::room::RoomIndex;

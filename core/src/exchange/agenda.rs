@@ -6,7 +6,7 @@ use super::members::Members;
 use super::rooms::Rooms;
 use crate::conn::{NONE, Slot};
 use crate::deadlines::Deadlines;
-use crate::io::Instant;
+use crate::ids::Instant;
 use crate::limits::NAMED_AT_ONCE;
 use crate::room::{Room, RoomIndex};
 #[cfg(feature = "save")]
@@ -23,6 +23,9 @@ pub(crate) struct Agenda {
     /// Connections that want a page.
     #[cfg(feature = "large")]
     wanting: Worklist,
+    /// The driver may have to be asked for more than to look at connections. That is seldom.
+    #[cfg(any(feature = "large", feature = "console"))]
+    has_requests: bool,
     /// Rooms to which something was appended. Rooms that opened while somebody waited. Rooms that are
     /// closed, or have something to tell later, and when the first of these is due.
     changed_rooms: Worklist,
@@ -41,6 +44,8 @@ impl Agenda {
             woken: Worklist::new(1),
             #[cfg(feature = "large")]
             wanting: Worklist::new(2),
+            #[cfg(any(feature = "large", feature = "console"))]
+            has_requests: false,
             changed_rooms: Worklist::new(0),
             opened_rooms: Worklist::new(1),
             pending_rooms: Worklist::new(2),
@@ -151,6 +156,23 @@ impl Agenda {
         self.wanting.pop(conns.all_mut())
     }
 
+    /// There is something to ask the driver for; see `requests`.
+    #[cfg(any(feature = "large", feature = "console"))]
+    pub(super) fn ask(&mut self) {
+        self.has_requests = true;
+    }
+
+    #[cfg(any(feature = "large", feature = "console"))]
+    pub(super) fn has_requests(&self) -> bool {
+        self.has_requests
+    }
+
+    /// Everything was asked for.
+    #[cfg(any(feature = "large", feature = "console"))]
+    pub(super) fn asked(&mut self) {
+        self.has_requests = false;
+    }
+
     // --- Deadlines ---
 
     /// Notes a deadline of a connection. A deadline that is put off or dropped needs no call. Then the
@@ -208,6 +230,8 @@ impl Agenda {
             woken,
             #[cfg(feature = "large")]
             wanting,
+            #[cfg(any(feature = "large", feature = "console"))]
+            has_requests,
             changed_rooms,
             opened_rooms,
             pending_rooms,
@@ -220,6 +244,8 @@ impl Agenda {
         }
         #[cfg(feature = "large")]
         wanting.visit(visitor, conns.all_mut())?;
+        #[cfg(any(feature = "large", feature = "console"))]
+        has_requests.visit(visitor)?;
         for list in [changed_rooms, opened_rooms, pending_rooms] {
             list.visit(visitor, rooms.all_mut())?;
         }

@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::io::Instant;
+use crate::ids::Instant;
 
 impl Exchange<'_> {
     /// The lines that a connection may send in a second.

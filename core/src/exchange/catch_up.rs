@@ -12,7 +12,7 @@ use core::ops::{Index, IndexMut};
 
 use super::Exchange;
 use crate::conn::{NONE, Slot, State};
-use crate::io::Cause;
+use crate::ids::Cause;
 use crate::log::before;
 use crate::record::{Identity, Kind};
 use crate::room::{MemberIndex, RoomIndex};

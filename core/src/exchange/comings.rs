@@ -3,7 +3,7 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::io::Instant;
+use crate::ids::Instant;
 use crate::limits::SUM_MS;
 use crate::record::Kind;
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};

@@ -9,7 +9,7 @@ use core::ops::{Index, IndexMut, Range};
 use crate::account::Account;
 use crate::config::Listener;
 use crate::conn::{Conn, Gap, NONE, Slot, State};
-use crate::io::{ConnId, Instant, ListenerId};
+use crate::ids::{ConnId, Instant, ListenerId};
 use crate::name::{Looks, NAME_BYTES};
 use crate::queue::Buffers;
 use crate::record::Identity;

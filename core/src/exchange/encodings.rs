@@ -6,7 +6,7 @@ use super::outbox::{GAP_BYTES, GapText};
 use crate::config::{Config, Listener, Protocol};
 use crate::conn::{NONE, Slot};
 use crate::encoding::{Encoding, Sink};
-use crate::io::ListenerId;
+use crate::ids::ListenerId;
 use crate::limits::{ENTRY_HEADER, LOBBY, Limits, LimitsError};
 use crate::log::{Log, Position, Stamp, before};
 use crate::record::{Identity, Kind, Place, Record, RoomRef};

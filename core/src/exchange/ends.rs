@@ -4,7 +4,8 @@ use core::net::IpAddr;
 
 use super::Exchange;
 use crate::conn::{Conn, Gap, NONE, Slot, State};
-use crate::io::{Cause, Close, Instant, Interest, ListenerId, Refusal};
+use crate::ids::{Cause, Instant, ListenerId};
+use crate::io::{Close, Interest, Refusal};
 use crate::limits::CONNS_AT_ONCE;
 
 /// How long a peer may take to close its side after the hub has closed the sending side.

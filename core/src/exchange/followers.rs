@@ -13,7 +13,8 @@ use super::Exchange;
 #[cfg(feature = "save")]
 use super::{Conns, Rooms};
 use crate::conn::{NONE, Slot};
-use crate::io::{FollowerId, Following, Instant, Scope};
+use crate::ids::{FollowerId, Instant};
+use crate::io::{Following, Scope};
 use crate::limits::FOLLOWERS;
 use crate::log::{Position, before};
 use crate::record::{Followed, Lost};
@@ -40,6 +41,8 @@ struct Follower<'a> {
     /// The connection of the operator that watches with it, or [`NONE`].
     conn: Slot,
     timeline: Timeline<'a>,
+    /// It has something to read that the driver was not told of.
+    has_news: bool,
     /// What it missed and has not committed. It comes before the timeline.
     lost: Option<Lost>,
     /// It has read that.
@@ -57,6 +60,7 @@ impl Follower<'_> {
         reads_all: false,
         conn: NONE,
         timeline: Timeline::NONE,
+        has_news: false,
         lost: None,
         knows_lost: false,
         waits_since: Instant::ZERO,
@@ -140,8 +144,18 @@ impl Followers<'_> {
 #[cfg(feature = "save")]
 impl Visit for Follower<'_> {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { is_there, generation, grace_ms, reads_all, conn, timeline, lost, knows_lost, waits_since } =
-            self;
+        let Self {
+            is_there,
+            generation,
+            grace_ms,
+            reads_all,
+            conn,
+            timeline,
+            has_news,
+            lost,
+            knows_lost,
+            waits_since,
+        } = self;
         is_there.visit(visitor)?;
         generation.visit(visitor)?;
         if !*is_there {
@@ -151,6 +165,7 @@ impl Visit for Follower<'_> {
         reads_all.visit(visitor)?;
         conn.visit(visitor)?;
         timeline.visit(visitor)?;
+        has_news.visit(visitor)?;
         visitor.option(lost, Lost { first: 0, last: 0, records: 0, messages: 0 })?;
         knows_lost.visit(visitor)?;
         waits_since.visit(visitor)
@@ -205,7 +220,8 @@ impl Exchange<'_> {
         }
         let follower = &mut self.followers.table[index];
         while follower.timeline.pop().is_some() {}
-        (follower.is_there, follower.lost, follower.knows_lost) = (false, None, false);
+        (follower.is_there, follower.has_news) = (false, false);
+        (follower.lost, follower.knows_lost) = (None, false);
         follower.waits_since = Instant::ZERO;
         follower.generation = follower.generation.wrapping_add(1);
     }
@@ -273,6 +289,13 @@ impl Exchange<'_> {
     }
 
     // --- Reading ---
+
+    /// The next follower that has something to read of which the driver was not told.
+    pub(super) fn next_news(&mut self) -> Option<FollowerId> {
+        let is_next = |follower: &mut Follower<'_>| core::mem::take(&mut follower.has_news);
+        let index = self.followers.table.iter_mut().position(is_next)?;
+        Some(self.followers.id(index))
+    }
 
     /// Whether a follower has something to read.
     pub(crate) fn has_news(&self, id: FollowerId) -> bool {
@@ -346,7 +369,9 @@ impl Exchange<'_> {
             for back in (1..=count as Position).rev() {
                 follower.timeline.push((room, end.wrapping_sub(back)));
             }
+            follower.has_news = true;
         }
+        self.agenda.ask();
     }
 
     /// The followers of all rooms read a room that was just made.
@@ -485,9 +510,10 @@ impl Exchange<'_> {
             lost.last = record.seq;
             lost.records += 1;
             lost.messages += u64::from(record.kind().is_message());
-            follower.knows_lost = false;
+            (follower.knows_lost, follower.has_news) = (false, true);
             self.give_up(index, room, number);
         }
         self.stats.lagged += 1;
+        self.agenda.ask();
     }
 }

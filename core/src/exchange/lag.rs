@@ -13,7 +13,7 @@
 use super::Exchange;
 use crate::config::OnLag;
 use crate::conn::{Slot, State};
-use crate::io::{Cause, Instant};
+use crate::ids::{Cause, Instant};
 use crate::log::{Log, Position, before};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 

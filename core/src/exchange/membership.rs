@@ -7,7 +7,7 @@ mod active;
 use super::Exchange;
 use crate::config::Joining;
 use crate::conn::{NONE, Slot};
-use crate::io::ListenerId;
+use crate::ids::ListenerId;
 use crate::log::Position;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
 

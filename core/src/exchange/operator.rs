@@ -3,7 +3,7 @@
 use super::Exchange;
 use crate::config::Protocol;
 use crate::conn::{Conn, Slot, State};
-use crate::io::Cause;
+use crate::ids::Cause;
 use crate::record::Kind;
 use crate::room::RoomIndex;
 

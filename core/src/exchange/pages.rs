@@ -5,26 +5,12 @@ use super::Exchange;
 use super::catch_up::{AT_ONCE, CatchUp};
 use crate::conn::Slot;
 use crate::encoding::chat::{self, Mark};
-use crate::io::ConnId;
+use crate::io::Wanted;
 use crate::log::before;
-use crate::record::{Record, RoomRef};
+use crate::record::Record;
 
 /// How long the driver may take to answer, in ms. After that, the records are given up.
 const LATE_MS: u32 = 5_000;
-
-/// Records that the driver is asked for; see [`crate::Hub::next_wanted`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Wanted {
-    /// The connection that is to get them.
-    pub conn: ConnId,
-    /// The room.
-    pub room: RoomRef,
-    /// Records with this sequence number and later ones. Sequence numbers wrap around.
-    pub from: u64,
-    /// The sequence number of the first record that the hub has itself. It needs none from there on.
-    pub until: u64,
-}
 
 impl Exchange<'_> {
     /// Asks the driver for records that are gone from the log, if it keeps any.
@@ -36,6 +22,7 @@ impl Exchange<'_> {
         if self.catch_ups[index].asked_at.is_none() {
             self.catch_ups[index].asked_at = Some(now);
             self.agenda.want(&mut self.conns, slot);
+            self.agenda.ask();
         }
         let asked_at = self.catch_ups[index].asked_at.unwrap_or(now);
         let late_at = self.now.or_after(asked_at, LATE_MS);
@@ -57,7 +44,7 @@ impl Exchange<'_> {
     }
 
     /// The next page that the driver is asked for.
-    pub(crate) fn next_wanted(&mut self) -> Option<Wanted> {
+    pub(super) fn next_wanted(&mut self) -> Option<Wanted> {
         loop {
             let slot = self.agenda.next_wanted(&mut self.conns)?;
             if let Some(wanted) = self.wanted(slot) {

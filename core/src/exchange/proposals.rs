@@ -7,7 +7,7 @@
 
 use super::Exchange;
 use crate::conn::Slot;
-use crate::io::ConnId;
+use crate::ids::ConnId;
 use crate::limits::PROPOSAL_HEADER as HEADER;
 use crate::log::{Stamp, before};
 use crate::queue::{Buffers, Entry, Queue};
@@ -45,13 +45,15 @@ pub(crate) struct Proposals<'a> {
     next: u64,
     /// The first place in the order that is not decided.
     index: u64,
+    /// The driver was not told of the last of them.
+    has_news: bool,
 }
 
 impl<'a> Proposals<'a> {
     /// A queue in this memory.
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         let size = bytes.len();
-        Self { queue: Queue::EMPTY, buffers: Buffers::new(bytes, size), next: 0, index: 0 }
+        Self { queue: Queue::EMPTY, buffers: Buffers::new(bytes, size), next: 0, index: 0, has_news: false }
     }
 
     /// The proposal that an entry holds.
@@ -84,10 +86,11 @@ impl Proposals<'_> {
         visitor: &mut Visitor<'_>,
         rooms: core::ops::Range<RoomIndex>,
     ) -> Result<(), Damaged> {
-        let Self { queue, buffers, next, index } = self;
+        let Self { queue, buffers, next, index, has_news } = self;
         queue.visit(visitor, buffers)?;
         visitor.counter(next)?;
         index.visit(visitor)?;
+        has_news.visit(visitor)?;
         let mut entry = self.queue.first(&self.buffers);
         while let Some(found) = entry {
             let proposal = self.read(found).ok_or(Damaged)?;
@@ -128,11 +131,18 @@ impl Exchange<'_> {
             // The header has room for its parts.
             let _ = header.extend_from_slice(part);
         }
-        let Proposals { queue, buffers, next, .. } = &mut self.proposals;
+        let Proposals { queue, buffers, next, has_news, .. } = &mut self.proposals;
         if queue.push(buffers, *next, &[&header, name, text]) {
             *next += 1;
+            *has_news = true;
+            self.agenda.ask();
             conn.pending = conn.pending.saturating_add(1);
         }
+    }
+
+    /// Whether there are proposals that the driver was not told of. Now it is.
+    pub(super) fn has_new_proposals(&mut self) -> bool {
+        core::mem::take(&mut self.proposals.has_news)
     }
 
     /// The first proposal that the driver has not taken.

@@ -9,7 +9,7 @@ use core::ops::{Index, IndexMut, Range};
 
 use super::conns::Name;
 use crate::conn::NONE;
-use crate::io::{Instant, ListenerId};
+use crate::ids::{Instant, ListenerId};
 use crate::log::Log;
 use crate::name::Looks;
 use crate::patience::Patience;

@@ -7,7 +7,7 @@ use super::{Exchange, Stats};
 use crate::clock::Clock;
 use crate::config::Protocol;
 use crate::conn::{Conn, NONE, Slot, State};
-use crate::io::{ConnId, Instant};
+use crate::ids::{ConnId, Instant};
 use crate::limits::Limits;
 use crate::room::{Member, Membership, Room, RoomIndex};
 use crate::save::{Damaged, Visit, Visitor, ensure};

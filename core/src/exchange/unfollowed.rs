@@ -6,7 +6,7 @@ use super::Exchange;
 #[cfg(feature = "save")]
 use super::{Conns, Rooms};
 use crate::conn::Slot;
-use crate::io::Instant;
+use crate::ids::Instant;
 use crate::log::Position;
 use crate::room::RoomIndex;
 #[cfg(feature = "save")]

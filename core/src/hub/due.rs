@@ -5,7 +5,7 @@ use super::Hub;
 use crate::config::{OnLag, Protocol};
 use crate::conn::Slot;
 use crate::exchange::Exchange;
-use crate::io::Cause;
+use crate::ids::Cause;
 use crate::limits::CONNS_AT_ONCE;
 use crate::protocol::behaviour;
 

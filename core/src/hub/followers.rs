@@ -1,7 +1,8 @@
 //! What the hub offers to followers. They read records, and are no connections.
 
 use super::Hub;
-use crate::io::{ConnId, FollowerId, Following};
+use crate::ids::{ConnId, FollowerId};
+use crate::io::Following;
 use crate::limits::WATCH_MS;
 use crate::record::Followed;
 

@@ -2,7 +2,7 @@
 
 use super::{Hub, Storage};
 use crate::config::Config;
-use crate::io::ConnId;
+use crate::ids::ConnId;
 use crate::limits::Limits;
 use crate::save::{Damaged, RestoreError, SaveError, Visitor, ensure};
 
@@ -59,7 +59,7 @@ impl<'a> Hub<'a> {
 
     /// The followers, with those of the consoles that watch.
     #[cfg(feature = "console")]
-    pub fn followers(&self) -> impl Iterator<Item = crate::io::FollowerId> {
+    pub fn followers(&self) -> impl Iterator<Item = crate::ids::FollowerId> {
         self.x.follower_ids()
     }
 

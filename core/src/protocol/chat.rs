@@ -3,7 +3,8 @@
 use crate::config::Protocol;
 use crate::conn::Slot;
 use crate::exchange::{Exchange, GapText, Vacancy};
-use crate::io::{Cause, Instant, Refusal};
+use crate::ids::{Cause, Instant};
+use crate::io::Refusal;
 use crate::limits::{LOBBY, MOMENT_MS};
 use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};

@@ -2,7 +2,7 @@
 
 use crate::conn::Slot;
 use crate::exchange::Exchange;
-use crate::io::{Cause, Instant};
+use crate::ids::{Cause, Instant};
 use crate::protocol::Behaviour;
 
 /// The echo protocol. The private queue is all the memory it has: when the

@@ -2,7 +2,7 @@
 
 use crate::conn::Slot;
 use crate::exchange::Exchange;
-use crate::io::Cause;
+use crate::ids::Cause;
 use crate::limits::LINES_AT_ONCE;
 use crate::line::Step;
 use crate::protocol::foreign;

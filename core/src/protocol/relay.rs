@@ -7,7 +7,7 @@
 use crate::config::{Direction, RelayRules};
 use crate::conn::Slot;
 use crate::exchange::Exchange;
-use crate::io::{Cause, Instant};
+use crate::ids::{Cause, Instant};
 use crate::protocol::Behaviour;
 use crate::room::{Membership, RoomIndex};
 use crate::session::{Feed, Session};

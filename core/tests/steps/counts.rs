@@ -58,7 +58,7 @@ fn to_be_told_that_nothing_was_sent_changes_nothing() {
         let alice = scene.guest();
         scene.name_all();
         scene.hub.handle(Instant::from_millis(0), Input::Sent { conn: alice, count: 0 });
-        assert_eq!(scene.hub.next_changed(), None);
+        assert_eq!(scene.hub.next_output(), None);
     });
 }
 

@@ -148,7 +148,7 @@ fn one_that_uses_up_its_rate_is_named_even_if_it_has_said_nothing() {
                 lines += 1;
                 assert!(lines < 20, "the rate holds");
             }
-            assert_eq!(scene.hub.next_changed(), Some(alice));
+            assert_eq!(scene.next_changed(), Some(alice));
         },
     );
 }

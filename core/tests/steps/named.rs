@@ -1,11 +1,18 @@
 //! The hub names as changed every connection that needs a look, and no other.
 
 use parlour_core::ConnId;
+#[cfg(feature = "console")]
+use parlour_core::{Following, Output, Scope};
 
 use crate::scene::{CHAT, ECHO, Scene, usual};
 
+#[cfg(feature = "console")]
+fn all_outputs(scene: &mut Scene<'_>) -> Vec<Output> {
+    std::iter::from_fn(|| scene.hub.next_output()).take(100).collect()
+}
+
 fn all_named(scene: &mut Scene<'_>) -> Vec<ConnId> {
-    std::iter::from_fn(|| scene.hub.next_changed()).take(100).collect()
+    std::iter::from_fn(|| scene.next_changed()).take(100).collect()
 }
 
 #[test]
@@ -85,10 +92,32 @@ fn nobody_is_left_out_because_a_newcomer_came_meanwhile() {
         }
         scene.name_all();
         scene.say(talker, "1\n");
-        while scene.hub.next_changed().expect("bob is named") != bob {}
+        while scene.next_changed().expect("bob is named") != bob {}
         scene.say(talker, "2\n");
         let newcomer = scene.open(CHAT);
         let named = all_named(&mut scene);
         assert!([bob, carol, newcomer].iter().all(|conn| named.contains(conn)), "{named:?}");
+    });
+}
+
+#[cfg(feature = "console")]
+#[test]
+fn a_follower_is_named_once_when_there_is_news_and_before_all_connections() {
+    usual(|mut scene| {
+        let [talker, alice] = [(); 2].map(|()| scene.guest());
+        let follower = scene.hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
+        scene.receive(alice);
+        scene.name_all();
+        scene.say(talker, "1\n2\n");
+        assert_eq!(scene.hub.next_output(), Some(Output::News { follower }));
+        assert!(scene.hub.has_news(follower), "it has not read yet");
+        let outputs = all_outputs(&mut scene);
+        assert!(outputs.contains(&Output::Changed { conn: alice }), "{outputs:?}");
+        assert!(!outputs.contains(&Output::News { follower }), "nothing is asked for twice");
+        scene.say(talker, "3\n");
+        assert_eq!(scene.hub.next_output(), Some(Output::News { follower }), "there is more of it");
+        scene.say(talker, "4\n");
+        scene.hub.unfollow(follower);
+        assert!(!all_outputs(&mut scene).contains(&Output::News { follower }), "it is gone");
     });
 }

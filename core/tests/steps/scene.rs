@@ -1,7 +1,8 @@
 //! A hub with a clock, and clients that read when they are told to.
 
 use parlour_core::{
-    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Protocol, Refusal,
+    Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Output, Protocol,
+    Refusal,
 };
 #[cfg(feature = "console")]
 use parlour_core::{Followed, FollowerId, Place};
@@ -184,11 +185,20 @@ impl Scene<'_> {
     /// Does the work of a driver whose peers take nothing.
     pub(crate) fn name_all(&mut self) {
         for _ in 0..1_000 {
-            if self.hub.next_changed().is_none() {
+            if self.hub.next_output().is_none() {
                 return;
             }
         }
         panic!("the same are named again and again");
+    }
+
+    /// The next connection that has changed.
+    pub(crate) fn next_changed(&mut self) -> Option<ConnId> {
+        loop {
+            if let Output::Changed { conn } = self.hub.next_output()? {
+                return Some(conn);
+            }
+        }
     }
 
     /// The peer sends no more.

@@ -12,7 +12,7 @@
 use core::error::Error;
 use core::fmt;
 
-use parlour_core::{Cause, Close, ConnId, Hub, Input, ListenerId, Refusal};
+use parlour_core::{Cause, Close, ConnId, Hub, Input, ListenerId, Output, Refusal};
 use smoltcp::iface::{Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
@@ -257,7 +257,8 @@ impl<'h> Driver<'h> {
         self.last_words_until = self.last_words_until.filter(|until| *until > now);
         // The hub gets the input of this turn before the deadlines.
         self.handle(now, Input::Tick);
-        while let Some(conn) = self.hub.next_changed() {
+        while let Some(output) = self.hub.next_output() {
+            let Output::Changed { conn } = output else { continue };
             let index = usize::from(self.links[conn.slot()].of_slot);
             if self.links[index].conn() == Some(conn) {
                 let socket = sockets.get_mut(self.links[index].handle);

@@ -21,7 +21,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{ConnId, Hub, Input, ListenerId, Stats};
+use parlour_core::{ConnId, Hub, Input, ListenerId, Output, Stats};
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
@@ -237,22 +237,14 @@ impl<'a, P: Poller> Server<'a, P> {
     /// none is left.
     fn settle(&mut self) -> bool {
         let mut count = 0;
-        while let Some(id) = self.next_changed() {
-            match &mut self.operator {
-                Some(operator) if operator.is(id) => operator.service(&mut self.base),
-                _ => {
-                    let stats = self.base.hub.stats();
-                    if stats.renamed != self.seen.renamed {
-                        self.links.report_name(&mut self.base, id);
-                    }
-                    if stats.lagged != self.seen.lagged {
-                        self.links.report_skip(&mut self.base, id);
-                    }
-                    self.links.service(&mut self.base, id);
-                }
+        while let Some(output) = self.base.hub.next_output() {
+            match output {
+                Output::Changed { conn } => self.service(conn),
+                // The operator's is the only follower.
+                Output::News { .. } => self.operator.iter_mut().for_each(|one| one.watch(&mut self.base)),
+                _ => unreachable!("this server keeps no records, and decides no order"),
             }
             if is_late(count, self.turn_ends) {
-                self.watch();
                 return false;
             }
             count += 1;
@@ -261,20 +253,21 @@ impl<'a, P: Poller> Server<'a, P> {
         true
     }
 
-    /// The next changed connection. When there is none, the operator reads what was said. Then others may
-    /// go on.
-    fn next_changed(&mut self) -> Option<ConnId> {
-        loop {
-            let changed = self.base.hub.next_changed();
-            if changed.is_some() || !self.watch() {
-                return changed;
+    /// Does what the hub wants with a connection.
+    fn service(&mut self, conn: ConnId) {
+        match &mut self.operator {
+            Some(operator) if operator.is(conn) => operator.service(&mut self.base),
+            _ => {
+                let stats = self.base.hub.stats();
+                if stats.renamed != self.seen.renamed {
+                    self.links.report_name(&mut self.base, conn);
+                }
+                if stats.lagged != self.seen.lagged {
+                    self.links.report_skip(&mut self.base, conn);
+                }
+                self.links.service(&mut self.base, conn);
             }
         }
-    }
-
-    /// Shows the operator what was said. Returns whether there was anything.
-    fn watch(&mut self) -> bool {
-        self.operator.as_mut().is_some_and(|operator| operator.watch(&mut self.base))
     }
 
     fn wake_operator(&mut self, now: Clock) {

@@ -20,7 +20,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parlour_core::{
     Bound, Cause, Close, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant,
-    Interest, Joining, Kind, Limits, Listener, ListenerId, OnLag, Place, Protocol, Record, RoomRef, Scope,
+    Interest, Joining, Kind, Limits, Listener, ListenerId, OnLag, Output, Place, Protocol, Record, RoomRef, Scope,
+    Wanted,
 };
 use parlour_memory::Memory;
 
@@ -74,7 +75,7 @@ enum Step<'a> {
     Closes(u8),
     Watch(u8),
     Tick,
-    NextChanged,
+    NextOutput,
     Shutdown,
     Clock(u64, i32),
     Speaks(u8, u8),
@@ -140,6 +141,7 @@ struct Play<'a> {
     now: u64,
     ids: Vec<ConnId>,
     followers: Vec<FollowerId>,
+    wanted: Vec<Wanted>,
 }
 
 impl Play<'_> {
@@ -200,7 +202,7 @@ impl Play<'_> {
                 }
             }
             Step::Tick => drop(self.handle(Input::Tick)),
-            Step::NextChanged => drop(self.hub.next_changed()),
+            Step::NextOutput => drop(self.next_output()),
             Step::Shutdown => drop(self.handle(Input::Shutdown)),
             Step::Clock(unix_ms, utc_offset_s) => drop(self.handle(Input::Clock { unix_ms, utc_offset_s })),
             Step::Speaks(conn, listener) => {
@@ -229,6 +231,14 @@ impl Play<'_> {
         assert!(self.hub.count() <= LIMITS.conns);
     }
 
+    fn next_output(&mut self) -> Option<Output> {
+        let output = self.hub.next_output();
+        if let Some(Output::Wanted(wanted)) = output {
+            self.wanted.push(wanted);
+        }
+        output
+    }
+
     /// Reads so many records, and commits them.
     fn commit(&mut self, follower: u8, count: u8) {
         let Some(follower) = self.follower(follower) else { return };
@@ -243,7 +253,7 @@ impl Play<'_> {
     }
 
     fn page(&mut self, later: u8, count: u8) {
-        let Some(wanted) = self.hub.next_wanted() else { return };
+        let Some(wanted) = self.wanted.pop() else { return };
         let record = |step: u64| Record {
             seq: wanted.from.wrapping_add(u64::from(later) + step),
             unix_ms: step,
@@ -294,7 +304,7 @@ impl Play<'_> {
         }
         assert_eq!(self.hub.count(), 0, "slots are lost");
         let mut named = 0;
-        while self.hub.next_changed().is_some() {
+        while self.hub.next_output().is_some() {
             named += 1;
             assert!(named <= LIMITS.conns, "connections are named without end");
         }
@@ -334,7 +344,7 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
         ..Config::new(&listeners)
     };
     let hub = Hub::new(config, LIMITS, memory.storage()).expect("limits that can be kept");
-    let mut play = Play { hub, now: 0, ids: Vec::new(), followers: Vec::new() };
+    let mut play = Play { hub, now: 0, ids: Vec::new(), followers: Vec::new(), wanted: Vec::new() };
     for step in steps.iter().take(MOST_INPUTS) {
         play.step(step);
     }

@@ -278,7 +278,7 @@ impl Case<'_> {
     pub(super) fn observe(&mut self) {
         let told = self.told();
         self.explain(told);
-        while self.hub.next_changed().is_some() {}
+        while self.hub.next_output().is_some() {}
         let closed = |case: &Self, peer: &Peer| case.hub.interest(peer.id).close;
         while let Some(peer) =
             self.peers.iter().position(|peer| matches!(closed(self, peer), Close::Full | Close::Abort))

@@ -61,8 +61,8 @@ impl Store {
         self.due.iter().map(|(at, _)| *at).chain(news).min()
     }
 
-    /// Writes down what was said, and notes which pages are wanted. Returns how many records there were.
-    pub(super) fn keep(&mut self, hub: &mut Hub<'_>, now: u64, rng: &mut fastrand::Rng) -> u64 {
+    /// Writes down what was said. Returns how many records there were.
+    pub(super) fn keep(&mut self, hub: &mut Hub<'_>, now: u64) -> u64 {
         let before = self.kept.len();
         let follower = self.follower;
         let mut last = None;
@@ -74,12 +74,14 @@ impl Store {
         if let Some(seq) = last {
             hub.handle(Instant::from_millis(now), Input::Committed { follower, seq });
         }
-        while let Some(wanted) = hub.next_wanted() {
-            let is_lost = self.is_bad && rng.u8(..4) == 0;
-            let times = if is_lost { 0 } else { rng.usize(1..3) };
-            self.due.extend((0..times).map(|_| (now + rng.u64(..SLOW_MS), wanted)));
-        }
         (self.kept.len() - before) as u64
+    }
+
+    /// Notes that a page is wanted, and when it comes.
+    pub(super) fn want(&mut self, wanted: Wanted, now: u64, rng: &mut fastrand::Rng) {
+        let is_lost = self.is_bad && rng.u8(..4) == 0;
+        let times = if is_lost { 0 } else { rng.usize(1..3) };
+        self.due.extend((0..times).map(|_| (now + rng.u64(..SLOW_MS), wanted)));
     }
 
     /// Answers with the pages that are due. Returns how many there were.

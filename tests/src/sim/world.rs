@@ -4,7 +4,7 @@
 //! or whose socket became ready, and ticks only when the deadline has come. So it panics if the hub
 //! does not tell of a change, or if a deadline comes too late or again and again.
 
-use parlour_core::{Cause, Close, ConnId, Hub, Input, Instant, Interest, ListenerId};
+use parlour_core::{Cause, Close, ConnId, Hub, Input, Instant, Interest, ListenerId, Output};
 
 use super::net::{Read, Socket};
 use super::store::Store;
@@ -274,7 +274,7 @@ impl<'a> World<'a> {
             self.hub.handle(Instant::from_millis(self.now), Input::Tick);
         }
         if let Some(store) = &mut self.store {
-            self.counters.acts += store.keep(&mut self.hub, self.now, &mut self.rng);
+            self.counters.acts += store.keep(&mut self.hub, self.now);
             self.counters.acts += store.answer(&mut self.hub, self.now, &mut self.rng);
         }
         self.settle();
@@ -309,13 +309,23 @@ impl<'a> World<'a> {
     /// Serves the changed connections until there are none.
     fn settle(&mut self) {
         let start = self.counters;
-        while let Some(id) = self.hub.next_changed() {
+        while let Some(output) = self.hub.next_output() {
+            let conn = match output {
+                Output::Changed { conn } => conn,
+                Output::Wanted(wanted) => {
+                    let store = self.store.as_mut().expect("only a store is asked for pages");
+                    store.want(wanted, self.now, &mut self.rng);
+                    continue;
+                }
+                // The store reads once in each turn.
+                _ => continue,
+            };
             self.counters.named += 1;
             let (named, acts) = (self.counters.named - start.named, self.counters.acts - start.acts);
             // Any event may concern every client.
             let enough = 4 * (self.links.len() as u64 + 1) * (acts + 4);
             assert!(named <= enough, "connections are named without end: {named} times after {acts} acts");
-            self.service(id);
+            self.service(conn);
         }
         // If a tick is already due, it may change more connections.
         let is_settled = self.hub.next_deadline().is_none_or(|at| at.as_millis() > self.now);

@@ -185,7 +185,7 @@ impl Run<'_> {
     /// The driver looks at those that have changed.
     fn name_all(&mut self) {
         for _ in 0..100 {
-            if self.hub.next_changed().is_none() {
+            if self.hub.next_output().is_none() {
                 return;
             }
         }

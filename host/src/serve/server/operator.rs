@@ -125,13 +125,11 @@ impl Operator {
         }
     }
 
-    /// Shows what was said since the last time. Returns whether there was anything.
-    pub(super) fn watch<P: Poller>(&mut self, base: &mut Base<'_, P>) -> bool {
-        let has_news = self.news(base).is_some() && self.console.has_place();
-        if has_news {
+    /// Shows what was said since the last time. What the console has no place for is shown later.
+    pub(super) fn watch<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        if self.news(base).is_some() && self.console.has_place() {
             self.service(base);
         }
-        has_news
     }
 
     /// The follower that reads for the console, if it has something to read.
