@@ -260,4 +260,4 @@ pub use record::{Followed, Lost};
 pub use record::{Identity, Kind, Place, Record, RoomRef};
 pub use room::{Member, Room};
 #[cfg(feature = "save")]
-pub use save::{RestoreError, SaveError};
+pub use save::RestoreError;

@@ -2,6 +2,9 @@
 //! room, in an encoding other than the chat's. It is a log, and stands in the table of rooms, behind the rooms. This file
 //! decides which members hold the log.
 
+#[cfg(feature = "save")]
+mod saved;
+
 use crate::conn::{NONE, Next, Slot};
 use crate::ids::{ConnId, Instant, ListenerId};
 #[cfg(feature = "console")]
@@ -9,8 +12,6 @@ use crate::limits::FOLLOWERS;
 use crate::log::{Log, Position, before};
 use crate::name::{Kept, NO_LOOKS};
 use crate::patience::Patience;
-#[cfg(feature = "save")]
-use crate::save::{Damaged, Visit, Visitor, ensure};
 use crate::text::Text;
 use crate::waiting::Waiting;
 
@@ -381,118 +382,4 @@ pub(crate) fn skip_own(
         }
     }
     (position, own, ahead)
-}
-
-#[cfg(feature = "save")]
-impl Room<'_> {
-    /// Its places in lists, and the members that wait for it, are saved with those. Which members have
-    /// nothing to read follows from their cursors. Hubs with rings are not saved. `seq`: the number of the
-    /// next record. The rooms that stay are those of the configuration.
-    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
-        let Self {
-            log,
-            name,
-            looks: _,
-            topic,
-            owner,
-            unfinished_by,
-            pinned,
-            generation,
-            next_free,
-            first,
-            last,
-            members,
-            present,
-            named,
-            unnamed,
-            closed,
-            loosened,
-            patience,
-            waiting: _,
-            busy_since,
-            untold,
-            tell_at,
-            #[cfg(feature = "console")]
-            readers,
-            next_in: _,
-            idle: _,
-            next_ring: _,
-            encoding: _,
-            longest: _,
-        } = self;
-        let stays = (*pinned, *owner, name.is_empty());
-        log.visit(visitor, seq)?;
-        name.visit(visitor)?;
-        topic.visit(visitor)?;
-        visitor.option(owner, ListenerId(0))?;
-        visitor.option(unfinished_by, ConnId { slot: 0, generation: 0 })?;
-        pinned.visit(visitor)?;
-        ensure((*pinned, *owner) == (stays.0, stays.1) && (!*pinned || name.is_empty() == stays.2))?;
-        for number in [generation, next_free, first, last, members, present, named, unnamed] {
-            number.visit(visitor)?;
-        }
-        closed.visit(visitor)?;
-        loosened.visit(visitor)?;
-        patience.visit(visitor)?;
-        busy_since.visit(visitor)?;
-        untold.visit(visitor)?;
-        #[cfg(feature = "console")]
-        readers.visit(visitor)?;
-        tell_at.visit(visitor)
-    }
-}
-
-/// Which record a follower reads first in a room follows from its timeline.
-#[cfg(all(feature = "save", feature = "console"))]
-impl Visit for Readers {
-    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { places, numbers: _, holds_since, are_alone } = self;
-        places.visit(visitor)?;
-        ensure(u32::from(*places) < 1 << FOLLOWERS)?;
-        holds_since.visit(visitor)?;
-        are_alone.visit(visitor)
-    }
-}
-
-#[cfg(feature = "save")]
-impl Visit for Member {
-    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self {
-            state,
-            room,
-            conn,
-            sibling,
-            previous,
-            next,
-            position,
-            end,
-            own,
-            last_own,
-            own_ahead,
-            is_behind,
-            taken_at,
-            log,
-            standing: _,
-            beside: _,
-        } = self;
-        let all = [
-            Membership::Free,
-            Membership::Feeding,
-            Membership::Present,
-            Membership::Leaving,
-            Membership::Draining,
-        ];
-        visitor.variant(state, &all)?;
-        sibling.visit(visitor)?;
-        if *state == Membership::Free {
-            return Ok(());
-        }
-        for number in [&mut *room, conn, previous, next, position, end, own, last_own, taken_at] {
-            number.visit(visitor)?;
-        }
-        // Hubs with rings are not saved.
-        *log = *room;
-        own_ahead.visit(visitor)?;
-        is_behind.visit(visitor)
-    }
 }

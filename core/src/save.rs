@@ -6,8 +6,9 @@
 //! ```text
 //! 8 bytes     "parlour" and a zero
 //! u32         the version of the format
-//! 12 * u64    the limits
-//! u32, ...    how many listeners; for each one its protocol and the listener whose room it shares
+//! 13 * u64    the limits
+//! u64, ...    how many listeners; for each one its protocol, its encoding, and the listener whose room it
+//!             shares
 //! ...         the time, the connections, memberships, rooms, lists of work, catch-ups, proposals,
 //!             followers
 //! 64 bytes    the statistics
@@ -33,26 +34,13 @@ use crate::text::Text;
 
 const MAGIC: [u8; 8] = *b"parlour\0";
 /// It changes with every change of what is saved.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The link behind the last element of a list.
+const END: u32 = u32::MAX;
 
 /// Counters stay below this number. So they never overflow, whatever comes after.
 const MOST: u64 = 1 << 63;
-
-/// Why a hub cannot be saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SaveError {
-    /// It has [`Limits::rings`]: logs in other encodings are not saved.
-    Rings,
-}
-
-impl fmt::Display for SaveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a hub with logs in other encodings cannot be saved")
-    }
-}
-
-impl Error for SaveError {}
 
 /// Why bytes do not become a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +61,7 @@ pub enum RestoreError {
     Damaged,
     /// The limit with this name is lower than it was.
     Smaller(&'static str),
-    /// The listeners have other protocols than they had, or share other rooms.
+    /// The listeners have other protocols or encodings than they had, or share other rooms.
     Listeners,
 }
 
@@ -121,7 +109,7 @@ pub(crate) fn check_list(
     for _ in 0..count {
         at = next(at).ok_or(Damaged)?;
     }
-    ensure(at == u32::MAX)
+    ensure(at == END)
 }
 
 /// Goes through the fields of a hub, and writes or reads each in its place.
@@ -129,6 +117,8 @@ pub(crate) struct Visitor<'v> {
     way: Way<'v>,
     /// Those of the hub that was saved.
     limits: Limits,
+    /// Where the rings of this hub begin.
+    first_ring: u32,
 }
 
 enum Way<'v> {
@@ -137,9 +127,13 @@ enum Way<'v> {
 }
 
 impl<'v> Visitor<'v> {
+    fn new(way: Way<'v>, limits: &Limits) -> Self {
+        Self { way, limits: *limits, first_ring: limits.rooms as u32 }
+    }
+
     /// Begins to write a hub.
     pub(crate) fn writing(config: &Config<'_>, limits: &Limits, out: &'v mut dyn FnMut(&[u8])) -> Self {
-        let mut visitor = Self { way: Way::Write { out, sum: Sum::NEW }, limits: *limits };
+        let mut visitor = Self::new(Way::Write { out, sum: Sum::NEW }, limits);
         let (mut magic, mut version) = (MAGIC, VERSION);
         let is_written = (|| {
             visitor.bytes(&mut magic)?;
@@ -169,7 +163,7 @@ impl<'v> Visitor<'v> {
         let mut found = Sum::NEW;
         found.add(&bytes[..bytes.len() - sum.len()]);
         ensure(found.0 == u64::from_le_bytes(*sum))?;
-        let mut visitor = Self { way: Way::Read(rest), limits: *limits };
+        let mut visitor = Self::new(Way::Read(rest), limits);
         visitor.facts(config, limits)?;
         Ok(visitor)
     }
@@ -190,7 +184,7 @@ impl<'v> Visitor<'v> {
             log,
             records,
             followers,
-            rings: _,
+            rings,
         } = &mut saved;
         for (limit, now, is_called) in [
             (conns, limits.conns, "conns"),
@@ -205,6 +199,7 @@ impl<'v> Visitor<'v> {
             (log, limits.log, "log"),
             (records, limits.records, "records"),
             (followers, limits.followers, "followers"),
+            (rings, limits.rings, "rings"),
         ] {
             limit.visit(self)?;
             if *limit > now {
@@ -222,12 +217,13 @@ impl<'v> Visitor<'v> {
             return Err(RestoreError::Listeners);
         }
         for listener in config.listeners {
-            let is_now = (listener.protocol, listener.relay.shares);
-            let (mut protocol, mut shares) = is_now;
+            let is_now = (listener.protocol, listener.encoding, listener.relay.shares);
+            let (mut protocol, mut encoding, mut shares) = is_now;
             let all = [Protocol::Echo, Protocol::Relay, Protocol::Chat, Protocol::Console];
             self.variant(&mut protocol, &all)?;
+            self.option(&mut encoding, 0)?;
             self.option(&mut shares, ListenerId(0))?;
-            if (protocol, shares) != is_now {
+            if (protocol, encoding, shares) != is_now {
                 return Err(RestoreError::Listeners);
             }
         }
@@ -265,6 +261,17 @@ impl<'v> Visitor<'v> {
                 *rest = left;
             }
         }
+        Ok(())
+    }
+
+    /// The place of a ring in the table of rooms, or [`END`]. Rings stand behind the rooms, and now there may
+    /// be more of these.
+    pub(crate) fn ring(&mut self, place: &mut u32) -> Result<(), Damaged> {
+        // While it is read, there may be anything.
+        let mut number = if *place == END { END } else { place.wrapping_sub(self.first_ring) };
+        number.visit(self)?;
+        ensure(number == END || (number as usize) < self.limits.rings)?;
+        *place = if number == END { END } else { self.first_ring + number };
         Ok(())
     }
 

@@ -167,6 +167,24 @@ fn each_sees_the_same_records_in_its_encoding_its_own_excepted() {
 }
 
 #[test]
+fn one_that_is_handed_over_gets_the_encoding_of_its_new_listener() {
+    with_hub(0, OnLag::Disconnect, |mut scene| {
+        let alice = scene.open(CHAT, "alice");
+        let bob = scene.accept(CHAT);
+        let speaks = |listener| Input::Speaks { conn: bob, listener: ListenerId(listener) };
+        scene.hub.handle(scene.now, speaks(JSON));
+        scene.receive(bob, 1_000);
+        scene.say(alice, "hi\n");
+        let said = r#""say","room":"lobby","name":"alice","text":"hi""#;
+        assert_eq!(told(&scene.receive(bob, 1_000)), [said]);
+        scene.hub.handle(scene.now, speaks(CHAT));
+        scene.receive(bob, 1_000);
+        scene.say(alice, "ho\n");
+        assert_eq!(scene.receive(bob, 1_000), "<alice> ho\r\n");
+    });
+}
+
+#[test]
 fn what_one_client_alone_is_told_is_a_record_too() {
     with_hub(2, OnLag::Disconnect, |mut scene| {
         let alice = scene.open(CHAT, "alice");

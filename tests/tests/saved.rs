@@ -3,9 +3,9 @@
 
 use fastrand::Rng;
 use parlour_core::{
-    Bound, Cause, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind,
-    Limits, Listener, ListenerId, OnLag, Output, Place, Proposal, Protocol, Record, RelayRules, RestoreError,
-    RoomRef, Scope, Wanted,
+    Bound, Cause, Config, ConnId, Encoding, Followed, FollowerId, Following, Hub, Identity, Input, Instant,
+    Joining, Kind, Limits, Listener, ListenerId, OnLag, Output, Place, Proposal, Protocol, Record,
+    RelayRules, RestoreError, RoomRef, Scope, Sink, Wanted,
 };
 use parlour_tests::hub::{HubMemory, Setup, saved};
 use parlour_tests::seeds::Seeds;
@@ -23,8 +23,27 @@ const LIMITS: Limits = Limits {
     log: 512,
     records: 16,
     followers: 3,
-    rings: 0,
+    rings: 3,
 };
+
+/// An encoding that hides who comes and goes.
+#[derive(Debug)]
+struct Brief;
+
+impl Encoding for Brief {
+    fn render(&self, record: &Record<'_>, _: bool, out: &mut Sink<'_>) {
+        let parts: &[&[u8]] = match record.kind {
+            Kind::Server => &[b"!", record.text, b"\n"],
+            kind if kind.is_message() => &[record.name.as_bytes(), b"|", record.text, b"\n"],
+            _ => &[],
+        };
+        parts.iter().for_each(|part| out.push(part));
+    }
+
+    fn longest(&self, text: usize, name: usize) -> usize {
+        text + name + 2
+    }
+}
 
 /// Of every four seeds, two are of hubs whose members are replayed to, and every second is of one that
 /// proposes.
@@ -33,8 +52,9 @@ fn setup(seed: u64) -> Setup {
     let listener = |protocol| Listener { on_lag, ..Listener::new(protocol) };
     let rate = Some(Bound::for_all(50)).filter(|_| seed % 8 < 4);
     let chat = Listener { rate, ..listener(Protocol::Chat) };
-    let listeners =
-        vec![chat, listener(Protocol::Echo), listener(Protocol::Relay), listener(Protocol::Console)];
+    let brief = Listener { encoding: Some(0), joining: Joining::Several, ..chat };
+    let [echo, relay, console] = [Protocol::Echo, Protocol::Relay, Protocol::Console].map(listener);
+    let listeners = vec![chat, echo, relay, console, brief];
     // Positions and numbers wrap around on the way.
     let config = Config {
         grace_ms: 50,
@@ -43,6 +63,7 @@ fn setup(seed: u64) -> Setup {
         history: 3,
         keeps_records: true,
         proposes: seed % 2 == 1,
+        encodings: &[&Brief],
         ..Config::new(&[])
     };
     Setup { limits: LIMITS, listeners, config }
@@ -157,7 +178,7 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, driver: &mut Driver, events: usize) {
         let conn = rng.choice(conns);
         match (rng.u32(..20), conn) {
             (0..2, _) | (_, None) => {
-                let listener = ListenerId(rng.choice([0, 0, 0, 1, 2, 2, 3]).unwrap_or_default());
+                let listener = ListenerId(rng.choice([0, 0, 0, 1, 2, 2, 3, 4, 4]).unwrap_or_default());
                 let peer = rng.bool().then(|| [127, 0, 0, rng.u8(1..3)].into());
                 if let Ok(conn) = hub.handle(at, Input::Accepted { listener, peer }).opened()
                     && listener == ListenerId(3)
@@ -173,7 +194,7 @@ fn play(hub: &mut Hub<'_>, rng: &mut Rng, driver: &mut Driver, events: usize) {
             (17, _) if rng.u32(..3) == 0 => driver.give_pages(hub, rng),
             (17..19, _) => driver.follow(hub, rng),
             (19, Some(conn)) if rng.u32(..8) == 0 => {
-                let listener = ListenerId(rng.u8(..5));
+                let listener = ListenerId(rng.u8(..6));
                 hub.handle(at, Input::Speaks { conn, listener });
             }
             (2..7, Some(conn)) => {
@@ -271,7 +292,7 @@ fn bytes_that_were_cut_or_changed_are_refused() {
 #[test]
 fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     let (bytes, _) = busy(0);
-    let mut limits = [LIMITS; 12];
+    let mut limits = [LIMITS; 13];
     limits[0].conns -= 1;
     limits[1].rooms -= 1;
     limits[2].rooms_per_conn -= 1;
@@ -284,6 +305,7 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     limits[9].catch_ups -= 1;
     limits[10].proposals -= 1;
     limits[11].followers -= 1;
+    limits[12].rings -= 1;
     let smaller = [
         "conns",
         "rooms",
@@ -297,6 +319,7 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
         "catch_ups",
         "proposals",
         "followers",
+        "rings",
     ];
     for (limits, is_called) in limits.into_iter().zip(smaller) {
         let setup = Setup { limits, ..setup(0) };
@@ -309,12 +332,15 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     let mut other = setup(0);
     other.listeners[2].relay = RelayRules { unfinished_ms: None, ..RelayRules::DEFAULT };
     HubMemory::default().restore(&other, &bytes).expect("rules may change");
+    other.listeners[4].encoding = None;
+    check(&other, &bytes, RestoreError::Listeners);
+    other.listeners[4].encoding = Some(0);
     other.listeners.swap(1, 2);
     check(&other, &bytes, RestoreError::Listeners);
     other.listeners.pop();
     check(&other, &bytes, RestoreError::Listeners);
-    let newer = with_sum(&[&bytes[..8], &3_u32.to_le_bytes(), &bytes[12..]].concat());
-    check(&setup(0), &newer, RestoreError::Version { saved: 3, wanted: 2 });
+    let newer = with_sum(&[&bytes[..8], &4_u32.to_le_bytes(), &bytes[12..]].concat());
+    check(&setup(0), &newer, RestoreError::Version { saved: 4, wanted: 3 });
 }
 
 #[test]
@@ -329,17 +355,20 @@ fn a_restored_hub_goes_on_as_the_one_that_was_saved() {
         let bytes = saved(&mut hub);
         let mut restored = second.restore(&setup, &bytes).expect("what was saved can be restored");
         assert!(saved(&mut restored) == bytes, "the same hub is the same bytes");
+        // A longer line needs a larger log.
+        let (log, line) = if rng.bool() { (512, 20) } else { (2048, 25) };
         let limits = Limits {
             conns: 9,
             rooms: 6,
             members: 20,
             catch_ups: 5,
-            line: 25,
+            line,
             queue: 240,
             proposals: 500,
-            log: if rng.bool() { 512 } else { 2048 },
+            log,
             records: if rng.bool() { 16 } else { 64 },
             followers: 4,
+            rings: 5,
             ..LIMITS
         };
         let larger = Setup { limits, ..setup.clone() };

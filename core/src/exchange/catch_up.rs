@@ -284,7 +284,8 @@ impl Exchange<'_> {
         // In its own encoding.
         let reads = self.members[index].log();
         let log = self.rooms.log(reads);
-        let Ok(number) = log.find(next) else { return false };
+        let number = if at_end { Ok(log.next_record()) } else { log.find(next) };
+        let Ok(number) = number else { return false };
         let is_history = came_at.is_some_and(|came_at| before(next, came_at));
         if !at_end && (is_history || before(log.start_of(number), log.hold())) {
             return false;

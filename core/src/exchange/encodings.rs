@@ -15,7 +15,7 @@ use crate::text::Text;
 
 impl<'a> Exchange<'a> {
     /// The encoding with this index.
-    fn encoding_at(&self, index: u8) -> Option<&'a dyn Encoding> {
+    pub(super) fn encoding_at(&self, index: u8) -> Option<&'a dyn Encoding> {
         self.config.encodings.get(usize::from(index)).copied()
     }
 
@@ -219,16 +219,11 @@ impl<'a> Exchange<'a> {
         seq: u64,
         is_past: bool,
     ) -> Option<bool> {
-        let encoding = self.encoding(slot)?;
-        let memory = core::mem::take(&mut self.rendered);
-        let mut sink = Sink::new([memory, &mut []]);
-        if let Some(record) = self.record(room, number) {
-            encoding.render(&record, is_past, &mut sink);
-        }
-        let len = sink.len();
-        let told = self.enqueue(slot, seq, &[&memory[..len]]);
-        self.rendered = memory;
-        Some(told)
+        self.enqueue_rendered(slot, seq, |exchange, encoding, sink| {
+            if let Some(record) = exchange.record(room, number) {
+                encoding.render(&record, is_past, sink);
+            }
+        })
     }
 
     /// Tells a connection a record of a page in its encoding. `None`: that is the chat's.
@@ -238,12 +233,21 @@ impl<'a> Exchange<'a> {
         record: &Record<'_>,
         is_past: bool,
     ) -> Option<bool> {
+        self.enqueue_rendered(slot, record.seq, |_, encoding, sink| encoding.render(record, is_past, sink))
+    }
+
+    fn enqueue_rendered(
+        &mut self,
+        slot: Slot,
+        seq: u64,
+        render: impl FnOnce(&mut Self, &dyn Encoding, &mut Sink<'_>),
+    ) -> Option<bool> {
         let encoding = self.encoding(slot)?;
         let memory = core::mem::take(&mut self.rendered);
         let mut sink = Sink::new([memory, &mut []]);
-        encoding.render(record, is_past, &mut sink);
+        render(self, encoding, &mut sink);
         let len = sink.len();
-        let told = self.enqueue(slot, record.seq, &[&memory[..len]]);
+        let told = self.enqueue(slot, seq, &[&memory[..len]]);
         self.rendered = memory;
         Some(told)
     }

@@ -51,6 +51,7 @@ impl Exchange<'_> {
         self.abandon(slot);
         self.stop_timer(slot);
         self.conns.begin_anew(slot, (listener, &found));
+        self.choose_encoding(slot);
         self.touch(slot);
         true
     }

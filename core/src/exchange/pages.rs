@@ -4,7 +4,6 @@
 use super::Exchange;
 use super::catch_up::{AT_ONCE, CatchUp};
 use crate::conn::Slot;
-use crate::encoding::chat::{self, Mark};
 use crate::io::Wanted;
 use crate::log::before;
 use crate::record::Record;
@@ -84,7 +83,7 @@ impl Exchange<'_> {
         if self.is_told(slot, seq, author, kind) {
             let is_marked = self.is_marked(slot, seq);
             if self.tell_page_rendered(slot, record, is_marked).is_none() {
-                let mark = if is_marked { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() };
+                let mark = self.mark_if(is_marked, kind, unix_ms);
                 let [before, name, between, text, end] = record.pieces();
                 self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
             }

@@ -4,7 +4,7 @@ use super::Exchange;
 use crate::conn::Slot;
 use crate::encoding::chat::{self, Mark};
 use crate::log::{Position, before};
-use crate::record::{Place, Record};
+use crate::record::{Kind, Place, Record};
 use crate::room::RoomIndex;
 
 impl Exchange<'_> {
@@ -48,11 +48,15 @@ impl Exchange<'_> {
         if self.tell_again_rendered(slot, (room, number), seq, is_past).is_some() {
             return;
         }
-        let clock = self.clock();
         let Some((entry, [left, right])) = self.rooms[room].log.past(number) else { return };
-        let mark = if is_past { chat::mark(entry.kind(), entry.unix_ms(), clock) } else { Mark::new() };
+        let mark = self.mark_if(is_past, entry.kind(), entry.unix_ms());
         self.conns.push(slot, seq, &[&mark, left, right]);
         self.touch(slot);
+    }
+
+    /// The mark of a record that `is_past`, in a chat; otherwise it is empty.
+    pub(super) fn mark_if(&self, is_past: bool, kind: Kind, unix_ms: u64) -> Mark {
+        if is_past { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() }
     }
 
     /// A record of a room; `None` if it was overwritten. Its bytes are put together in the scratch if the

@@ -143,8 +143,10 @@ impl<'a> Rooms<'a> {
     /// last. `seq`: the number of the next record.
     #[cfg(feature = "save")]
     pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>, seq: u64) -> Result<(), Damaged> {
-        let Self { rooms: _, count: _, index: _, free, free_ring: _, grace_ms: _ } = self;
+        let Self { rooms: _, count, index: _, free, free_ring, grace_ms: _ } = self;
         free.visit(visitor)?;
+        visitor.ring(free_ring)?;
+        let first_ring = *count;
         let saved = visitor.limits().rooms as RoomIndex;
         for room in 0..saved {
             let had_name = self.name(room);
@@ -161,6 +163,9 @@ impl<'a> Rooms<'a> {
                 }
             }
             ensure(self[room].is_free() || self[room].pinned || !name.is_empty())?;
+        }
+        for ring in first_ring..first_ring + visitor.limits().rings as RoomIndex {
+            self[ring].visit_ring(visitor, seq)?;
         }
         if visitor.is_reading() {
             self.check_free(saved)?;

@@ -87,8 +87,13 @@ impl Exchange<'_> {
     }
 
     /// Checks what each table cannot check alone. `saved`: the limits that it had.
-    fn check(&self, saved: &Limits) -> Result<(), Damaged> {
+    fn check(&mut self, saved: &Limits) -> Result<(), Damaged> {
         ensure(self.now.as_millis() < LATEST_MS)?;
+        let Self { rooms, config, limits, .. } = self;
+        let encodings = config.encodings;
+        rooms.check_rings(saved.rings, |encoding| {
+            encodings.get(usize::from(encoding)).map(|encoding| limits.longest_in(*encoding))
+        })?;
         let (mut conns, mut members, mut behind) = (0, 0, 0);
         for slot in self.slots().filter(|slot| !matches!(self.conns[*slot].state, State::Free { .. })) {
             let count = self.check_conn(slot)?;
@@ -109,6 +114,13 @@ impl Exchange<'_> {
             listed += self.check_room(room)?;
             let Room { closed, log, .. } = &self.rooms[room];
             ensure(*closed || log.fits(1 + RESERVE, saved.longest()))?;
+            for (index, ring) in self.rooms.rings(room) {
+                let readers = self.members_in(room).filter(|member| member.log() == index).count();
+                ensure(ring.members as usize == readers)?;
+                let longest = self.encoding_at(ring.encoding).map(|encoding| saved.longest_in(encoding));
+                let has_place = longest.is_some_and(|longest| ring.log.fits(1 + RESERVE, longest));
+                ensure(*closed || readers == 0 || has_place)?;
+            }
         }
         ensure(listed == members)
     }
@@ -119,24 +131,29 @@ impl Exchange<'_> {
         let Self { rooms, members, .. } = self;
         let members = &*members;
         for room in rooms.indices() {
-            let Room { log, first, .. } = &mut rooms[room];
-            let first = *first;
-            let in_room = || {
-                let mut next = first;
-                core::iter::from_fn(move || {
-                    let member = members.get(next)?;
-                    next = member.next;
-                    Some(member)
-                })
-            };
-            for Member { position, own, last_own, .. } in in_room().filter(|member| member.own_ahead) {
-                log.claim_chain(*position, *own, *last_own)?;
-            }
-            for member in in_room().filter(|member| member.own_ahead) {
-                log.end_chain(member.last_own);
-                // It reads what is its own before it is gone.
-                let unread = |position| log.head().wrapping_sub(position);
-                ensure(unread(log.end_of(member.last_own)) >= unread(member.end(log)))?;
+            let Room { first, next_ring, .. } = rooms[room];
+            let mut next_log = Some((room, next_ring));
+            while let Some((index, following)) = next_log {
+                let log = &mut rooms[index].log;
+                let readers = || {
+                    let mut next = first;
+                    let in_room = core::iter::from_fn(move || {
+                        let member = members.get(next)?;
+                        next = member.next;
+                        Some(member)
+                    });
+                    in_room.filter(move |member| member.own_ahead && member.log() == index)
+                };
+                for Member { position, own, last_own, .. } in readers() {
+                    log.claim_chain(*position, *own, *last_own)?;
+                }
+                for member in readers() {
+                    log.end_chain(member.last_own);
+                    // It reads what is its own before it is gone.
+                    let unread = |position| log.head().wrapping_sub(position);
+                    ensure(unread(log.end_of(member.last_own)) >= unread(member.end(log)))?;
+                }
+                next_log = (following != NONE).then(|| (following, rooms[following].next_ring));
             }
         }
         Ok(())
@@ -180,7 +197,15 @@ impl Exchange<'_> {
 
     fn check_member(&self, member: &Member) -> Result<(), Damaged> {
         ensure(self.rooms.indices().contains(&member.room))?;
-        let log = &self.rooms[member.room].log;
+        // It reads the log of its encoding.
+        let encoding =
+            self.config.listener(self.conns[member.conn].listener).and_then(|found| found.encoding);
+        let reads = match encoding {
+            Some(encoding) => self.rooms.ring_in(member.room, encoding).ok_or(Damaged)?,
+            None => member.room,
+        };
+        ensure(member.log() == reads)?;
+        let log = &self.rooms[reads].log;
         let unread = |position| log.head().wrapping_sub(position);
         if !member.holds() {
             return ensure(!member.own_ahead);

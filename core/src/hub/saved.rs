@@ -4,28 +4,21 @@ use super::{Hub, Storage};
 use crate::config::Config;
 use crate::ids::ConnId;
 use crate::limits::Limits;
-use crate::save::{Damaged, RestoreError, SaveError, Visitor, ensure};
+use crate::save::{Damaged, RestoreError, Visitor, ensure};
 
 impl<'a> Hub<'a> {
     /// Saves the hub as bytes, in pieces that `out` gets in order. They hold all of its state but the
     /// configuration. The hub goes on as before. The same state makes the same bytes, and the last 72 of
     /// them are the statistics (64) and a checksum (8).
-    ///
-    /// # Errors
-    /// The hub cannot be saved, and `out` gets nothing.
-    pub fn save(&mut self, out: &mut dyn FnMut(&[u8])) -> Result<(), SaveError> {
-        if self.x.limits().rings > 0 {
-            return Err(SaveError::Rings);
-        }
+    pub fn save(&mut self, out: &mut dyn FnMut(&[u8])) {
         let mut visitor = Visitor::writing(self.x.config(), self.x.limits(), out);
         let is_written = self.visit(&mut visitor).and_then(|()| visitor.end());
         debug_assert!(is_written.is_ok(), "to write cannot fail");
-        Ok(())
     }
 
     /// Makes a hub from what [`Hub::save`] made of another. Each limit is as it was, or higher. The
-    /// listeners have the protocols that they had, in the same order, and relays share the rooms that they
-    /// shared. All else in the configuration may differ. Ids and times go on: the driver uses the ids that
+    /// listeners have the protocols and encodings that they had, in the same order, and relays share the
+    /// rooms that they shared. All else in the configuration may differ. Ids and times go on: the driver uses the ids that
     /// it had, or those of [`Hub::conns`] and `Hub::followers`, and its clock goes on from where it was. It
     /// looks once at every connection, because the bytes do not say what another driver has seen. Followers
     /// read on where they were. Proposals that were taken and are not decided are the driver's to keep.

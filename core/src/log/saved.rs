@@ -91,8 +91,6 @@ impl Log<'_> {
             let from_here = self.len_from(number);
             let len = self.end(number).wrapping_sub(entry.start);
             ensure(from_here < left && 0 < len && len <= from_here)?;
-            // A name and a text stand one behind the other in their record.
-            ensure(entry.len_without_text() <= len as usize)?;
             ensure(entry.next_own < count - step)?;
             // Numbers grow, and are far from those that come after half of all.
             let age = seq.wrapping_sub(entry.seq);
@@ -103,6 +101,16 @@ impl Log<'_> {
             (left, earlier) = (from_here, Some(age));
         }
         ensure(held == 0 || self.hold_record != self.next)
+    }
+
+    /// Checks that a name and a text stand one behind the other in each record, as they do in the chat's lines.
+    pub(crate) fn check_parts(&self) -> Result<(), Damaged> {
+        let count = self.next.wrapping_sub(self.oldest);
+        for number in (0..count).map(|step| self.oldest.wrapping_add(step)) {
+            let len = self.end(number).wrapping_sub(self.entry(number).start);
+            ensure(self.entry(number).len_without_text() <= len as usize)?;
+        }
+        Ok(())
     }
 
     /// Checks a chain of records of one author, of which the first is not before `position`. Marks its

@@ -3,6 +3,8 @@
 use super::Rooms;
 use crate::conn::NONE;
 use crate::room::{Room, RoomIndex};
+#[cfg(feature = "save")]
+use crate::save::{Damaged, check_list, ensure};
 
 impl<'a> Rooms<'a> {
     /// Makes all rings free. They have their memory already.
@@ -55,5 +57,39 @@ impl<'a> Rooms<'a> {
             self.rings(room).find(|(_, other)| other.next_ring == ring).map_or(room, |(index, _)| index);
         self[before].next_ring = self[ring].next_ring;
         self[ring].next_ring = core::mem::replace(&mut self.free_ring, ring);
+    }
+
+    /// Checks that each of the rings that were saved is in one room's list, or is free. Those that are new are
+    /// used last. `longest`: that of an encoding, if there is one.
+    #[cfg(feature = "save")]
+    pub(in crate::exchange) fn check_rings(
+        &mut self,
+        saved: usize,
+        longest: impl Fn(u8) -> Option<usize>,
+    ) -> Result<(), Damaged> {
+        let first_new = self.count + saved as RoomIndex;
+        let mut in_use = 0;
+        for room in self.indices() {
+            let mut next = self[room].next_ring;
+            while next != NONE {
+                let encoding = self[next].encoding;
+                // A ring has a longest record only when it was met.
+                ensure(self[next].longest == 0 && self.ring_in(room, encoding) == Some(next))?;
+                self[next].longest = longest(encoding).ok_or(Damaged)?;
+                next = self[next].next_ring;
+                in_use += 1;
+            }
+        }
+        let mut last = None;
+        check_list(self.free_ring, saved.checked_sub(in_use).ok_or(Damaged)?, |ring| {
+            last = Some(ring).filter(|ring| *ring < first_new && self[*ring].longest == 0);
+            last.map(|ring| self[ring].next_ring)
+        })?;
+        let new = if (first_new as usize) < self.rooms.len() { first_new } else { NONE };
+        match last {
+            Some(last) => self[last].next_ring = new,
+            None => self.free_ring = new,
+        }
+        Ok(())
     }
 }
