@@ -121,7 +121,7 @@ pub struct Conn<'a> {
     pub(crate) gap: Gap,
     /// The first of its memberships, the last one that it got.
     pub(crate) first_member: u32,
-    /// Its place among those that catch up, or `NONE`; see `exchange/catch_up`.
+    /// The first of its places among those that catch up, or `NONE`; see `exchange/catch_up`.
     pub(crate) catch_up: u32,
     /// Whether it keeps a list of its memberships that have something to read, and the first of these.
     #[cfg(feature = "large")]

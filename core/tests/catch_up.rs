@@ -5,9 +5,11 @@
 use std::collections::VecDeque;
 
 use parlour_core::{
-    Close, Config, ConnId, Hub, Identity, Input, Instant, Kind, Limits, Listener, ListenerId, OnLag, Output,
-    Place, Protocol, Record, RoomRef, Wanted,
+    Close, Config, ConnId, Hub, Identity, Input, Instant, Joining, Kind, Limits, Listener, ListenerId, OnLag,
+    Output, Place, Protocol, Record, RoomRef, Wanted,
 };
+#[cfg(feature = "console")]
+use parlour_core::{Followed, FollowerId, Following, Scope};
 use parlour_memory::Memory;
 
 const LIMITS: Limits = Limits {
@@ -22,7 +24,7 @@ const LIMITS: Limits = Limits {
     proposals: 0,
     log: 1024,
     records: 16,
-    followers: 0,
+    followers: 1,
     rings: 0,
 };
 const GRACE_MS: u32 = 100;
@@ -35,7 +37,8 @@ struct Scene<'a> {
 }
 
 fn with_hub(protocol: Protocol, keeps_records: bool, test: impl FnOnce(Scene<'_>)) {
-    let listeners = [Listener { on_lag: OnLag::Replay, ..Listener::new(protocol) }];
+    let one = Listener { on_lag: OnLag::Replay, ..Listener::new(protocol) };
+    let listeners = [one, Listener { joining: Joining::Several, ..one }];
     let config =
         Config { origin: u64::MAX - 5, grace_ms: GRACE_MS, keeps_records, ..Config::new(&listeners) };
     let mut memory = Memory::new(&LIMITS);
@@ -45,7 +48,10 @@ fn with_hub(protocol: Protocol, keeps_records: bool, test: impl FnOnce(Scene<'_>
 
 impl Scene<'_> {
     fn open(&mut self) -> ConnId {
-        let listener = ListenerId(0);
+        self.open_at(ListenerId(0))
+    }
+
+    fn open_at(&mut self, listener: ListenerId) -> ConnId {
         self.hub.handle(self.now, Input::Accepted { listener, peer: None }).opened().unwrap()
     }
 
@@ -359,6 +365,86 @@ fn one_that_leaves_while_it_is_behind_leaves_nothing_behind() {
                 assert_eq!(scene.page(wanted, &[]), 0);
             }
             assert_eq!(scene.hub.count(), 0, "round {round}");
+        }
+    });
+}
+
+/// What was said, as a driver keeps it.
+#[cfg(feature = "console")]
+#[derive(Default)]
+struct Kept(Vec<(u64, RoomRef, Identity, Kind, Vec<u8>)>);
+
+#[cfg(feature = "console")]
+impl Kept {
+    fn keep(&mut self, scene: &mut Scene<'_>, follower: FollowerId) {
+        while let Some(followed) = scene.hub.read(follower) {
+            let Followed::Record(record) = followed else {
+                panic!("a follower without a grace lost something")
+            };
+            let Record { seq, room, author, kind, text, .. } = record;
+            self.0.push((seq, room, author, kind, text.to_vec()));
+            scene.hub.handle(scene.now, Input::Committed { follower, seq });
+        }
+    }
+
+    /// Answers with up to three records.
+    fn answer(&self, scene: &mut Scene<'_>, wanted: Wanted) {
+        let Wanted { conn, room, from, .. } = wanted;
+        let records: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(seq, place, ..)| *place == room && (seq.wrapping_sub(from) as i64) >= 0)
+            .take(3)
+            .map(|&(seq, room, author, kind, ref text)| {
+                let place = Place::Chat("");
+                Record { seq, unix_ms: 0, room, place, author, name: "x", kind, is_torn: false, text }
+            })
+            .collect();
+        scene.hub.handle(scene.now, Input::Page { conn, from, records: &records });
+    }
+}
+
+#[cfg(feature = "console")]
+#[test]
+fn one_that_is_behind_in_two_rooms_gets_all_that_was_said_in_both() {
+    with_hub(Protocol::Chat, true, |mut scene| {
+        let [bob, carol, deaf] = [0, 0, 1].map(|listener| scene.open_at(ListenerId(listener)));
+        let follower = scene.hub.follow(Following { grace_ms: None, scope: Scope::All }).expect("a place");
+        for conn in [carol, deaf] {
+            scene.say(conn, "/join den\n");
+        }
+        let mut seen = scene.take_all(deaf);
+        let mut kept = Kept::default();
+        for number in 0..60 {
+            scene.say(bob, &format!("of bob {number}\n"));
+            scene.say(carol, &format!("of carol {number}\n"));
+            scene.take_all(bob);
+            scene.take_all(carol);
+            kept.keep(&mut scene, follower);
+        }
+        let mut pages = 0;
+        loop {
+            let more = scene.take_all(deaf);
+            let wanted = scene.next_wanted();
+            if more.is_empty() && wanted.is_none() {
+                break;
+            }
+            seen += &more;
+            if let Some(wanted) = wanted {
+                pages += 1;
+                kept.answer(&mut scene, wanted);
+            }
+        }
+        assert!(pages > 10, "{pages} pages: the logs cannot have all of that");
+        for name in ["bob", "carol"] {
+            let of = format!("of {name} ");
+            let numbers: Vec<u32> =
+                seen.lines().filter_map(|line| line.split_once(&of)?.1.parse().ok()).collect();
+            assert_eq!(numbers, (0..60).collect::<Vec<_>>(), "{name}");
+        }
+        for (conn, name) in [(bob, "bob"), (carol, "carol")] {
+            scene.say(conn, &format!("of {name} now\n"));
+            assert!(scene.take_all(deaf).ends_with(&format!("of {name} now\r\n")), "it is attached again");
         }
     });
 }

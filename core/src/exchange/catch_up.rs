@@ -17,7 +17,7 @@ use crate::log::before;
 use crate::record::{Identity, Kind};
 use crate::room::{MemberIndex, RoomIndex};
 #[cfg(feature = "save")]
-use crate::save::{Damaged, Visit, Visitor, check_list};
+use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
 
 /// The most bytes that wait at once for a client that catches up, besides one line. More would not go
 /// out sooner, and each connection would need memory for them.
@@ -25,7 +25,7 @@ pub(super) const AT_ONCE: u32 = 2048;
 /// The most records at once.
 const STEPS_AT_ONCE: u32 = 32;
 
-/// Storage for one connection that catches up.
+/// Storage for one membership of a connection that catches up.
 #[derive(Clone, Copy, Debug)]
 pub struct CatchUp {
     /// The membership; while this is free, the free one that is used after it.
@@ -40,11 +40,33 @@ pub struct CatchUp {
     pub(super) asked_at: Option<u32>,
     /// It may be told more now. After each time that its queue was filled, its own input comes first.
     has_turn: bool,
+    /// The one of the same connection that comes after this one, or [`NONE`].
+    #[cfg(feature = "large")]
+    after: u32,
 }
 
 impl CatchUp {
     /// A free one, to fill storage with.
-    pub const EMPTY: Self = Self { member: NONE, next: 0, came_at: None, asked_at: None, has_turn: false };
+    pub const EMPTY: Self = Self {
+        member: NONE,
+        next: 0,
+        came_at: None,
+        asked_at: None,
+        has_turn: false,
+        #[cfg(feature = "large")]
+        after: NONE,
+    };
+
+    #[cfg(feature = "large")]
+    fn after(&self) -> u32 {
+        self.after
+    }
+
+    /// Where a connection is in few rooms, it catches up in one at a time.
+    #[cfg(not(feature = "large"))]
+    fn after(&self) -> u32 {
+        NONE
+    }
 }
 
 /// The pool of those that catch up.
@@ -79,6 +101,48 @@ impl<'a> CatchUps<'a> {
         self.table.get(index as usize)
     }
 
+    /// This place, and those of the same connection that come after it.
+    pub(super) fn from(&self, mut index: u32) -> impl Iterator<Item = (u32, &CatchUp)> {
+        core::iter::from_fn(move || {
+            let found = self.get(index)?;
+            Some((core::mem::replace(&mut index, found.after()), found))
+        })
+    }
+
+    /// Lets a place come last of those of a connection, which begin at `first`.
+    #[cfg(feature = "large")]
+    fn append(&mut self, first: &mut u32, index: u32) {
+        match self.from(*first).last() {
+            Some((last, _)) => self[last].after = index,
+            None => *first = index,
+        }
+    }
+
+    #[cfg(not(feature = "large"))]
+    fn append(&mut self, first: &mut u32, index: u32) {
+        *first = index;
+    }
+
+    /// Takes the place of a membership out of those of its connection, and frees it.
+    fn remove(&mut self, first: &mut u32, member: MemberIndex) {
+        let mut before = None;
+        let is_it = |(index, found): &(u32, &CatchUp)| {
+            let is_it = found.member == member;
+            before = if is_it { before } else { Some(*index) };
+            is_it
+        };
+        let Some((index, after)) = self.from(*first).find(is_it).map(|(index, found)| (index, found.after()))
+        else {
+            return;
+        };
+        match before {
+            #[cfg(feature = "large")]
+            Some(before) => self[before].after = after,
+            _ => *first = after,
+        }
+        self.give_back(index);
+    }
+
     fn has_place(&self) -> bool {
         self.free != NONE || (self.unused as usize) < self.table.len()
     }
@@ -108,7 +172,10 @@ impl CatchUps<'_> {
         free.visit(visitor)?;
         unused.visit(visitor)?;
         let used = table.get_mut(..*unused as usize).ok_or(Damaged)?;
-        used.iter_mut().try_for_each(|catch_up| catch_up.visit(visitor))
+        used.iter_mut().try_for_each(|catch_up| {
+            catch_up.visit(visitor)?;
+            ensure(catch_up.after == NONE || catch_up.after < *unused)
+        })
     }
 
     /// Checks that all places but `taken` are free, and can be taken once.
@@ -129,12 +196,13 @@ impl CatchUps<'_> {
 #[cfg(feature = "save")]
 impl Visit for CatchUp {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, came_at, asked_at, has_turn } = self;
+        let Self { member, next, came_at, asked_at, has_turn, after } = self;
         member.visit(visitor)?;
         next.visit(visitor)?;
         visitor.option(came_at, 0)?;
         visitor.option(asked_at, 0)?;
-        has_turn.visit(visitor)
+        has_turn.visit(visitor)?;
+        after.visit(visitor)
     }
 }
 
@@ -175,16 +243,16 @@ impl Exchange<'_> {
             return false;
         }
         let Some(index) = self.catch_ups.take() else { return false };
-        self.catch_ups[index] = CatchUp { member, next, came_at, asked_at: None, has_turn: false };
-        self.conns[slot].catch_up = index;
+        self.catch_ups[index] = CatchUp { member, next, came_at, ..CatchUp::EMPTY };
+        self.catch_ups.append(&mut self.conns[slot].catch_up, index);
         self.members[member].is_behind = true;
         self.wake(slot);
         true
     }
 
-    /// Whether a connection does not catch up yet, and there is a place to note how far it is.
+    /// Whether there is a place to note how far a connection is. A small hub has one for each connection.
     pub(super) fn can_detach(&self, slot: Slot) -> bool {
-        self.conns[slot].catch_up == NONE && self.catch_ups.has_place()
+        (cfg!(feature = "large") || self.conns[slot].catch_up == NONE) && self.catch_ups.has_place()
     }
 
     /// Whether a connection catches up.
@@ -192,13 +260,12 @@ impl Exchange<'_> {
         self.conns[slot].catch_up != NONE
     }
 
-    /// Forgets how far a connection was, because it has left the room or is attached.
-    pub(super) fn end_catch_up(&mut self, slot: Slot) {
-        let index = core::mem::replace(&mut self.conns[slot].catch_up, NONE);
-        if let Some(&CatchUp { member, .. }) = self.catch_ups.get(index) {
-            self.members[member].is_behind = false;
-            self.catch_ups.give_back(index);
-        }
+    /// Forgets how far a membership was, because it has left the room or is attached. Then it is the turn of
+    /// the next one of its connection.
+    pub(super) fn end_catch_up(&mut self, slot: Slot, member: MemberIndex) {
+        self.members[member].is_behind = false;
+        self.catch_ups.remove(&mut self.conns[slot].catch_up, member);
+        self.wake(slot);
     }
 
     // --- Going on ---
@@ -290,7 +357,7 @@ impl Exchange<'_> {
         if !at_end && (is_history || before(log.start_of(number), log.hold())) {
             return false;
         }
-        self.end_catch_up(slot);
+        self.end_catch_up(slot, index);
         let identity = self.conns[slot].identity;
         let log = &mut self.rooms[reads].log;
         let position = log.start_of(number);

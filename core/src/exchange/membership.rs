@@ -254,7 +254,7 @@ impl Exchange<'_> {
     fn unlink(&mut self, index: MemberIndex) {
         let Member { room, previous, next, conn, is_behind, .. } = self.members[index];
         if is_behind {
-            self.end_catch_up(conn);
+            self.end_catch_up(conn, index);
         }
         self.leave_log(index);
         self.forget_member(conn, index);

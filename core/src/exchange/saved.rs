@@ -99,12 +99,14 @@ impl Exchange<'_> {
             let count = self.check_conn(slot)?;
             conns += usize::from(count > 0);
             members += count;
-            behind += usize::from(self.is_behind(slot));
+            behind += self.catch_ups.from(self.conns[slot].catch_up).count();
         }
         let is_used = |&CatchUp { member, .. }: &CatchUp, index| {
             let member = self.members.get(member);
             member.is_some_and(|member| {
-                self.conns.slots().contains(&member.conn) && self.conns[member.conn].catch_up == index
+                let first = |conn: Slot| self.conns[conn].catch_up;
+                self.conns.slots().contains(&member.conn)
+                    && self.catch_ups.from(first(member.conn)).any(|(place, _)| place == index)
             })
         };
         self.catch_ups.check(behind, is_used)?;
@@ -164,21 +166,23 @@ impl Exchange<'_> {
         let Conn { listener, session, queue, gap, turn, first_member, catch_up, .. } = &self.conns[slot];
         ensure(self.config.listener(*listener).is_some())?;
         let (mut count, mut may_wait, mut next) = (0, turn.room == NONE, *first_member);
-        let mut is_sound = *catch_up == NONE;
-        let behind = self.catch_ups.get(*catch_up).map(|catch_up| catch_up.member);
+        // More would be a circle.
+        let behind = || self.catch_ups.from(*catch_up).take(self.limits.rooms_per_conn + 1);
+        let mut of_members = 0;
         while next != NONE {
             let member = self.members.get(next).ok_or(Damaged)?;
             ensure(member.conn == slot && member.state != Membership::Free)?;
             count += 1;
             ensure(count <= self.limits.rooms_per_conn)?;
             self.check_member(member)?;
-            ensure(member.is_behind == (behind == Some(next)))?;
-            is_sound |= member.is_behind && member.state == Membership::Present;
+            ensure(member.is_behind == behind().any(|(_, found)| found.member == next))?;
+            ensure(!member.is_behind || member.state == Membership::Present)?;
+            of_members += usize::from(member.is_behind);
             may_wait |= member.speaks() && member.room == turn.room;
             next = member.sibling;
         }
-        ensure(may_wait && is_sound)?;
-        if let Some(CatchUp { next, came_at, .. }) = self.catch_ups.get(*catch_up) {
+        ensure(may_wait && behind().count() == of_members && (*catch_up == NONE) == (of_members == 0))?;
+        for (_, CatchUp { next, came_at, .. }) in behind() {
             let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
             ensure(is_near(*next) && came_at.is_none_or(is_near))?;
         }
@@ -210,7 +214,10 @@ impl Exchange<'_> {
         if !member.holds() {
             return ensure(!member.own_ahead);
         }
-        ensure(unread(member.position) <= log.held() && unread(member.end(log)) <= unread(member.position))
+        let end = member.end(log);
+        ensure(unread(member.position) <= log.held() && unread(end) <= unread(member.position))?;
+        // It reads whole records.
+        ensure(log.start_of(log.record_at(end)) == end)
     }
 
     /// Returns how many memberships are in a room.
