@@ -1,0 +1,29 @@
+//! The journal of parlour: what was said, in a SQLite file.
+//!
+//! ```text
+//!  the server's loop          the writer's thread           the reader's thread
+//!  Batch ── write ──────────► one transaction for each      Question ──► a page of
+//!  (bounded)                  batch, then `Stored`          records, then `Page`
+//!        ◄── events ──────────┴─────────────────────────────┘
+//! ```
+//!
+//! The loop never waits for the disk. It hands over what it has read as a [`Batch`], and goes on. If the disk
+//! is slower, what waits stays below [`MOST_WAITING`] bytes, and [`Journal::has_place`] tells the loop to read no
+//! more. If the file cannot be written, the writer keeps what it has, says so once, and tries again each second.
+//!
+//! The file is for people too: [`schema`] has its tables.
+
+mod batch;
+mod error;
+mod file;
+mod kinds;
+mod page;
+pub mod schema;
+mod thread;
+mod writer;
+
+pub use batch::{Batch, Gap};
+pub use error::JournalError;
+pub use file::{Known, Room, open_to_read};
+pub use page::{Page, Question, Span, Stored, read_page};
+pub use thread::{Event, Journal, MOST_WAITING, Options, Sync};

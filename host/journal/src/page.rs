@@ -1,0 +1,125 @@
+//! Pages: records that are read back.
+
+use parlour_core::{Identity, Kind, Place, Record, RoomRef};
+use rusqlite::{Connection, Row};
+
+use crate::error::JournalError;
+use crate::kinds::meaning;
+
+/// The most records of a page, and the most bytes of their texts, besides one.
+const MOST_RECORDS: i64 = 256;
+const MOST_BYTES: usize = 32 * 1024;
+
+/// Which records a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Those with this number and later ones.
+    From(u64),
+    /// The last so many messages.
+    Last(u32),
+}
+
+/// A page that is wanted.
+#[derive(Clone, Debug)]
+pub struct Question<T> {
+    /// Comes back with the page.
+    pub token: T,
+    /// The room's number in the file.
+    pub room: i64,
+    /// Which records of it.
+    pub span: Span,
+    /// Records with this number and later ones are not wanted.
+    pub until: u64,
+}
+
+/// The answer: as much as one page has, from the beginning on.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// As in the question.
+    pub token: T,
+    /// The records, in order.
+    pub records: Vec<Stored>,
+}
+
+/// A record with its own memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// See [`Record::seq`].
+    pub seq: u64,
+    /// See [`Record::unix_ms`].
+    pub unix_ms: u64,
+    /// The author; 0 is the server.
+    pub client: u64,
+    /// What the author was called.
+    pub name: String,
+    /// What the record says.
+    pub kind: Kind,
+    /// See [`Record::is_torn`].
+    pub is_torn: bool,
+    /// The text.
+    pub text: Vec<u8>,
+}
+
+impl Stored {
+    /// As a record of a room of a hub.
+    pub fn record(&self, room: RoomRef) -> Record<'_> {
+        let &Stored { seq, unix_ms, client, ref name, kind, is_torn, ref text } = self;
+        // Nobody looks at the place of a record in a page.
+        let (place, author) = (Place::Private, Identity::from_u64(client));
+        Record { seq, unix_ms, room, place, author, name, kind, is_torn, text }
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let detail: Option<String> = row.get(5)?;
+        let (kind, is_torn) = meaning(row.get_ref(4)?.as_str()?, detail.as_deref());
+        Ok(Self {
+            seq: row.get::<_, i64>(0)? as u64,
+            unix_ms: row.get::<_, i64>(1)? as u64,
+            client: row.get::<_, Option<i64>>(2)?.unwrap_or(0) as u64,
+            name: row.get(3)?,
+            kind,
+            is_torn,
+            text: row.get(6)?,
+        })
+    }
+}
+
+/// Reads one page.
+///
+/// # Errors
+/// SQLite cannot read it.
+pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, JournalError> {
+    let Question { token, room, span, until } = question;
+    let until = i64::try_from(until).unwrap_or(i64::MAX);
+    let columns = "SELECT seq, time, client, name, kind, detail, text FROM messages";
+    let mut records = Vec::new();
+    let mut size = 0;
+    match span {
+        Span::From(from) => {
+            let from = i64::try_from(from).unwrap_or(0);
+            let sql = format!("{columns} WHERE room = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq LIMIT ?4");
+            let mut statement = db.prepare_cached(&sql)?;
+            let mut rows = statement.query((room, from, until, MOST_RECORDS))?;
+            while size < MOST_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let stored = Stored::from_row(row)?;
+                size += stored.text.len();
+                records.push(stored);
+            }
+        }
+        Span::Last(count) => {
+            let sql = format!(
+                "{columns} WHERE room = ?1 AND seq < ?2 AND kind IN ('say', 'action', 'raw') \
+                 ORDER BY seq DESC LIMIT ?3"
+            );
+            let mut statement = db.prepare_cached(&sql)?;
+            let mut rows = statement.query((room, until, i64::from(count)))?;
+            while let Some(row) = rows.next()? {
+                records.push(Stored::from_row(row)?);
+            }
+            records.reverse();
+        }
+    }
+    Ok(Page { token, records })
+}

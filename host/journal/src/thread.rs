@@ -1,0 +1,302 @@
+//! The threads of a journal, and how the loop talks to them.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::batch::Batch;
+use crate::error::JournalError;
+use crate::file::{Known, Writable, open_to_read};
+use crate::page::{Page, Question, read_page};
+use crate::writer::Writer;
+
+/// The most bytes that wait for the disk, besides one batch.
+pub const MOST_WAITING: usize = 8 << 20;
+/// Commits begin at least so far apart, if little waits. A commit costs the disk the same for one record and for
+/// thousands.
+const BETWEEN: Duration = Duration::from_millis(10);
+/// If so many bytes wait, the next commit begins at once.
+const MUCH: usize = 256 << 10;
+/// How long to wait after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How a journal is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What a commit waits for.
+    pub sync: Sync,
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// Until the disk has it.
+    #[default]
+    Full,
+    /// Only for the system. A power cut may cost the last commits, and leaves the file sound.
+    Normal,
+}
+
+impl Sync {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Sync::Full => "full",
+            Sync::Normal => "normal",
+        }
+    }
+}
+
+/// What a journal tells the loop.
+#[derive(Debug)]
+pub enum Event<T> {
+    /// Everything up to this number is in the file.
+    Stored(u64),
+    /// The file cannot be written. The journal keeps what it has, and tries again. Told once.
+    Failed(JournalError),
+    /// It can be written again, and everything that waited is in it.
+    Works,
+    /// The answer to a question. If the file could not be read, it is empty.
+    Page(Page<T>),
+}
+
+/// A journal that is being written.
+#[derive(Debug)]
+pub struct Journal<T> {
+    shared: Arc<Shared>,
+    events: Receiver<Event<T>>,
+    /// `None` once it is closed.
+    questions: Option<Sender<Question<T>>>,
+    woken: UnixStream,
+    writer: Option<JoinHandle<()>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batch: Batch,
+    is_closing: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A thread that panicked left a batch that is whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a thread puts events. The loop wakes up for each.
+#[derive(Debug)]
+struct Mouth<T> {
+    events: Sender<Event<T>>,
+    waker: UnixStream,
+}
+
+impl<T> Mouth<T> {
+    fn say(&mut self, event: Event<T>) {
+        // If nobody listens, or the loop is awake anyway, nothing is lost.
+        let _ = self.events.send(event);
+        let _ = self.waker.write(&[0]);
+    }
+}
+
+impl<T: Send + 'static> Journal<T> {
+    /// Opens a journal, or makes one, and starts its threads. Returns what it knows from before.
+    ///
+    /// # Errors
+    /// The file cannot be used. Then it is as it was.
+    pub fn open(path: &Path, options: Options) -> Result<(Self, Known), JournalError> {
+        let (file, known) = Writable::open(path, options.sync)?;
+        let db = open_to_read(path)?;
+        let (woken, waker) = UnixStream::pair().map_err(JournalError::File)?;
+        woken.set_nonblocking(true).map_err(JournalError::File)?;
+        waker.set_nonblocking(true).map_err(JournalError::File)?;
+        let (events, received) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
+        let again = waker.try_clone().map_err(JournalError::File)?;
+        let mut mouth = Mouth { events: events.clone(), waker };
+        let (questions, asked) = mpsc::channel::<Question<T>>();
+        let reader = thread::Builder::new().name("journal reader".to_owned()).spawn(move || {
+            for question in asked {
+                let token = question.token;
+                let question =
+                    Question { token: (), room: question.room, span: question.span, until: question.until };
+                let records = read_page(&db, question).map(|page| page.records).unwrap_or_default();
+                mouth.say(Event::Page(Page { token, records }));
+            }
+        });
+        let mouth = Mouth { events, waker: again };
+        let (path, to_share) = (path.to_owned(), shared.clone());
+        let rooms: Vec<_> = known.rooms.iter().map(|room| (room.id, room.name.clone())).collect();
+        let writer = thread::Builder::new().name("journal writer".to_owned()).spawn(move || {
+            let writer = Writer::new(rooms);
+            Work { path, options, shared: to_share, mouth, writer }.run(Some(file));
+        });
+        let journal = Self {
+            shared,
+            events: received,
+            questions: Some(questions),
+            woken,
+            writer: Some(writer.map_err(JournalError::File)?),
+            reader: Some(reader.map_err(JournalError::File)?),
+        };
+        Ok((journal, known))
+    }
+
+    /// Can be read when there are events.
+    pub fn wake_fd(&self) -> RawFd {
+        self.woken.as_raw_fd()
+    }
+
+    /// Whether the loop may hand over more.
+    pub fn has_place(&self) -> bool {
+        self.shared.lock().batch.size() < MOST_WAITING
+    }
+
+    /// Hands over a batch, and leaves it empty.
+    pub fn write(&self, batch: &mut Batch) {
+        if !batch.is_empty() {
+            self.shared.lock().batch.take(batch);
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Asks for a page. [`Event::Page`] has the answer.
+    pub fn ask(&self, question: Question<T>) {
+        if let Some(questions) = &self.questions {
+            // The reader ends after this does.
+            let _ = questions.send(question);
+        }
+    }
+
+    /// What has happened.
+    pub fn events(&self) -> impl Iterator<Item = Event<T>> {
+        let mut bytes = [0; 256];
+        while matches!((&self.woken).read(&mut bytes), Ok(count) if count == bytes.len()) {}
+        self.events.try_iter()
+    }
+
+    /// Writes what waits, and ends. Returns why the rest could not be written.
+    ///
+    /// # Errors
+    /// Something that was handed over is not in the file.
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.shared.lock().is_closing = true;
+        self.shared.changed.notify_one();
+        self.questions = None;
+        for thread in [self.writer.take(), self.reader.take()].into_iter().flatten() {
+            // A panic was printed already.
+            let _ = thread.join();
+        }
+        let failed = self.events.try_iter().filter_map(|event| match event {
+            Event::Failed(error) => Some(Err(error)),
+            Event::Works => Some(Ok(())),
+            Event::Stored(_) | Event::Page(_) => None,
+        });
+        failed.last().unwrap_or(Ok(()))
+    }
+}
+
+/// What the writer's thread has.
+struct Work<T> {
+    path: PathBuf,
+    options: Options,
+    shared: Arc<Shared>,
+    mouth: Mouth<T>,
+    writer: Writer,
+}
+
+impl<T> Work<T> {
+    fn run(mut self, mut file: Option<Writable>) {
+        let mut batch = Batch::default();
+        let mut has_failed = false;
+        let mut is_indexed = false;
+        loop {
+            let began = Instant::now();
+            let is_closing = if batch.is_empty() {
+                self.take(&mut batch, is_indexed)
+            } else {
+                self.shared.lock().is_closing
+            };
+            if batch.is_empty() && !is_closing {
+                // Searching can wait, so it never delays a commit by more than one piece.
+                let more = file.as_mut().map(|file| self.writer.index(&mut file.db));
+                is_indexed = !matches!(more, Some(Ok(true)));
+                continue;
+            }
+            if batch.is_empty() {
+                break;
+            }
+            match self.store(&mut file, &batch) {
+                Ok(()) => {
+                    is_indexed = false;
+                    let seq = batch.last_seq();
+                    batch.clear();
+                    seq.into_iter().for_each(|seq| self.mouth.say(Event::Stored(seq)));
+                    if std::mem::take(&mut has_failed) {
+                        self.mouth.say(Event::Works);
+                    }
+                    self.pause(BETWEEN.saturating_sub(began.elapsed()), MUCH);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut has_failed, true) || is_closing {
+                        self.mouth.say(Event::Failed(error));
+                    }
+                    if is_closing {
+                        return;
+                    }
+                    self.pause(AGAIN, usize::MAX);
+                }
+            }
+        }
+        if let Some(Err(error)) = file.map(Writable::close) {
+            self.mouth.say(Event::Failed(error));
+        }
+    }
+
+    /// Waits until there is something to write, or to index. Returns whether the journal closes.
+    fn take(&self, batch: &mut Batch, is_indexed: bool) -> bool {
+        let mut waiting = self.shared.lock();
+        while waiting.batch.is_empty() && !waiting.is_closing && is_indexed {
+            waiting = self.shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut waiting.batch, batch);
+        waiting.is_closing
+    }
+
+    /// Waits for this long, or until so many bytes wait, or the journal closes.
+    fn pause(&self, time: Duration, much: usize) {
+        let waiting = self.shared.lock();
+        let goes_on = |waiting: &mut Waiting| waiting.batch.size() < much && !waiting.is_closing;
+        drop(self.shared.changed.wait_timeout_while(waiting, time, goes_on));
+    }
+
+    fn store(&mut self, file: &mut Option<Writable>, batch: &Batch) -> Result<(), JournalError> {
+        if let Some(open) = file
+            && !open.is_at(&self.path).map_err(JournalError::File)?
+        {
+            *file = None;
+            return Err(JournalError::Gone);
+        }
+        let open = match file {
+            Some(open) => open,
+            None => {
+                let open = file.insert(Writable::open(&self.path, self.options.sync)?.0);
+                self.writer.begin_anew(&open.db)?;
+                open
+            }
+        };
+        self.writer.write(&mut open.db, batch)?;
+        Ok(())
+    }
+}
