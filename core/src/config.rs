@@ -181,6 +181,9 @@ pub struct Config<'a> {
     /// How many of the last messages a client gets when it comes into a room. It gets no more than
     /// the room's log still has.
     pub history: u32,
+    /// The [`crate::Identity`] of the first connection, as a number; those after it count on. A hub that goes on
+    /// where another one ended begins with one that nobody had.
+    pub first_identity: u64,
     /// Whether the driver keeps the records that the logs no longer have, and answers
     /// [`crate::Output::Wanted`].
     pub keeps_records: bool,
@@ -207,6 +210,7 @@ impl Config<'_> {
             listeners,
             labels: &[],
             encodings: &[],
+            first_identity: 1,
             names: NameRules::PLAIN,
             greeting: "",
             history: 0,

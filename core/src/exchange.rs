@@ -74,6 +74,7 @@ use crate::io::Output;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::notices::Notices;
+use crate::record::Identity;
 use crate::room::RoomIndex;
 use crate::session::Session;
 use crate::worklist::Worklist;
@@ -231,6 +232,11 @@ impl<'a> Exchange<'a> {
 
     pub(crate) fn id(&self, slot: Slot) -> ConnId {
         self.conns[slot].id(slot)
+    }
+
+    /// Who a connection is, as the author of records.
+    pub(crate) fn identity(&self, slot: Slot) -> Identity {
+        self.conns[slot].identity
     }
 
     /// The listener that a connection came to.

@@ -23,6 +23,7 @@ use crate::line::Line;
 use crate::log::{Log, Position, RECORD_WORDS};
 use crate::protocol::{Behaviour, behaviour, longest_gap};
 use crate::queue::Buffers;
+use crate::record::{Identity, Place, RoomRef};
 use crate::room::{Member, Room};
 use crate::text::Text;
 
@@ -128,7 +129,7 @@ impl<'a> Hub<'a> {
         let (of_rooms, of_followers) = order.split_at_mut(limits.order_of_rooms());
         let looks = config.names.looks;
         let tables = (
-            Conns::new(conns, buffers, of_conns, looks),
+            Conns::new(conns, buffers, of_conns, looks, config.first_identity),
             Rooms::new((rooms, limits.rooms), of_rooms, looks, config.grace_ms),
             Members::new(members, limits.conns),
             CatchUps::new(catch_ups),
@@ -188,9 +189,14 @@ impl<'a> Hub<'a> {
             }),
             Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
             #[cfg(feature = "large")]
-            Input::Page { conn, from, records } => {
-                let slot = self.x.find(conn);
-                Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, from, records)) }
+            Input::Page { wanted, records } => {
+                let slot = self.x.find(wanted.conn);
+                Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, wanted, records)) }
+            }
+            #[cfg(feature = "large")]
+            Input::Topic { room, topic } => {
+                self.x.recall_topic(room, topic);
+                Answer::Done
             }
             #[cfg(feature = "large")]
             Input::Proposed { number } => {
@@ -299,6 +305,16 @@ impl<'a> Hub<'a> {
     /// [`Stats::renamed`] tells whether any name has changed.
     pub fn name(&self, conn: ConnId) -> &str {
         self.x.find(conn).map_or("", |slot| self.x.name_text(slot))
+    }
+
+    /// Who a connection is, as the author of records; `None` if it is gone.
+    pub fn identity(&self, conn: ConnId) -> Option<Identity> {
+        Some(self.x.identity(self.x.find(conn)?))
+    }
+
+    /// What a room is; `None` if it is gone.
+    pub fn room(&self, room: RoomRef) -> Option<Place<'_>> {
+        Some(self.x.place(self.x.same_room(room)?))
     }
 
     /// Why a connection is ending, and the reason that an operator gave for it, or none; `None` while

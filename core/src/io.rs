@@ -77,12 +77,19 @@ pub enum Input<'a> {
     /// others later. It ignores pages that it does not wait for.
     #[cfg(feature = "large")]
     Page {
-        /// The connection, as in [`Wanted`].
-        conn: ConnId,
-        /// From where on, as in [`Wanted`].
-        from: u64,
+        /// What the hub asked for.
+        wanted: Wanted,
         /// The records.
         records: &'a [Record<'a>],
+    },
+    /// The topic that a room had before the hub began, or before the room was empty. A topic that was set
+    /// since then stays. Clients that wait for their room's history are told.
+    #[cfg(feature = "large")]
+    Topic {
+        /// The room.
+        room: RoomRef,
+        /// Its topic.
+        topic: &'a str,
     },
     /// The driver has taken the proposals up to this one, and will see to it that each of them is
     /// decided; see [`crate::Hub::next_proposal`].
@@ -204,10 +211,22 @@ pub struct Wanted {
     pub conn: ConnId,
     /// The room.
     pub room: RoomRef,
-    /// Records with this sequence number and later ones. Sequence numbers wrap around.
-    pub from: u64,
+    /// Which of its records.
+    pub span: Span,
     /// The sequence number of the first record that the hub has itself. It needs none from there on.
     pub until: u64,
+}
+
+/// Which records of a room a page is about.
+#[cfg(feature = "large")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Span {
+    /// Those with this sequence number and later ones. Sequence numbers wrap around.
+    From(u64),
+    /// The last so many messages; see [`crate::Kind::is_message`]. A page that does not have all of them has the
+    /// first of them.
+    Last(u32),
 }
 
 /// Why the hub refused a new connection.

@@ -245,11 +245,11 @@ pub use hub::{Hub, Storage};
 #[cfg(feature = "console")]
 pub use ids::FollowerId;
 pub use ids::{Cause, ConnId, Instant, ListenerId};
-#[cfg(feature = "large")]
-pub use io::Wanted;
 pub use io::{Answer, Close, Input, Interest, Output, Refusal};
 #[cfg(feature = "console")]
 pub use io::{Following, Scope};
+#[cfg(feature = "large")]
+pub use io::{Span, Wanted};
 pub use limits::{Limits, LimitsError};
 pub use log::RECORD_WORDS;
 pub use name::{BadName, Looks, NAME_BYTES, NAME_CHARS, NameRules, RESERVED};

@@ -425,7 +425,7 @@ mod tests {
     fn what_is_not_held_can_be_read_until_it_is_overwritten() {
         let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 8]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
-        assert_eq!((log.last_messages(5), log.past(NEAR_THE_END).is_none()), (NEAR_THE_END, true));
+        assert_eq!((log.last_messages(5).0, log.past(NEAR_THE_END).is_none()), (NEAR_THE_END, true));
         for round in 0..40u8 {
             let kind = if round % 4 == 3 { Kind::Join } else { Kind::Say };
             append(&mut log, u64::from(round), kind, &[round; 3]);
@@ -433,11 +433,11 @@ mod tests {
             // Five records of three bytes fit.
             let messages: heapless::Vec<u8, 8> = (0..=round).rev().take(5).filter(|n| n % 4 != 3).collect();
             for count in 0..messages.len() {
-                let first = log.last_messages(count as u32).wrapping_sub(NEAR_THE_END) as u8;
+                let first = log.last_messages(count as u32).0.wrapping_sub(NEAR_THE_END) as u8;
                 assert_eq!(first, if count == 0 { round + 1 } else { messages[count - 1] });
             }
             let oldest = messages.last().copied().unwrap_or_default();
-            assert_eq!(log.last_messages(9).wrapping_sub(NEAR_THE_END) as u8, oldest);
+            assert_eq!(log.last_messages(9).0.wrapping_sub(NEAR_THE_END) as u8, oldest);
             let (_, [left, right]) = log.past(NEAR_THE_END.wrapping_add(oldest.into())).unwrap();
             assert!(left.iter().chain(right).eq(&[oldest; 3]));
             assert!(log.past(log.next_record()).is_none());
@@ -446,7 +446,7 @@ mod tests {
             }
         }
         log.forget();
-        assert_eq!(log.last_messages(5), log.next_record());
+        assert_eq!(log.last_messages(5).0, log.next_record());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use parlour_core::{
     Close, Config, ConnId, Hub, Identity, Input, Instant, Joining, Kind, Limits, Listener, ListenerId, OnLag,
-    Output, Place, Protocol, Record, RoomRef, Wanted,
+    Output, Place, Protocol, Record, RoomRef, Span, Wanted,
 };
 #[cfg(feature = "console")]
 use parlour_core::{Followed, FollowerId, Following, Scope};
@@ -121,8 +121,7 @@ impl Scene<'_> {
     }
 
     fn page(&mut self, wanted: Wanted, records: &[Record<'_>]) -> usize {
-        let Wanted { conn, from, .. } = wanted;
-        self.hub.handle(self.now, Input::Page { conn, from, records }).taken()
+        self.hub.handle(self.now, Input::Page { wanted, records }).taken()
     }
 }
 
@@ -256,6 +255,12 @@ fn a_relay_gets_its_bytes_or_is_disconnected() {
     }
 }
 
+/// Where a page begins.
+fn from(wanted: Wanted) -> u64 {
+    let Span::From(from) = wanted.span else { panic!("{wanted:?} is the history of a newcomer") };
+    from
+}
+
 /// The hub's numbers of bob's lines, as it asks for them.
 fn first_wanted(scene: &mut Scene<'_>, deaf: ConnId) -> (String, Wanted) {
     let seen = scene.take_all(deaf);
@@ -275,15 +280,15 @@ fn pages_fill_what_the_log_has_not_whatever_happens_to_them() {
             // What it has taken are lines from 0 on, and each line is one number of the order.
             let told = seen.lines().count() as u64;
             let record = |seq: u64| {
-                let number = seq.wrapping_sub(first.from).wrapping_add(told);
+                let number = seq.wrapping_sub(from(first)).wrapping_add(told);
                 kept(first.room, seq, texts.get(number as usize).map_or("before all", String::as_str))
             };
             let mut wanted = Some(first);
             let mut pages = 0;
             while let Some(page) = wanted {
-                let count = page.until.wrapping_sub(page.from);
-                let all: Vec<_> = (0..count).map(|step| record(page.from.wrapping_add(step))).collect();
-                let early = [record(page.from.wrapping_sub(1))];
+                let count = page.until.wrapping_sub(from(page));
+                let all: Vec<_> = (0..count).map(|step| record(from(page).wrapping_add(step))).collect();
+                let early = [record(from(page).wrapping_sub(1))];
                 let begin = all[..1].to_vec();
                 match way {
                     0 => drop(scene.page(page, &all)),
@@ -325,10 +330,10 @@ fn records_that_nobody_has_are_given_up_and_told() {
                 "empty" => assert_eq!(scene.page(wanted, &[]), 0),
                 "of another room" => {
                     assert_ne!(elsewhere, wanted.room);
-                    assert_eq!(scene.page(wanted, &[kept(elsewhere, wanted.from, text)]), 0);
+                    assert_eq!(scene.page(wanted, &[kept(elsewhere, from(wanted), text)]), 0);
                 }
                 _ => {
-                    let before = wanted.from.wrapping_sub(1);
+                    let before = from(wanted).wrapping_sub(1);
                     assert_eq!(scene.page(wanted, &[kept(wanted.room, before, text)]), 1);
                 }
             }
@@ -339,7 +344,7 @@ fn records_that_nobody_has_are_given_up_and_told() {
             );
             assert!(!seen.contains(text));
             // Now it comes. It is too late.
-            assert_eq!(scene.page(wanted, &[kept(wanted.room, wanted.from, text)]), 0);
+            assert_eq!(scene.page(wanted, &[kept(wanted.room, from(wanted), text)]), 0);
             scene.say(bob, "on\n");
             assert_eq!(scene.take_all(deaf), "<bob> on\r\n", "{way}");
         });
@@ -389,7 +394,8 @@ impl Kept {
 
     /// Answers with up to three records.
     fn answer(&self, scene: &mut Scene<'_>, wanted: Wanted) {
-        let Wanted { conn, room, from, .. } = wanted;
+        let Wanted { room, .. } = wanted;
+        let from = from(wanted);
         let records: Vec<_> = self
             .0
             .iter()
@@ -400,7 +406,7 @@ impl Kept {
                 Record { seq, unix_ms: 0, room, place, author, name: "x", kind, is_torn: false, text }
             })
             .collect();
-        scene.hub.handle(scene.now, Input::Page { conn, from, records: &records });
+        scene.hub.handle(scene.now, Input::Page { wanted, records: &records });
     }
 }
 

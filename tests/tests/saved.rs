@@ -5,7 +5,7 @@ use fastrand::Rng;
 use parlour_core::{
     Bound, Cause, Config, ConnId, Encoding, Followed, FollowerId, Following, Hub, Identity, Input, Instant,
     Joining, Kind, Limits, Listener, ListenerId, OnLag, Output, Place, Proposal, Protocol, Record,
-    RelayRules, RestoreError, RoomRef, Scope, Sink, Wanted,
+    RelayRules, RestoreError, RoomRef, Scope, Sink, Span, Wanted,
 };
 use parlour_tests::hub::{HubMemory, Setup, saved};
 use parlour_tests::seeds::Seeds;
@@ -125,7 +125,12 @@ impl Driver {
 
     /// Gives connections that are behind a page of what they want, or none.
     fn give_pages(&mut self, hub: &mut Hub<'_>, rng: &mut Rng) {
-        for Wanted { conn, room, from, until } in self.wanted.drain(..) {
+        for wanted in self.wanted.drain(..) {
+            let Wanted { room, span, until, .. } = wanted;
+            let from = match span {
+                Span::From(from) => from,
+                Span::Last(count) => until.wrapping_sub(u64::from(count)),
+            };
             let count = until.wrapping_sub(from).min(rng.u64(..4));
             let (author, kind, place) = (Identity::from_u64(1), Kind::Say, Place::Chat("lobby"));
             let record = |step| {
@@ -135,7 +140,7 @@ impl Driver {
             let records: Vec<_> = (0..count).map(record).collect();
             if rng.u32(..4) > 0 {
                 let records = &records[..];
-                hub.handle(Instant::from_millis(self.now), Input::Page { conn, from, records });
+                hub.handle(Instant::from_millis(self.now), Input::Page { wanted, records });
             }
         }
     }

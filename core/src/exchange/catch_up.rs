@@ -36,6 +36,9 @@ pub struct CatchUp {
     /// messages alone, marked as past: they are the history of its room. `None` for one that was left
     /// behind: what it is told is all marked.
     pub(super) came_at: Option<u64>,
+    /// For a newcomer: what it is told before it is told what the log has.
+    #[cfg(feature = "large")]
+    pub(super) before_log: BeforeLog,
     /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
     pub(super) asked_at: Option<u32>,
     /// It may be told more now. After each time that its queue was filled, its own input comes first.
@@ -51,22 +54,85 @@ impl CatchUp {
         member: NONE,
         next: 0,
         came_at: None,
+        #[cfg(feature = "large")]
+        before_log: BeforeLog::Nothing,
         asked_at: None,
         has_turn: false,
         #[cfg(feature = "large")]
         after: NONE,
     };
 
-    #[cfg(feature = "large")]
+    /// One that was left behind, and reads on from this sequence number.
+    pub(super) fn of_laggard(member: MemberIndex, next: u64) -> Self {
+        Self { member, next, ..Self::EMPTY }
+    }
+
+    /// One that comes in now, and is told records from `next` on; so many messages before these only the driver
+    /// may have.
+    #[cfg_attr(not(feature = "large"), expect(unused_variables, reason = "no driver keeps records"))]
+    fn of_newcomer(member: MemberIndex, next: u64, now: u64, missing: u32) -> Self {
+        Self {
+            member,
+            next,
+            came_at: Some(now),
+            #[cfg(feature = "large")]
+            before_log: if missing > 0 { BeforeLog::Last(missing) } else { BeforeLog::Nothing },
+            ..Self::EMPTY
+        }
+    }
+}
+
+/// The part of a newcomer's history that only the driver may have.
+#[cfg(feature = "large")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BeforeLog {
+    Nothing,
+    /// The last so many messages before those of the log.
+    Last(u32),
+    /// Of these, the ones with this sequence number and later ones.
+    From(u64),
+}
+
+#[cfg(feature = "save")]
+impl Visit for BeforeLog {
+    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
+        visitor.variant(self, &[Self::Nothing, Self::Last(0), Self::From(0)])?;
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Last(count) => count.visit(visitor),
+            Self::From(from) => from.visit(visitor),
+        }
+    }
+}
+
+#[cfg(feature = "large")]
+impl CatchUp {
     fn after(&self) -> u32 {
         self.after
     }
 
-    /// Where a connection is in few rooms, it catches up in one at a time.
-    #[cfg(not(feature = "large"))]
+    fn is_before_log(&self) -> bool {
+        self.before_log != BeforeLog::Nothing
+    }
+
+    /// It goes on with what the log has.
+    pub(super) fn come_to_log(&mut self) {
+        (self.before_log, self.asked_at) = (BeforeLog::Nothing, None);
+    }
+}
+
+/// A small hub lets a connection catch up in one room at a time, and no driver keeps records for it.
+#[cfg(not(feature = "large"))]
+impl CatchUp {
     fn after(&self) -> u32 {
         NONE
     }
+
+    fn is_before_log(&self) -> bool {
+        false
+    }
+
+    fn come_to_log(&mut self) {}
 }
 
 /// The pool of those that catch up.
@@ -109,11 +175,17 @@ impl<'a> CatchUps<'a> {
         })
     }
 
+    /// The last of these.
+    #[cfg(feature = "large")]
+    fn last(&self, first: u32) -> Option<u32> {
+        self.from(first).last().map(|(last, _)| last)
+    }
+
     /// Lets a place come last of those of a connection, which begin at `first`.
     #[cfg(feature = "large")]
     fn append(&mut self, first: &mut u32, index: u32) {
-        match self.from(*first).last() {
-            Some((last, _)) => self[last].after = index,
+        match self.last(*first) {
+            Some(last) => self[last].after = index,
             None => *first = index,
         }
     }
@@ -196,10 +268,11 @@ impl CatchUps<'_> {
 #[cfg(feature = "save")]
 impl Visit for CatchUp {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, came_at, asked_at, has_turn, after } = self;
+        let Self { member, next, came_at, before_log, asked_at, has_turn, after } = self;
         member.visit(visitor)?;
         next.visit(visitor)?;
         visitor.option(came_at, 0)?;
+        before_log.visit(visitor)?;
         visitor.option(asked_at, 0)?;
         has_turn.visit(visitor)?;
         after.visit(visitor)
@@ -223,29 +296,26 @@ impl Exchange<'_> {
     /// Without a place to note how far that is, it is shown none.
     pub(crate) fn show_history(&mut self, slot: Slot, room: RoomIndex) {
         let log = &self.rooms[room].log;
-        let from = log.last_messages(self.config.history);
-        if let Some((first, _)) = log.past(from)
+        let (from, missing) = log.last_messages(self.config.history);
+        let first = log.past(from).map(|(entry, _)| entry.seq);
+        let asks = cfg!(feature = "large") && self.config.keeps_records && missing > 0;
+        if (first.is_some() || asks)
             && let Some(member) = self.speaker(slot, room)
         {
-            self.detach(slot, member, first.seq, Some(self.seq));
+            let missing = if asks { missing } else { 0 };
+            self.detach(slot, CatchUp::of_newcomer(member, first.unwrap_or(self.seq), self.seq, missing));
         }
     }
 
     /// Lets a member stand at a sequence number. Returns false if there is no place to note it.
-    pub(super) fn detach(
-        &mut self,
-        slot: Slot,
-        member: MemberIndex,
-        next: u64,
-        came_at: Option<u64>,
-    ) -> bool {
+    pub(super) fn detach(&mut self, slot: Slot, catch_up: CatchUp) -> bool {
         if !self.can_detach(slot) {
             return false;
         }
         let Some(index) = self.catch_ups.take() else { return false };
-        self.catch_ups[index] = CatchUp { member, next, came_at, ..CatchUp::EMPTY };
+        self.members[catch_up.member].is_behind = true;
+        self.catch_ups[index] = catch_up;
         self.catch_ups.append(&mut self.conns[slot].catch_up, index);
-        self.members[member].is_behind = true;
         self.wake(slot);
         true
     }
@@ -279,6 +349,9 @@ impl Exchange<'_> {
         if !core::mem::take(&mut self.catch_ups[index].has_turn) {
             // What it says needs place in its queue too, for an answer.
             return self.pause(slot);
+        }
+        if self.catch_ups[index].is_before_log() {
+            return self.want_page(slot);
         }
         for _ in 0..STEPS_AT_ONCE {
             // What waits for it in its queue may be newer than what it reads next in the log.
@@ -387,7 +460,13 @@ impl Exchange<'_> {
     /// Gives up records that are gone. A client that should have got them is told so, and one to which a
     /// gap does harm is disconnected.
     pub(super) fn lose(&mut self, slot: Slot) {
-        let CatchUp { member, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
+        let CatchUp { member, next, came_at, .. } = *catch_up;
+        if catch_up.is_before_log() {
+            // Nobody was promised what was said before it came.
+            catch_up.come_to_log();
+            return self.wake(slot);
+        }
         let room = &self.rooms[self.members[member].room];
         let Err(first) = room.log.find(next) else { return self.wake(slot) };
         let next = room.log.past(first).map_or(self.seq, |(entry, _)| entry.seq);

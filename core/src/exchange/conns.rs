@@ -59,9 +59,19 @@ impl<'a> Conns<'a> {
         buffers: Buffers<'a>,
         places: &'a mut [u32],
         looks: fn(&str) -> Looks,
+        first_identity: u64,
     ) -> Self {
         let index = index::Index::new(places, looks);
-        Self { slots, buffers, index, count: 0, free: NONE, unused: 0, guest_hint: 0, next_identity: 1 }
+        Self {
+            slots,
+            buffers,
+            index,
+            count: 0,
+            free: NONE,
+            unused: 0,
+            guest_hint: 0,
+            next_identity: first_identity.max(1),
+        }
     }
 
     /// Connections in the table, those that are closing included.

@@ -11,6 +11,7 @@
 //! full, and once a turn while it is closed, however many members have moved.
 
 use super::Exchange;
+use super::catch_up::CatchUp;
 use crate::config::OnLag;
 use crate::conn::{Slot, State};
 use crate::ids::{Cause, Instant};
@@ -209,7 +210,7 @@ impl Exchange<'_> {
         let log = self.rooms.log(self.members[index].log());
         let (number, head) = (log.record_at(position), log.head());
         let next = if position == head { self.seq } else { log.record(number).seq };
-        let is_noted = self.detach(slot, index, next, None);
+        let is_noted = self.detach(slot, CatchUp::of_laggard(index, next));
         if is_noted {
             self.give_up_place(index, head);
         }

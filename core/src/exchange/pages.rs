@@ -2,11 +2,13 @@
 //! connection that catches up. Pages may come late, twice, or never.
 
 use super::Exchange;
-use super::catch_up::{AT_ONCE, CatchUp};
+use super::catch_up::{AT_ONCE, BeforeLog, CatchUp};
 use crate::conn::Slot;
-use crate::io::Wanted;
+use crate::io::{Span, Wanted};
+use crate::limits::CONNS_AT_ONCE;
 use crate::log::before;
-use crate::record::Record;
+use crate::record::{Record, RoomRef};
+use crate::room::Member;
 
 /// How long the driver may take to answer, in ms. After that, the records are given up.
 const LATE_MS: u32 = 5_000;
@@ -34,12 +36,20 @@ impl Exchange<'_> {
 
     /// The records that a connection waits for, if they are still gone from the log.
     fn wanted(&self, slot: Slot) -> Option<Wanted> {
-        let &CatchUp { member, next, asked_at, .. } = self.catch_ups.get(self.conns[slot].catch_up)?;
+        let &CatchUp { member, next, asked_at, before_log, .. } =
+            self.catch_ups.get(self.conns[slot].catch_up)?;
         let room = self.members[member].room;
-        let log = &self.rooms[room].log;
-        let first = log.find(next).err().filter(|_| asked_at.is_some())?;
-        let until = log.past(first).map_or(self.seq, |(entry, _)| entry.seq);
-        Some(Wanted { conn: self.id(slot), room: self.room_ref(room), from: next, until })
+        let (conn, log) = (self.id(slot), &self.rooms[room].log);
+        asked_at?;
+        let (span, until) = match before_log {
+            BeforeLog::Last(count) => (Span::Last(count), next),
+            BeforeLog::From(from) => (Span::From(from), next),
+            BeforeLog::Nothing => {
+                let first = log.find(next).err()?;
+                (Span::From(next), log.past(first).map_or(self.seq, |(entry, _)| entry.seq))
+            }
+        };
+        Some(Wanted { conn, room: self.room_ref(room), span, until })
     }
 
     /// The next page that the driver is asked for.
@@ -54,10 +64,9 @@ impl Exchange<'_> {
 
     /// Takes records of a page that a connection waits for. Returns how many of them it took. A page
     /// that nobody waits for does nothing.
-    pub(crate) fn take_page(&mut self, slot: Slot, from: u64, records: &[Record<'_>]) -> usize {
-        let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.from == from) else { return 0 };
-        let index = self.conns[slot].catch_up;
-        let (mut taken, mut has_place) = (0, true);
+    pub(crate) fn take_page(&mut self, slot: Slot, asked: Wanted, records: &[Record<'_>]) -> usize {
+        let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.span == asked.span) else { return 0 };
+        let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
             has_place = self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE;
             if !has_place || record.room != wanted.room || !before(record.seq, wanted.until) {
@@ -65,17 +74,33 @@ impl Exchange<'_> {
             }
             taken += 1;
             // A page may begin too early, and may have a record twice.
-            if !before(record.seq, self.catch_ups[index].next) {
+            let first = next.or(if let Span::From(from) = wanted.span { Some(from) } else { None });
+            if first.is_none_or(|first| !before(record.seq, first)) {
                 self.tell_of_page(slot, record);
+                next = Some(record.seq.wrapping_add(1));
             }
         }
-        self.catch_ups[index].asked_at = None;
-        if has_place && self.catch_ups[index].next == from {
-            self.lose(slot);
-        } else {
-            self.wake(slot);
-        }
+        self.catch_ups[self.conns[slot].catch_up].asked_at = None;
+        self.read_page(slot, wanted.span, (next, taken, has_place));
         taken
+    }
+
+    /// Notes how far a page has brought a connection.
+    fn read_page(&mut self, slot: Slot, span: Span, (next, taken, has_place): (Option<u64>, usize, bool)) {
+        let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
+        if catch_up.before_log != BeforeLog::Nothing {
+            let is_all = span == Span::Last(taken as u32);
+            match next {
+                Some(next) if !is_all => catch_up.before_log = BeforeLog::From(next),
+                None if !has_place => {}
+                _ => catch_up.come_to_log(),
+            }
+        } else if let Some(next) = next {
+            catch_up.next = next;
+        } else if has_place {
+            return self.lose(slot);
+        }
+        self.wake(slot);
     }
 
     fn tell_of_page(&mut self, slot: Slot, record: &Record<'_>) {
@@ -88,6 +113,23 @@ impl Exchange<'_> {
                 self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
             }
         }
-        self.told(slot, seq);
+    }
+
+    /// Sets the topic that a room had before, unless it has one. Newcomers that wait for its history are told.
+    pub(crate) fn recall_topic(&mut self, room: RoomRef, topic: &str) {
+        let Some(room) = self.same_room(room).filter(|room| self.rooms[*room].topic.is_empty()) else {
+            return;
+        };
+        let topic = self.set_topic(room, topic.as_bytes());
+        let mut next = self.rooms[room].first;
+        for _ in 0..CONNS_AT_ONCE {
+            let Some(&Member { conn, is_behind, next: following, .. }) = self.members.get(next) else {
+                return;
+            };
+            next = following;
+            if is_behind {
+                self.note::<&[u8]>(conn, &[b"topic: ", &topic]);
+            }
+        }
     }
 }

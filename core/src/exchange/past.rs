@@ -5,13 +5,13 @@ use crate::conn::Slot;
 use crate::encoding::chat::{self, Mark};
 use crate::log::{Position, before};
 use crate::record::{Kind, Place, Record};
-use crate::room::RoomIndex;
+use crate::room::{Room, RoomIndex};
 
 impl Exchange<'_> {
     /// The first of the last so many messages of a room that can still be read.
     pub(crate) fn last_messages(&self, room: RoomIndex, count: u32) -> Option<Position> {
         let log = &self.rooms[room].log;
-        Some(log.last_messages(count)).filter(|first| *first != log.next_record())
+        Some(log.last_messages(count).0).filter(|first| *first != log.next_record())
     }
 
     /// Tells a connection the first message of a room from a record on, marked as past. Returns the
@@ -59,6 +59,15 @@ impl Exchange<'_> {
         if is_past { chat::mark(kind, unix_ms, self.clock()) } else { Mark::new() }
     }
 
+    /// What a room is.
+    pub(crate) fn place(&self, room: RoomIndex) -> Place<'_> {
+        let Room { owner, name, .. } = &self.rooms[room];
+        match owner {
+            Some(listener) => Place::Relay(*listener),
+            None => Place::Chat(core::str::from_utf8(name.as_bytes()).unwrap_or_default()),
+        }
+    }
+
     /// A record of a room; `None` if it was overwritten. Its bytes are put together in the scratch if the
     /// ring wraps within them.
     pub(super) fn record(&mut self, room: RoomIndex, number: Position) -> Option<Record<'_>> {
@@ -79,10 +88,7 @@ impl Exchange<'_> {
             seq: entry.seq,
             unix_ms: entry.unix_ms(),
             room: self.room_ref(room),
-            place: match from.owner {
-                Some(listener) => Place::Relay(listener),
-                None => Place::Chat(utf8(from.name.as_bytes())),
-            },
+            place: self.place(room),
             author: entry.author(),
             name: utf8(bytes.get(name).unwrap_or_default()),
             kind: entry.kind(),

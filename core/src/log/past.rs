@@ -22,8 +22,9 @@ impl Log<'_> {
         Ok(self.partition_from(first, |entry| before(entry.seq, seq)))
     }
 
-    /// The first of the last so many messages that can still be read; the next record if there is none.
-    pub(crate) fn last_messages(&self, count: u32) -> Position {
+    /// The first of the last so many messages that can still be read, and how many there are fewer; the next
+    /// record if there is none.
+    pub(crate) fn last_messages(&self, count: u32) -> (Position, u32) {
         let (mut first, mut number, mut left) = (self.next, self.next, count);
         let oldest = self.first_readable();
         while left > 0 && number != oldest {
@@ -32,7 +33,7 @@ impl Log<'_> {
                 (first, left) = (number, left - 1);
             }
         }
-        first
+        (first, left)
     }
 
     /// A record that can still be read, and its bytes, in the two parts of the ring.

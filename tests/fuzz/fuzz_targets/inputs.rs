@@ -21,7 +21,7 @@ use libfuzzer_sys::fuzz_target;
 use parlour_core::{
     Bound, Cause, Close, Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant,
     Interest, Joining, Kind, Limits, Listener, ListenerId, OnLag, Output, Place, Protocol, Record, RoomRef, Scope,
-    Wanted,
+    Span, Wanted,
 };
 use parlour_memory::Memory;
 
@@ -254,8 +254,12 @@ impl Play<'_> {
 
     fn page(&mut self, later: u8, count: u8) {
         let Some(wanted) = self.wanted.pop() else { return };
+        let from = match wanted.span {
+            Span::From(from) => from,
+            Span::Last(count) => wanted.until.wrapping_sub(u64::from(count)),
+        };
         let record = |step: u64| Record {
-            seq: wanted.from.wrapping_add(u64::from(later) + step),
+            seq: from.wrapping_add(u64::from(later) + step),
             unix_ms: step,
             room: wanted.room,
             place: Place::Chat("lobby"),
@@ -266,8 +270,7 @@ impl Play<'_> {
             text: b"before",
         };
         let records: Vec<_> = (0..u64::from(count % 16)).map(record).collect();
-        let (conn, from) = (wanted.conn, wanted.from);
-        assert!(self.handle(Input::Page { conn, from, records: &records }).taken() <= records.len());
+        assert!(self.handle(Input::Page { wanted, records: &records }).taken() <= records.len());
     }
 
     fn decide(&mut self, index: u8, is_local: bool) {

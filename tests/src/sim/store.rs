@@ -4,7 +4,7 @@
 
 use parlour_core::{
     Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Place, Record, RoomRef, Scope,
-    Wanted,
+    Span, Wanted,
 };
 
 /// The longest that it takes to answer. The hub waits longer.
@@ -88,15 +88,32 @@ impl Store {
     pub(super) fn answer(&mut self, hub: &mut Hub<'_>, now: u64, rng: &mut fastrand::Rng) -> u64 {
         let is_due = |(at, _): &mut (u64, Wanted)| *at <= now;
         let due: Vec<_> = self.due.extract_if(.., is_due).map(|(_, wanted)| wanted).collect();
-        for Wanted { conn, room, from, until } in due.iter().copied() {
+        for wanted in due.iter().copied() {
+            let Wanted { room, span, until, .. } = wanted;
             let comes_before = |a: u64, b: u64| (a.wrapping_sub(b) as i64) < 0;
-            let is_wanted = |kept: &&Kept| {
-                kept.room == room && !comes_before(kept.seq, from) && comes_before(kept.seq, until)
+            let is_wanted = |kept: &&Kept| kept.room == room && comes_before(kept.seq, until);
+            let here: Vec<_> = self.kept.iter().filter(is_wanted).collect();
+            let from = match span {
+                Span::From(from) => here.iter().position(|kept| !comes_before(kept.seq, from)),
+                Span::Last(count) => {
+                    let messages = |(_, kept): &(usize, &&Kept)| kept.kind.is_message();
+                    here.iter()
+                        .enumerate()
+                        .filter(messages)
+                        .map(|(at, _)| at)
+                        .rev()
+                        .take(count as usize)
+                        .last()
+                }
             };
+            let wanted_records = here
+                .into_iter()
+                .skip(from.unwrap_or(usize::MAX))
+                .filter(|kept| matches!(span, Span::From(_)) || kept.kind.is_message());
             let is_empty = self.is_bad && rng.u8(..4) == 0;
             let most = if is_empty { 0 } else { rng.usize(PAGE / 2..=PAGE) };
-            let records: Vec<_> = self.kept.iter().filter(is_wanted).map(Kept::record).take(most).collect();
-            hub.handle(Instant::from_millis(now), Input::Page { conn, from, records: &records });
+            let records: Vec<_> = wanted_records.map(Kept::record).take(most).collect();
+            hub.handle(Instant::from_millis(now), Input::Page { wanted, records: &records });
         }
         due.len() as u64
     }
