@@ -339,14 +339,19 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
             let room = scene.taken[alice.slot()][0].room;
             scene.read(bob, usize::MAX);
             scene.seen[bob.slot()].clear();
-            let (long, long_name) = ([b'y'; 1_000], "y".repeat(LIMITS.name + 1));
-            for (index, room, name, text) in [
-                (0, room, "carol", &b"from afar"[..]),
-                (1, room, "carol", &long),
-                (2, RoomRef::from_u64(room.as_u64() + 1), "carol", b"x"),
-                (3, RoomRef::from_u64(u64::MAX), "carol", b"x"),
-                (4, room, &long_name, b"x"),
-            ] {
+            // Besides the text, a record of carol has `<carol> ` and the end of the line.
+            let long = vec![b'y'; LIMITS.longest() - 10 + 1];
+            let long_name = "z".repeat(LIMITS.name + 1);
+            let all = [
+                (room, "carol", &b"from afar"[..]),
+                (room, "carol", &long),
+                (RoomRef::from_u64(room.as_u64() + 1), "carol", b"x"),
+                (RoomRef::from_u64(u64::MAX), "carol", b"x"),
+                (room, &long_name, b"x"),
+                (room, "carol", &long[1..]),
+                (room, &long_name[1..], b"x"),
+            ];
+            for (index, (room, name, text)) in (0..).zip(all) {
                 let (author, kind, place) = (Identity::from_u64(77), Kind::Say, Place::Chat("lobby"));
                 let record =
                     Record { seq: 9, unix_ms: 5, room, place, author, name, kind, is_torn: false, text };
@@ -354,7 +359,11 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
                 assert_eq!(scene.hub.handle(scene.now, input).taken(), 1);
             }
             scene.read(bob, usize::MAX);
-            assert_eq!(String::from_utf8_lossy(&scene.seen[bob.slot()]), "<carol> from afar\r\n");
+            let [longest, name] = [&"y".repeat(long.len() - 1), &long_name[1..]];
+            assert_eq!(
+                String::from_utf8_lossy(&scene.seen[bob.slot()]),
+                format!("<carol> from afar\r\n<carol> {longest}\r\n<{name}> x\r\n")
+            );
         },
     );
 }
