@@ -166,26 +166,33 @@ mod tests {
 
     #[test]
     fn the_entries_of_a_room_can_be_removed_from_among_the_others() {
-        for skipped in 0..5 {
+        for (skipped, read) in (0..5).flat_map(|skipped| (0..=5).map(move |read| (skipped, read))) {
             let mut words = [0; 5 * ENTRY_WORDS];
             let mut timeline = Timeline::new(&mut words);
             for number in 0..skipped {
                 timeline.push((9, number));
             }
-            while timeline.pop().is_some() {}
-            for (number, room) in [1, 2, 1, 3, 2].into_iter().enumerate() {
-                timeline.push((room, number as u32));
+            timeline.push((1, 0));
+            for _ in 0..skipped {
+                timeline.pop();
             }
-            for _ in 0..3 {
+            for entry in [(2, 1), (1, 2), (3, 3), (2, 4)] {
+                timeline.push(entry);
+            }
+            for _ in 0..read {
                 timeline.read();
             }
             timeline.remove(1);
-            assert_eq!(
-                [timeline.read(), timeline.read(), timeline.read()],
-                [Some((3, 3)), Some((2, 4)), None]
-            );
+            let left = [(2, 1), (3, 3), (2, 4)];
+            for entry in left.into_iter().filter(|(_, number)| *number >= read) {
+                assert_eq!(timeline.read(), Some(entry), "after {read} were read");
+            }
+            assert_eq!(timeline.read(), None);
             timeline.read_again();
-            assert_eq!(timeline.read(), Some((2, 1)));
+            assert_eq!(
+                [(); 4].map(|()| timeline.read()),
+                [Some(left[0]), Some(left[1]), Some(left[2]), None]
+            );
         }
     }
 }

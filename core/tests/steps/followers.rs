@@ -357,3 +357,21 @@ fn a_follower_has_all_its_time_whoever_had_its_place_before() {
         assert!(next(&mut scene, second).is_ok(), "it has lost nothing");
     });
 }
+
+/// It was behind before the room was closed, so it has had a part of its time.
+#[test]
+fn the_time_of_a_follower_counts_from_the_first_thing_that_it_has_not_committed() {
+    usual(|mut scene| {
+        let talker = scene.guest();
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        scene.say(talker, "the first\n");
+        scene.at(1_000 + u64::from(SHORT_MS) - 100);
+        close_room(&mut scene, talker, &[]);
+        scene.at(1_000 + u64::from(SHORT_MS) - 1);
+        assert!(!may_speak(&mut scene, talker), "the room waits for it");
+        scene.at(1_000 + u64::from(SHORT_MS));
+        assert!(may_speak(&mut scene, talker));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
+    });
+}
