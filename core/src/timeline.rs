@@ -195,4 +195,31 @@ mod tests {
             );
         }
     }
+
+    #[cfg(feature = "save")]
+    #[test]
+    fn more_entries_than_there_is_memory_for_are_refused_and_more_read_than_there_are() {
+        const ENTRIES: usize = 3;
+        for (len, read, is_sound) in [
+            (0, 0, true),
+            (3, 0, true),
+            (3, 3, true),
+            (3, 4, false),
+            (4, 0, false),
+            (4, 4, false),
+            (2 * ENTRIES * ENTRY_WORDS, 0, false),
+            (usize::MAX, 0, false),
+        ] {
+            let write = |visitor: &mut Visitor<'_>| {
+                let (mut len, mut read) = (len, read);
+                len.visit(visitor)?;
+                read.visit(visitor)?;
+                (0..64).try_for_each(|_| 0_u32.visit(visitor))
+            };
+            let found = crate::save::written_and_read(write, |visitor| {
+                Timeline::new(&mut [0; ENTRIES * ENTRY_WORDS]).visit(visitor)
+            });
+            assert_eq!(found.is_ok(), is_sound, "{read} of {len}");
+        }
+    }
 }

@@ -375,3 +375,48 @@ fn the_time_of_a_follower_counts_from_the_first_thing_that_it_has_not_committed(
         assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
     });
 }
+
+/// A room that waits for a client harms no follower that does not keep it closed.
+#[test]
+fn one_that_has_read_nearly_all_loses_nothing_while_a_room_waits_for_a_client() {
+    usual(|mut scene| {
+        let (talker, deaf) = (scene.guest(), scene.guest());
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        while let Ok((seq, _)) = {
+            scene.receive(talker);
+            scene.offer(talker, b"x\n");
+            next(&mut scene, follower)
+        } {
+            // All but the last.
+            commit(&mut scene, follower, seq.wrapping_sub(1));
+        }
+        scene.at(1_000 + GRACE_MS - 1);
+        assert!(!may_speak(&mut scene, talker));
+        assert_eq!((scene.close(deaf), scene.hub.stats().lagged), (Close::No, 0));
+        scene.hub.read_again(follower);
+        assert_eq!(texts(&mut scene, follower), ["x"]);
+    });
+}
+
+/// What it commits makes no place for the longest line. So its time does not begin anew.
+#[test]
+fn one_that_commits_a_little_at_a_time_keeps_a_room_closed_no_longer_than_its_grace() {
+    usual(|mut scene| {
+        let talker = scene.guest();
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        scene.say(talker, "x\n".repeat(5));
+        scene.fill_room(talker);
+        for ms in [100, 200, u64::from(SHORT_MS) - 1] {
+            scene.at(1_000 + ms);
+            let (seq, text) = next(&mut scene, follower).unwrap();
+            assert_eq!(text, "x");
+            commit(&mut scene, follower, seq);
+            assert!(!may_speak(&mut scene, talker), "{ms} ms");
+        }
+        scene.at(1_000 + u64::from(SHORT_MS));
+        assert!(may_speak(&mut scene, talker));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
+    });
+}
