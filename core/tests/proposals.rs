@@ -26,6 +26,9 @@ const LIMITS: Limits = Limits {
     rings: 0,
 };
 
+/// Rounds of a loop. A loop that needs more does not end.
+const ROUNDS: std::ops::Range<u32> = 0..20_000;
+
 /// Random numbers (Marsaglia's xorshift), so that a case is its seed.
 struct Random(u64);
 
@@ -143,15 +146,21 @@ impl Scene<'_> {
 
     /// Takes, decides and tells all that there is.
     fn settle(&mut self, random: &mut Random) {
+        let mut rounds = ROUNDS;
+        let mut goes_on = || rounds.next().expect("it comes to an end");
         loop {
-            while self.take() {}
+            while self.take() {
+                goes_on();
+            }
             while self.taken.iter().any(|author| !author.is_empty()) {
+                goes_on();
                 self.decide(random);
             }
             if self.appended == self.decided.len() {
                 return;
             }
             while self.appended < self.decided.len() {
+                goes_on();
                 if self.tell(self.appended) {
                     self.appended += 1;
                 } else {
@@ -186,7 +195,9 @@ fn one_order_for_all_however_it_is_decided_and_told() {
                 let mut wanted: Vec<VecDeque<u8>> = (0..3)
                     .map(|who| (0..20).flat_map(|line| format!("{who} {line}\n").into_bytes()).collect())
                     .collect();
+                let mut rounds = ROUNDS;
                 while wanted.iter().any(|bytes| !bytes.is_empty()) || scene.appended < scene.decided.len() {
+                    rounds.next().expect("all is said, decided and told");
                     let who = random.below(3);
                     match random.below(8) {
                         0 | 1 => {

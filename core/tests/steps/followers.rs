@@ -286,6 +286,19 @@ fn one_that_is_gone_holds_nothing_and_its_id_names_nothing() {
     });
 }
 
+/// A driver that has restored a hub knows its followers from there.
+#[cfg(feature = "save")]
+#[test]
+fn a_hub_names_those_that_are_there() {
+    usual(|mut scene| {
+        let operator = scene.open(CONSOLE);
+        let followers = [follow_all(&mut scene), follow_all(&mut scene), scene.hub.watch(operator).unwrap()];
+        assert_eq!(scene.hub.followers().collect::<Vec<_>>(), followers);
+        scene.hub.unfollow(followers[0]);
+        assert_eq!(scene.hub.followers().collect::<Vec<_>>(), followers[1..]);
+    });
+}
+
 #[test]
 fn what_was_said_in_a_room_that_is_gone_can_be_read_and_the_room_is_another_then() {
     usual(|mut scene| {
