@@ -1,6 +1,6 @@
 //! What followers read, in which order, and who waits for them.
 
-use parlour_core::{Close, ConnId, Followed, FollowerId, Following, Input, Kind, Lost, OnLag, Scope};
+use parlour_core::{Cause, Close, ConnId, Followed, FollowerId, Following, Input, Kind, Lost, OnLag, Scope};
 
 use crate::scene::{CONSOLE, GRACE_MS, RECORDS, RELAY, Scene, unusual, usual};
 
@@ -430,6 +430,27 @@ fn one_that_commits_a_little_at_a_time_keeps_a_room_closed_no_longer_than_its_gr
         }
         scene.at(1_000 + u64::from(SHORT_MS));
         assert!(may_speak(&mut scene, talker));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
+    });
+}
+
+/// A client keeps the room closed all the time. A notice takes the place that the follower has made.
+#[test]
+fn one_that_keeps_a_room_closed_again_has_its_time_from_its_last_commit_on() {
+    usual(|mut scene| {
+        let [talker, other, _deaf] = [(); 3].map(|()| scene.guest());
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        close_room(&mut scene, talker, &[other]);
+        scene.at(1_100);
+        let (first, _) = next(&mut scene, follower).unwrap();
+        commit(&mut scene, follower, first);
+        scene.at(1_150);
+        scene.breaks(other, Cause::Reset);
+        scene.at(1_100 + u64::from(SHORT_MS) - 1);
+        assert_eq!(scene.hub.stats().lagged, 0);
+        assert!(next(&mut scene, follower).is_ok(), "it has lost nothing");
+        scene.at(1_100 + u64::from(SHORT_MS));
         assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
     });
 }
