@@ -32,13 +32,17 @@ struct Scene<'a> {
     now: Instant,
 }
 
+const LISTENERS: [Listener; 1] =
+    [Listener { on_lag: OnLag::Replay, joining: Joining::Several, ..Listener::new(Protocol::Chat) }];
+
+fn config() -> Config<'static> {
+    Config { origin: u64::MAX - 5, grace_ms: GRACE_MS as u32, history: 3, ..Config::new(&LISTENERS) }
+}
+
 fn with_hub(limits: Limits, test: impl FnOnce(Scene<'_>)) {
-    let chat = Listener { on_lag: OnLag::Replay, ..Listener::new(Protocol::Chat) };
-    let listeners = [Listener { joining: Joining::Several, ..chat }];
-    let config =
-        Config { origin: u64::MAX - 5, grace_ms: GRACE_MS as u32, history: 3, ..Config::new(&listeners) };
     let mut memory = Memory::new(&limits);
-    test(Scene { hub: Hub::new(config, limits, memory.storage()).unwrap(), now: Instant::from_millis(0) });
+    let hub = Hub::new(config(), limits, memory.storage()).unwrap();
+    test(Scene { hub, now: Instant::from_millis(0) });
 }
 
 impl Scene<'_> {
@@ -69,6 +73,20 @@ impl Scene<'_> {
             self.say(bob, &format!("line {number}\n"));
             self.take_all(bob);
         }
+    }
+
+    /// A client reads until its queue has a place for what it says. Returns what it has read.
+    fn say_reading(&mut self, conn: ConnId, text: &str) -> String {
+        let mut seen = String::new();
+        for _ in 0..100 {
+            seen += &self.take(conn, 100);
+            let taken = self.offer(conn, text);
+            self.hub.handle(self.now, Input::Tick);
+            if taken > 0 {
+                return seen;
+            }
+        }
+        panic!("nobody takes {text:?}");
     }
 
     /// Takes at most so many bytes of what waits for a connection.
@@ -120,15 +138,9 @@ fn one_that_joins_another_room_while_it_is_behind_gets_all_of_both() {
             scene.say(bob, line);
             scene.take_all(bob);
         }
-        // It joins when its queue has a place again, before it has read the rest.
-        let mut seen = String::new();
-        let is_in = (0..100).any(|_| {
-            seen += &scene.take(slow, 100);
-            let taken = scene.offer(slow, "/join den\n");
-            scene.hub.handle(scene.now, Input::Tick);
-            taken > 0
-        });
-        assert!(is_in && !seen.contains(&format!("line {}", LINES - 1)), "{seen}");
+        // Before it has read the rest.
+        let mut seen = scene.say_reading(slow, "/join den\n");
+        assert!(!seen.contains(&format!("line {}", LINES - 1)), "{seen}");
         for line in ["dos\n", "/join lobby\n", "last\n"] {
             scene.say(bob, line);
             scene.take_all(bob);
@@ -143,6 +155,63 @@ fn one_that_joins_another_room_while_it_is_behind_gets_all_of_both() {
         assert_eq!(den, ["uno", "dos"]);
         scene.say(bob, "on\n");
         assert_eq!(scene.take_all(slow), "<bob> on\r\n", "it is attached again");
+    });
+}
+
+/// Bob, and one that is behind in the lobby and then in the den. In each, bob has said lines.
+fn one_behind_in_two_rooms(scene: &mut Scene<'_>) -> [ConnId; 2] {
+    let (bob, [slow]) = people(scene);
+    for conn in [slow, bob] {
+        scene.say(conn, "/join den\n");
+        scene.pass(1_000);
+    }
+    scene.take_all(slow);
+    for (room, numbers) in [("lobby", 0..LINES), ("den", 100..100 + LINES)] {
+        scene.say(bob, &format!("/join {room}\n"));
+        scene.say_lines(bob, numbers);
+        scene.pass(GRACE_MS);
+    }
+    [bob, slow]
+}
+
+#[test]
+fn one_that_leaves_a_room_in_which_it_is_behind_gets_all_of_the_other() {
+    for (left, numbers) in [("den", 0..LINES), ("lobby", 100..100 + LINES)] {
+        with_hub(LIMITS, |mut scene| {
+            let [bob, slow] = one_behind_in_two_rooms(&mut scene);
+            let mut seen = scene.say_reading(slow, &format!("/part {left}\n"));
+            seen += &scene.take_all(slow);
+            let said = seen.replace("-- earlier: ", "");
+            let is_of_other = |line: &&str| {
+                let number = line.strip_prefix("<bob> line ").and_then(|number| number.parse().ok());
+                number.is_some_and(|number: u32| numbers.contains(&number))
+            };
+            let of_other: Vec<_> = said.lines().filter(is_of_other).collect();
+            assert_eq!(of_other, lines(numbers.clone()).lines().collect::<Vec<_>>(), "without {left}");
+            let room = if left == "den" { "lobby" } else { "den" };
+            scene.say(bob, &format!("/join {room}\n"));
+            scene.say(bob, "on\n");
+            assert_eq!(scene.take_all(slow), "<bob> on\r\n", "without {left}");
+        });
+    }
+}
+
+#[cfg(feature = "save")]
+#[test]
+fn one_that_is_behind_in_two_rooms_is_so_in_a_restored_hub() {
+    with_hub(LIMITS, |mut scene| {
+        let [_, slow] = one_behind_in_two_rooms(&mut scene);
+        let mut bytes = Vec::new();
+        scene.hub.save(&mut |part| bytes.extend_from_slice(part));
+        let mut memory = Memory::new(&LIMITS);
+        let hub = Hub::restore(config(), LIMITS, memory.storage(), &bytes).expect("what was saved");
+        let mut restored = Scene { hub, now: scene.now };
+        let seen = restored.take_all(slow);
+        assert_eq!(seen, scene.take_all(slow));
+        let said = seen.replace("-- earlier: ", "");
+        assert!(
+            lines(0..LINES).lines().chain(lines(100..100 + LINES).lines()).all(|line| said.contains(line))
+        );
     });
 }
 
