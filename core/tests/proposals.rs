@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use parlour_core::{
     Close, Config, ConnId, Hub, Identity, Input, Instant, Kind, Limits, LimitsError, Listener, ListenerId,
-    Place, Protocol, Record, RoomRef,
+    Output, Place, Protocol, Record, RoomRef,
 };
 use parlour_memory::Memory;
 
@@ -238,6 +238,23 @@ fn one_order_for_all_however_it_is_decided_and_told() {
             },
         );
     }
+}
+
+#[test]
+fn the_driver_is_told_once_that_there_are_proposals_and_again_when_there_are_more() {
+    with_hub(
+        |_| {},
+        |mut scene| {
+            let alice = scene.open(0);
+            let mut is_told = |text: &[u8]| {
+                assert_eq!(scene.offer(alice, text), text.len());
+                let outputs: Vec<_> = std::iter::from_fn(|| scene.hub.next_output()).take(100).collect();
+                outputs.iter().filter(|output| **output == Output::Proposals).count()
+            };
+            assert_eq!([is_told(b"/ping\n"), is_told(b"one\ntwo\n"), is_told(b"three\n")], [0, 1, 1]);
+            assert_eq!(is_told(b""), 0);
+        },
+    );
 }
 
 #[test]
