@@ -450,6 +450,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_can_be_read_until_its_first_byte_is_overwritten() {
+        let (mut bytes, mut records) = ([0; 16], [[0; RECORD_WORDS]; 8]);
+        let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);
+        // Four records of four bytes fit exactly.
+        for (seq, text, gone) in [(0, "xxxx", 0), (1, "xxxx", 0), (2, "xxxx", 0), (3, "xxxx", 0), (4, "y", 1)]
+        {
+            append(&mut log, seq, Kind::Say, text.as_bytes());
+            log.set_hold(log.head());
+            assert_eq!(log.first_readable(), NEAR_THE_END + gone, "after {}", seq + 1);
+        }
+    }
+
+    #[test]
     fn records_are_found_by_position_and_by_sequence() {
         let (mut bytes, mut records) = ([0; 64], [[0; RECORD_WORDS]; 8]);
         let mut log = Log::new(&mut bytes, &mut records, NEAR_THE_END);

@@ -359,6 +359,27 @@ mod tests {
     }
 
     #[test]
+    fn all_the_place_can_be_used_wherever_the_entries_stand() {
+        for (sent, len) in (0..20).flat_map(|sent| (1..=20).map(move |len| (sent, len))) {
+            for in_front in [false, true] {
+                let mut bytes = [0; HEADER + 20 + HEADER];
+                let mut owner = Owner::new(&mut bytes);
+                assert!(owner.push(5, &[&[7; 20]]));
+                owner.consume(sent);
+                let (rest, new) = ((5, &[7; 20][sent..]), (if in_front { 3 } else { 6 }, &[9; 20][..len]));
+                let is_pushed =
+                    if in_front { owner.push_front(new.0, &[new.1]) } else { owner.push(new.0, &[new.1]) };
+                match (is_pushed, in_front) {
+                    (true, true) => owner.check(&[new, rest]),
+                    (true, false) => owner.check(&[rest, new]),
+                    (false, _) => owner.check(&[rest]),
+                }
+                assert_eq!(is_pushed, len <= sent, "{len} bytes after {sent} were sent");
+            }
+        }
+    }
+
+    #[test]
     fn growing_the_entry_that_is_being_sent_keeps_it_whole() {
         let mut bytes = [0; 48];
         let mut owner = Owner::new(&mut bytes);

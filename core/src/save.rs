@@ -446,3 +446,31 @@ impl Sum {
         self.0 = bytes.iter().fold(self.0, step);
     }
 }
+
+/// What `read` makes of the bytes that `write` has written.
+#[cfg(test)]
+pub(crate) fn written_and_read<T>(
+    write: impl FnOnce(&mut Visitor<'_>) -> Result<(), Damaged>,
+    read: impl FnOnce(&mut Visitor<'_>) -> T,
+) -> T {
+    let limits = Limits {
+        conns: 1,
+        rooms: 1,
+        rooms_per_conn: 1,
+        members: 1,
+        catch_ups: 0,
+        name: 32,
+        line: 64,
+        queue: 256,
+        proposals: 0,
+        log: 1024,
+        records: 8,
+        followers: 0,
+        rings: 0,
+    };
+    let (config, mut bytes) = (Config::new(&[]), heapless::Vec::<u8, 1024>::new());
+    let mut out = |part: &[u8]| bytes.extend_from_slice(part).expect("there is place");
+    let mut visitor = Visitor::writing(&config, &limits, &mut out);
+    write(&mut visitor).and_then(|()| visitor.end()).expect("to write cannot fail");
+    read(&mut Visitor::reading(&config, &limits, &bytes).expect("they are whole"))
+}

@@ -166,26 +166,60 @@ mod tests {
 
     #[test]
     fn the_entries_of_a_room_can_be_removed_from_among_the_others() {
-        for skipped in 0..5 {
+        for (skipped, read) in (0..5).flat_map(|skipped| (0..=5).map(move |read| (skipped, read))) {
             let mut words = [0; 5 * ENTRY_WORDS];
             let mut timeline = Timeline::new(&mut words);
             for number in 0..skipped {
                 timeline.push((9, number));
             }
-            while timeline.pop().is_some() {}
-            for (number, room) in [1, 2, 1, 3, 2].into_iter().enumerate() {
-                timeline.push((room, number as u32));
+            timeline.push((1, 0));
+            for _ in 0..skipped {
+                timeline.pop();
             }
-            for _ in 0..3 {
+            for entry in [(2, 1), (1, 2), (3, 3), (2, 4)] {
+                timeline.push(entry);
+            }
+            for _ in 0..read {
                 timeline.read();
             }
             timeline.remove(1);
-            assert_eq!(
-                [timeline.read(), timeline.read(), timeline.read()],
-                [Some((3, 3)), Some((2, 4)), None]
-            );
+            let left = [(2, 1), (3, 3), (2, 4)];
+            for entry in left.into_iter().filter(|(_, number)| *number >= read) {
+                assert_eq!(timeline.read(), Some(entry), "after {read} were read");
+            }
+            assert_eq!(timeline.read(), None);
             timeline.read_again();
-            assert_eq!(timeline.read(), Some((2, 1)));
+            assert_eq!(
+                [(); 4].map(|()| timeline.read()),
+                [Some(left[0]), Some(left[1]), Some(left[2]), None]
+            );
+        }
+    }
+
+    #[cfg(feature = "save")]
+    #[test]
+    fn more_entries_than_there_is_memory_for_are_refused_and_more_read_than_there_are() {
+        const ENTRIES: usize = 3;
+        for (len, read, is_sound) in [
+            (0, 0, true),
+            (3, 0, true),
+            (3, 3, true),
+            (3, 4, false),
+            (4, 0, false),
+            (4, 4, false),
+            (2 * ENTRIES * ENTRY_WORDS, 0, false),
+            (usize::MAX, 0, false),
+        ] {
+            let write = |visitor: &mut Visitor<'_>| {
+                let (mut len, mut read) = (len, read);
+                len.visit(visitor)?;
+                read.visit(visitor)?;
+                (0..64).try_for_each(|_| 0_u32.visit(visitor))
+            };
+            let found = crate::save::written_and_read(write, |visitor| {
+                Timeline::new(&mut [0; ENTRIES * ENTRY_WORDS]).visit(visitor)
+            });
+            assert_eq!(found.is_ok(), is_sound, "{read} of {len}");
         }
     }
 }

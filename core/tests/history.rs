@@ -31,6 +31,7 @@ fn open(hub: &mut Hub<'_>) -> ConnId {
     hub.handle(NOW, Input::Accepted { listener: ListenerId(0), peer: None }).opened().unwrap()
 }
 
+#[track_caller]
 fn say(hub: &mut Hub<'_>, conn: ConnId, text: &str) {
     assert_eq!(hub.handle(NOW, Input::Received { conn, bytes: text.as_bytes() }).taken(), text.len());
 }
@@ -38,7 +39,7 @@ fn say(hub: &mut Hub<'_>, conn: ConnId, text: &str) {
 /// All lines that wait for a connection, sent `piece` bytes at a time.
 fn lines(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> Vec<String> {
     let mut all = Vec::new();
-    loop {
+    for _ in 0..10_000 {
         let lent: Vec<u8> = hub.transmit(conn).flatten().copied().take(piece).collect();
         if lent.is_empty() {
             return String::from_utf8(all).unwrap().lines().map(str::to_owned).collect();
@@ -47,6 +48,7 @@ fn lines(hub: &mut Hub<'_>, conn: ConnId, piece: usize) -> Vec<String> {
         hub.handle(NOW, Input::Tick);
         all.extend(lent);
     }
+    panic!("it does not end: {}", String::from_utf8_lossy(&all));
 }
 
 #[test]
@@ -114,6 +116,27 @@ fn one_at_a_time_is_shown_it_where_there_is_one_place_and_the_place_is_used_agai
 }
 
 #[test]
+fn as_many_at_once_are_shown_it_as_there_are_places_again_and_again() {
+    let limits = Limits { catch_ups: 2, ..LIMITS };
+    let listeners = [Listener::new(Protocol::Chat)];
+    let config = Config { history: 3, ..Config::new(&listeners) };
+    let mut memory = Memory::new(&limits);
+    let mut hub = Hub::new(config, limits, memory.storage()).unwrap();
+    let bob = open(&mut hub);
+    say(&mut hub, bob, "one\n");
+    for round in 0..3 {
+        let newcomers = [open(&mut hub), open(&mut hub)];
+        for conn in newcomers {
+            let shown = lines(&mut hub, conn, 1_000);
+            assert!(shown.contains(&"-- earlier: <guest-1> one".to_owned()), "round {round}: {shown:?}");
+        }
+        for conn in newcomers {
+            hub.handle(NOW, Input::Closed { conn });
+        }
+    }
+}
+
+#[test]
 fn no_more_is_shown_than_the_log_still_has() {
     with_history(1_000, |mut hub| {
         let bob = open(&mut hub);
@@ -156,4 +179,33 @@ fn none_is_shown_where_none_is_asked_for() {
         let alice = open(&mut hub);
         assert!(!lines(&mut hub, alice, 1_000).iter().any(|line| line.contains("one")));
     });
+}
+
+/// The log of its room goes on, and does not wait for it.
+#[test]
+fn a_newcomer_that_reads_late_is_told_of_what_it_missed_but_not_of_a_history_that_is_gone() {
+    for (meanwhile, is_told) in [(20, false), (100, true)] {
+        with_history(1_000, |mut hub| {
+            let bob = open(&mut hub);
+            lines(&mut hub, bob, 1_000);
+            let talk = |hub: &mut Hub<'_>, numbers: std::ops::Range<u32>| {
+                for number in numbers {
+                    say(hub, bob, &format!("line {number}\n"));
+                    hub.handle(NOW, Input::Tick);
+                }
+            };
+            talk(&mut hub, 0..100);
+            let alice = open(&mut hub);
+            talk(&mut hub, 100..100 + meanwhile);
+            let seen = lines(&mut hub, alice, 1_000);
+            assert_eq!(seen.iter().any(|line| line == "-- you missed some messages"), is_told, "{seen:?}");
+            let number_of = |line: &String| line.strip_prefix("<guest-1> line ")?.parse().ok();
+            let new: Vec<u32> = seen.iter().filter_map(number_of).collect();
+            let first = if is_told { 200 - new.len() as u32 } else { 100 };
+            assert_eq!(new, (first..100 + meanwhile).collect::<Vec<_>>());
+            assert!(new.len() >= 20, "{new:?}");
+            say(&mut hub, bob, "on\n");
+            assert_eq!(lines(&mut hub, alice, 1_000), ["<guest-1> on"]);
+        });
+    }
 }

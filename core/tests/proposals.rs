@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use parlour_core::{
     Close, Config, ConnId, Hub, Identity, Input, Instant, Kind, Limits, LimitsError, Listener, ListenerId,
-    Place, Protocol, Record, RoomRef,
+    Output, Place, Protocol, Record, RoomRef,
 };
 use parlour_memory::Memory;
 
@@ -25,6 +25,9 @@ const LIMITS: Limits = Limits {
     followers: 0,
     rings: 0,
 };
+
+/// Rounds of a loop. A loop that needs more does not end.
+const ROUNDS: std::ops::Range<u32> = 0..20_000;
 
 /// Random numbers (Marsaglia's xorshift), so that a case is its seed.
 struct Random(u64);
@@ -143,15 +146,21 @@ impl Scene<'_> {
 
     /// Takes, decides and tells all that there is.
     fn settle(&mut self, random: &mut Random) {
+        let mut rounds = ROUNDS;
+        let mut goes_on = || rounds.next().expect("it comes to an end");
         loop {
-            while self.take() {}
+            while self.take() {
+                goes_on();
+            }
             while self.taken.iter().any(|author| !author.is_empty()) {
+                goes_on();
                 self.decide(random);
             }
             if self.appended == self.decided.len() {
                 return;
             }
             while self.appended < self.decided.len() {
+                goes_on();
                 if self.tell(self.appended) {
                     self.appended += 1;
                 } else {
@@ -186,7 +195,9 @@ fn one_order_for_all_however_it_is_decided_and_told() {
                 let mut wanted: Vec<VecDeque<u8>> = (0..3)
                     .map(|who| (0..20).flat_map(|line| format!("{who} {line}\n").into_bytes()).collect())
                     .collect();
+                let mut rounds = ROUNDS;
                 while wanted.iter().any(|bytes| !bytes.is_empty()) || scene.appended < scene.decided.len() {
+                    rounds.next().expect("all is said, decided and told");
                     let who = random.below(3);
                     match random.below(8) {
                         0 | 1 => {
@@ -227,6 +238,23 @@ fn one_order_for_all_however_it_is_decided_and_told() {
             },
         );
     }
+}
+
+#[test]
+fn the_driver_is_told_once_that_there_are_proposals_and_again_when_there_are_more() {
+    with_hub(
+        |_| {},
+        |mut scene| {
+            let alice = scene.open(0);
+            let mut is_told = |text: &[u8]| {
+                assert_eq!(scene.offer(alice, text), text.len());
+                let outputs: Vec<_> = std::iter::from_fn(|| scene.hub.next_output()).take(100).collect();
+                outputs.iter().filter(|output| **output == Output::Proposals).count()
+            };
+            assert_eq!([is_told(b"/ping\n"), is_told(b"one\ntwo\n"), is_told(b"three\n")], [0, 1, 1]);
+            assert_eq!(is_told(b""), 0);
+        },
+    );
 }
 
 #[test]
@@ -339,14 +367,19 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
             let room = scene.taken[alice.slot()][0].room;
             scene.read(bob, usize::MAX);
             scene.seen[bob.slot()].clear();
-            let (long, long_name) = ([b'y'; 1_000], "y".repeat(LIMITS.name + 1));
-            for (index, room, name, text) in [
-                (0, room, "carol", &b"from afar"[..]),
-                (1, room, "carol", &long),
-                (2, RoomRef::from_u64(room.as_u64() + 1), "carol", b"x"),
-                (3, RoomRef::from_u64(u64::MAX), "carol", b"x"),
-                (4, room, &long_name, b"x"),
-            ] {
+            // Besides the text, a record of carol has `<carol> ` and the end of the line.
+            let long = vec![b'y'; LIMITS.longest() - 10 + 1];
+            let long_name = "z".repeat(LIMITS.name + 1);
+            let all = [
+                (room, "carol", &b"from afar"[..]),
+                (room, "carol", &long),
+                (RoomRef::from_u64(room.as_u64() + 1), "carol", b"x"),
+                (RoomRef::from_u64(u64::MAX), "carol", b"x"),
+                (room, &long_name, b"x"),
+                (room, "carol", &long[1..]),
+                (room, &long_name[1..], b"x"),
+            ];
+            for (index, (room, name, text)) in (0..).zip(all) {
                 let (author, kind, place) = (Identity::from_u64(77), Kind::Say, Place::Chat("lobby"));
                 let record =
                     Record { seq: 9, unix_ms: 5, room, place, author, name, kind, is_torn: false, text };
@@ -354,7 +387,11 @@ fn what_was_decided_elsewhere_is_appended_and_what_does_not_fit_is_not() {
                 assert_eq!(scene.hub.handle(scene.now, input).taken(), 1);
             }
             scene.read(bob, usize::MAX);
-            assert_eq!(String::from_utf8_lossy(&scene.seen[bob.slot()]), "<carol> from afar\r\n");
+            let [longest, name] = [&"y".repeat(long.len() - 1), &long_name[1..]];
+            assert_eq!(
+                String::from_utf8_lossy(&scene.seen[bob.slot()]),
+                format!("<carol> from afar\r\n<carol> {longest}\r\n<{name}> x\r\n")
+            );
         },
     );
 }

@@ -68,13 +68,14 @@ impl Scene<'_> {
     /// Everything that waits for a connection, in pieces.
     fn receive(&mut self, conn: ConnId, piece: usize) -> String {
         let mut all = String::new();
-        loop {
+        for _ in 0..100_000 {
             let more = self.take(conn, piece);
             if more.is_empty() {
                 return all;
             }
             all += &more;
         }
+        panic!("it does not end");
     }
 
     /// Some time passes, so that every coming and going is told one by one.
@@ -265,6 +266,39 @@ fn a_client_is_in_as_many_rooms_as_it_may_and_no_more() {
         scene.say(alice, "/join lobby\n");
         assert_eq!(scene.receive(alice, 1_000), "-- you are in too many rooms; /part ROOM leaves one\r\n");
     });
+}
+
+/// There is a membership for each client, and one more, for a client that is in two rooms.
+#[test]
+fn the_last_membership_is_given_once_at_a_time_and_none_is_taken_from_newcomers() {
+    let limits = Limits { conns: 3, members: 4, ..LIMITS };
+    let listeners = [Listener { joining: Joining::Several, ..Listener::new(Protocol::Chat) }];
+    let mut memory = Memory::new(&limits);
+    let hub = Hub::new(Config::new(&listeners), limits, memory.storage()).unwrap();
+    let mut scene = Scene { hub, now: Instant::from_millis(0) };
+    let [alice, bob] = ["alice", "bob"].map(|name| scene.open(0, name));
+    for _ in 0..3 {
+        for conn in [alice, bob] {
+            scene.receive(conn, 1_000);
+        }
+        scene.say(alice, "/join den\n");
+        assert!(scene.receive(alice, 1_000).contains("-- you are in den\r\n"));
+        scene.say(bob, "/join den\n");
+        assert_eq!(scene.receive(bob, 1_000), "-- too many clients change rooms now; try again\r\n");
+        // A newcomer has its own.
+        let carol = scene.open(0, "carol");
+        scene.say(carol, "hi\n");
+        assert!(scene.receive(bob, 1_000).ends_with("<carol> hi\r\n"));
+        scene.say(alice, "/part den\n");
+        scene.receive(alice, 1_000);
+        scene.say(bob, "/join den\n");
+        assert!(scene.receive(bob, 1_000).contains("-- you are in den\r\n"));
+        for (conn, line) in [(bob, "/part den\n"), (carol, "/quit\n")] {
+            scene.say(conn, line);
+            scene.receive(conn, 1_000);
+        }
+        scene.hub.handle(scene.now, Input::Closed { conn: carol });
+    }
 }
 
 /// A new name is told in each of its rooms, so each of them must have place for that.

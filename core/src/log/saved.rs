@@ -148,3 +148,132 @@ impl Log<'_> {
         if following == self.next { self.head } else { self.entry(following).start }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{RECORD_WORDS, Stamp, Stored};
+    use crate::record::{Identity, Kind, Parts};
+
+    const ORIGIN: Position = Position::MAX - 10;
+    /// The sequence number of the next record.
+    const NEXT_SEQ: u64 = 16;
+
+    fn append(log: &mut Log<'_>, seq: u64, parts: &Parts<'_>, bytes: &[u8]) -> Position {
+        log.append(seq, Stamp::new((Identity::from_u64(7), Kind::Say), 1_000, parts), &[bytes])
+    }
+
+    /// A test of a log with three records of eight bytes, of which the last two are held.
+    fn with_log<T>(test: impl FnOnce(&mut Log<'_>) -> T) -> T {
+        let (mut bytes, mut records) = ([0; 64], [[0; RECORD_WORDS]; 8]);
+        let mut log = Log::new(&mut bytes, &mut records, ORIGIN);
+        for seq in [10, 12, 15] {
+            append(&mut log, seq, &[b"<", b"a", b"> ", b"hi", b"\r\n"], b"<a> hi\r\n");
+        }
+        log.set_hold(ORIGIN.wrapping_add(8));
+        test(&mut log)
+    }
+
+    fn change(log: &mut Log<'_>, number: Position, change: impl FnOnce(&mut Entry)) {
+        let index = log.record_index(number);
+        let mut entry = Entry::from(log.records[index]);
+        change(&mut entry);
+        log.records[index] = Stored::from(entry);
+    }
+
+    #[test]
+    fn a_log_that_contradicts_itself_is_refused() {
+        let check = |log: &mut Log<'_>| log.check([ORIGIN, ORIGIN], 24, NEXT_SEQ).is_ok();
+        assert!(with_log(check));
+        assert!(
+            !with_log(|log| log.check([ORIGIN, ORIGIN], 15, NEXT_SEQ).is_ok()),
+            "more is held than is kept"
+        );
+        assert!(!with_log(|log| log.check([ORIGIN, ORIGIN + 2], 24, NEXT_SEQ).is_ok()), "two are half gone");
+        let has_none = with_log(|log| {
+            append(log, NEXT_SEQ, &[b""; 5], b"");
+            log.check([ORIGIN, ORIGIN], 24, NEXT_SEQ + 1).is_ok()
+        });
+        assert!(!has_none, "a record has no bytes");
+        type Change = (&'static str, Position, fn(&mut Entry));
+        let changes: [Change; 7] = [
+            ("it begins where the one before does", 1, |entry| entry.start = ORIGIN),
+            ("the next one of its author was not said yet", 1, |entry| entry.next_own = 2),
+            ("its number is that of the one before", 1, |entry| entry.seq = 10),
+            ("its number is lower than that of the one before", 1, |entry| entry.seq = 9),
+            ("its number was not given yet", 2, |entry| entry.seq = NEXT_SEQ),
+            ("its number is too far away", 0, |entry| entry.seq = NEXT_SEQ.wrapping_sub(1 << 62)),
+            ("it is longer than the log", 0, |entry| entry.start = ORIGIN.wrapping_sub(41)),
+        ];
+        for (what, number, how) in changes {
+            let is_sound = with_log(|log| {
+                change(log, ORIGIN.wrapping_add(number), how);
+                check(log)
+            });
+            assert!(!is_sound, "record {number}: {what}");
+        }
+    }
+
+    #[test]
+    fn parts_that_are_longer_than_their_record_are_refused() {
+        let none: Parts<'_> = [b""; 5];
+        for part in [0, 1, 2, 4] {
+            for (len, is_sound) in [(4, true), (5, false)] {
+                let is_found_sound = with_log(|log| {
+                    let mut parts = none;
+                    parts[part] = &b"xxxxx"[..len];
+                    append(log, NEXT_SEQ, &parts, b"four");
+                    log.check_parts().is_ok()
+                });
+                assert_eq!(is_found_sound, is_sound, "part {part} of {len} bytes in a record of four");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_held_first_is_found_again() {
+        // Up to a record's start, up to its middle, or all.
+        for (given_up, first) in [(8, 1), (11, 1), (16, 2), (24, 3)] {
+            with_log(|log| {
+                log.set_hold(ORIGIN.wrapping_add(given_up));
+                log.hold_record = 0;
+                assert!(log.check([ORIGIN, ORIGIN], 24, NEXT_SEQ).is_ok());
+                assert_eq!(log.hold_record.wrapping_sub(ORIGIN), first, "{given_up} bytes are given up");
+            });
+        }
+    }
+
+    #[cfg(feature = "console")]
+    #[test]
+    fn only_records_that_nobody_has_begun_to_read_are_held_for_a_follower() {
+        for (given_up, held) in
+            [(8, [false, true, true, false]), (11, [false, false, true, false]), (24, [false; 4])]
+        {
+            with_log(|log| {
+                log.set_hold(ORIGIN.wrapping_add(given_up));
+                let found = [0, 1, 2, 3].map(|number| log.holds(ORIGIN.wrapping_add(number)));
+                assert_eq!(found, held, "{given_up} bytes are given up");
+            });
+        }
+    }
+
+    #[test]
+    fn a_chain_ends_at_a_record_of_which_no_other_chain_has_a_part() {
+        let number = |step| ORIGIN.wrapping_add(step);
+        let claim = |log: &mut Log<'_>, first, last| {
+            log.claim_chain(ORIGIN.wrapping_add(8), number(first), number(last)).is_ok()
+        };
+        with_log(|log| {
+            log.chain(number(1), number(2));
+            assert!(!claim(log, 1, 1), "it goes on");
+            assert!(!claim(log, 2, 1), "it goes back");
+            for (first, last) in [(3, 3), (1, 3), (3, 1)] {
+                assert!(!claim(log, first, last), "nothing was said there yet");
+            }
+            assert!(claim(log, 1, 2));
+            assert!(!claim(log, 2, 2), "another one has it");
+            log.end_chain(number(2));
+            assert_eq!((log.chained(number(1)), log.chained(number(2))), (Some(number(2)), None));
+        });
+    }
+}

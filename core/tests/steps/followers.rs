@@ -1,6 +1,6 @@
 //! What followers read, in which order, and who waits for them.
 
-use parlour_core::{Close, ConnId, Followed, FollowerId, Following, Input, Kind, Lost, OnLag, Scope};
+use parlour_core::{Cause, Close, ConnId, Followed, FollowerId, Following, Input, Kind, Lost, OnLag, Scope};
 
 use crate::scene::{CONSOLE, GRACE_MS, RECORDS, RELAY, Scene, unusual, usual};
 
@@ -286,6 +286,19 @@ fn one_that_is_gone_holds_nothing_and_its_id_names_nothing() {
     });
 }
 
+/// A driver that has restored a hub knows its followers from there.
+#[cfg(feature = "save")]
+#[test]
+fn a_hub_names_those_that_are_there() {
+    usual(|mut scene| {
+        let operator = scene.open(CONSOLE);
+        let followers = [follow_all(&mut scene), follow_all(&mut scene), scene.hub.watch(operator).unwrap()];
+        assert_eq!(scene.hub.followers().collect::<Vec<_>>(), followers);
+        scene.hub.unfollow(followers[0]);
+        assert_eq!(scene.hub.followers().collect::<Vec<_>>(), followers[1..]);
+    });
+}
+
 #[test]
 fn what_was_said_in_a_room_that_is_gone_can_be_read_and_the_room_is_another_then() {
     usual(|mut scene| {
@@ -355,5 +368,89 @@ fn a_follower_has_all_its_time_whoever_had_its_place_before() {
         scene.at(9_000 + u64::from(SHORT_MS) - 1);
         assert!(!may_speak(&mut scene, talker), "the room waits for it");
         assert!(next(&mut scene, second).is_ok(), "it has lost nothing");
+    });
+}
+
+/// It was behind before the room was closed, so it has had a part of its time.
+#[test]
+fn the_time_of_a_follower_counts_from_the_first_thing_that_it_has_not_committed() {
+    usual(|mut scene| {
+        let talker = scene.guest();
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        scene.say(talker, "the first\n");
+        scene.at(1_000 + u64::from(SHORT_MS) - 100);
+        close_room(&mut scene, talker, &[]);
+        scene.at(1_000 + u64::from(SHORT_MS) - 1);
+        assert!(!may_speak(&mut scene, talker), "the room waits for it");
+        scene.at(1_000 + u64::from(SHORT_MS));
+        assert!(may_speak(&mut scene, talker));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
+    });
+}
+
+/// A room that waits for a client harms no follower that does not keep it closed.
+#[test]
+fn one_that_has_read_nearly_all_loses_nothing_while_a_room_waits_for_a_client() {
+    usual(|mut scene| {
+        let (talker, deaf) = (scene.guest(), scene.guest());
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        while let Ok((seq, _)) = {
+            scene.receive(talker);
+            scene.offer(talker, b"x\n");
+            next(&mut scene, follower)
+        } {
+            // All but the last.
+            commit(&mut scene, follower, seq.wrapping_sub(1));
+        }
+        scene.at(1_000 + GRACE_MS - 1);
+        assert!(!may_speak(&mut scene, talker));
+        assert_eq!((scene.close(deaf), scene.hub.stats().lagged), (Close::No, 0));
+        scene.hub.read_again(follower);
+        assert_eq!(texts(&mut scene, follower), ["x"]);
+    });
+}
+
+/// What it commits makes no place for the longest line. So its time does not begin anew.
+#[test]
+fn one_that_commits_a_little_at_a_time_keeps_a_room_closed_no_longer_than_its_grace() {
+    usual(|mut scene| {
+        let talker = scene.guest();
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        scene.say(talker, "x\n".repeat(5));
+        scene.fill_room(talker);
+        for ms in [100, 200, u64::from(SHORT_MS) - 1] {
+            scene.at(1_000 + ms);
+            let (seq, text) = next(&mut scene, follower).unwrap();
+            assert_eq!(text, "x");
+            commit(&mut scene, follower, seq);
+            assert!(!may_speak(&mut scene, talker), "{ms} ms");
+        }
+        scene.at(1_000 + u64::from(SHORT_MS));
+        assert!(may_speak(&mut scene, talker));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
+    });
+}
+
+/// A client keeps the room closed all the time. A notice takes the place that the follower has made.
+#[test]
+fn one_that_keeps_a_room_closed_again_has_its_time_from_its_last_commit_on() {
+    usual(|mut scene| {
+        let [talker, other, _deaf] = [(); 3].map(|()| scene.guest());
+        let follower = follow(&mut scene, Some(SHORT_MS));
+        scene.at(1_000);
+        close_room(&mut scene, talker, &[other]);
+        scene.at(1_100);
+        let (first, _) = next(&mut scene, follower).unwrap();
+        commit(&mut scene, follower, first);
+        scene.at(1_150);
+        scene.breaks(other, Cause::Reset);
+        scene.at(1_100 + u64::from(SHORT_MS) - 1);
+        assert_eq!(scene.hub.stats().lagged, 0);
+        assert!(next(&mut scene, follower).is_ok(), "it has lost nothing");
+        scene.at(1_100 + u64::from(SHORT_MS));
+        assert!(matches!(next(&mut scene, follower), Err(Some(_))), "it jumped ahead");
     });
 }

@@ -82,8 +82,11 @@ pub fn run(seed: u64) -> Counters {
 impl Run<'_> {
     fn invite(&mut self) {
         let limits = self.plan.setup.limits;
-        let has_whole_lines =
+        let waits_for_ends =
             self.plan.setup.listeners.iter().all(|listener| listener.relay.unfinished_ms.is_none());
+        // Where time jumps, a client may be idle for too long in the middle of a line, which ends then.
+        let may_be_cut = self.plan.has_jumps && self.plan.setup.config.idle_ms.is_some();
+        let has_whole_lines = waits_for_ends && !may_be_cut;
         let is_replayed = self.plan.setup.listeners[0].on_lag == OnLag::Replay;
         // Where time jumps, pages come too late.
         let is_kept =
