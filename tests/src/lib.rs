@@ -33,4 +33,5 @@ pub mod sys;
 pub mod terminal;
 #[cfg(feature = "programs")]
 pub mod wire;
+pub mod told;
 pub mod worlds;

@@ -132,7 +132,7 @@ impl Kind {
 }
 
 /// Every kind of random test that is played again by its seed alone.
-pub const KINDS: &[Kind] = &[PROPERTIES, SIMULATION];
+pub const KINDS: &[Kind] = &[PROPERTIES, TOLD, SIMULATION];
 
 /// Random events against a hub and its naive model.
 pub const PROPERTIES: Kind = Kind {
@@ -149,6 +149,14 @@ pub const PROPERTIES: Kind = Kind {
         (3_782, "the model announced a newcomer whose first line had begun too early"),
         (8_283_732_384_780_655_836, "the model took the end of half a line for the end of a line elsewhere"),
     ],
+};
+
+/// What clients are told, against one list of all that was said.
+pub const TOLD: Kind = Kind {
+    verb: "told",
+    what: "what clients are told, against one list of all that was said",
+    play: crate::told::run,
+    once_failed: &[],
 };
 
 /// One life of a hub on the simulated network.

@@ -1,0 +1,83 @@
+//! Clients come into rooms.
+
+use parlour_core::{Input, Kind, OnLag};
+
+use super::case::{Case, LOBBY};
+use super::said::Where;
+
+impl Case<'_> {
+    /// A client has come into a room of the chat. It is told what was said there last, and who is there.
+    pub(super) fn comes_in(&mut self, index: usize, place: Where) {
+        let here = self.said.len();
+        let Self { said, clients, .. } = self;
+        let client = &mut clients[index];
+        // A room may have the name of another one that is gone.
+        let room = said.iter().rfind(|said| said.place == place).map(|said| said.room);
+        let of_room: Vec<_> = (0..here).filter(|index| Some(said[*index].room) == room).collect();
+        let is_message = |index: &usize| said[*index].kind.is_message();
+        let history = self.setup.config.history as usize;
+        let messages: Vec<_> = of_room.iter().copied().filter(is_message).collect();
+        let first = messages.len().saturating_sub(history);
+        // The log still has those that fit, if the room is the same for sure.
+        let (log, records) = self.least_log;
+        let has = |index: usize| {
+            let after: Vec<_> = of_room.iter().filter(|other| **other >= index).collect();
+            let bytes = |index: usize| said[index].record().pieces().concat().len();
+            after.len() < records && after.iter().map(|index| bytes(**index)).sum::<usize>() <= log
+        };
+        let is_lobby = place == Where::Chat(LOBBY.to_owned());
+        let is_sure = self.leave.is_good && !self.leave.is_short && is_lobby;
+        for &index in &messages[first..] {
+            client.must_be_told(index, &said[index], true, !is_sure || !has(index));
+        }
+        client.must_be_told_alone("here: ".to_owned(), here, Some(here));
+        (client.place, client.is_known) = (Some(place), false);
+        client.is_open();
+    }
+
+    /// A client goes to the other room, at a moment when nobody else's line waits. So what was said before is
+    /// all that was said.
+    pub(super) fn go_elsewhere(&mut self, index: usize) {
+        let conn = self.clients[index].conn;
+        self.let_things_happen();
+        let Some(index) = self.clients.iter().position(|client| client.conn == conn) else { return };
+        let client = &self.clients[index];
+        let has_read = client.knows_all();
+        let may_go = has_read || client.on_lag() == OnLag::Disconnect && client.is_in_order();
+        let someone_waits = self.clients.iter().any(|client| client.is_chat() && !client.doing.is_empty());
+        let is_silent = client.input.is_empty() && client.line.is_empty() && !client.has_ended;
+        if !client.is_chat() || !may_go || someone_waits || !is_silent || self.hub.interest(conn).read == 0 {
+            return;
+        }
+        let Some(Where::Chat(from)) = client.place.clone() else { return };
+        let to = if from == LOBBY { "den" } else { LOBBY };
+        let here = self.said.len();
+        let answer = format!("you are in {to}");
+        self.clients[index].must_be_told_alone(answer.clone(), here, None);
+        let command = format!("/join {to}\n");
+        let taken = self.hub.handle(self.now, Input::Received { conn, bytes: command.as_bytes() }).taken();
+        assert_eq!(taken, command.len());
+        let mut lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().collect();
+        self.observe();
+        // It may have to read first, or its room may wait for others.
+        for _ in 0..100 {
+            let find = |case: &Self| case.clients.iter().position(|client| client.conn == conn);
+            let Some(index) = find(self) else { return };
+            if String::from_utf8_lossy(&lent).contains(&answer) {
+                let until = self.said.len();
+                self.clients[index].was_answered(until);
+                let topic = self.said.iter().rfind(|said| said.kind == Kind::Topic).filter(|_| to == LOBBY);
+                if let Some(topic) = topic {
+                    let text = format!("topic: {}", String::from_utf8_lossy(&topic.text));
+                    self.clients[index].must_be_told_alone(text, until, Some(until));
+                }
+                return self.comes_in(index, Where::Chat(to.to_owned()));
+            }
+            self.all_read();
+            self.hub.handle(self.now, Input::Tick);
+            lent = self.hub.transmit(conn).flatten().copied().collect();
+            self.observe();
+        }
+        panic!("{conn:?} does not come into {to}");
+    }
+}

@@ -1,0 +1,104 @@
+//! A driver that keeps records: it answers with pages late, in parts, twice. A bad one also with nothing, of
+//! another room, or never.
+
+use fastrand::Rng;
+use parlour_core::{Hub, Input, Instant, Record, RoomRef, Wanted};
+
+use super::said::Said;
+
+/// The hub waits for a page for 5 s.
+const SLOW_MS: u64 = 4_000;
+
+/// How good a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quality {
+    /// There is none.
+    None,
+    Bad,
+    Good,
+}
+
+/// A page, and when it comes.
+struct Page {
+    at_ms: u64,
+    wanted: Wanted,
+}
+
+pub(super) struct Store {
+    quality: Quality,
+    pages: Vec<Page>,
+}
+
+impl Store {
+    pub(super) fn new(quality: Quality) -> Self {
+        Self { quality, pages: Vec::new() }
+    }
+
+    /// Notes which pages are wanted.
+    pub(super) fn note(&mut self, hub: &mut Hub<'_>, now: Instant, rng: &mut Rng) {
+        while let Some(wanted) = hub.next_wanted() {
+            assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
+            assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
+            let least = usize::from(self.quality == Quality::Good);
+            for _ in 0..rng.usize(least..=2) {
+                let late = if rng.bool() { rng.u64(..60) } else { rng.u64(..SLOW_MS) };
+                let at_ms = now.as_millis() + if self.quality == Quality::Good { late } else { 2 * late };
+                self.pages.push(Page { at_ms, wanted });
+            }
+        }
+    }
+
+    /// A page that comes before some time, or any.
+    pub(super) fn next(&mut self, by_ms: u64, rng: &mut Rng) -> Option<Wanted> {
+        let due: Vec<usize> =
+            (0..self.pages.len()).filter(|page| self.pages[*page].at_ms <= by_ms).collect();
+        rng.choice(due).map(|page| self.pages.remove(page).wanted)
+    }
+
+    pub(super) fn has_pages(&self) -> bool {
+        !self.pages.is_empty()
+    }
+
+    /// Answers with what it has of a page.
+    pub(super) fn answer(
+        &self,
+        hub: &mut Hub<'_>,
+        now: Instant,
+        wanted: Wanted,
+        said: &[Said],
+        rng: &mut Rng,
+    ) {
+        let Wanted { conn, room, from, until } = wanted;
+        let comes_before = |a: u64, b: u64| (a.wrapping_sub(b) as i64) < 0;
+        let of_room = || said.iter().filter(|said| said.room == room);
+        let mut found: Vec<Record<'_>> = of_room()
+            .filter(|said| !comes_before(said.seq, from) && comes_before(said.seq, until))
+            .map(Said::record)
+            .collect();
+        assert!(!found.is_empty(), "nothing was said that {wanted:?} could be");
+        match rng.u8(..6) {
+            // In parts.
+            0 => found.truncate(rng.usize(1..=found.len())),
+            1 => found.truncate(1),
+            // From too early on.
+            2 => {
+                let early = of_room().rfind(|said| comes_before(said.seq, from));
+                found.splice(..0, early.map(Said::record));
+            }
+            // With more than was asked for.
+            3 => found.extend(of_room().find(|said| !comes_before(said.seq, until)).map(Said::record)),
+            _ => {}
+        }
+        if self.quality == Quality::Bad {
+            match rng.u8(..4) {
+                0 => found.clear(),
+                1 => found.iter_mut().for_each(|record| {
+                    record.room = RoomRef::from_u64(record.room.as_u64() ^ 1 << rng.u32(..40));
+                }),
+                _ => {}
+            }
+        }
+        let page = Input::Page { conn, from, records: &found };
+        assert!(hub.handle(now, page).taken() <= found.len());
+    }
+}
