@@ -493,6 +493,7 @@ fn what_was_gone_is_still_gone_in_a_larger_log() {
             while hub.next_output().is_some() {}
         }
         let bytes = saved(&mut hub);
+        let mut same = None;
         for (log, records) in [(512, records), (512, 256), (4096, records), (4096, 256)] {
             let larger = Setup { limits: Limits { log, records, ..LIMITS }, ..setup.clone() };
             let mut memory = HubMemory::default();
@@ -506,6 +507,9 @@ fn what_was_gone_is_still_gone_in_a_larger_log() {
             let last =
                 lines.fold(first, |last: u32, line: u32| if line > last { line } else { panic!("{case}") });
             assert_eq!(last, 89, "{case}");
+            // As much is left as before.
+            let plain = shown.replace("-- earlier: ", "");
+            assert_eq!(*same.get_or_insert(plain.clone()), plain, "{case}");
         }
     }
 }
