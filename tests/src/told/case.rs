@@ -52,6 +52,9 @@ impl Case<'_> {
     pub(super) fn run(seed: u64, events: usize) {
         let mut rng = Rng::with_seed(seed);
         let Plan { setup, views, store } = limits::random_plan(&mut rng);
+        if std::env::var("TOLD_DEBUG").is_ok() {
+            eprintln!("SETUP {setup:?} {store:?}");
+        }
         let mut memory: [HubMemory<'_>; 4] = Default::default();
         let mut spare = memory.iter_mut();
         let mut hub = spare.next().expect("there are four").hub(&setup);
@@ -154,6 +157,9 @@ impl Case<'_> {
             self.setup.limits = limits::grown(&mut self.rng, self.setup.limits);
         }
         let bytes = saved(&mut self.hub);
+        if std::env::var("TOLD_DEBUG").is_ok() {
+            eprintln!("RESTORE {:?} {:?}", self.now, self.setup.limits);
+        }
         self.hub = memory.restore(&self.setup, &bytes).expect("what was saved can be restored");
     }
 }

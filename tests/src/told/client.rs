@@ -12,8 +12,10 @@ use super::said::{Said, Where};
 struct Due {
     /// Its place in the list of all that was said.
     index: usize,
-    /// It was said before the client came.
+    /// It was said before the client came into its room.
     is_history: bool,
+    /// How often it had come into a room when it had to be told this.
+    stay: u32,
     /// It need not be told.
     may_lack: bool,
     is_message: bool,
@@ -59,6 +61,8 @@ pub(super) struct Client {
     pub(super) identity: Option<Identity>,
     /// The room that it is in; none once it is leaving.
     pub(super) place: Option<Where>,
+    /// How often it has come into a room.
+    pub(super) stays: u32,
     /// The others were told that it is there.
     pub(super) is_known: bool,
     due: Vec<Due>,
@@ -66,8 +70,10 @@ pub(super) struct Client {
     /// same.
     at: Vec<usize>,
     gap: Option<Gap>,
+    /// There may be gaps that it was told of earlier.
+    is_vague: bool,
     alone: VecDeque<Alone>,
-    /// The list of names may go on.
+    /// It was told who is there. The list of names may go on.
     was_here: bool,
     /// It may have been left behind, so what it is told may be marked as past.
     pub(super) may_be_behind: bool,
@@ -99,10 +105,12 @@ impl Client {
             name: String::new(),
             identity: None,
             place: Some(place),
+            stays: 0,
             is_known: false,
             due: Vec::new(),
             at: vec![0],
             gap: None,
+            is_vague: false,
             alone: VecDeque::new(),
             was_here: false,
             may_be_behind: false,
@@ -125,9 +133,10 @@ impl Client {
         self.listener.on_lag
     }
 
-    /// Whether all that it is told comes in the order in which it was made: what is told late is not.
+    /// Whether all that it is told comes in the order in which it was made: what is told late does not, and
+    /// the notice of a gap is newer than the gap.
     pub(super) fn is_in_order(&self) -> bool {
-        self.on_lag() != OnLag::Replay && !self.leave.has_history
+        matches!(self.on_lag(), OnLag::Disconnect | OnLag::Wait) && !self.leave.has_history
     }
 
     /// Whether it has a part of a record or of a line.
@@ -142,7 +151,8 @@ impl Client {
         let [plain, past] = [false, true].map(|is_past| self.view.of(said, is_past));
         if !plain.is_empty() {
             let is_message = said.kind.is_message();
-            self.due.push(Due { index, is_history, may_lack, is_message, plain, past });
+            let stay = self.stays;
+            self.due.push(Due { index, is_history, stay, may_lack, is_message, plain, past });
         }
     }
 
@@ -172,6 +182,9 @@ impl Client {
     /// It was sent more bytes.
     pub(super) fn gets(&mut self, bytes: &[u8]) {
         self.got.extend(bytes);
+        if std::env::var("TOLD_DEBUG").is_ok() {
+            eprintln!("GETS {:?} {:?}", self.conn, String::from_utf8_lossy(bytes));
+        }
         if !self.is_chat() {
             return self.gets_bytes();
         }
@@ -205,14 +218,11 @@ impl Client {
                 return self.gets_gap(missed);
             }
             let is_list = text.starts_with("here: ");
-            if is_list && std::mem::take(&mut self.was_here) {
-                return;
-            }
             let first = self.alone.front();
             if let Some(alone) = first.filter(|alone| alone.text == text || is_list && alone.text == "here: ") {
                 let from = alone.from;
                 self.alone.pop_front();
-                self.was_here = is_list;
+                self.was_here |= is_list;
                 if self.is_in_order() && self.gap.is_none() {
                     let (due, before) = (&self.due, self.at.clone());
                     self.at.retain(|at| due[*at..].iter().all(|due| due.may_lack || due.index >= from));
@@ -220,8 +230,10 @@ impl Client {
                 }
                 return;
             }
+            if is_list && self.was_here {
+                return;
+            }
         }
-        self.was_here = false;
         self.gets_record(line);
     }
 
@@ -235,6 +247,9 @@ impl Client {
                     OnLag::Disconnect | OnLag::Wait => false,
                 };
                 assert!(may_skip, "a gap: {}", self.shown());
+                // One that is left behind after a gap, and jumps ahead again before it was told of the gap, is
+                // told of both where the first one is.
+                self.is_vague |= self.on_lag() == OnLag::Replay && self.leave.is_short;
                 Gap::Messages(count)
             }
             Err(_) => {
@@ -274,10 +289,14 @@ impl Client {
     /// Which record may come next, if it was told so many.
     fn may_follow(&self, at: usize) -> Vec<usize> {
         let rest = &self.due[at..];
+        if self.is_vague {
+            return (at..=self.due.len()).collect();
+        }
         match self.gap {
             Some(Gap::Some) => (at..=self.due.len()).collect(),
             Some(Gap::Messages(missed)) => {
-                let messages = |count: usize| rest[..count].iter().filter(|due| due.is_message).count();
+                let is_missed = |due: &&Due| due.is_message && !due.is_history;
+                let messages = |count: usize| rest[..count].iter().filter(is_missed).count();
                 (0..=rest.len())
                     .filter(|count| messages(*count) == missed as usize)
                     .map(|count| at + count)
@@ -294,21 +313,37 @@ impl Client {
 
     /// Whether it was told some of the history, and not the last of it.
     fn is_within_history(&self, at: usize) -> bool {
-        at.checked_sub(1).is_some_and(|last| self.due[last].is_history)
-            && self.due.get(at).is_some_and(|due| due.is_history)
+        let told = at.checked_sub(1).map(|last| &self.due[last]).filter(|due| due.is_history);
+        let next = self.due.get(at).filter(|due| due.is_history);
+        told.zip(next).is_some_and(|(told, next)| told.stay == next.stay)
     }
 
     /// Whether it was told everything.
     pub(super) fn knows_all(&self) -> bool {
         let is_end = |place: usize| place == self.due.len();
+        // What it had to wait for does not happen any more when it leaves.
+        let is_told = |alone: &Alone| self.place.is_none() && alone.until.is_none();
         self.got.is_empty()
-            && self.alone.is_empty()
+            && self.alone.iter().all(is_told)
             && self.at.iter().any(|at| self.may_follow(*at).into_iter().any(is_end))
     }
 
-    /// It was told everything, so nothing before this is told any more.
+    /// Whether it was told all that is for it alone.
+    pub(super) fn is_answered(&self) -> bool {
+        self.alone.is_empty()
+    }
+
+    /// Whether it was told everything, and nothing may come late.
+    pub(super) fn knows_all_for_sure(&self) -> bool {
+        self.knows_all() && self.gap != Some(Gap::Some) && !self.is_vague
+    }
+
+    /// It was told everything, so nothing before this is told any more. After a gap of any length more may
+    /// still come.
     pub(super) fn is_up_to_date(&mut self) {
-        (self.at, self.gap, self.may_be_behind) = (vec![self.due.len()], None, false);
+        if self.knows_all_for_sure() {
+            (self.at, self.gap, self.may_be_behind) = (vec![self.due.len()], None, false);
+        }
     }
 
     #[track_caller]
@@ -324,7 +359,8 @@ impl Client {
             .map(|due| (due.index, due.is_history, due.may_lack, String::from_utf8_lossy(&due.plain)))
             .collect();
         format!(
-            "{:?} {} of {:?} {:?} in {:?}, told {:?} of {}, {:?}, alone {:?}, next {due:?}",
+            "{:?} {} of {:?} {:?} in {:?}, told {:?} of {}, {:?}, alone {:?}, next {due:?}; \
+             does {:?}, relays {:?}, and has not sent {:?}",
             self.conn,
             self.name,
             self.listener.protocol,
@@ -334,6 +370,9 @@ impl Client {
             self.due.len(),
             self.gap,
             self.alone,
+            self.doing,
+            self.relayed,
+            String::from_utf8_lossy(&self.input),
         )
     }
 }

@@ -50,7 +50,9 @@ impl Case<'_> {
             self.clients[index].input.extend(input);
         }
         let len = self.clients[index].input.len();
-        let piece = if self.rng.bool() { len } else { self.rng.usize(1..=len) };
+        // Its first record tells whose it is.
+        let is_first = self.clients[index].identity.is_none();
+        let piece = if is_first || self.rng.bool() { len } else { self.rng.usize(1..=len) };
         self.offer(index, piece);
     }
 
@@ -107,6 +109,7 @@ impl Case<'_> {
         let after = self.said.len();
         if let Some(client) = self.clients.get_mut(index).filter(|client| client.conn == conn)
             && taken == read
+            && client.place.is_some()
             && self.hub.interest(conn).read > 0
         {
             client.was_answered(after);
@@ -227,6 +230,7 @@ impl Case<'_> {
         if let Some(client) = self.clients.iter_mut().find(|client| client.conn == conn) {
             assert_eq!(*client.identity.get_or_insert(author), author);
         }
+        self.observe();
         true
     }
 
@@ -289,7 +293,8 @@ impl Case<'_> {
         };
         let longest = if self.rng.u8(..6) == 0 { 300 } else { 30 };
         let (text, name) = (self.rng.usize(..longest), self.rng.usize(..self.setup.limits.name + 3));
-        let kind = kind_in(&place, &mut self.rng);
+        let there = self.said.iter().find(|said| said.room == room).map(|said| &said.place);
+        let kind = there.map_or(Kind::Say, |place| kind_in(place, &mut self.rng));
         let is_torn = kind == Kind::Raw && self.rng.bool();
         let number = self.text();
         self.council.decide_elsewhere(Said {

@@ -25,13 +25,16 @@ impl Case<'_> {
             let bytes = |index: usize| said[index].record().pieces().concat().len();
             after.len() < records && after.iter().map(|index| bytes(**index)).sum::<usize>() <= log
         };
+        client.stays += 1;
         let is_lobby = place == Where::Chat(LOBBY.to_owned());
         let is_sure = self.leave.is_good && !self.leave.is_short && is_lobby;
         for &index in &messages[first..] {
             client.must_be_told(index, &said[index], true, !is_sure || !has(index));
         }
-        client.must_be_told_alone("here: ".to_owned(), here, Some(here));
-        (client.place, client.is_known) = (Some(place), false);
+        // A newcomer has place for it at once.
+        let until = client.identity.is_none().then_some(here);
+        client.must_be_told_alone("here: ".to_owned(), here, until);
+        client.place = Some(place);
         client.is_open();
     }
 
@@ -42,8 +45,9 @@ impl Case<'_> {
         self.let_things_happen();
         let Some(index) = self.clients.iter().position(|client| client.conn == conn) else { return };
         let client = &self.clients[index];
-        let has_read = client.knows_all();
-        let may_go = has_read || client.on_lag() == OnLag::Disconnect && client.is_in_order();
+        // One that is disconnected if it lags may have something to read, but no earlier answer.
+        let may_be_late = client.on_lag() == OnLag::Disconnect && client.is_in_order() && client.is_answered();
+        let may_go = client.knows_all_for_sure() || may_be_late;
         let someone_waits = self.clients.iter().any(|client| client.is_chat() && !client.doing.is_empty());
         let is_silent = client.input.is_empty() && client.line.is_empty() && !client.has_ended;
         if !client.is_chat() || !may_go || someone_waits || !is_silent || self.hub.interest(conn).read == 0 {
@@ -54,12 +58,14 @@ impl Case<'_> {
         let here = self.said.len();
         let answer = format!("you are in {to}");
         self.clients[index].must_be_told_alone(answer.clone(), here, None);
+        self.clients[index].is_known = false;
         let command = format!("/join {to}\n");
         let taken = self.hub.handle(self.now, Input::Received { conn, bytes: command.as_bytes() }).taken();
         assert_eq!(taken, command.len());
         let mut lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().collect();
         self.observe();
-        // It may have to read first, or its room may wait for others.
+        // It may have to read first, and its line may have to wait for others to read, or for place among
+        // the proposals.
         for _ in 0..100 {
             let find = |case: &Self| case.clients.iter().position(|client| client.conn == conn);
             let Some(index) = find(self) else { return };
@@ -74,9 +80,13 @@ impl Case<'_> {
                 return self.comes_in(index, Where::Chat(to.to_owned()));
             }
             self.all_read();
+            while self.take_proposal() {}
             self.hub.handle(self.now, Input::Tick);
             lent = self.hub.transmit(conn).flatten().copied().collect();
             self.observe();
+            if std::env::var("TOLD_DEBUG").is_ok() {
+                eprintln!("lent {:?} {:?} {:?}", String::from_utf8_lossy(&lent), self.hub.interest(conn), find(self).map(|i| self.clients[i].shown()));
+            }
         }
         panic!("{conn:?} does not come into {to}");
     }

@@ -89,6 +89,10 @@ impl Case<'_> {
         }
         let lagged = self.hub.stats().lagged;
         if std::mem::replace(&mut self.lagged, lagged) < lagged {
+            if std::env::var("TOLD_DEBUG").is_ok() {
+                eprintln!("LAGGED now {:?} {}", self.now, lagged);
+                for c in &self.clients { eprintln!("   {:?} {:?}", c.conn, self.hub.missed(c.conn)); }
+            }
             for client in self.clients.iter_mut().filter(|client| client.on_lag() == OnLag::Replay) {
                 client.may_be_behind = true;
             }
@@ -97,6 +101,10 @@ impl Case<'_> {
 
     fn is_said(&mut self, said: Said) {
         let author = self.author_of(&said);
+        if std::env::var("TOLD_DEBUG").is_ok() {
+            eprintln!("{} said {author:?} {:?} {:?} {:?} {:?} {:?} {}", self.said.len(), said.seq, said.place, said.name, said.kind, said.author, shown(&said.text));
+            for c in &self.clients { eprintln!("      {:?} {} {:?} {:?}", c.conn, c.name, c.identity, c.place); }
+        }
         if self.setup.config.proposes && said.kind.is_message() {
             let expected = self.expected.take().unwrap_or_else(|| panic!("nobody has decided {said:?}"));
             let Said { seq, place, .. } = said.clone();
@@ -130,7 +138,7 @@ impl Case<'_> {
             let begins = || client.relayed.iter().take(said.text.len()).eq(&said.text);
             let is_it = match client.is_chat() {
                 true => client.name == said.name,
-                false => said.kind == Kind::Raw && begins(),
+                false => client.place.as_ref() == Some(&said.place) && begins(),
             };
             client.identity.is_none() && is_it
         };
@@ -198,10 +206,10 @@ impl Case<'_> {
         }
         if cause == Some(Cause::Lagged) {
             let may_stay = match client.on_lag() {
-                OnLag::Disconnect => false,
                 OnLag::Skip => client.is_chat(),
                 OnLag::Replay => client.is_chat() || self.leave.is_good && !self.leave.is_short,
-                OnLag::Wait => true,
+                // A room waits if the listener waits whose room it is.
+                OnLag::Disconnect | OnLag::Wait => false,
             };
             assert!(!may_stay || client.has_half(), "it is not cut: {}", client.shown());
         }

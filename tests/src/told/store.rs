@@ -37,6 +37,9 @@ impl Store {
     /// Notes which pages are wanted.
     pub(super) fn note(&mut self, hub: &mut Hub<'_>, now: Instant, rng: &mut Rng) {
         while let Some(wanted) = hub.next_wanted() {
+            if std::env::var("TOLD_DEBUG").is_ok() {
+                eprintln!("WANTED {wanted:?} {now:?}");
+            }
             assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
             assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
             let least = usize::from(self.quality == Quality::Good);
@@ -97,6 +100,9 @@ impl Store {
                 }),
                 _ => {}
             }
+        }
+        if std::env::var("TOLD_DEBUG").is_ok() {
+            eprintln!("PAGE {wanted:?} {now:?} {:?}", found.iter().map(|record| record.seq).collect::<Vec<_>>());
         }
         let page = Input::Page { conn, from, records: &found };
         assert!(hub.handle(now, page).taken() <= found.len());
