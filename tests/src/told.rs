@@ -18,13 +18,15 @@ mod render;
 mod said;
 mod settle;
 mod store;
+mod tally;
 
-use case::Case;
+use self::case::Case;
+pub use self::tally::{Tally, WHAT};
 
 /// Events in a case.
 const EVENTS: usize = 300;
 
 /// Runs the case of a seed; panics when a client is told something else than it should be.
-pub fn run(seed: u64) {
-    Case::run(seed, EVENTS);
+pub fn run(seed: u64) -> Tally {
+    Case::run(seed, EVENTS)
 }

@@ -9,6 +9,7 @@ use super::limits::{self, Plan};
 use super::render::{OFFSET_S, View};
 use super::said::{Said, Where};
 use super::store::{Quality, Store};
+use super::tally::Tally;
 use crate::hub::{HubMemory, Setup, saved};
 
 /// Noon, so that all that happens is on one day.
@@ -43,18 +44,16 @@ pub(super) struct Case<'a> {
     spare: std::slice::IterMut<'a, HubMemory<'a>>,
     /// Lines so far: each has a number of its own in it.
     pub(super) lines: u32,
+    pub(super) tally: Tally,
     /// How many lagged when this was last looked at.
     pub(super) lagged: u64,
 }
 
 impl Case<'_> {
     /// Plays a seed.
-    pub(super) fn run(seed: u64, events: usize) {
+    pub(super) fn run(seed: u64, events: usize) -> Tally {
         let mut rng = Rng::with_seed(seed);
         let Plan { setup, views, store } = limits::random_plan(&mut rng);
-        if std::env::var("TOLD_DEBUG").is_ok() {
-            eprintln!("SETUP {setup:?} {store:?}");
-        }
         let mut memory: [HubMemory<'_>; 4] = Default::default();
         let mut spare = memory.iter_mut();
         let mut hub = spare.next().expect("there are four").hub(&setup);
@@ -89,12 +88,13 @@ impl Case<'_> {
             expected: None,
             spare,
             lines: 0,
+            tally: Tally::default(),
             lagged: 0,
         };
-        case.play(events);
+        case.play(events)
     }
 
-    fn play(mut self, events: usize) {
+    fn play(mut self, events: usize) -> Tally {
         for _ in 0..events {
             self.random_event();
         }
@@ -103,6 +103,7 @@ impl Case<'_> {
             self.fail(client);
         }
         assert_eq!(self.hub.count(), 0, "slots are lost");
+        self.tally
     }
 
     fn random_event(&mut self) {
@@ -157,9 +158,7 @@ impl Case<'_> {
             self.setup.limits = limits::grown(&mut self.rng, self.setup.limits);
         }
         let bytes = saved(&mut self.hub);
-        if std::env::var("TOLD_DEBUG").is_ok() {
-            eprintln!("RESTORE {:?} {:?}", self.now, self.setup.limits);
-        }
         self.hub = memory.restore(&self.setup, &bytes).expect("what was saved can be restored");
+        self.tally.note("restored");
     }
 }

@@ -6,6 +6,7 @@ use parlour_core::{ConnId, Identity, Kind, Listener, OnLag, Protocol};
 
 use super::render::View;
 use super::said::{Said, Where};
+use super::tally::Tally;
 
 /// A record that a client must be told.
 #[derive(Clone, Debug)]
@@ -55,8 +56,9 @@ pub(super) struct Leave {
 pub(super) struct Client {
     pub(super) conn: ConnId,
     pub(super) listener: Listener,
-    view: View,
+    pub(super) view: View,
     leave: Leave,
+    pub(super) tally: Tally,
     pub(super) name: String,
     pub(super) identity: Option<Identity>,
     /// The room that it is in; none once it is leaving.
@@ -79,6 +81,8 @@ pub(super) struct Client {
     pub(super) may_be_behind: bool,
     /// Bytes of something that it has only in part.
     got: Vec<u8>,
+    /// Records that it was told whole just now, without a mark that they are past: their places in the list.
+    pub(super) unmarked: Vec<usize>,
     /// How much of the memory for records there was when the hub still took input from it.
     due_while_open: usize,
     /// Input that the hub has not taken.
@@ -102,6 +106,7 @@ impl Client {
             listener,
             view,
             leave,
+            tally: Tally::default(),
             name: String::new(),
             identity: None,
             place: Some(place),
@@ -115,6 +120,7 @@ impl Client {
             was_here: false,
             may_be_behind: false,
             got: Vec::new(),
+            unmarked: Vec::new(),
             due_while_open: 0,
             input: Vec::new(),
             line: Vec::new(),
@@ -181,16 +187,20 @@ impl Client {
 
     /// It was sent more bytes.
     pub(super) fn gets(&mut self, bytes: &[u8]) {
+        // What was begun may have been given up by the log since.
+        let mut is_rest = self.has_half();
         self.got.extend(bytes);
-        if std::env::var("TOLD_DEBUG").is_ok() {
-            eprintln!("GETS {:?} {:?}", self.conn, String::from_utf8_lossy(bytes));
-        }
-        if !self.is_chat() {
-            return self.gets_bytes();
-        }
-        while let Some(end) = self.got.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.got.drain(..=end).collect();
-            self.gets_line(&line);
+        self.unmarked.clear();
+        if self.is_chat() {
+            while let Some(end) = self.got.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.got.drain(..=end).collect();
+                self.gets_line(&line);
+                if std::mem::take(&mut is_rest) {
+                    self.unmarked.clear();
+                }
+            }
+        } else {
+            self.gets_bytes();
         }
     }
 
@@ -219,7 +229,8 @@ impl Client {
             }
             let is_list = text.starts_with("here: ");
             let first = self.alone.front();
-            if let Some(alone) = first.filter(|alone| alone.text == text || is_list && alone.text == "here: ") {
+            if let Some(alone) = first.filter(|alone| alone.text == text || is_list && alone.text == "here: ")
+            {
                 let from = alone.from;
                 self.alone.pop_front();
                 self.was_here |= is_list;
@@ -249,6 +260,7 @@ impl Client {
                 assert!(may_skip, "a gap: {}", self.shown());
                 // One that is left behind after a gap, and jumps ahead again before it was told of the gap, is
                 // told of both where the first one is.
+                self.tally.note("counted gap");
                 self.is_vague |= self.on_lag() == OnLag::Replay && self.leave.is_short;
                 Gap::Messages(count)
             }
@@ -256,6 +268,7 @@ impl Client {
                 assert_eq!(missed, "some");
                 assert!(!self.leave.is_good, "all pages are there: {}", self.shown());
                 assert!(self.on_lag() == OnLag::Replay || self.leave.has_history, "{}", self.shown());
+                self.tally.note("gap of any length");
                 Gap::Some
             }
         };
@@ -282,6 +295,17 @@ impl Client {
         if let Some(alone) = self.alone.front().filter(|_| self.is_in_order() && self.gap.is_none()) {
             let is_early = |place: &usize| alone.until.is_none_or(|until| self.due[place - 1].index < until);
             assert!(next.iter().any(is_early), "{alone:?} comes first: {}", self.shown());
+        }
+        if let [place] = next[..] {
+            let due = &self.due[place - 1];
+            if due.plain == line && due.past != line {
+                self.unmarked.push(due.index);
+            }
+            match due.is_history {
+                true => self.tally.note("history"),
+                false if due.plain != line => self.tally.note("late"),
+                false => {}
+            }
         }
         (self.at, self.gap) = (next, None);
     }

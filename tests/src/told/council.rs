@@ -31,7 +31,12 @@ pub(super) struct Council {
 
 impl Council {
     /// Takes the first proposal of the hub. Returns whose it is.
-    pub(super) fn take(&mut self, hub: &mut Hub<'_>, now: Instant, unix_ms: u64) -> Option<(ConnId, Identity)> {
+    pub(super) fn take(
+        &mut self,
+        hub: &mut Hub<'_>,
+        now: Instant,
+        unix_ms: u64,
+    ) -> Option<(ConnId, Identity)> {
         let Proposal { number, conn, room, author, name, kind, is_torn, text } = hub.next_proposal()?;
         assert!(self.last_number.is_none_or(|last| last < number), "proposals have rising numbers");
         let (name, text) = (name.to_owned(), text.to_vec());

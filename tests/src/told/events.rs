@@ -1,12 +1,12 @@
 //! What happens: clients come, speak, read and go; time passes; others decide, and answer.
 
-use parlour_core::{Cause, Identity, Input, Instant, Kind, ListenerId, RoomRef};
+use parlour_core::{Cause, Identity, Input, Instant, Kind, Limits, ListenerId, RoomRef, Wanted};
 
 use super::case::Case;
 use super::client::Client;
 use super::council::{ELSEWHERE, kind_in};
 use super::limits::LINE;
-use super::said::{Said, Where};
+use super::said::{Said, Where, size_from};
 
 impl Case<'_> {
     pub(super) fn connect(&mut self) {
@@ -34,7 +34,7 @@ impl Case<'_> {
         if is_chat {
             self.comes_in(index, place);
         }
-        if self.rng.u8(..3) == 0 {
+        if self.rng.bool() {
             self.change_appetite(index);
         }
     }
@@ -131,10 +131,25 @@ impl Case<'_> {
         let sent = &lent[..lent.len().min(most)];
         if !sent.is_empty() {
             self.clients[index].gets(sent);
+            self.check_unmarked(index);
             self.hub.handle(self.now, Input::Sent { conn, count: sent.len() });
             self.observe();
         }
         sent.to_vec()
+    }
+
+    /// What the log has given up comes late, and is marked as past. Only newcomers get it unmarked, if they
+    /// are shown the history first.
+    fn check_unmarked(&self, index: usize) {
+        let client = &self.clients[index];
+        if self.leave.has_history {
+            return;
+        }
+        let Limits { log, records, .. } = self.setup.limits;
+        for &said in &client.unmarked {
+            let (bytes, count) = size_from(&self.said, said, client.view);
+            assert!(bytes <= log && count <= records, "{:?} is past: {}", self.said[said], client.shown());
+        }
     }
 
     /// A client reads more slowly from now on, or not at all, or at once.
@@ -179,8 +194,7 @@ impl Case<'_> {
         self.note_wanted();
         let now = Instant::from_millis(self.now.as_millis() + ms);
         while let Some(wanted) = self.store.next(now.as_millis(), &mut self.rng) {
-            self.store.answer(&mut self.hub, self.now, wanted, &self.said, &mut self.rng);
-            self.observe();
+            self.answer(wanted);
             self.note_wanted();
         }
         self.now = now;
@@ -195,9 +209,14 @@ impl Case<'_> {
     /// A page comes, earlier than it must.
     pub(super) fn answer_a_page(&mut self) {
         if let Some(wanted) = self.store.next(u64::MAX, &mut self.rng) {
-            self.store.answer(&mut self.hub, self.now, wanted, &self.said, &mut self.rng);
-            self.observe();
+            self.answer(wanted);
         }
+    }
+
+    fn answer(&mut self, wanted: Wanted) {
+        let taken = self.store.answer(&mut self.hub, self.now, wanted, &self.said, &mut self.rng);
+        self.tally.note(if taken > 0 { "page" } else { "stale page" });
+        self.observe();
     }
 
     // --- Proposals ---
@@ -244,6 +263,11 @@ impl Case<'_> {
         self.expected = Some(decided);
         self.observe();
         let is_said = self.expected.is_none();
+        self.tally.note(match (is_taken, is_said) {
+            (true, true) => "decision",
+            (true, false) => "decision without a record",
+            (false, _) => "decision put off",
+        });
         if let Some(decided) = self.expected.take().filter(|_| is_taken) {
             assert!(!self.must_be_said(&decided.said), "{decided:?} is not said");
         }
@@ -279,6 +303,7 @@ impl Case<'_> {
             client.is_seen(decided.said.kind, &decided.said.text);
         }
         self.hub.handle(self.now, Input::Withdrawn { conn });
+        self.tally.note("withdrawal");
         self.observe();
     }
 

@@ -3,7 +3,8 @@
 use parlour_core::{Input, Kind, OnLag};
 
 use super::case::{Case, LOBBY};
-use super::said::Where;
+use super::render::View;
+use super::said::{Where, size_from};
 
 impl Case<'_> {
     /// A client has come into a room of the chat. It is told what was said there last, and who is there.
@@ -18,12 +19,11 @@ impl Case<'_> {
         let history = self.setup.config.history as usize;
         let messages: Vec<_> = of_room.iter().copied().filter(is_message).collect();
         let first = messages.len().saturating_sub(history);
-        // The log still has those that fit, if the room is the same for sure.
+        // The log still has those that fit, if the room is the same for sure. It has the number of one more.
         let (log, records) = self.least_log;
         let has = |index: usize| {
-            let after: Vec<_> = of_room.iter().filter(|other| **other >= index).collect();
-            let bytes = |index: usize| said[index].record().pieces().concat().len();
-            after.len() < records && after.iter().map(|index| bytes(**index)).sum::<usize>() <= log
+            let (bytes, count) = size_from(said, index, View::Chat);
+            bytes <= log && count < records
         };
         client.stays += 1;
         let is_lobby = place == Where::Chat(LOBBY.to_owned());
@@ -46,11 +46,17 @@ impl Case<'_> {
         let Some(index) = self.clients.iter().position(|client| client.conn == conn) else { return };
         let client = &self.clients[index];
         // One that is disconnected if it lags may have something to read, but no earlier answer.
-        let may_be_late = client.on_lag() == OnLag::Disconnect && client.is_in_order() && client.is_answered();
-        let may_go = client.knows_all_for_sure() || may_be_late;
+        let may_be_late =
+            client.on_lag() == OnLag::Disconnect && client.is_in_order() && client.is_answered();
+        let has_read = client.knows_all_for_sure();
         let someone_waits = self.clients.iter().any(|client| client.is_chat() && !client.doing.is_empty());
         let is_silent = client.input.is_empty() && client.line.is_empty() && !client.has_ended;
-        if !client.is_chat() || !may_go || someone_waits || !is_silent || self.hub.interest(conn).read == 0 {
+        if !client.is_chat()
+            || !has_read && !may_be_late
+            || someone_waits
+            || !is_silent
+            || self.hub.interest(conn).read == 0
+        {
             return;
         }
         let Some(Where::Chat(from)) = client.place.clone() else { return };
@@ -60,6 +66,7 @@ impl Case<'_> {
         self.clients[index].must_be_told_alone(answer.clone(), here, None);
         self.clients[index].is_known = false;
         let command = format!("/join {to}\n");
+        self.tally.note(if has_read { "move" } else { "move with something unread" });
         let taken = self.hub.handle(self.now, Input::Received { conn, bytes: command.as_bytes() }).taken();
         assert_eq!(taken, command.len());
         let mut lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().collect();
@@ -84,9 +91,6 @@ impl Case<'_> {
             self.hub.handle(self.now, Input::Tick);
             lent = self.hub.transmit(conn).flatten().copied().collect();
             self.observe();
-            if std::env::var("TOLD_DEBUG").is_ok() {
-                eprintln!("lent {:?} {:?} {:?}", String::from_utf8_lossy(&lent), self.hub.interest(conn), find(self).map(|i| self.clients[i].shown()));
-            }
         }
         panic!("{conn:?} does not come into {to}");
     }

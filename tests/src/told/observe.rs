@@ -40,7 +40,8 @@ impl Client {
     pub(super) fn is_seen(&mut self, kind: Kind, text: &[u8]) {
         if kind == Kind::Raw {
             let sent: Vec<u8> = self.relayed.drain(..text.len().min(self.relayed.len())).collect();
-            let whole = if sent.len() < text.len() && self.has_ended { [&sent[..], b"\n"].concat() } else { sent };
+            let whole =
+                if sent.len() < text.len() && self.has_ended { [&sent[..], b"\n"].concat() } else { sent };
             assert!(whole == text, "{:?} was sent, and {:?} is said", shown(&whole), shown(text));
         } else {
             let first = self.doing.pop_front();
@@ -70,7 +71,9 @@ impl Case<'_> {
     }
 
     fn forget(&mut self, index: usize) {
-        self.gone.extend(self.clients.remove(index).identity);
+        let client = self.clients.remove(index);
+        self.tally.add(&client.tally);
+        self.gone.extend(client.identity);
     }
 
     fn read_records(&mut self) {
@@ -89,10 +92,6 @@ impl Case<'_> {
         }
         let lagged = self.hub.stats().lagged;
         if std::mem::replace(&mut self.lagged, lagged) < lagged {
-            if std::env::var("TOLD_DEBUG").is_ok() {
-                eprintln!("LAGGED now {:?} {}", self.now, lagged);
-                for c in &self.clients { eprintln!("   {:?} {:?}", c.conn, self.hub.missed(c.conn)); }
-            }
             for client in self.clients.iter_mut().filter(|client| client.on_lag() == OnLag::Replay) {
                 client.may_be_behind = true;
             }
@@ -101,10 +100,6 @@ impl Case<'_> {
 
     fn is_said(&mut self, said: Said) {
         let author = self.author_of(&said);
-        if std::env::var("TOLD_DEBUG").is_ok() {
-            eprintln!("{} said {author:?} {:?} {:?} {:?} {:?} {:?} {}", self.said.len(), said.seq, said.place, said.name, said.kind, said.author, shown(&said.text));
-            for c in &self.clients { eprintln!("      {:?} {} {:?} {:?}", c.conn, c.name, c.identity, c.place); }
-        }
         if self.setup.config.proposes && said.kind.is_message() {
             let expected = self.expected.take().unwrap_or_else(|| panic!("nobody has decided {said:?}"));
             let Said { seq, place, .. } = said.clone();
@@ -198,13 +193,14 @@ impl Case<'_> {
     }
 
     /// Why a connection must be closed: it has left and was told all, or it was too slow.
-    fn check_end(&self, index: usize, close: Close) {
+    fn check_end(&mut self, index: usize, close: Close) {
         let client = &self.clients[index];
         let cause = self.hub.ending(client.conn).map(|(cause, _)| cause);
         if close == Close::Full {
             assert!(!client.is_in_order() || client.knows_all(), "it leaves too early: {}", client.shown());
         }
         if cause == Some(Cause::Lagged) {
+            self.tally.note("cut");
             let may_stay = match client.on_lag() {
                 OnLag::Skip => client.is_chat(),
                 OnLag::Replay => client.is_chat() || self.leave.is_good && !self.leave.is_short,

@@ -58,9 +58,7 @@ impl View {
             View::Chat => [if is_past { mark(said) } else { Vec::new() }, chat_line(said)].concat(),
             View::Json => json_object(said, is_past),
             View::Brief if said.kind == Kind::Server => [b"!", &said.text[..], b"\n"].concat(),
-            View::Brief if said.kind.is_message() => {
-                [said.name.as_bytes(), b"|", &said.text, b"\n"].concat()
-            }
+            View::Brief if said.kind.is_message() => [said.name.as_bytes(), b"|", &said.text, b"\n"].concat(),
             View::Brief => Vec::new(),
         }
     }

@@ -2,6 +2,8 @@
 
 use parlour_core::{Identity, Kind, ListenerId, Place, Record, RoomRef};
 
+use super::render::View;
+
 /// A room, by what it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Where {
@@ -48,4 +50,11 @@ impl Said {
     pub(super) fn comes_back(&self) -> bool {
         matches!(self.kind, Kind::Nick | Kind::Topic)
     }
+}
+
+/// How many bytes, and how many records, a room was told from a record on, as these clients see it.
+pub(super) fn size_from(said: &[Said], index: usize, view: View) -> (usize, usize) {
+    let of_room = said[index..].iter().filter(|other| other.room == said[index].room);
+    let lengths = of_room.map(|said| view.of(said, false).len()).filter(|len| *len > 0);
+    lengths.fold((0, 0), |(bytes, count), len| (bytes + len, count + 1))
 }

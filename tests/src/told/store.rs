@@ -37,9 +37,6 @@ impl Store {
     /// Notes which pages are wanted.
     pub(super) fn note(&mut self, hub: &mut Hub<'_>, now: Instant, rng: &mut Rng) {
         while let Some(wanted) = hub.next_wanted() {
-            if std::env::var("TOLD_DEBUG").is_ok() {
-                eprintln!("WANTED {wanted:?} {now:?}");
-            }
             assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
             assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
             let least = usize::from(self.quality == Quality::Good);
@@ -53,8 +50,7 @@ impl Store {
 
     /// A page that comes before some time, or any.
     pub(super) fn next(&mut self, by_ms: u64, rng: &mut Rng) -> Option<Wanted> {
-        let due: Vec<usize> =
-            (0..self.pages.len()).filter(|page| self.pages[*page].at_ms <= by_ms).collect();
+        let due: Vec<usize> = (0..self.pages.len()).filter(|page| self.pages[*page].at_ms <= by_ms).collect();
         rng.choice(due).map(|page| self.pages.remove(page).wanted)
     }
 
@@ -62,7 +58,7 @@ impl Store {
         !self.pages.is_empty()
     }
 
-    /// Answers with what it has of a page.
+    /// Answers with what it has of a page. Returns how many records of it the hub took.
     pub(super) fn answer(
         &self,
         hub: &mut Hub<'_>,
@@ -70,7 +66,7 @@ impl Store {
         wanted: Wanted,
         said: &[Said],
         rng: &mut Rng,
-    ) {
+    ) -> usize {
         let Wanted { conn, room, from, until } = wanted;
         let comes_before = |a: u64, b: u64| (a.wrapping_sub(b) as i64) < 0;
         let of_room = || said.iter().filter(|said| said.room == room);
@@ -101,10 +97,9 @@ impl Store {
                 _ => {}
             }
         }
-        if std::env::var("TOLD_DEBUG").is_ok() {
-            eprintln!("PAGE {wanted:?} {now:?} {:?}", found.iter().map(|record| record.seq).collect::<Vec<_>>());
-        }
         let page = Input::Page { conn, from, records: &found };
-        assert!(hub.handle(now, page).taken() <= found.len());
+        let taken = hub.handle(now, page).taken();
+        assert!(taken <= found.len());
+        taken
     }
 }
