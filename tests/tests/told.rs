@@ -16,9 +16,9 @@ fn what_failed_once_does_not_fail_again() {
 #[test]
 fn cases_lead_everywhere() {
     let mut tally = Tally::default();
-    (0..200).for_each(|seed| tally.add(&told::run(seed)));
+    (0..300).for_each(|seed| tally.add(&told::run(seed)));
     for what in told::WHAT {
-        assert!(tally.count(what) > 20, "{what}: {tally:?}");
+        assert!(tally.count(what) > 10, "{what}: {tally:?}");
     }
     println!("{tally:?}");
 }

@@ -366,7 +366,9 @@ impl Client {
     /// still come.
     pub(super) fn is_up_to_date(&mut self) {
         if self.knows_all_for_sure() {
-            (self.at, self.gap, self.may_be_behind) = (vec![self.due.len()], None, false);
+            (self.at, self.gap) = (vec![self.due.len()], None);
+            // From a bad store it may still wait for a page of nothing but its own.
+            self.may_be_behind &= !self.leave.is_good;
         }
     }
 

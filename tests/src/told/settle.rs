@@ -16,12 +16,14 @@ impl Case<'_> {
             self.for_all(|case, client| case.offer(client, usize::MAX));
             self.all_read();
             self.note_wanted();
+            // A page may have nothing for a client but its own.
+            let is_paging = self.leave.is_good && self.store.has_pages();
             while self.store.has_pages() {
                 self.answer_a_page();
             }
             // At last so much that pages which never come are given up.
             self.advance(if turn < 40 { 10 } else { 400 });
-            quiet = if self.is_quiet() { quiet + 1 } else { 0 };
+            quiet = if self.is_quiet() && !is_paging { quiet + 1 } else { 0 };
             if quiet == 3 {
                 self.clients.iter_mut().for_each(super::client::Client::is_up_to_date);
                 return;
