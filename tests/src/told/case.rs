@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use parlour_core::{FollowerId, Following, Hub, Identity, Input, Instant, ListenerId, Protocol, Scope};
 
-use super::client::{Client, Leave};
+use super::client::{Client, Terms};
 use super::council::{Council, Decided};
 use super::limits::{self, Plan};
 use super::render::{OFFSET_S, View};
@@ -25,7 +25,7 @@ pub(super) struct Case<'a> {
     began: Instant,
     pub(super) setup: Setup,
     pub(super) views: Vec<View>,
-    pub(super) leave: Leave,
+    pub(super) terms: Terms,
     /// The sizes of a log at the beginning, in bytes and records. Later it may be larger.
     pub(super) least_log: (usize, usize),
     knows_time: bool,
@@ -64,7 +64,7 @@ impl Case<'_> {
         }
         let following = Following { grace_ms: None, scope: Scope::All };
         let follower = hub.follow(following).expect("a place");
-        let leave = Leave {
+        let terms = Terms {
             is_good: store == Quality::Good,
             has_history: setup.config.history > 0,
             is_short: setup.limits.catch_ups < setup.limits.conns,
@@ -77,7 +77,7 @@ impl Case<'_> {
             least_log: (setup.limits.log, setup.limits.records),
             setup,
             views,
-            leave,
+            terms,
             knows_time,
             follower,
             said: Vec::new(),

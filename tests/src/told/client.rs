@@ -44,7 +44,7 @@ struct Alone {
 
 /// What a client may be told besides what it must be told.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leave {
+pub(super) struct Terms {
     /// The driver keeps records, and its pages are good. Nobody loses any for want of a page.
     pub(super) is_good: bool,
     /// Some are shown what was said before they came.
@@ -57,7 +57,7 @@ pub(super) struct Client {
     pub(super) conn: ConnId,
     pub(super) listener: Listener,
     pub(super) view: View,
-    leave: Leave,
+    terms: Terms,
     pub(super) tally: Tally,
     pub(super) name: String,
     pub(super) identity: Option<Identity>,
@@ -83,7 +83,7 @@ pub(super) struct Client {
     got: Vec<u8>,
     /// Records that it was told whole just now, without a mark that they are past: their places in the list.
     pub(super) unmarked: Vec<usize>,
-    /// How much of the memory for records there was when the hub still took input from it.
+    /// How much it had to be told when it was last seen not to leave.
     due_while_open: usize,
     /// Input that the hub has not taken.
     pub(super) input: Vec<u8>,
@@ -100,12 +100,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(conn: ConnId, listener: Listener, view: View, leave: Leave, place: Where) -> Self {
+    pub(super) fn new(conn: ConnId, listener: Listener, view: View, terms: Terms, place: Where) -> Self {
         Self {
             conn,
             listener,
             view,
-            leave,
+            terms,
             tally: Tally::default(),
             name: String::new(),
             identity: None,
@@ -142,7 +142,7 @@ impl Client {
     /// Whether all that it is told comes in the order in which it was made: what is told late does not, and
     /// the notice of a gap is newer than the gap.
     pub(super) fn is_in_order(&self) -> bool {
-        matches!(self.on_lag(), OnLag::Disconnect | OnLag::Wait) && !self.leave.has_history
+        matches!(self.on_lag(), OnLag::Disconnect | OnLag::Wait) && !self.terms.has_history
     }
 
     /// Whether it has a part of a record or of a line.
@@ -172,7 +172,7 @@ impl Client {
         self.alone.iter_mut().for_each(|alone| _ = alone.until.get_or_insert(until));
     }
 
-    /// The hub still takes input from it.
+    /// It does not leave.
     pub(super) fn is_open(&mut self) {
         self.due_while_open = self.due.len();
     }
@@ -254,20 +254,20 @@ impl Client {
                 let may_skip = match self.on_lag() {
                     OnLag::Skip => true,
                     // One that has left only reads on to where it left.
-                    OnLag::Replay => self.leave.is_short || self.place.is_none(),
+                    OnLag::Replay => self.terms.is_short || self.place.is_none(),
                     OnLag::Disconnect | OnLag::Wait => false,
                 };
                 assert!(may_skip, "a gap: {}", self.shown());
                 // One that is left behind after a gap, and jumps ahead again before it was told of the gap, is
                 // told of both where the first one is.
                 self.tally.note("counted gap");
-                self.is_vague |= self.on_lag() == OnLag::Replay && self.leave.is_short;
+                self.is_vague |= self.on_lag() == OnLag::Replay && self.terms.is_short;
                 Gap::Messages(count)
             }
             Err(_) => {
                 assert_eq!(missed, "some");
-                assert!(!self.leave.is_good, "all pages are there: {}", self.shown());
-                assert!(self.on_lag() == OnLag::Replay || self.leave.has_history, "{}", self.shown());
+                assert!(!self.terms.is_good, "all pages are there: {}", self.shown());
+                assert!(self.on_lag() == OnLag::Replay || self.terms.has_history, "{}", self.shown());
                 self.tally.note("gap of any length");
                 Gap::Some
             }
@@ -327,7 +327,7 @@ impl Client {
                     .collect()
             }
             // What is left of the history is told whole.
-            None if self.leave.is_good && self.is_within_history(at) => vec![at],
+            None if self.terms.is_good && self.is_within_history(at) => vec![at],
             None => {
                 let lacking = rest.iter().take_while(|due| due.may_lack).count();
                 (at..=at + lacking).collect()
@@ -368,7 +368,7 @@ impl Client {
         if self.knows_all_for_sure() {
             (self.at, self.gap) = (vec![self.due.len()], None);
             // From a bad store it may still wait for a page of nothing but its own.
-            self.may_be_behind &= !self.leave.is_good;
+            self.may_be_behind &= !self.terms.is_good;
         }
     }
 

@@ -20,7 +20,7 @@ impl Case<'_> {
         };
         let place = self.place_of(listener);
         let found = self.setup.listeners[number];
-        let mut client = Client::new(conn, found, self.views[number], self.leave, place.clone());
+        let mut client = Client::new(conn, found, self.views[number], self.terms, place.clone());
         client.name = self.hub.name(conn).to_owned();
         let is_chat = client.is_chat();
         if is_chat {
@@ -142,7 +142,7 @@ impl Case<'_> {
     /// are shown the history first.
     fn check_unmarked(&self, index: usize) {
         let client = &self.clients[index];
-        if self.leave.has_history {
+        if self.terms.has_history {
             return;
         }
         let Limits { log, records, .. } = self.setup.limits;

@@ -27,7 +27,7 @@ impl Case<'_> {
         };
         client.stays += 1;
         let is_lobby = place == Where::Chat(LOBBY.to_owned());
-        let is_sure = self.leave.is_good && !self.leave.is_short && is_lobby;
+        let is_sure = self.terms.is_good && !self.terms.is_short && is_lobby;
         for &index in &messages[first..] {
             client.must_be_told(index, &said[index], true, !is_sure || !has(index));
         }

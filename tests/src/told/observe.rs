@@ -203,7 +203,7 @@ impl Case<'_> {
             self.tally.note("cut");
             let may_stay = match client.on_lag() {
                 OnLag::Skip => client.is_chat(),
-                OnLag::Replay => client.is_chat() || self.leave.is_good && !self.leave.is_short,
+                OnLag::Replay => client.is_chat() || self.terms.is_good && !self.terms.is_short,
                 // A room waits if the listener waits whose room it is.
                 OnLag::Disconnect | OnLag::Wait => false,
             };

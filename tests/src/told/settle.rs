@@ -17,7 +17,7 @@ impl Case<'_> {
             self.all_read();
             self.note_wanted();
             // A page may have nothing for a client but its own.
-            let is_paging = self.leave.is_good && self.store.has_pages();
+            let is_paging = self.terms.is_good && self.store.has_pages();
             while self.store.has_pages() {
                 self.answer_a_page();
             }

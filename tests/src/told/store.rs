@@ -27,11 +27,13 @@ struct Page {
 pub(super) struct Store {
     quality: Quality,
     pages: Vec<Page>,
+    /// What was asked for, and not answered.
+    asked: Vec<Wanted>,
 }
 
 impl Store {
     pub(super) fn new(quality: Quality) -> Self {
-        Self { quality, pages: Vec::new() }
+        Self { quality, pages: Vec::new(), asked: Vec::new() }
     }
 
     /// Notes which pages are wanted.
@@ -39,6 +41,8 @@ impl Store {
         while let Some(wanted) = hub.next_wanted() {
             assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
             assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
+            assert!(!self.asked.contains(&wanted), "{wanted:?} is asked for once");
+            self.asked.push(wanted);
             let least = usize::from(self.quality == Quality::Good);
             for _ in 0..rng.usize(least..=2) {
                 let late = if rng.bool() { rng.u64(..60) } else { rng.u64(..SLOW_MS) };
@@ -60,13 +64,14 @@ impl Store {
 
     /// Answers with what it has of a page. Returns how many records of it the hub took.
     pub(super) fn answer(
-        &self,
+        &mut self,
         hub: &mut Hub<'_>,
         now: Instant,
         wanted: Wanted,
         said: &[Said],
         rng: &mut Rng,
     ) -> usize {
+        self.asked.retain(|asked| *asked != wanted);
         let Wanted { conn, room, from, until } = wanted;
         let comes_before = |a: u64, b: u64| (a.wrapping_sub(b) as i64) < 0;
         let of_room = || said.iter().filter(|said| said.room == room);
