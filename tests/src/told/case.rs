@@ -116,7 +116,7 @@ impl Case<'_> {
             65..66 => self.with_client(Self::fail),
             66..70 => self.with_client(Self::go_elsewhere),
             70..82 => self.order(),
-            82..86 => self.note_wanted(),
+            82..86 => self.hear(),
             86..90 => self.answer_a_page(),
             90..91 => self.save_and_restore(),
             91..92 => self.settle(),
@@ -150,9 +150,6 @@ impl Case<'_> {
 
     /// Saves the hub, and goes on with the one that is restored from the bytes. It may have higher limits.
     fn save_and_restore(&mut self) {
-        if self.setup.limits.rings > 0 {
-            return;
-        }
         let Some(memory) = self.spare.next() else { return };
         if self.rng.bool() {
             self.setup.limits = limits::grown(&mut self.rng, self.setup.limits);

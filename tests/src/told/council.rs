@@ -27,6 +27,8 @@ pub(super) struct Council {
     /// How much of it the hub has.
     pub(super) told: usize,
     last_number: Option<u64>,
+    /// The hub has said that there are proposals.
+    pub(super) knows_of_some: bool,
 }
 
 impl Council {
@@ -50,6 +52,7 @@ impl Council {
         }
         self.last_number = Some(number);
         hub.handle(now, Input::Proposed { number });
+        self.knows_of_some &= hub.next_proposal().is_some();
         Some((conn, author))
     }
 

@@ -1,6 +1,6 @@
 //! What happens: clients come, speak, read and go; time passes; others decide, and answer.
 
-use parlour_core::{Cause, Identity, Input, Instant, Kind, Limits, ListenerId, RoomRef, Wanted};
+use parlour_core::{Cause, Identity, Input, Instant, Kind, Limits, ListenerId, Output, RoomRef, Wanted};
 
 use super::case::Case;
 use super::client::Client;
@@ -190,20 +190,27 @@ impl Case<'_> {
 
     /// Time passes. A good store is never too late.
     pub(super) fn advance(&mut self, ms: u64) {
-        while self.hub.next_changed().is_some() {}
-        self.note_wanted();
+        self.hear();
         let now = Instant::from_millis(self.now.as_millis() + ms);
         while let Some(wanted) = self.store.next(now.as_millis(), &mut self.rng) {
             self.answer(wanted);
-            self.note_wanted();
+            self.hear();
         }
         self.now = now;
         self.hub.handle(now, Input::Tick);
         self.observe();
     }
 
-    pub(super) fn note_wanted(&mut self) {
-        self.store.note(&mut self.hub, self.now, &mut self.rng);
+    /// The driver hears what the hub asks for. It looks at everything anyway, but for pages.
+    pub(super) fn hear(&mut self) {
+        while let Some(output) = self.hub.next_output() {
+            match output {
+                Output::Wanted(wanted) => self.store.want(wanted, self.now, &mut self.rng),
+                Output::Proposals => self.council.knows_of_some = true,
+                _ => {}
+            }
+        }
+        assert!(self.hub.next_proposal().is_none() || self.council.knows_of_some, "proposals are named");
     }
 
     /// A page comes, earlier than it must.

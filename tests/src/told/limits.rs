@@ -93,6 +93,9 @@ pub(super) fn grown(rng: &mut Rng, limits: Limits) -> Limits {
         queue: limits.queue + rng.usize(..99),
         log: limits.log << rng.u32(..2),
         records: limits.records << rng.u32(..2),
+        // Logs in other encodings stand behind the rooms.
+        rooms: limits.rooms + rng.usize(..2),
+        rings: limits.rings + if limits.rings > 0 { rng.usize(..3) } else { 0 },
         catch_ups: limits.catch_ups + rng.usize(..2),
         proposals: limits.proposals + rng.usize(..99),
         ..limits

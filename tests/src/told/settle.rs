@@ -15,7 +15,7 @@ impl Case<'_> {
             while self.tell_decision() {}
             self.for_all(|case, client| case.offer(client, usize::MAX));
             self.all_read();
-            self.note_wanted();
+            self.hear();
             // A page may have nothing for a client but its own.
             let is_paging = self.terms.is_good && self.store.has_pages();
             while self.store.has_pages() {

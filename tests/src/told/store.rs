@@ -36,19 +36,17 @@ impl Store {
         Self { quality, pages: Vec::new(), asked: Vec::new() }
     }
 
-    /// Notes which pages are wanted.
-    pub(super) fn note(&mut self, hub: &mut Hub<'_>, now: Instant, rng: &mut Rng) {
-        while let Some(wanted) = hub.next_wanted() {
-            assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
-            assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
-            assert!(!self.asked.contains(&wanted), "{wanted:?} is asked for once");
-            self.asked.push(wanted);
-            let least = usize::from(self.quality == Quality::Good);
-            for _ in 0..rng.usize(least..=2) {
-                let late = if rng.bool() { rng.u64(..60) } else { rng.u64(..SLOW_MS) };
-                let at_ms = now.as_millis() + if self.quality == Quality::Good { late } else { 2 * late };
-                self.pages.push(Page { at_ms, wanted });
-            }
+    /// Notes that a page is wanted.
+    pub(super) fn want(&mut self, wanted: Wanted, now: Instant, rng: &mut Rng) {
+        assert!(self.quality != Quality::None, "a page is wanted of a driver that keeps none");
+        assert!(wanted.until.wrapping_sub(wanted.from) < 1 << 32, "{wanted:?}");
+        assert!(!self.asked.contains(&wanted), "{wanted:?} is asked for once");
+        self.asked.push(wanted);
+        let least = usize::from(self.quality == Quality::Good);
+        for _ in 0..rng.usize(least..=2) {
+            let late = if rng.bool() { rng.u64(..60) } else { rng.u64(..SLOW_MS) };
+            let at_ms = now.as_millis() + if self.quality == Quality::Good { late } else { 2 * late };
+            self.pages.push(Page { at_ms, wanted });
         }
     }
 
