@@ -123,7 +123,7 @@ impl Case<'_> {
         self.read_up_to(index, most);
     }
 
-    pub(super) fn read_up_to(&mut self, index: usize, most: usize) -> Vec<u8> {
+    pub(super) fn read_up_to(&mut self, index: usize, most: usize) {
         let conn = self.clients[index].conn;
         let lent: Vec<u8> = self.hub.transmit(conn).flatten().copied().collect();
         let interest = self.hub.interest(conn);
@@ -135,7 +135,6 @@ impl Case<'_> {
             self.hub.handle(self.now, Input::Sent { conn, count: sent.len() });
             self.observe();
         }
-        sent.to_vec()
     }
 
     /// What the log has given up comes late, and is marked as past. Only newcomers get it unmarked, if they

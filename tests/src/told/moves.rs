@@ -31,8 +31,8 @@ impl Case<'_> {
         for &index in &messages[first..] {
             client.must_be_told(index, &said[index], true, !is_sure || !has(index));
         }
-        // A newcomer has place for it at once.
-        let until = client.identity.is_none().then_some(here);
+        // One that has just connected has place for it at once.
+        let until = (client.stays == 1).then_some(here);
         client.must_be_told_alone("here: ".to_owned(), here, until);
         client.place = Some(place);
         client.is_open();

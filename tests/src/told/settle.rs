@@ -35,7 +35,7 @@ impl Case<'_> {
 
     /// All clients read everything that waits for them.
     pub(super) fn all_read(&mut self) {
-        self.for_all(|case, client| _ = case.read_up_to(client, usize::MAX));
+        self.for_all(|case, client| case.read_up_to(client, usize::MAX));
     }
 
     fn for_all(&mut self, act: impl Fn(&mut Self, usize)) {
