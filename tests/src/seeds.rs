@@ -158,7 +158,10 @@ pub const TOLD: Kind = Kind {
     play: |seed| {
         crate::told::run(seed);
     },
-    once_failed: &[],
+    once_failed: &[
+        (411, "after a restore into a larger log the hub asked for a page of which nothing was said"),
+        (2_784, "the same in a relay, whose client was then disconnected"),
+    ],
 };
 
 /// One life of a hub on the simulated network.
