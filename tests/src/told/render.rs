@@ -1,13 +1,9 @@
-//! What a record looks like to a client, once more: by plain functions, which share nothing with the hub.
-//! And the encodings that the hub itself uses.
+//! What a record looks like to a client. The chat's lines are made here once more, by a plain function that
+//! shares nothing with the hub. The other encodings are a driver's, and the hub uses the same functions.
 
-#[path = "../../../core/tests/json/mod.rs"]
-mod json;
+use parlour_core::{Cause, Encoding, Kind, Place, Record, Sink};
 
-use parlour_core::{Cause, Encoding, Kind, Record, Sink};
-
-use self::json::Json;
-use super::said::{Said, Where};
+use super::said::Said;
 
 /// The encodings of a hub.
 pub(super) const ENCODINGS: &[&dyn Encoding] = &[&Json, &Brief];
@@ -15,18 +11,28 @@ pub(super) const ENCODINGS: &[&dyn Encoding] = &[&Json, &Brief];
 /// How far local time is ahead of UTC.
 pub(super) const OFFSET_S: i32 = 3_600;
 
+/// Each record is an object on a line of its own.
+#[derive(Debug)]
+struct Json;
+
+impl Encoding for Json {
+    fn render(&self, record: &Record<'_>, is_past: bool, out: &mut Sink<'_>) {
+        out.push(&json(record, is_past));
+    }
+
+    fn longest(&self, text: usize, name: usize) -> usize {
+        // Keys and numbers, and each character may get one byte more.
+        200 + 2 * (text + 2 * name)
+    }
+}
+
 /// An encoding that hides who comes and goes, and knows no past.
 #[derive(Debug)]
 struct Brief;
 
 impl Encoding for Brief {
     fn render(&self, record: &Record<'_>, _: bool, out: &mut Sink<'_>) {
-        let parts: &[&[u8]] = match record.kind {
-            Kind::Server => &[b"!", record.text, b"\n"],
-            kind if kind.is_message() => &[record.name.as_bytes(), b"|", record.text, b"\n"],
-            _ => &[],
-        };
-        parts.iter().for_each(|part| out.push(part));
+        out.push(&brief(record));
     }
 
     fn longest(&self, text: usize, name: usize) -> usize {
@@ -56,10 +62,8 @@ impl View {
     pub(super) fn of(self, said: &Said, is_past: bool) -> Vec<u8> {
         match self {
             View::Chat => [if is_past { mark(said) } else { Vec::new() }, chat_line(said)].concat(),
-            View::Json => json_object(said, is_past),
-            View::Brief if said.kind == Kind::Server => [b"!", &said.text[..], b"\n"].concat(),
-            View::Brief if said.kind.is_message() => [said.name.as_bytes(), b"|", &said.text, b"\n"].concat(),
-            View::Brief => Vec::new(),
+            View::Json => json(&said.record(), is_past),
+            View::Brief => brief(&said.record()),
         }
     }
 
@@ -114,8 +118,8 @@ fn chat_line(said: &Said) -> Vec<u8> {
     format!("{line}\r\n").into_bytes()
 }
 
-fn json_object(said: &Said, is_past: bool) -> Vec<u8> {
-    let kind = match said.kind {
+fn json(record: &Record<'_>, is_past: bool) -> Vec<u8> {
+    let kind = match record.kind {
         Kind::Say => "say",
         Kind::Action => "action",
         Kind::Join => "join",
@@ -125,21 +129,23 @@ fn json_object(said: &Said, is_past: bool) -> Vec<u8> {
         Kind::Topic => "topic",
         Kind::Server => "server",
         Kind::Raw => "raw",
-        Kind::Direct | Kind::Sent => panic!("{said:?} is for one client alone"),
+        Kind::Direct => "direct",
+        Kind::Sent => "sent",
     };
     let field = |key: &str, text: &[u8]| match text {
         [] => Vec::new(),
         text => [format!(",\"{key}\":\"").as_bytes(), &escaped(text), b"\""].concat(),
     };
-    let place = match &said.place {
-        Where::Chat(name) => field("room", name.as_bytes()),
-        Where::Relay(listener) => format!(",\"relay\":{}", listener.0).into_bytes(),
+    let place = match record.place {
+        Place::Chat(name) => field("room", name.as_bytes()),
+        Place::Relay(listener) => format!(",\"relay\":{}", listener.0).into_bytes(),
+        Place::Private => Vec::new(),
     };
     [
-        format!(r#"{{"seq":{},"time":{},"kind":"{kind}""#, said.seq, said.unix_ms).into_bytes(),
+        format!(r#"{{"seq":{},"time":{},"kind":"{kind}""#, record.seq, record.unix_ms).into_bytes(),
         place,
-        field("name", said.name.as_bytes()),
-        field("text", &said.text),
+        field("name", record.name.as_bytes()),
+        field("text", record.text),
         if is_past { b",\"past\":true}\n".to_vec() } else { b"}\n".to_vec() },
     ]
     .concat()
@@ -153,4 +159,12 @@ fn escaped(text: &[u8]) -> Vec<u8> {
         _ => vec![*byte],
     };
     text.iter().flat_map(escape).collect()
+}
+
+fn brief(record: &Record<'_>) -> Vec<u8> {
+    match record.kind {
+        Kind::Server => [b"!", record.text, b"\n"].concat(),
+        kind if kind.is_message() => [record.name.as_bytes(), b"|", record.text, b"\n"].concat(),
+        _ => Vec::new(),
+    }
 }
