@@ -5,7 +5,7 @@ use parlour_tests::told::{self, Tally};
 
 #[test]
 fn each_client_is_told_what_was_said() {
-    TOLD.play_all(12_000);
+    TOLD.play_all(30_000);
 }
 
 #[test]
