@@ -207,6 +207,8 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Wanted {
+    /// Names this request. Of each connection, the hub takes a page for the latest one alone.
+    pub number: u32,
     /// The connection that is to get them.
     pub conn: ConnId,
     /// The room.

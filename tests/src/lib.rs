@@ -31,6 +31,7 @@ pub mod swarm;
 pub mod sys;
 #[cfg(feature = "programs")]
 pub mod terminal;
+pub mod told;
 #[cfg(feature = "programs")]
 pub mod wire;
 pub mod worlds;

@@ -132,7 +132,7 @@ impl Kind {
 }
 
 /// Every kind of random test that is played again by its seed alone.
-pub const KINDS: &[Kind] = &[PROPERTIES, SIMULATION];
+pub const KINDS: &[Kind] = &[PROPERTIES, TOLD, SIMULATION];
 
 /// Random events against a hub and its naive model.
 pub const PROPERTIES: Kind = Kind {
@@ -148,6 +148,19 @@ pub const PROPERTIES: Kind = Kind {
         (13_464_866_583_199_513_480, "a line that waited for its turn was taken for one that has begun"),
         (3_782, "the model announced a newcomer whose first line had begun too early"),
         (8_283_732_384_780_655_836, "the model took the end of half a line for the end of a line elsewhere"),
+    ],
+};
+
+/// What clients are told, against one list of all that was said.
+pub const TOLD: Kind = Kind {
+    verb: "told",
+    what: "what clients are told, against one list of all that was said",
+    play: |seed| {
+        crate::told::run(seed);
+    },
+    once_failed: &[
+        (411, "after a restore into a larger log the hub asked for a page of which nothing was said"),
+        (2_784, "the same in a relay, whose client was then disconnected"),
     ],
 };
 

@@ -23,6 +23,9 @@ pub(crate) struct Agenda {
     /// Connections that want a page.
     #[cfg(feature = "large")]
     wanting: Worklist,
+    /// The number of the next page that one of them wants.
+    #[cfg(feature = "large")]
+    next_page: u32,
     /// The driver may have to be asked for more than to look at connections. That is seldom.
     #[cfg(any(feature = "large", feature = "console"))]
     has_requests: bool,
@@ -44,6 +47,8 @@ impl Agenda {
             woken: Worklist::new(1),
             #[cfg(feature = "large")]
             wanting: Worklist::new(2),
+            #[cfg(feature = "large")]
+            next_page: 0,
             #[cfg(any(feature = "large", feature = "console"))]
             has_requests: false,
             changed_rooms: Worklist::new(0),
@@ -144,10 +149,12 @@ impl Agenda {
         self.woken.first().or(self.opened_rooms.first().filter(|_| may_speak)).is_some()
     }
 
-    /// It wants a page of records.
+    /// It wants a page of records, which gets this number.
     #[cfg(feature = "large")]
-    pub(super) fn want(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+    pub(super) fn want(&mut self, conns: &mut Conns<'_>, slot: Slot) -> u32 {
         self.wanting.push(conns.all_mut(), slot);
+        let following = self.next_page.wrapping_add(1);
+        core::mem::replace(&mut self.next_page, following)
     }
 
     /// The next connection that wanted a page.
@@ -230,6 +237,8 @@ impl Agenda {
             woken,
             #[cfg(feature = "large")]
             wanting,
+            #[cfg(feature = "large")]
+            next_page,
             #[cfg(any(feature = "large", feature = "console"))]
             has_requests,
             changed_rooms,
@@ -244,6 +253,8 @@ impl Agenda {
         }
         #[cfg(feature = "large")]
         wanting.visit(visitor, conns.all_mut())?;
+        #[cfg(feature = "large")]
+        next_page.visit(visitor)?;
         #[cfg(any(feature = "large", feature = "console"))]
         has_requests.visit(visitor)?;
         for list in [changed_rooms, opened_rooms, pending_rooms] {

@@ -39,6 +39,9 @@ pub struct CatchUp {
     /// For a newcomer: what it is told before it is told what the log has.
     #[cfg(feature = "large")]
     pub(super) before_log: BeforeLog,
+    /// The number of the last page that the driver was asked for.
+    #[cfg(feature = "large")]
+    pub(super) page: u32,
     /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
     pub(super) asked_at: Option<u32>,
     /// It may be told more now. After each time that its queue was filled, its own input comes first.
@@ -56,6 +59,8 @@ impl CatchUp {
         came_at: None,
         #[cfg(feature = "large")]
         before_log: BeforeLog::Nothing,
+        #[cfg(feature = "large")]
+        page: 0,
         asked_at: None,
         has_turn: false,
         #[cfg(feature = "large")]
@@ -268,11 +273,12 @@ impl CatchUps<'_> {
 #[cfg(feature = "save")]
 impl Visit for CatchUp {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, came_at, before_log, asked_at, has_turn, after } = self;
+        let Self { member, next, came_at, before_log, page, asked_at, has_turn, after } = self;
         member.visit(visitor)?;
         next.visit(visitor)?;
         visitor.option(came_at, 0)?;
         before_log.visit(visitor)?;
+        page.visit(visitor)?;
         visitor.option(asked_at, 0)?;
         has_turn.visit(visitor)?;
         after.visit(visitor)

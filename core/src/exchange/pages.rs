@@ -22,7 +22,7 @@ impl Exchange<'_> {
         let (index, now) = (self.conns[slot].catch_up, self.now.wrapping_millis());
         if self.catch_ups[index].asked_at.is_none() {
             self.catch_ups[index].asked_at = Some(now);
-            self.agenda.want(&mut self.conns, slot);
+            self.catch_ups[index].page = self.agenda.want(&mut self.conns, slot);
             self.agenda.ask();
         }
         let asked_at = self.catch_ups[index].asked_at.unwrap_or(now);
@@ -36,7 +36,7 @@ impl Exchange<'_> {
 
     /// The records that a connection waits for, if they are still gone from the log.
     fn wanted(&self, slot: Slot) -> Option<Wanted> {
-        let &CatchUp { member, next, asked_at, before_log, .. } =
+        let &CatchUp { member, next, asked_at, before_log, page: number, .. } =
             self.catch_ups.get(self.conns[slot].catch_up)?;
         let room = self.members[member].room;
         let (conn, log) = (self.id(slot), &self.rooms[room].log);
@@ -49,7 +49,7 @@ impl Exchange<'_> {
                 (Span::From(next), log.past(first).map_or(self.seq, |(entry, _)| entry.seq))
             }
         };
-        Some(Wanted { conn, room: self.room_ref(room), span, until })
+        Some(Wanted { number, conn, room: self.room_ref(room), span, until })
     }
 
     /// The next page that the driver is asked for.
@@ -65,7 +65,7 @@ impl Exchange<'_> {
     /// Takes records of a page that a connection waits for. Returns how many of them it took. A page
     /// that nobody waits for does nothing.
     pub(crate) fn take_page(&mut self, slot: Slot, asked: Wanted, records: &[Record<'_>]) -> usize {
-        let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.span == asked.span) else { return 0 };
+        let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.number == asked.number) else { return 0 };
         let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
             has_place = self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE;
@@ -90,8 +90,9 @@ impl Exchange<'_> {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
         if catch_up.before_log != BeforeLog::Nothing {
             let is_all = span == Span::Last(taken as u32);
+            let until = catch_up.next;
             match next {
-                Some(next) if !is_all => catch_up.before_log = BeforeLog::From(next),
+                Some(next) if !is_all && before(next, until) => catch_up.before_log = BeforeLog::From(next),
                 None if !has_place => {}
                 _ => catch_up.come_to_log(),
             }

@@ -60,6 +60,12 @@ impl Entry {
         Stamp { author: 0, time: 0 }.at(seq, start)
     }
 
+    /// Whether it stands for a record of which nothing is known; see [`Entry::empty`]. No record has parts
+    /// without bytes and an author without a number.
+    pub(super) fn is_empty(&self) -> bool {
+        self.author == 0 && self.time == 0
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         Kind::from_code((self.author >> LOW) as u8 & 31)
     }

@@ -13,9 +13,11 @@ impl Log<'_> {
     /// one if there is none. `Err`: records from `seq` on are gone. It has the first one that is left.
     pub(crate) fn find(&self, seq: u64) -> Result<Position, Position> {
         let mut first = self.first_readable();
-        // The record before the first one tells whether any is missing. So the index must have it too.
+        // The record before the first one tells whether any is missing. So the index must have it too. In a
+        // log that was restored, another entry may stand for one that the index did not have.
         let is_full = self.next.wrapping_sub(first) == self.records.len() as Position;
-        first = first.wrapping_add(u32::from(is_full));
+        let is_unknown = first != self.oldest && self.entry(first.wrapping_sub(1)).is_empty();
+        first = first.wrapping_add(u32::from(is_full || is_unknown && first != self.next));
         if first != self.oldest && !before(self.entry(first.wrapping_sub(1)).seq, seq) {
             return Err(first);
         }

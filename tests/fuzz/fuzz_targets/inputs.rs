@@ -85,9 +85,25 @@ enum Step<'a> {
     Unfollow(u8),
     /// A page that was asked for, beginning so much later, of so many records.
     Page(u8, u8),
-    /// Takes a proposal, and has it decided at once, with its place in the order.
-    Decide(u8, bool),
+    /// Takes a proposal, and has it decided at once, with its place in the order. Or others decide something
+    /// that nobody has proposed here.
+    Decide(u8, bool, Option<Elsewhere<'a>>),
     Withdraw(u8),
+}
+
+/// A decision of any kind, whatever it is about.
+#[derive(Arbitrary, Debug)]
+struct Elsewhere<'a> {
+    index: u64,
+    conn: Option<u8>,
+    room: u64,
+    /// It is a room that there may be.
+    is_room: bool,
+    author: u64,
+    name: &'a str,
+    kind: u8,
+    is_torn: bool,
+    text: &'a [u8],
 }
 
 #[derive(Arbitrary, Debug)]
@@ -225,7 +241,8 @@ impl Play<'_> {
                 }
             }
             Step::Page(later, count) => self.page(later, count),
-            Step::Decide(index, is_local) => self.decide(index, is_local),
+            Step::Decide(index, is_local, None) => self.decide(index, is_local),
+            Step::Decide(_, _, Some(ref decision)) => self.decide_elsewhere(decision),
             Step::Withdraw(conn) => self.on(conn, |conn| Input::Withdrawn { conn }),
         }
         assert!(self.hub.count() <= LIMITS.conns);
@@ -292,6 +309,37 @@ impl Play<'_> {
         self.handle(Input::Proposed { number });
         let conn = is_local.then_some(conn);
         self.handle(Input::Decided { index: u64::from(index), conn, record });
+    }
+
+    fn decide_elsewhere(&mut self, decision: &Elsewhere<'_>) {
+        const KINDS: [Kind; 11] = [
+            Kind::Say,
+            Kind::Action,
+            Kind::Raw,
+            Kind::Join,
+            Kind::Part,
+            Kind::Quit(Cause::Kicked),
+            Kind::Nick,
+            Kind::Topic,
+            Kind::Server,
+            Kind::Direct,
+            Kind::Sent,
+        ];
+        let &Elsewhere { index, conn, room, is_room, author, name, kind, is_torn, text } = decision;
+        let room = if is_room { room % (LIMITS.rooms as u64 + 1) } else { room };
+        let record = Record {
+            seq: author,
+            unix_ms: room,
+            room: RoomRef::from_u64(room),
+            place: Place::Private,
+            author: Identity::from_u64(author),
+            name,
+            kind: KINDS[usize::from(kind) % KINDS.len()],
+            is_torn,
+            text,
+        };
+        let conn = conn.and_then(|conn| self.id(conn));
+        assert!(self.handle(Input::Decided { index, conn, record }).taken() <= 1);
     }
 
     fn on(&mut self, number: u8, input: impl FnOnce(ConnId) -> Input<'static>) {
