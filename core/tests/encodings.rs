@@ -8,6 +8,8 @@ use parlour_core::{
     Cause, Config, ConnId, Encoding, Hub, Input, Instant, Joining, Kind, Limits, LimitsError, Listener,
     ListenerId, OnLag, Protocol, Record, Refusal, Sink,
 };
+#[cfg(feature = "console")]
+use parlour_core::{Close, Followed, Following, Scope};
 use parlour_memory::Memory;
 
 const LIMITS: Limits = Limits {
@@ -22,7 +24,7 @@ const LIMITS: Limits = Limits {
     proposals: 0,
     log: 4_096,
     records: 64,
-    followers: 0,
+    followers: 1,
     rings: 4,
 };
 
@@ -463,4 +465,30 @@ fn whatever_is_said_and_however_it_is_read_both_encodings_tell_the_same() {
         replayed > 1_000 && (1..400).contains(&lost),
         "{replayed} records were told late, {lost} had gaps"
     );
+}
+
+/// Whatever a follower holds, and whether it has a grace.
+#[cfg(feature = "console")]
+#[test]
+fn a_room_whose_ring_is_full_loses_its_patience_with_the_member_that_holds_it() {
+    for grace_ms in [None, Some(1_000)] {
+        with_hub(0, OnLag::Disconnect, |mut scene| {
+            let follower = scene.hub.follow(Following { grace_ms, scope: Scope::All }).expect("a place");
+            let alice = scene.open(CHAT, "alice");
+            let deaf = scene.accept(JSON);
+            scene.at(2_000);
+            for second in 3..60 {
+                scene.offer(alice, "a line that fills the ring of its room\n");
+                scene.receive(alice, 1_000);
+                // It commits all but the last.
+                while let Some(Followed::Record(record)) = scene.hub.read(follower) {
+                    let seq = record.seq.wrapping_sub(1);
+                    scene.hub.handle(scene.now, Input::Committed { follower, seq });
+                }
+                scene.at(1_000 * second);
+            }
+            assert_eq!(scene.hub.interest(deaf).close, Close::Abort, "{grace_ms:?}");
+            assert!(scene.hub.interest(alice).read > 0, "the room is open");
+        });
+    }
 }

@@ -97,12 +97,17 @@ impl<'a> Exchange<'a> {
     /// Whether all logs of a room take so many more records.
     #[inline(always)]
     pub(super) fn fits(&self, room: RoomIndex, count: usize) -> bool {
-        let found = &self.rooms[room];
-        found.log.fits(count, self.limits.longest()) && (!found.has_rings() || self.fits_rings(room, count))
+        self.rooms[room].log.fits(count, self.limits.longest()) && self.rings_fit(room, count)
+    }
+
+    /// Whether all rings of a room do.
+    #[inline(always)]
+    pub(super) fn rings_fit(&self, room: RoomIndex, count: usize) -> bool {
+        !self.rooms[room].has_rings() || self.each_ring_fits(room, count)
     }
 
     #[cold]
-    fn fits_rings(&self, room: RoomIndex, count: usize) -> bool {
+    fn each_ring_fits(&self, room: RoomIndex, count: usize) -> bool {
         self.rooms.rings(room).all(|(_, ring)| ring.members == 0 || ring.log.fits(count, ring.longest))
     }
 

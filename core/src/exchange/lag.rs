@@ -48,8 +48,11 @@ impl Exchange<'_> {
         log.set_hold(hold);
         self.stats.log_most = self.stats.log_most.max(log.held());
         let (now, grace_ms, has_place) = (self.now, self.config.grace_ms, self.has_place(room));
-        // It would not be open if all followers had committed everything.
-        let for_members = !has_place && (hold == members_hold || !self.has_place_behind(room, members_hold));
+        // It would not be open if all followers had committed everything. Followers hold no ring.
+        let by_members = hold == members_hold
+            || !self.rings_fit(room, 1 + RESERVE)
+            || !self.has_place_behind(room, members_hold);
+        let for_members = !has_place && by_members;
         let was_for_members = self.waits_for_members(room);
         let Room { closed, loosened, patience, waiting, busy_since, .. } = &mut self.rooms[room];
         *loosened = false;
