@@ -217,6 +217,11 @@ impl<'a> Hub<'a> {
                 self.x.commit_read(follower, seq);
                 Answer::Done
             }
+            #[cfg(feature = "console")]
+            Input::Notice { text } => {
+                self.x.proclaim_to_all(text.as_bytes(), |_, _| {});
+                Answer::Done
+            }
             Input::Tick => {
                 self.tick();
                 Answer::Done

@@ -125,6 +125,13 @@ pub enum Input<'a> {
         /// The number of the record, [`crate::Record::seq`], or [`crate::Lost::last`].
         seq: u64,
     },
+    /// The server says something to everybody in the rooms of the chat. A room that waits for a slow client is left
+    /// out.
+    #[cfg(feature = "console")]
+    Notice {
+        /// What it says.
+        text: &'a str,
+    },
     /// A deadline may have passed.
     Tick,
     /// The hub must end: it tells everyone, flushes, and closes all connections.

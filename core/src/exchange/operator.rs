@@ -23,8 +23,23 @@ impl Exchange<'_> {
         core::str::from_utf8(self.conns[slot].reason.as_bytes()).unwrap_or_default()
     }
 
+    /// Says something in all rooms of the chat. `left_out` gets those that wait for a slow client.
+    pub(crate) fn proclaim_to_all(&mut self, text: &[u8], mut left_out: impl FnMut(&mut Self, RoomIndex)) {
+        let seq = self.next_seq();
+        for room in self.room_indices() {
+            if !self.is_chat_room(room) {
+                continue;
+            }
+            if self.takes_notice(room) {
+                self.proclaim(room, seq, text);
+            } else {
+                left_out(self, room);
+            }
+        }
+    }
+
     /// Whether somebody is in the room of a chat, so that it is worth telling something there.
-    pub(crate) fn is_chat_room(&self, room: RoomIndex) -> bool {
+    fn is_chat_room(&self, room: RoomIndex) -> bool {
         !self.rooms[room].is_deserted() && self.rooms[room].owner.is_none()
     }
 

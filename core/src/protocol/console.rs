@@ -85,19 +85,11 @@ fn say(x: &mut Exchange<'_>, slot: Slot, text: &str) -> Done {
         tell(x, slot, &["/say needs a text, as in /say hello"]);
         return Done::Yes;
     }
-    let seq = x.next_seq();
-    for room in x.room_indices() {
-        if !x.is_chat_room(room) {
-            continue;
-        }
-        if x.takes_notice(room) {
-            x.proclaim(room, seq, text.as_bytes());
-        } else {
-            let name = x.room_name(room);
-            let parts: [&[u8]; 3] = [b"not said in ", &name, b", which waits for a slow client"];
-            x.note(slot, &parts);
-        }
-    }
+    x.proclaim_to_all(text.as_bytes(), |x, room| {
+        let name = x.room_name(room);
+        let parts: [&[u8]; 3] = [b"not said in ", &name, b", which waits for a slow client"];
+        x.note(slot, &parts);
+    });
     Done::Yes
 }
 

@@ -25,5 +25,5 @@ mod writer;
 pub use batch::{Batch, Gap};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
-pub use page::{Page, Question, Span, Stored, read_page};
+pub use page::{Page, Question, Stored, read_page};
 pub use thread::{Event, Journal, MOST_WAITING, Options, Sync};

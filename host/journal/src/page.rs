@@ -1,6 +1,6 @@
 //! Pages: records that are read back.
 
-use parlour_core::{Identity, Kind, Place, Record, RoomRef};
+use parlour_core::{Identity, Kind, Place, Record, RoomRef, Span};
 use rusqlite::{Connection, Row};
 
 use crate::error::JournalError;
@@ -9,15 +9,6 @@ use crate::kinds::meaning;
 /// The most records of a page, and the most bytes of their texts, besides one.
 const MOST_RECORDS: i64 = 256;
 const MOST_BYTES: usize = 32 * 1024;
-
-/// Which records a page is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Those with this number and later ones.
-    From(u64),
-    /// The last so many messages.
-    Last(u32),
-}
 
 /// A page that is wanted.
 #[derive(Clone, Debug)]

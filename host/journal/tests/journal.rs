@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use parlour_core::{Cause, Identity, Kind, Place, Record, RoomRef};
+use parlour_core::{Cause, Identity, Kind, Place, Record, RoomRef, Span};
 use parlour_journal::{
-    Batch, Event, Gap, Journal, JournalError, Known, Options, Question, Span, Stored, open_to_read, read_page,
+    Batch, Event, Gap, Journal, JournalError, Known, Options, Question, Stored, open_to_read, read_page,
 };
 use tempfile::TempDir;
 

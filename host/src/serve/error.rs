@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use parlour_core::LimitsError;
+use parlour_journal::JournalError;
 
 use crate::address::Address;
 use crate::output::reason;
@@ -24,6 +26,7 @@ pub(super) enum StartError {
     /// Two listeners have this name.
     SameName(String),
     Memory,
+    Journal(PathBuf, JournalError),
     System(&'static str, io::Error),
 }
 
@@ -69,6 +72,9 @@ impl fmt::Display for StartError {
                      values"
                 )
             }
+            StartError::Journal(path, error) => {
+                write!(f, "the journal {} cannot be used: {error}", path.display())
+            }
             StartError::System(call, error) => {
                 write!(f, "the system refuses what parlour needs ({call}): {}", reason(error))
             }
@@ -81,6 +87,7 @@ impl Error for StartError {
         match self {
             StartError::Listen(_, error) | StartError::System(_, error) => Some(error),
             StartError::Limits(error) => Some(error),
+            StartError::Journal(_, error) => Some(error),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, Protocol};
+use parlour_journal::Journal;
 use parlour_memory::Memory;
 
 use self::error::StartError;
@@ -30,7 +31,7 @@ use self::options::PollerKind;
 pub use self::options::{LagPolicy, ServeOptions};
 use self::place::Place;
 use self::report::Report;
-use self::server::{Parts, Server};
+use self::server::{OpenJournal, Parts, Server};
 use self::watched::Watched;
 use crate::address::Address;
 use crate::output::{Log, complain};
@@ -71,8 +72,16 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let limits = options.limits(has_console);
     limits.check().map_err(StartError::Limits)?;
     let labels: Vec<_> = places.iter().map(|place| place.name.as_deref().unwrap_or_default()).collect();
-    let config = options.config(&speakers, &labels);
     check_memory(&limits)?;
+    let (journal, known) = match &options.journal {
+        Some(path) => {
+            let opened = Journal::open(path, options.journal_options());
+            let (journal, known) = opened.map_err(|error| StartError::Journal(path.clone(), error))?;
+            (Some(journal), Some(known))
+        }
+        None => (None, None),
+    };
+    let config = options.config(&speakers, &labels, known.as_ref());
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
@@ -87,7 +96,16 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     } else {
         None
     };
+    let relays = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name)).collect();
+    let journal = journal.zip(known).map(|(journal, known)| OpenJournal {
+        journal,
+        known,
+        on_failure: options.on_journal_failure,
+        grace_ms: options.grace_ms(),
+        relays,
+    });
     let parts = Parts {
+        journal,
         listeners,
         access: options.access(),
         gate: Gate::new(options.connect_rate()),
@@ -146,6 +164,11 @@ fn names(places: &[Place], listeners: &[Listener]) -> io::Result<Vec<String>> {
         None => Ok(listener.local_address()?.to_string()),
     };
     places.iter().zip(listeners).map(name).collect()
+}
+
+/// What the room of a relay is called in the journal. No room of the chat is called so.
+fn room_of(speaker: &Speaker, name: &str) -> String {
+    if speaker.protocol == Protocol::Relay { format!("relay {name}") } else { String::new() }
 }
 
 /// Prints where the server listens and how to connect. Scripts wait for the first, people need the

@@ -1,13 +1,16 @@
 //! The options of `serve`, and the limits that follow from them.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use parlour_core::{Bound, Config, Limits, Listener, OnLag, Protocol};
+use parlour_journal::{Known, Sync};
 
 use super::access::{Access, Network};
 use super::place::Place;
 use super::relay::RelayPlace;
+use super::server::OnFailure;
 use crate::address::Address;
 use crate::units::{duration, number, positive_duration, size_within};
 
@@ -78,9 +81,10 @@ pub struct ServeOptions {
     /// waits at most a tenth of the time
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     grace: Duration,
-    /// Do this with a client that still does not read after the grace period
-    #[arg(long, value_name = "POLICY", default_value = "disconnect")]
-    on_lag: LagPolicy,
+    /// Do this with a client that still does not read after the grace period [default: disconnect; with
+    /// a journal: replay]
+    #[arg(long, value_name = "POLICY")]
+    on_lag: Option<LagPolicy>,
     /// Disconnect a client that sends nothing for this long [default: never]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     idle_timeout: Option<Duration>,
@@ -94,6 +98,15 @@ pub struct ServeOptions {
     /// Refuse clients from this network; repeat it for more networks
     #[arg(long, value_name = "CIDR")]
     deny: Vec<Network>,
+    /// Keep what is said in this SQLite file. It is made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+    /// Let each commit of the journal wait until the disk has it, or only until the system has it
+    #[arg(long, value_name = "SYNC", default_value = "full", requires = "journal")]
+    journal_sync: JournalSync,
+    /// Do this while the journal cannot be written
+    #[arg(long, value_name = "POLICY", default_value = "stop", requires = "journal")]
+    pub(super) on_journal_failure: OnFailure,
     /// Wait for connections with this system call
     #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
     pub(super) poller: PollerKind,
@@ -157,6 +170,15 @@ impl LagPolicy {
     }
 }
 
+/// The values of `--journal-sync`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum JournalSync {
+    /// Nothing that is in the journal is lost, even after a power cut
+    Full,
+    /// A power cut may cost the last seconds
+    Normal,
+}
+
 /// The pollers that `--poller` names.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum PollerKind {
@@ -169,7 +191,8 @@ pub(super) enum PollerKind {
 impl ServeOptions {
     /// The listeners and where they listen. Without any of them, chat and echo on their usual ports.
     pub(super) fn services(&self) -> Vec<(Listener, Place)> {
-        let on_lag = self.on_lag.on_lag();
+        let usual = if self.journal.is_some() { LagPolicy::Replay } else { LagPolicy::Disconnect };
+        let on_lag = self.on_lag.unwrap_or(usual).on_lag();
         let local = |port: u16| {
             let address = Address::Tcp(format!("127.0.0.1:{port}"));
             vec![Place { address, name: None, mode: None }]
@@ -208,24 +231,47 @@ impl ServeOptions {
             proposals: 0,
             log,
             records: (log / BYTES_PER_RECORD).max(64),
-            followers: usize::from(has_console),
+            followers: usize::from(has_console) + usize::from(self.journal.is_some()),
             rings: 0,
         };
         Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
     }
 
-    pub(super) fn config<'a>(&'a self, listeners: &'a [Listener], labels: &'a [&'a str]) -> Config<'a> {
+    /// `before`: what a journal knows from before.
+    pub(super) fn config<'a>(
+        &'a self,
+        listeners: &'a [Listener],
+        labels: &'a [&'a str],
+        before: Option<&Known>,
+    ) -> Config<'a> {
         let ms = |duration: Duration| duration.as_millis() as u32;
         Config {
             labels,
             names: crate::names::RULES,
             greeting: &self.greeting,
             history: self.history,
-            grace_ms: ms(self.grace),
+            origin: before.map_or(0, |known| known.next_seq),
+            first_identity: before.map_or(1, |known| known.next_client),
+            keeps_records: before.is_some(),
+            grace_ms: self.grace_ms(),
             idle_ms: self.idle_timeout.map(ms),
             per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
             ..Config::new(listeners)
         }
+    }
+
+    /// How the journal is written.
+    pub(super) fn journal_options(&self) -> parlour_journal::Options {
+        let sync = match self.journal_sync {
+            JournalSync::Full => Sync::Full,
+            JournalSync::Normal => Sync::Normal,
+        };
+        parlour_journal::Options { sync }
+    }
+
+    /// How long a room waits for a member that does not read, in ms.
+    pub(super) fn grace_ms(&self) -> u32 {
+        self.grace.as_millis() as u32
     }
 
     pub(super) fn access(&self) -> Access {

@@ -10,6 +10,7 @@
 
 mod base;
 mod door;
+mod keeper;
 mod leftover;
 mod link;
 mod links;
@@ -25,6 +26,7 @@ use parlour_core::{ConnId, Hub, Input, ListenerId, Output, Stats};
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
+pub(super) use self::keeper::{OnFailure, Open as OpenJournal};
 use self::links::Links;
 use self::operator::Operator;
 use super::access::Access;
@@ -56,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) console: Option<(Box<dyn Console>, ListenerId)>,
     /// Whether the console shows what is said.
     pub(crate) watch: bool,
+    pub(crate) journal: Option<OpenJournal>,
     /// Gets a byte for each signal that ends the server.
     pub(crate) signals: UnixStream,
 }
@@ -83,9 +86,12 @@ pub(crate) struct Server<'a, P> {
 
 impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
-        let Parts { listeners, access, gate, report, console, watch, signals } = parts;
+        let Parts { listeners, access, gate, report, console, watch, journal, signals } = parts;
         let mut base = Base::new(hub, poller, report);
         base.watch(signals.as_raw_fd(), Target::Signals, true, false);
+        if let Some(journal) = journal {
+            base.keep(journal);
+        }
         let door = Door::new(listeners, access, gate);
         door.watch(&mut base, true);
         let operator =
@@ -120,6 +126,7 @@ impl<'a, P: Poller> Server<'a, P> {
             if self.base.hub.is_shutting_down() && (self.signal_count > 1 || self.has_ended()) {
                 self.base.report.tell_last_sums();
                 self.operator.iter_mut().for_each(Operator::finish);
+                self.base.close_journal();
                 return Ok(());
             }
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
@@ -192,6 +199,7 @@ impl<'a, P: Poller> Server<'a, P> {
                 | Target::Signals
                 | Target::ConsoleInput
                 | Target::ConsoleWaker
+                | Target::Journal
                 | Target::Listener(_) => {}
             }
         }
@@ -223,6 +231,11 @@ impl<'a, P: Poller> Server<'a, P> {
                 }
                 Target::ConsoleWaker => self.wake_operator(Clock::now()),
                 Target::Signals => self.take_signals(),
+                Target::Journal => {
+                    if self.base.listen_to_journal() {
+                        self.links.service_all(&mut self.base);
+                    }
+                }
                 Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
             }
         }
@@ -240,9 +253,13 @@ impl<'a, P: Poller> Server<'a, P> {
         while let Some(output) = self.base.hub.next_output() {
             match output {
                 Output::Changed { conn } => self.service(conn),
-                // The operator's is the only follower.
-                Output::News { .. } => self.operator.iter_mut().for_each(|one| one.watch(&mut self.base)),
-                _ => unreachable!("this server keeps no records, and decides no order"),
+                Output::News { follower } => {
+                    if !self.base.keep_news(follower) {
+                        self.operator.iter_mut().for_each(|operator| operator.watch(&mut self.base));
+                    }
+                }
+                Output::Wanted(wanted) => self.base.want_page(wanted),
+                _ => unreachable!("this server decides no order"),
             }
             if is_late(count, self.turn_ends) {
                 return false;

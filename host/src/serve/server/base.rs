@@ -3,10 +3,12 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Answer, ConnId, Hub, Input, Instant, Transmit};
+use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Transmit, Wanted};
 
+use super::keeper::{Keeper, Open};
 use super::wall_clock::WallClock;
 use crate::poll::Poller;
+use crate::serve::peer::Peer;
 use crate::serve::report::Report;
 
 /// The thing that a watched descriptor belongs to.
@@ -17,6 +19,7 @@ pub(super) enum Target {
     ConsoleInput,
     ConsoleWaker,
     ConsoleOutput,
+    Journal,
     Listener(usize),
     Conn(ConnId),
 }
@@ -24,6 +27,8 @@ pub(super) enum Target {
 pub(super) struct Base<'a, P> {
     pub(super) hub: Hub<'a>,
     pub(super) report: Report,
+    /// `None` without a journal.
+    keeper: Option<Keeper>,
     started: Clock,
     now: Instant,
     wall_clock: WallClock,
@@ -37,6 +42,7 @@ impl<'a, P: Poller> Base<'a, P> {
         let mut base = Self {
             hub,
             report,
+            keeper: None,
             started: Clock::now(),
             now: Instant::default(),
             wall_clock: WallClock::default(),
@@ -46,6 +52,66 @@ impl<'a, P: Poller> Base<'a, P> {
         base.tell_time(base.started);
         base
     }
+
+    // --- The journal ---
+
+    /// Begins to keep a journal.
+    pub(super) fn keep(&mut self, journal: Open) {
+        self.keeper = Keeper::new(&mut self.hub, journal);
+        if let Some(fd) = self.keeper.as_ref().map(Keeper::wake_fd) {
+            self.watch(fd, Target::Journal, true, false);
+        }
+    }
+
+    /// Hands over what there is for a follower. Returns whether that is the journal's.
+    pub(super) fn keep_news(&mut self, follower: FollowerId) -> bool {
+        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.is(follower)) else { return false };
+        keeper.read(&mut self.hub, self.now);
+        true
+    }
+
+    pub(super) fn want_page(&mut self, wanted: Wanted) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.want(&mut self.hub, self.now, wanted);
+        }
+    }
+
+    /// Does what the journal has to say. Returns whether clients may speak now and could not, or the other way
+    /// round.
+    pub(super) fn listen_to_journal(&mut self) -> bool {
+        let Some(keeper) = &mut self.keeper else { return false };
+        let stopped = keeper.stops_clients();
+        if let Some(text) = keeper.listen(&mut self.hub, self.now) {
+            self.hub.handle(self.now, Input::Notice { text });
+        }
+        stopped != keeper.stops_clients()
+    }
+
+    /// Whether clients must wait until the journal can be written again.
+    pub(super) fn stops_clients(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::stops_clients)
+    }
+
+    pub(super) fn note_address(&mut self, conn: ConnId, peer: Peer) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_address(&self.hub, conn, peer.to_string());
+        }
+    }
+
+    pub(super) fn forget_address(&mut self, conn: ConnId) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget_address(&self.hub, conn);
+        }
+    }
+
+    /// Writes the rest of the journal.
+    pub(super) fn close_journal(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.close(&mut self.hub, self.now);
+        }
+    }
+
+    // --- Time ---
 
     /// Tells the hub the time of day, if it does not know it.
     pub(super) fn tell_time(&mut self, now: Clock) {

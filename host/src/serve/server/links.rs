@@ -54,6 +54,7 @@ impl Links {
         let (index, name) = (id.slot(), base.hub.name(id));
         base.report.connected(peer, name);
         let link = Link::new(id, socket, peer, name);
+        base.note_address(id, peer);
         base.watch(link.fd(), Target::Conn(id), true, false);
         if index >= self.links.len() {
             self.links.resize_with(index + 1, || None);
@@ -92,7 +93,7 @@ impl Links {
     /// Reads once, if the hub wants that. Returns whether the hub left some of the input.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
         let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
-        let appetite = base.hub.interest(id).read.min(most);
+        let appetite = if base.stops_clients() { 0 } else { base.hub.interest(id).read.min(most) };
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
         let Some(link) = link.filter(|link| link.id == id && appetite > 0 && link.leftover.is_empty()) else {
             self.service(base, id);
@@ -125,7 +126,10 @@ impl Links {
     /// Does what the hub wants with a connection: offers the input that is left, writes, closes, and
     /// watches for the rest.
     pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
-        self.offer_leftover(base, id);
+        let must_wait = base.stops_clients();
+        if !must_wait {
+            self.offer_leftover(base, id);
+        }
         self.write(base, id);
         let interest = base.hub.interest(id);
         let Some(link) = self.link(id) else { return };
@@ -142,13 +146,22 @@ impl Links {
                 return self.close(base, id);
             }
         }
-        let read = interest.read > 0 && link.leftover.is_empty();
+        let read = interest.read > 0 && link.leftover.is_empty() && !must_wait;
         let write = interest.write && link.is_full;
         let fd = link.fd();
         if std::mem::replace(&mut link.is_read, read) != read {
             self.count_unread(read);
         }
         base.watch(fd, Target::Conn(id), read, write);
+    }
+
+    /// As [`Links::service`], for each connection.
+    pub(super) fn service_all<P: Poller>(&mut self, base: &mut Base<'_, P>) {
+        for slot in 0..self.links.len() {
+            if let Some(id) = self.links[slot].as_ref().map(|link| link.id) {
+                self.service(base, id);
+            }
+        }
     }
 
     /// Reports the name of a connection, if it has changed.
@@ -259,6 +272,7 @@ impl Links {
         if !link.is_shut {
             report_end(base, &link, cause);
         }
+        base.forget_address(id);
         self.left_over -= link.leftover.size();
         self.unread -= usize::from(!link.is_read);
         self.has_closed = true;

@@ -1,0 +1,299 @@
+//! The keeper of the journal: a follower that hands over what was said, and pages for those that are behind. It
+//! never waits for the disk. If the journal has no place, the keeper does not read on. Then the rooms wait, and
+//! after the follower's grace it reads how much it lost.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+
+use parlour_core::{
+    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Record,
+    RoomRef, Scope, Wanted,
+};
+use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question};
+
+/// What to do while the journal cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnFailure {
+    /// Take no messages until it can be written again
+    Stop,
+    /// Go on without it, and note how many messages are missing
+    Continue,
+}
+
+/// A journal, and what the server knows of it.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) journal: Journal<Wanted>,
+    pub(crate) known: Known,
+    pub(crate) on_failure: OnFailure,
+    /// How long a room waits for the journal, in ms.
+    pub(crate) grace_ms: u32,
+    /// What the rooms of relays are called in the journal, by listener.
+    pub(crate) relays: Vec<String>,
+}
+
+/// A room of the file.
+#[derive(Debug)]
+struct Shelf {
+    id: i64,
+    topic: String,
+}
+
+pub(super) struct Keeper {
+    journal: Journal<Wanted>,
+    follower: FollowerId,
+    on_failure: OnFailure,
+    relays: Vec<String>,
+    batch: Batch,
+    /// All rooms of the file, by name.
+    shelves: HashMap<String, Shelf>,
+    /// The rooms of the hub, as far as they were seen.
+    rooms: HashMap<RoomRef, i64>,
+    next_room: i64,
+    /// Where clients have come from, of whom the journal does not know yet.
+    addresses: HashMap<Identity, String>,
+    /// The last record that was handed over, and the last that is in the file.
+    handed: Option<u64>,
+    stored: Option<u64>,
+    /// Pages that wait until this record is in the file.
+    asked: Vec<(Option<u64>, Wanted, i64)>,
+    has_failed: bool,
+    /// What was not handed over while the journal failed.
+    dropped: Option<Lost>,
+    unix_ms: u64,
+}
+
+impl Keeper {
+    /// Begins to keep what is said. `None`: the hub has no place for its follower.
+    pub(super) fn new(hub: &mut Hub<'_>, open: Open) -> Option<Self> {
+        let Open { journal, known, on_failure, grace_ms, relays } = open;
+        let follower = hub.follow(Following { grace_ms: Some(grace_ms), scope: Scope::All })?;
+        let next_room = known.rooms.iter().map(|room| room.id).max().unwrap_or(0) + 1;
+        let shelves = known.rooms.into_iter();
+        Some(Self {
+            journal,
+            follower,
+            on_failure,
+            relays,
+            batch: Batch::default(),
+            shelves: shelves.map(|room| (room.name, Shelf { id: room.id, topic: room.topic })).collect(),
+            rooms: HashMap::new(),
+            next_room,
+            addresses: HashMap::new(),
+            handed: None,
+            stored: None,
+            asked: Vec::new(),
+            has_failed: false,
+            dropped: None,
+            unix_ms: 0,
+        })
+    }
+
+    pub(super) fn is(&self, follower: FollowerId) -> bool {
+        self.follower == follower
+    }
+
+    /// Can be read when [`Keeper::listen`] has something to do.
+    pub(super) fn wake_fd(&self) -> RawFd {
+        self.journal.wake_fd()
+    }
+
+    /// Whether messages of clients must wait until the journal can be written again.
+    pub(super) fn stops_clients(&self) -> bool {
+        self.has_failed && self.on_failure == OnFailure::Stop
+    }
+
+    /// Notes where a client has come from.
+    pub(super) fn note_address(&mut self, hub: &Hub<'_>, conn: ConnId, address: String) {
+        if let Some(identity) = hub.identity(conn) {
+            self.addresses.insert(identity, address);
+        }
+    }
+
+    /// A client is about to go.
+    pub(super) fn forget_address(&mut self, hub: &Hub<'_>, conn: ConnId) {
+        if let Some(identity) = hub.identity(conn) {
+            self.addresses.remove(&identity);
+        }
+    }
+
+    /// Hands over what was said since the last time.
+    pub(super) fn read(&mut self, hub: &mut Hub<'_>, now: Instant) {
+        // Without a journal, others must not wait for it.
+        let drops = self.has_failed && self.on_failure == OnFailure::Continue;
+        let mut last = None;
+        let mut topics = Vec::new();
+        while drops || self.has_place() {
+            match hub.read(self.follower) {
+                Some(Followed::Record(record)) => {
+                    last = Some(record.seq);
+                    if drops && !self.has_place() {
+                        self.drop_record(&record);
+                        continue;
+                    }
+                    let (room, topic) = self.room(record.room, record.place);
+                    topics.extend(topic.map(|topic| (record.room, topic)));
+                    self.keep(&record, room);
+                }
+                Some(Followed::Lost(lost)) => {
+                    last = Some(lost.last);
+                    self.lose(lost);
+                }
+                None => break,
+            }
+        }
+        if let Some(seq) = last {
+            hub.handle(now, Input::Committed { follower: self.follower, seq });
+        }
+        for (room, topic) in topics {
+            hub.handle(now, Input::Topic { room, topic: &topic });
+        }
+        self.handed = self.handed.max(last);
+        self.journal.write(&mut self.batch);
+    }
+
+    /// Answers a question of the hub, at once or later.
+    pub(super) fn want(&mut self, hub: &mut Hub<'_>, now: Instant, wanted: Wanted) {
+        // What is asked for may not have been handed over yet.
+        self.read(hub, now);
+        let Some(place) = hub.room(wanted.room) else { return };
+        let (id, topic) = self.room(wanted.room, place);
+        if let Some(topic) = topic {
+            hub.handle(now, Input::Topic { room: wanted.room, topic: &topic });
+        }
+        self.asked.push((self.handed, wanted, id));
+        self.ask();
+    }
+
+    /// Does what the journal's threads have to say. Returns the text that people must be told.
+    pub(super) fn listen(&mut self, hub: &mut Hub<'_>, now: Instant) -> Option<&'static str> {
+        let mut notice = None;
+        let events: Vec<_> = self.journal.events().collect();
+        for event in events {
+            match event {
+                Event::Stored(seq) => self.stored = Some(seq),
+                Event::Failed(error) => notice = Some(self.fail(&error)),
+                Event::Works => notice = self.work_again(),
+                Event::Page(page) => {
+                    let wanted = page.token;
+                    let records: Vec<_> =
+                        page.records.iter().map(|stored| stored.record(wanted.room)).collect();
+                    hub.handle(now, Input::Page { wanted, records: &records });
+                }
+            }
+        }
+        self.read(hub, now);
+        self.ask();
+        notice
+    }
+
+    /// Writes what is left, and ends.
+    pub(super) fn close(mut self, hub: &mut Hub<'_>, now: Instant) {
+        self.read(hub, now);
+        if let Err(error) = self.journal.close() {
+            tracing::error!("the last messages are not in the journal: {error}");
+        }
+    }
+
+    fn has_place(&self) -> bool {
+        self.batch.size() < parlour_journal::MOST_WAITING && self.journal.has_place()
+    }
+
+    /// Asks for the pages that can be read by now.
+    fn ask(&mut self) {
+        let Self { asked, journal, stored, .. } = self;
+        asked.retain(|(after, wanted, room)| {
+            let is_stored = after <= stored;
+            if is_stored {
+                journal.ask(Question { token: *wanted, room: *room, span: wanted.span, until: wanted.until });
+            }
+            !is_stored
+        });
+    }
+
+    /// The number of a room in the file, and its topic from before if the room was not seen yet.
+    fn room(&mut self, room: RoomRef, place: Place<'_>) -> (i64, Option<String>) {
+        if let Some(id) = self.rooms.get(&room) {
+            return (*id, None);
+        }
+        let name = match place {
+            Place::Chat(name) => name.to_owned(),
+            Place::Relay(listener) => self.relays.get(usize::from(listener.0)).cloned().unwrap_or_default(),
+            Place::Private => String::new(),
+        };
+        let (id, topic) = match self.shelves.get(&name) {
+            Some(shelf) => (shelf.id, shelf.topic.clone()),
+            None => {
+                let id = self.next_room;
+                self.next_room += 1;
+                self.batch.add_room(id, &name);
+                self.shelves.insert(name, Shelf { id, topic: String::new() });
+                (id, String::new())
+            }
+        };
+        self.rooms.insert(room, id);
+        (id, Some(topic).filter(|topic| !topic.is_empty()))
+    }
+
+    fn keep(&mut self, record: &Record<'_>, room: i64) {
+        self.unix_ms = record.unix_ms;
+        if let Some(address) = self.addresses.remove(&record.author) {
+            self.batch.add_address(record.author.as_u64(), address);
+        }
+        if record.kind == Kind::Topic
+            && let Place::Chat(name) = record.place
+            && let Some(shelf) = self.shelves.get_mut(name)
+        {
+            shelf.topic = String::from_utf8_lossy(record.text).into_owned();
+        }
+        self.batch.push(record, room);
+    }
+
+    // --- What is missing ---
+
+    fn lose(&mut self, lost: Lost) {
+        tracing::warn!(messages = lost.messages, "the journal is too slow, messages are missing in it");
+        self.note_gap(lost);
+    }
+
+    fn note_gap(&mut self, Lost { first, last, records, messages }: Lost) {
+        let unix_ms = self.unix_ms;
+        self.batch.add_gap(Gap { first, last, records, messages, unix_ms });
+    }
+
+    fn drop_record(&mut self, record: &Record<'_>) {
+        let none = Lost { first: record.seq, last: record.seq, records: 0, messages: 0 };
+        let dropped = self.dropped.get_or_insert(none);
+        dropped.last = record.seq;
+        dropped.records += 1;
+        dropped.messages += u64::from(record.kind.is_message());
+    }
+
+    fn fail(&mut self, error: &JournalError) -> &'static str {
+        self.has_failed = true;
+        match self.on_failure {
+            OnFailure::Stop => {
+                tracing::error!("the journal cannot be written: {error}; messages wait until it can");
+                "the server cannot store what you say; please wait"
+            }
+            OnFailure::Continue => {
+                tracing::error!("the journal cannot be written: {error}; going on without it");
+                "the server cannot store what you say now"
+            }
+        }
+    }
+
+    fn work_again(&mut self) -> Option<&'static str> {
+        self.has_failed = false;
+        if let Some(dropped) = self.dropped.take() {
+            tracing::warn!(
+                messages = dropped.messages,
+                "the journal is written again; messages are missing in it"
+            );
+            self.note_gap(dropped);
+        } else {
+            tracing::info!("the journal is written again; nothing is missing");
+        }
+        Some("what you say is stored again")
+    }
+}
