@@ -10,8 +10,15 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 /// The packages that are published.
-const PUBLISHED: [&str; 6] =
-    ["parlour", "parlour-bench", "parlour-boards", "parlour-core", "parlour-memory", "parlour-smoltcp"];
+const PUBLISHED: [&str; 7] = [
+    "parlour",
+    "parlour-bench",
+    "parlour-boards",
+    "parlour-core",
+    "parlour-journal",
+    "parlour-memory",
+    "parlour-smoltcp",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

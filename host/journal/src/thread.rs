@@ -191,6 +191,19 @@ impl<T: Send + 'static> Journal<T> {
     /// # Errors
     /// Something that was handed over is not in the file.
     pub fn close(mut self) -> Result<(), JournalError> {
+        self.end();
+        let failed = self.events.try_iter().filter_map(|event| match event {
+            Event::Failed(error) => Some(Err(error)),
+            Event::Works => Some(Ok(())),
+            Event::Stored(_) | Event::Page(_) => None,
+        });
+        failed.last().unwrap_or(Ok(()))
+    }
+}
+
+impl<T> Journal<T> {
+    /// Lets the threads do what is left, and waits for them.
+    fn end(&mut self) {
         self.shared.lock().is_closing = true;
         self.shared.changed.notify_one();
         self.questions = None;
@@ -198,12 +211,12 @@ impl<T: Send + 'static> Journal<T> {
             // A panic was printed already.
             let _ = thread.join();
         }
-        let failed = self.events.try_iter().filter_map(|event| match event {
-            Event::Failed(error) => Some(Err(error)),
-            Event::Works => Some(Ok(())),
-            Event::Stored(_) | Event::Page(_) => None,
-        });
-        failed.last().unwrap_or(Ok(()))
+    }
+}
+
+impl<T> Drop for Journal<T> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,0 +1,274 @@
+//! What is said is kept, whatever happens to the server, its clients and its disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use parlour_tests::chat::{Talk, line_text};
+use parlour_tests::client::{Client, ConnectOptions};
+use parlour_tests::lines::{Next, PATIENCE};
+use parlour_tests::seeds::Seeds;
+use parlour_tests::server::{Poller, Server, binary};
+use parlour_tests::{sys, with_each_poller};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+with_each_poller! {
+    what_was_said_is_shown_after_a_restart,
+    those_that_read_nothing_for_a_while_get_all_of_it_later_and_hold_up_nobody,
+    what_relays_pass_on_is_kept_as_bytes,
+}
+
+/// A folder, and the path of a journal in it.
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal.db");
+    (folder, path)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of UTF-8")
+}
+
+/// All rows of a question, as text.
+fn rows(path: &Path, sql: &str) -> Vec<String> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a journal");
+    db.busy_timeout(PATIENCE).expect("a time");
+    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let rows = statement.query_map([], |row| row.get(0)).expect("rows");
+    rows.map(|row| row.unwrap_or_else(|error| panic!("{sql}: {error}"))).collect()
+}
+
+/// Asks again until the answer is right.
+fn wait_for_rows(path: &Path, sql: &str, wanted: &[&str]) {
+    let start = Instant::now();
+    while rows(path, sql) != wanted {
+        assert!(start.elapsed() < PATIENCE, "{sql}: {:?} instead of {wanted:?}", rows(path, sql));
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The lines that a newcomer is told before it is told who is here.
+fn shown(address: &str) -> Vec<String> {
+    let mut client = Client::connect(address);
+    client.line();
+    client.say("/ping");
+    client.wait_for("-- pong")
+}
+
+fn what_was_said_is_shown_after_a_restart(poller: Poller) {
+    let (_folder, path) = folder();
+    let args = ["--journal", text(&path), "--history", "3"];
+    let server = poller.chatting(&args);
+    let mut ann = Client::named(server.chat(), "ann");
+    for number in 0..5 {
+        ann.say(&format!("line {number}"));
+    }
+    ann.say("/topic bees");
+    ann.say("/join den");
+    ann.say("/me digs");
+    ann.catch_up();
+    server.stop();
+    let said = "SELECT CAST(text AS TEXT) FROM client_1";
+    assert_eq!(rows(&path, said), ["line 0", "line 1", "line 2", "line 3", "line 4", "digs"]);
+
+    let server = poller.chatting(&args);
+    let seen = shown(server.chat());
+    assert!(seen[0] == "-- topic: bees", "{seen:?}");
+    for (line, number) in seen[1..4].iter().zip(2..) {
+        assert!(
+            line.starts_with("-- earlier (") && line.ends_with(&format!("): <ann> line {number}")),
+            "{seen:?}"
+        );
+    }
+    assert_eq!(seen[4], "-- here: guest-1");
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("/join den");
+    let seen = bob.wait_for("-- here: bob");
+    assert!(seen.last().is_some_and(|line| line.ends_with("* ann digs")), "{seen:?}");
+    bob.say("later");
+    bob.catch_up();
+    server.stop();
+    let ordered = "SELECT name FROM messages WHERE kind IN ('say', 'action') ORDER BY seq DESC LIMIT 2";
+    assert_eq!(rows(&path, ordered), ["bob", "ann"], "numbers go on");
+    assert_eq!(
+        rows(&path, "SELECT CAST(count(DISTINCT client) AS TEXT) FROM messages WHERE kind = 'say'"),
+        ["2"]
+    );
+}
+
+fn what_relays_pass_on_is_kept_as_bytes(poller: Poller) {
+    let (_folder, path) = folder();
+    let server = poller.start(&["--relay", "0,name=gps", "--journal", text(&path)]);
+    let mut feed = Client::connect(server.address("relay"));
+    feed.send(b"$GPGLL\xFF\x00,1\r\n");
+    let kept =
+        "SELECT rooms.name || ' ' || kind || ' ' || hex(text) FROM messages JOIN rooms ON rooms.id = room";
+    wait_for_rows(&path, kept, &["relay gps raw 244750474C4CFF002C310D0A"]);
+    server.stop();
+}
+
+/// More is said than the log and the sockets have place for. So it comes from the journal.
+fn those_that_read_nothing_for_a_while_get_all_of_it_later_and_hold_up_nobody(poller: Poller) {
+    const LINES: usize = 40_000;
+    let (_folder, path) = folder();
+    let server = poller.chatting(&["--journal", text(&path), "--log-size", "64k", "--rate", "off"]);
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
+    let mut stalled: Vec<_> = (0..3).map(|_| Client::enter_with(server.chat(), small)).collect();
+    let mut ann = Client::named(server.chat(), "ann");
+    let mut reader = Client::named(server.chat(), "bob");
+    let line = |number: usize| format!("line {number:06} {}", "x".repeat(80));
+    let readers = thread::spawn(move || {
+        for number in 0..LINES {
+            reader.wait_for(&format!("<ann> {}", line(number)));
+        }
+        reader
+    });
+    for number in 0..LINES {
+        ann.say(&line(number));
+    }
+    readers.join().expect("one that reads gets everything at once");
+    for client in &mut stalled {
+        let mut next = 0;
+        while next < LINES {
+            let Next::Line(got) = client.next() else { panic!("it was disconnected at line {next}") };
+            let got = line_text(&got);
+            if got.contains("<ann> line ") {
+                assert!(got.ends_with(&format!("<ann> {}", line(next))), "{got:?} instead of line {next}");
+                next += 1;
+            }
+            assert!(!got.contains("missed"), "{got:?} at line {next}");
+        }
+    }
+    ann.say("and now?");
+    for client in &mut stalled {
+        client.wait_for("<ann> and now?");
+    }
+    server.stop();
+    assert!(rows(&path, "SELECT CAST(messages AS TEXT) FROM gaps").is_empty());
+}
+
+/// At any moment, the journal has a beginning of what was said: in order, once, without a hole.
+#[test]
+fn a_server_that_is_killed_leaves_a_journal_without_a_hole() {
+    for seed in Seeds::chosen(20).one_by_one("a killed server") {
+        let mut rng = Rng::with_seed(seed);
+        let (_folder, path) = folder();
+        let server = Server::chatting(&["--journal", text(&path), "--rate", "off"]);
+        let mut ann = Client::named(server.chat(), "ann");
+        let talk = thread::spawn(move || {
+            let mut said = 0;
+            while ann.try_send(format!("{said}\n").as_bytes()).is_ok() {
+                said += 1;
+            }
+            said
+        });
+        thread::sleep(Duration::from_millis(rng.u64(5..150)));
+        server.signal(sys::SIGKILL);
+        let said = talk.join().expect("it was cut off");
+        drop(server);
+        let kept = rows(&path, "SELECT CAST(text AS TEXT) FROM messages WHERE kind = 'say' ORDER BY seq");
+        assert!(kept.len() <= said, "{} of {said}", kept.len());
+        for (number, text) in kept.iter().enumerate() {
+            assert_eq!(*text, number.to_string(), "of {}", kept.len());
+        }
+        assert_eq!(rows(&path, "PRAGMA integrity_check"), ["ok"]);
+        let server = Server::chatting(&["--journal", text(&path), "--history", "1"]);
+        let last = kept.last().map(|last| format!("<ann> {last}"));
+        let seen = shown(server.chat());
+        assert!(last.is_none_or(|last| seen.iter().any(|line| line.ends_with(&last))), "{seen:?}");
+        server.stop();
+    }
+}
+
+/// A server whose journal is on a disk of 2 MiB. The disk is mounted where only the server sees it.
+fn on_small_disk(folder: &Path, args: &[&str]) -> Server {
+    let mut command = Command::new("unshare");
+    let disk = folder.join("disk");
+    fs::create_dir(&disk).expect("a folder");
+    let script = format!(
+        "mount -t tmpfs -o size=2m none '{0}' && exec '{1}' serve --journal '{0}/journal.db' \"$@\"",
+        disk.display(),
+        binary().display()
+    );
+    command.args(["-rm", "sh", "-c", &script, "parlour"]).args(args).stdin(Stdio::null());
+    Server::launch(command)
+}
+
+#[test]
+fn a_full_disk_makes_people_wait_and_costs_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = on_small_disk(folder.path(), &["--chat", "0", "--rate", "off"]);
+    let disk = PathBuf::from(format!("/proc/{}/root{}", server.pid(), folder.path().join("disk").display()));
+    let filler = disk.join("filler");
+    let mut ann = Client::named(server.chat(), "ann");
+    let mut bob = Client::named(server.chat(), "bob");
+    ann.wait_for("-- guest-1 is now bob");
+    // No place is left, whatever the journal has by now.
+    let _ = fs::write(&filler, vec![0; 2 << 20]);
+    let stopped = "-- the server cannot store what you say; please wait";
+    let mut said = 0;
+    let mut got = Vec::new();
+    while !got.iter().any(|line| line == stopped) {
+        ann.say(&format!("{said} {}", "x".repeat(900)));
+        said += 1;
+        got.push(bob.line());
+        assert!(said < 10_000, "the disk is never full");
+    }
+    for _ in 0..5 {
+        ann.say(&format!("{said} said while it waits"));
+        said += 1;
+    }
+    fs::remove_file(&filler).expect("the filler is there");
+    got.extend(bob.wait_for("-- what you say is stored again"));
+    ann.say("the end");
+    got.extend(bob.wait_for("<ann> the end"));
+    let heard = got.iter().filter(|line| line.starts_with("<ann> ")).count();
+    assert_eq!(heard, said, "each line was passed on once");
+    let copy = folder.path().join("copy.db");
+    let start = Instant::now();
+    loop {
+        for end in ["", "-wal", "-shm"] {
+            let copied = fs::copy(
+                format!("{}{end}", disk.join("journal.db").display()),
+                format!("{}{end}", copy.display()),
+            );
+            assert!(copied.is_ok(), "{copied:?}");
+        }
+        let kept = rows(&copy, "SELECT CAST(text AS TEXT) FROM messages WHERE kind = 'say' ORDER BY seq");
+        if kept.len() == said + 1 {
+            let first = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
+            let numbers: Vec<_> = kept.iter().take(said).map(first).collect();
+            assert_eq!(numbers, (0..said).map(|number| number.to_string()).collect::<Vec<_>>());
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{} of {said}", kept.len());
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.stop();
+}
+
+#[test]
+fn a_journal_that_cannot_be_used_is_named_and_the_server_does_not_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let foreign = folder.path().join("notes.txt");
+    fs::write(&foreign, "not a database, but a text of some length".repeat(50)).expect("a file");
+    let nowhere = folder.path().join("no/journal.db");
+    for (path, why) in
+        [(&foreign, "this file is not a journal of parlour"), (&nowhere, "No such file or directory")]
+    {
+        let ended = Server::run(&["--chat", "0", "--journal", text(path)]);
+        assert_eq!(ended.code, Some(2));
+        let wanted = format!("parlour: the journal {} cannot be used: {why}", path.display());
+        assert!(ended.stderr[0].starts_with(&wanted), "{:?}", ended.stderr);
+    }
+    assert!(fs::read_to_string(&foreign).expect("it is there").starts_with("not a database"));
+    let (_other, path) = self::folder();
+    let server = Server::chatting(&["--journal", text(&path)]);
+    let ended = Server::run(&["--chat", "0", "--journal", text(&path)]);
+    assert!(ended.stderr[0].ends_with("another server writes this journal"), "{:?}", ended.stderr);
+    server.stop();
+}
