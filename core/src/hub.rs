@@ -317,6 +317,16 @@ impl<'a> Hub<'a> {
         Some(self.x.identity(self.x.find(conn)?))
     }
 
+    /// The listener of a connection; `None` if it is gone.
+    pub fn listener(&self, conn: ConnId) -> Option<ListenerId> {
+        Some(self.x.listener_id(self.x.find(conn)?))
+    }
+
+    /// What a connection speaks; `None` if it is gone.
+    pub fn protocol(&self, conn: ConnId) -> Option<Protocol> {
+        Some(self.x.session(self.x.find(conn)?).protocol())
+    }
+
     /// What a room is; `None` if it is gone.
     pub fn room(&self, room: RoomRef) -> Option<Place<'_>> {
         Some(self.x.place(self.x.same_room(room)?))

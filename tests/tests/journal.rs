@@ -1,6 +1,8 @@
 //! What is said is kept, whatever happens to the server, its clients and its disk.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -20,6 +22,7 @@ with_each_poller! {
     what_was_said_is_shown_after_a_restart,
     those_that_read_nothing_for_a_while_get_all_of_it_later_and_hold_up_nobody,
     what_relays_pass_on_is_kept_as_bytes,
+    what_echo_listeners_get_is_kept,
 }
 
 /// A folder, and the path of a journal in it.
@@ -109,6 +112,30 @@ fn what_relays_pass_on_is_kept_as_bytes(poller: Poller) {
         "SELECT rooms.name || ' ' || kind || ' ' || hex(text) FROM messages JOIN rooms ON rooms.id = room";
     wait_for_rows(&path, kept, &["relay gps raw 244750474C4CFF002C310D0A"]);
     server.stop();
+}
+
+fn what_echo_listeners_get_is_kept(poller: Poller) {
+    let (_folder, path) = folder();
+    let server = poller.start(&["--echo", "0,name=mirror", "--journal", text(&path)]);
+    let mut client = Client::connect(server.address("echo"));
+    client.send(b"ab\ncd");
+    assert_eq!(client.read_exactly(5), b"ab\ncd");
+    let kept =
+        "SELECT rooms.name || ' ' || client || ' ' || hex(text) FROM messages JOIN rooms ON rooms.id = room";
+    wait_for_rows(&path, kept, &["echo mirror 1 61620A6364"]);
+    // All of it, though the disk is slower.
+    let sent: Vec<u8> = (0..40_u32 << 20).map(|number| (number / 7) as u8).collect();
+    let mut stream = TcpStream::connect(server.address("echo")).expect("a connection");
+    let mut again = stream.try_clone().expect("a socket");
+    let expected = sent.clone();
+    let sender = thread::spawn(move || stream.write_all(&sent).expect("it takes all"));
+    let mut got = vec![0; expected.len()];
+    again.read_exact(&mut got).expect("it comes back");
+    sender.join().expect("it was sent");
+    assert!(got == expected);
+    server.stop();
+    let size = "SELECT CAST(sum(length(text)) AS TEXT) FROM messages";
+    assert_eq!(rows(&path, size), [(5 + expected.len()).to_string()]);
 }
 
 /// More is said than the log and the sockets have place for. So it comes from the journal.

@@ -40,7 +40,7 @@ fn main() {
     let mut stored = 0;
     while stored < COUNT - 1 {
         for event in journal.events() {
-            if let Event::Stored(seq) = event {
+            if let Event::Stored(Some(seq)) = event {
                 stored = seq;
             }
         }

@@ -10,6 +10,8 @@ use parlour_core::{Kind, Record};
 pub struct Batch {
     entries: Vec<Entry>,
     bytes: Vec<u8>,
+    /// The number of the last record of a hub.
+    last: Option<u64>,
     pub(crate) rooms: Vec<(i64, String)>,
     pub(crate) addresses: Vec<(i64, String)>,
     pub(crate) gaps: Vec<Gap>,
@@ -65,6 +67,7 @@ impl Batch {
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.extend_from_slice(text);
         let client = author.as_u64() as i64;
+        self.last = Some(seq);
         self.entries.push(Entry {
             seq,
             unix_ms,
@@ -75,6 +78,15 @@ impl Batch {
             name: name.len(),
             text: text.len(),
         });
+    }
+
+    /// Adds bytes that were not said in a room of a hub, but to an echo listener, say. `room` is the number of
+    /// a room for them alone, in which `number` grows.
+    pub fn push_bytes(&mut self, number: u64, unix_ms: u64, room: i64, client: u64, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        let client = client as i64;
+        let (kind, is_torn, name, text) = (Kind::Raw, false, 0, bytes.len());
+        self.entries.push(Entry { seq: number, unix_ms, room, client, kind, is_torn, name, text });
     }
 
     /// Adds a room that is not in the file yet. It comes before its records.
@@ -102,14 +114,15 @@ impl Batch {
         self.bytes.len() + self.entries.len() * ENTRY
     }
 
-    /// The number of its last record.
+    /// The number of its last record of a hub.
     pub(crate) fn last_seq(&self) -> Option<u64> {
-        self.entries.last().map(|entry| entry.seq)
+        self.last
     }
 
     /// Appends another batch, and leaves it empty with its memory.
     pub(crate) fn take(&mut self, other: &mut Batch) {
         self.entries.append(&mut other.entries);
+        self.last = other.last.take().or(self.last);
         self.bytes.append(&mut other.bytes);
         self.rooms.append(&mut other.rooms);
         self.addresses.append(&mut other.addresses);
@@ -118,6 +131,7 @@ impl Batch {
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+        self.last = None;
         self.bytes.clear();
         self.rooms.clear();
         self.addresses.clear();

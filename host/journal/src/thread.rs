@@ -54,8 +54,8 @@ impl Sync {
 /// What a journal tells the loop.
 #[derive(Debug)]
 pub enum Event<T> {
-    /// Everything up to this number is in the file.
-    Stored(u64),
+    /// Something was written. All records up to this number are in the file; `None`: there were none of a hub.
+    Stored(Option<u64>),
     /// The file cannot be written. The journal keeps what it has, and tries again. Told once.
     Failed(JournalError),
     /// It can be written again, and everything that waited is in it.
@@ -255,7 +255,7 @@ impl<T> Work<T> {
                     is_indexed = false;
                     let seq = batch.last_seq();
                     batch.clear();
-                    seq.into_iter().for_each(|seq| self.mouth.say(Event::Stored(seq)));
+                    self.mouth.say(Event::Stored(seq));
                     if std::mem::take(&mut has_failed) {
                         self.mouth.say(Event::Works);
                     }

@@ -52,7 +52,7 @@ fn wait(journal: &Journal<()>, what: &str, wanted: impl Fn(&Event<()>) -> bool) 
 }
 
 fn wait_stored(journal: &Journal<()>, seq: u64) {
-    wait(journal, "stored", |event| matches!(event, Event::Stored(stored) if *stored == seq));
+    wait(journal, "stored", |event| matches!(event, Event::Stored(stored) if *stored == Some(seq)));
 }
 
 /// A lobby in which two clients have said something, and what else happens in a room.

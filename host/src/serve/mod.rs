@@ -96,13 +96,13 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     } else {
         None
     };
-    let relays = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name)).collect();
+    let labels = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name)).collect();
     let journal = journal.zip(known).map(|(journal, known)| OpenJournal {
         journal,
         known,
         on_failure: options.on_journal_failure,
         grace_ms: options.grace_ms(),
-        relays,
+        labels,
     });
     let parts = Parts {
         journal,
@@ -166,9 +166,13 @@ fn names(places: &[Place], listeners: &[Listener]) -> io::Result<Vec<String>> {
     places.iter().zip(listeners).map(name).collect()
 }
 
-/// What the room of a relay is called in the journal. No room of the chat is called so.
+/// What the room of a listener is called in the journal. No room of the chat is called so.
 fn room_of(speaker: &Speaker, name: &str) -> String {
-    if speaker.protocol == Protocol::Relay { format!("relay {name}") } else { String::new() }
+    match speaker.protocol {
+        Protocol::Relay => format!("relay {name}"),
+        Protocol::Echo => format!("echo {name}"),
+        Protocol::Chat | Protocol::Console => String::new(),
+    }
 }
 
 /// Prints where the server listens and how to connect. Scripts wait for the first, people need the

@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Transmit, Wanted};
+use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Protocol, Transmit, Wanted};
 
 use super::keeper::{Keeper, Open};
 use super::wall_clock::WallClock;
@@ -80,16 +80,17 @@ impl<'a, P: Poller> Base<'a, P> {
     /// round.
     pub(super) fn listen_to_journal(&mut self) -> bool {
         let Some(keeper) = &mut self.keeper else { return false };
-        let stopped = keeper.stops_clients();
+        let before = (keeper.stops_clients(), keeper.is_full());
         if let Some(text) = keeper.listen(&mut self.hub, self.now) {
             self.hub.handle(self.now, Input::Notice { text });
         }
-        stopped != keeper.stops_clients()
+        before != (keeper.stops_clients(), keeper.is_full())
     }
 
-    /// Whether clients must wait until the journal can be written again.
-    pub(super) fn stops_clients(&self) -> bool {
-        self.keeper.as_ref().is_some_and(Keeper::stops_clients)
+    /// Whether a client must wait for the journal. Rooms wait for it by themselves, an echo does not.
+    pub(super) fn must_wait(&self, conn: ConnId) -> bool {
+        let is_echo = || self.hub.protocol(conn) == Some(Protocol::Echo);
+        self.keeper.as_ref().is_some_and(|keeper| keeper.stops_clients() || keeper.is_full() && is_echo())
     }
 
     pub(super) fn note_address(&mut self, conn: ConnId, peer: Peer) {
@@ -130,6 +131,15 @@ impl<'a, P: Poller> Base<'a, P> {
 
     pub(super) fn handle(&mut self, input: Input<'_>) -> Answer {
         self.hub.handle(self.now, input)
+    }
+
+    /// Offers bytes of a client to the hub. Returns how many it took.
+    pub(super) fn receive(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
+        let taken = self.handle(Input::Received { conn, bytes }).taken();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep_echo(&self.hub, conn, &bytes[..taken]);
+        }
+        taken
     }
 
     /// Lends what goes out to a connection next to `write`, which returns how much of it was sent.

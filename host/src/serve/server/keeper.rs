@@ -4,10 +4,11 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use parlour_core::{
-    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Record,
-    RoomRef, Scope, Wanted,
+    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
+    Record, RoomRef, Scope, Wanted,
 };
 use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question};
 
@@ -28,8 +29,8 @@ pub(crate) struct Open {
     pub(crate) on_failure: OnFailure,
     /// How long a room waits for the journal, in ms.
     pub(crate) grace_ms: u32,
-    /// What the rooms of relays are called in the journal, by listener.
-    pub(crate) relays: Vec<String>,
+    /// What the rooms of relays and echo listeners are called in the journal, by listener.
+    pub(crate) labels: Vec<String>,
 }
 
 /// A room of the file.
@@ -43,7 +44,7 @@ pub(super) struct Keeper {
     journal: Journal<Wanted>,
     follower: FollowerId,
     on_failure: OnFailure,
-    relays: Vec<String>,
+    labels: Vec<String>,
     batch: Batch,
     /// All rooms of the file, by name.
     shelves: HashMap<String, Shelf>,
@@ -57,6 +58,10 @@ pub(super) struct Keeper {
     stored: Option<u64>,
     /// Pages that wait until this record is in the file.
     asked: Vec<(Option<u64>, Wanted, i64)>,
+    /// The number of the next bytes that an echo listener gets.
+    next_echo: u64,
+    /// It had no place when it was asked last.
+    was_full: bool,
     has_failed: bool,
     /// What was not handed over while the journal failed.
     dropped: Option<Lost>,
@@ -66,7 +71,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Begins to keep what is said. `None`: the hub has no place for its follower.
     pub(super) fn new(hub: &mut Hub<'_>, open: Open) -> Option<Self> {
-        let Open { journal, known, on_failure, grace_ms, relays } = open;
+        let Open { journal, known, on_failure, grace_ms, labels } = open;
         let follower = hub.follow(Following { grace_ms: Some(grace_ms), scope: Scope::All })?;
         let next_room = known.rooms.iter().map(|room| room.id).max().unwrap_or(0) + 1;
         let shelves = known.rooms.into_iter();
@@ -74,7 +79,7 @@ impl Keeper {
             journal,
             follower,
             on_failure,
-            relays,
+            labels,
             batch: Batch::default(),
             shelves: shelves.map(|room| (room.name, Shelf { id: room.id, topic: room.topic })).collect(),
             rooms: HashMap::new(),
@@ -83,6 +88,8 @@ impl Keeper {
             handed: None,
             stored: None,
             asked: Vec::new(),
+            next_echo: known.next_seq,
+            was_full: false,
             has_failed: false,
             dropped: None,
             unix_ms: 0,
@@ -115,6 +122,33 @@ impl Keeper {
         if let Some(identity) = hub.identity(conn) {
             self.addresses.remove(&identity);
         }
+    }
+
+    /// Whether clients of echo listeners must wait for place in the journal.
+    pub(super) fn is_full(&self) -> bool {
+        self.was_full
+    }
+
+    /// Keeps what a client has sent, if that is in no room, because its listener is an echo.
+    pub(super) fn keep_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
+        let Some(listener) = hub.listener(conn).filter(|_| hub.protocol(conn) == Some(Protocol::Echo)) else {
+            return;
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        if self.has_failed && self.on_failure == OnFailure::Continue && !self.has_place() {
+            return;
+        }
+        let name = self.labels.get(usize::from(listener.0)).cloned().unwrap_or_default();
+        let (room, _) = self.shelf(name);
+        let author = hub.identity(conn).unwrap_or_default();
+        self.introduce(author);
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        self.batch.push_bytes(self.next_echo, unix_ms, room, author.as_u64(), bytes);
+        self.next_echo += 1;
+        self.journal.write(&mut self.batch);
+        self.was_full = !self.has_place();
     }
 
     /// Hands over what was said since the last time.
@@ -171,7 +205,7 @@ impl Keeper {
         let events: Vec<_> = self.journal.events().collect();
         for event in events {
             match event {
-                Event::Stored(seq) => self.stored = Some(seq),
+                Event::Stored(seq) => self.stored = seq.or(self.stored),
                 Event::Failed(error) => notice = Some(self.fail(&error)),
                 Event::Works => notice = self.work_again(),
                 Event::Page(page) => {
@@ -184,6 +218,7 @@ impl Keeper {
         }
         self.read(hub, now);
         self.ask();
+        self.was_full = !self.has_place();
         notice
     }
 
@@ -218,28 +253,36 @@ impl Keeper {
         }
         let name = match place {
             Place::Chat(name) => name.to_owned(),
-            Place::Relay(listener) => self.relays.get(usize::from(listener.0)).cloned().unwrap_or_default(),
+            Place::Relay(listener) => self.labels.get(usize::from(listener.0)).cloned().unwrap_or_default(),
             Place::Private => String::new(),
         };
-        let (id, topic) = match self.shelves.get(&name) {
-            Some(shelf) => (shelf.id, shelf.topic.clone()),
-            None => {
-                let id = self.next_room;
-                self.next_room += 1;
-                self.batch.add_room(id, &name);
-                self.shelves.insert(name, Shelf { id, topic: String::new() });
-                (id, String::new())
-            }
-        };
+        let (id, topic) = self.shelf(name);
         self.rooms.insert(room, id);
         (id, Some(topic).filter(|topic| !topic.is_empty()))
     }
 
+    /// The number and the topic of the room with a name. If the file has none, it gets one.
+    fn shelf(&mut self, name: String) -> (i64, String) {
+        if let Some(shelf) = self.shelves.get(&name) {
+            return (shelf.id, shelf.topic.clone());
+        }
+        let id = self.next_room;
+        self.next_room += 1;
+        self.batch.add_room(id, &name);
+        self.shelves.insert(name, Shelf { id, topic: String::new() });
+        (id, String::new())
+    }
+
+    /// Tells the journal where a client has come from, before the first thing that it says.
+    fn introduce(&mut self, author: Identity) {
+        if let Some(address) = self.addresses.remove(&author) {
+            self.batch.add_address(author.as_u64(), address);
+        }
+    }
+
     fn keep(&mut self, record: &Record<'_>, room: i64) {
         self.unix_ms = record.unix_ms;
-        if let Some(address) = self.addresses.remove(&record.author) {
-            self.batch.add_address(record.author.as_u64(), address);
-        }
+        self.introduce(record.author);
         if record.kind == Kind::Topic
             && let Place::Chat(name) = record.place
             && let Some(shelf) = self.shelves.get_mut(name)

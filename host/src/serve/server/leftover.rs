@@ -1,6 +1,6 @@
 //! Input that the hub did not take yet. It is offered again before anything newer.
 
-use parlour_core::{ConnId, Input};
+use parlour_core::ConnId;
 
 use super::base::Base;
 use crate::poll::Poller;
@@ -34,7 +34,7 @@ impl Leftover {
     /// Offers the input to the hub, if the hub wants any.
     pub(super) fn offer<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         if !self.is_empty() && base.hub.interest(id).read > 0 {
-            self.taken += base.handle(Input::Received { conn: id, bytes: self.rest() }).taken() as u32;
+            self.taken += base.receive(id, self.rest()) as u32;
             if self.is_empty() {
                 // Free the memory with the last byte.
                 *self = Self::default();

@@ -93,9 +93,11 @@ impl Links {
     /// Reads once, if the hub wants that. Returns whether the hub left some of the input.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
         let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
-        let appetite = if base.stops_clients() { 0 } else { base.hub.interest(id).read.min(most) };
+        let appetite = base.hub.interest(id).read.min(most);
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
-        let Some(link) = link.filter(|link| link.id == id && appetite > 0 && link.leftover.is_empty()) else {
+        let may_read =
+            |link: &&Link| link.id == id && appetite > 0 && link.leftover.is_empty() && !base.must_wait(id);
+        let Some(link) = link.filter(may_read) else {
             self.service(base, id);
             return false;
         };
@@ -109,7 +111,7 @@ impl Links {
                 false
             }
             Ok(Some(count)) => {
-                let taken = base.handle(Input::Received { conn: id, bytes: &self.buffer[..count] }).taken();
+                let taken = base.receive(id, &self.buffer[..count]);
                 if taken < count {
                     let leftover = Leftover::new(&self.buffer[taken..count]);
                     self.keep(id, leftover);
@@ -126,7 +128,7 @@ impl Links {
     /// Does what the hub wants with a connection: offers the input that is left, writes, closes, and
     /// watches for the rest.
     pub(super) fn service<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
-        let must_wait = base.stops_clients();
+        let must_wait = base.must_wait(id);
         if !must_wait {
             self.offer_leftover(base, id);
         }
