@@ -48,6 +48,14 @@ impl<'a> Memory<'a> {
         }
     }
 
+    /// Whether there is enough memory for the tables of a hub with these limits.
+    pub fn suffices(limits: &Limits) -> bool {
+        let records = limits.all_records().saturating_mul(size_of::<[u64; RECORD_WORDS]>());
+        let order = limits.order().saturating_mul(size_of::<u32>());
+        let all = limits.bytes().saturating_add(records).saturating_add(order);
+        Vec::<u8>::new().try_reserve_exact(all).is_ok()
+    }
+
     /// Lends the memory to a hub.
     pub fn storage(&'a mut self) -> Storage<'a> {
         Storage {

@@ -19,7 +19,7 @@ mod watched;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, Protocol};
+use parlour_core::{Hub, Listener as Speaker, ListenerId, Protocol};
 use parlour_journal::Journal;
 use parlour_memory::Memory;
 
@@ -72,7 +72,9 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let limits = options.limits(has_console);
     limits.check().map_err(StartError::Limits)?;
     let labels: Vec<_> = places.iter().map(|place| place.name.as_deref().unwrap_or_default()).collect();
-    check_memory(&limits)?;
+    if !Memory::suffices(&limits) {
+        return Err(StartError::Memory);
+    }
     let (journal, known) = match &options.journal {
         Some(path) => {
             let opened = Journal::open(path, options.journal_options());
@@ -133,15 +135,6 @@ fn check_places(places: &[Place]) -> Result<(), StartError> {
 fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
     let most = sys::raise_descriptor_limit().map_err(|error| StartError::System("setrlimit", error))?;
     if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
-}
-
-/// Checks that there is enough memory for the limits.
-fn check_memory(limits: &Limits) -> Result<(), StartError> {
-    let records = limits.all_records().saturating_mul(size_of::<[u64; parlour_core::RECORD_WORDS]>());
-    let order = limits.order().saturating_mul(size_of::<u32>());
-    let all = limits.bytes().saturating_add(records).saturating_add(order);
-    let result = Vec::<u8>::new().try_reserve_exact(all);
-    result.map_err(|_| StartError::Memory)
 }
 
 fn listen(places: &[Place]) -> Result<Vec<Listener>, StartError> {
