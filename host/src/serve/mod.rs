@@ -9,6 +9,7 @@ mod listener;
 mod options;
 mod peer;
 mod place;
+mod recording;
 mod relay;
 mod report;
 mod server;
@@ -87,6 +88,11 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
+    // Before it listens. A server that should be recorded and is not does not start.
+    let recording = options.record.as_deref().map(|path| {
+        recording::start(path, &config, &limits).map_err(|error| StartError::Record(path.to_owned(), error))
+    });
+    let recording = recording.transpose()?;
     let signals = signals::catch(console::is_edited(reads_commands))
         .map_err(|error| StartError::System("signals", error))?;
     let listeners = listen(&places)?;
@@ -114,6 +120,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         report: Report::new(names),
         console: console.map(|console| (console, console_listener)),
         watch: options.watch,
+        recording,
         signals,
     };
     Server::new(hub, poller, parts).run().map_err(|error| StartError::System("wait", error))

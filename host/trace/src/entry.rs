@@ -374,11 +374,12 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_is_written_once() {
-        let (conn, mut rests, mut room) = (ConnId::from_u64(2), Rests::default(), Room::default());
+        let (conn, mut rests) = (ConnId::from_u64(2), Rests::default());
         let mut offer = |bytes: &[u8], count: usize, new: &[u8]| {
             let input = Input::Received { conn, bytes };
             let entry = Entry::of(input, Answer::Taken { count }, &rests, 0);
             assert!(matches!(entry, Entry::Received { new: found, .. } if found == new), "{entry:?}");
+            let mut room = Room::default();
             let again = entry.input(&rests, &mut room).expect("an input");
             assert_eq!(format!("{again:?}"), format!("{input:?}"));
             rests.note(conn, bytes, count);
