@@ -60,15 +60,27 @@ struct Run<'a> {
     ledger: Ledger,
     actors: Vec<Actor>,
     has_jumped: bool,
+    /// In how many steps it begins to be recorded.
+    recorded_in: Option<u32>,
 }
 
 /// Plays the run that `seed` stands for, and panics where the hub breaks a rule.
 pub fn run(seed: u64) -> Counters {
+    play(seed, None, |world| world.counters())
+}
+
+/// Plays the same, and returns a trace that begins after so many steps; `None` if there are not so many.
+pub fn recorded(seed: u64, steps: u32) -> Option<Vec<u8>> {
+    play(seed, Some(steps), |world| world.trace())
+}
+
+fn play<T>(seed: u64, recorded_in: Option<u32>, end: impl FnOnce(&mut World<'_>) -> T) -> T {
     let mut rng = fastrand::Rng::with_seed(seed);
     let plan = Life::new(&mut rng);
     let mut memory = HubMemory::default();
     let world = World::new(&mut memory, &plan.setup, plan.weather, rng.u64(..));
-    let mut run = Run { plan, world, rng, ledger: Ledger::default(), actors: Vec::new(), has_jumped: false };
+    let (ledger, actors, has_jumped) = (Ledger::default(), Vec::new(), false);
+    let mut run = Run { plan, world, rng, ledger, actors, has_jumped, recorded_in };
     run.invite();
     run.play();
     run.rest();
@@ -76,7 +88,7 @@ pub fn run(seed: u64) -> Counters {
     run.leave();
     run.fill_and_shut_down();
     run.check_effort();
-    run.world.counters()
+    end(&mut run.world)
 }
 
 impl Run<'_> {
@@ -143,6 +155,11 @@ impl Run<'_> {
 
     /// Goes on to the next time at which something happens.
     fn step(&mut self) {
+        if self.recorded_in == Some(0) {
+            let header = self.plan.setup.header().in_the_middle(self.world.saved());
+            self.world.record(&header);
+        }
+        self.recorded_in = self.recorded_in.and_then(|steps| steps.checked_sub(1));
         let next_act = self.actors.iter().map(|actor| actor.next_at).min();
         let next_turn = self.world.next_turn_at();
         let next = next_act.into_iter().chain(next_turn).min().unwrap_or(u64::MAX);
