@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use parlour::replay::known;
@@ -127,14 +127,19 @@ fn a_replay_prints_what_the_clients_got(poller: Poller) {
     ]);
     command.stdin(Stdio::piped());
     let mut server = Server::launch(command);
-    let [mut alice, mut bob] = [0, 1].map(|_| Client::connect(server.chat()));
-    for (client, name) in [(&mut alice, "alice"), (&mut bob, "bob")] {
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| {
+        let mut client = Client::connect(server.chat());
         client.say(&format!("/nick {name}"));
-        client.expect_matching("a new name", |line| line.ends_with(&format!("is now {name}")));
-    }
+        server.stderr.wait_for("a name", |line| line.contains("renamed"));
+        client
+    });
     let mut echo = Client::connect(server.address("echo"));
-    echo.send(b"\xff\0\"quoted\" \\ 'and' \xe6\xbc\xa2\x1b[m\n");
-    let said = echo.read_exactly(31);
+    let shout = b"\xff\0\"quoted\" \\ 'and' \xe6\xbc\xa2\x1b[m\n";
+    echo.send(shout);
+    let said = echo.read_exactly(shout.len());
+    bob.say("I read \u{e9}verything");
+    server.stdout.wait_for("his line", |line| line.contains("I read"));
+    let bob = thread::spawn(move || bob.read_to_close());
     // One that does not read, and is too slow in the end.
     let small = ConnectOptions { receive_buffer: Some(4096), source: None };
     let stalled = Client::connect_with(server.chat(), small);
@@ -145,9 +150,8 @@ fn a_replay_prints_what_the_clients_got(poller: Poller) {
         alice.send(line.as_bytes());
         sleep(Duration::from_millis(1));
     }
-    bob.say("I read \u{e9}verything");
     server.type_line("/kick bob go away");
-    let bobs = bob.read_to_close();
+    let bobs = bob.join().expect("he reads all");
     drop(stalled);
     server.type_line("/shutdown");
     let [alices, echoes] = [&mut alice, &mut echo].map(Client::read_to_close);
@@ -157,14 +161,10 @@ fn a_replay_prints_what_the_clients_got(poller: Poller) {
     assert_eq!(mode & 0o777, 0o600, "clients say in confidence what is in it");
     let replayed = replayed(&file);
     let got = got(&replayed);
-    let ends_with = |name: &str, all: &[u8]| {
-        let got = &got[name];
-        // What the client has looked at by now comes first.
-        assert!(!all.is_empty() && got.ends_with(all), "{name} got {}", String::from_utf8_lossy(got));
-    };
     // The console is the first.
-    ends_with("#1.0", &alices);
-    ends_with("#2.0", &bobs);
+    assert!(got["#1.0"] == alices, "{} instead of {} bytes", got["#1.0"].len(), alices.len());
+    // To one that is kicked nothing is sent any more, but the hub does not know that.
+    assert!(got["#2.0"].starts_with(&bobs), "{} instead of {} bytes", got["#2.0"].len(), bobs.len());
     assert_eq!(got["#3.0"], [said, echoes].concat());
     assert_eq!(got["refused"], refusal);
     let has = |text: &str| assert!(replayed.stdout.iter().any(|line| line.contains(text)), "{text}");
@@ -183,7 +183,7 @@ fn a_relay_that_waits_for_a_slow_client_is_replayed(poller: Poller) {
     let small = ConnectOptions { receive_buffer: Some(4096), source: None };
     let [mut sender, mut prompt] = [0, 1].map(|_| Client::connect(address));
     let mut slow = Client::connect_with(address, small);
-    let lines: Vec<u8> = (0..2_000).flat_map(|number| format!("line {number:>20}\n").into_bytes()).collect();
+    let lines: Vec<u8> = (0..600).flat_map(|number| format!("line {number:>20}\n").into_bytes()).collect();
     // The hub takes only a part at a time, and is offered the rest again.
     sender.send(&lines);
     assert_eq!(prompt.read_exactly(8 * 1024).len(), 8 * 1024);
@@ -363,6 +363,10 @@ fn a_hub_of_the_smallest_board_can_be_replayed() {
 
 #[test]
 fn all_traces_in_the_folder_go_as_they_were_recorded() {
+    if env::var_os("PARLOUR_TRACES").is_some() {
+        // Other tests are about to replace them.
+        return;
+    }
     let mut count = 0;
     for entry in fs::read_dir(folder()).expect("tests/traces") {
         let path = entry.expect("its entries").path();
