@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use parlour_core::{Answer, Cause, ConnId, FollowerId, Input, ListenerId, Record, Refusal, RoomRef, Scope};
-use postcard::ser_flavors::Flavor;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Asked, CauseDef, RefusalDef, Said, ScopeDef};
 use crate::rests::Rests;
@@ -69,7 +68,7 @@ pub(crate) enum Entry<'e> {
         conn: Conn,
         /// How many of the bytes were offered before and not taken. They come first.
         again: u32,
-        #[serde(serialize_with = "bytes")]
+        #[serde(serialize_with = "crate::encoding::bytes")]
         new: &'e [u8],
         /// How many of all the hub did not take.
         left: u32,
@@ -252,41 +251,10 @@ pub(crate) struct Room<'e> {
     records: Vec<Record<'e>>,
 }
 
-/// Bytes in one piece; serde would take each as a number.
-pub(crate) fn bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_bytes(bytes)
-}
-
-/// Appends the encoding of a value.
-pub(crate) fn encode(value: &impl Serialize, bytes: &mut Vec<u8>) {
-    struct Append<'b>(&'b mut Vec<u8>);
-
-    impl Flavor for Append<'_> {
-        type Output = ();
-
-        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-            self.0.push(byte);
-            Ok(())
-        }
-
-        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-
-        fn finalize(self) -> postcard::Result<()> {
-            Ok(())
-        }
-    }
-
-    // A vector takes everything, and every length is known.
-    let encoded = postcard::serialize_with_flavor(value, Append(bytes));
-    debug_assert!(encoded.is_ok(), "{encoded:?}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::encode;
     use parlour_core::{Identity, Kind, Place, Span, Wanted};
 
     /// Every input, with what can be in it.

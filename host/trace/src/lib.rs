@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod encoding;
 mod entry;
 mod header;
 mod reader;
@@ -46,6 +47,7 @@ mod record;
 mod replay;
 mod rests;
 mod show;
+mod sink;
 mod sum;
 mod tape;
 mod writer;

@@ -19,7 +19,7 @@ pub(crate) struct Said<'r> {
     #[serde(with = "KindDef")]
     kind: Kind,
     is_torn: bool,
-    #[serde(serialize_with = "crate::entry::bytes")]
+    #[serde(serialize_with = "crate::encoding::bytes")]
     text: &'r [u8],
 }
 

@@ -11,12 +11,15 @@ use parlour_core::{
 };
 use parlour_memory::Memory;
 
-use crate::entry::{Entry, Room, encode};
+use crate::block::STEPS;
+use crate::encoding::encode;
+use crate::entry::{Entry, Room};
 use crate::header::Known;
 use crate::reader::{Next, ReadError, Reader};
 use crate::show::Line;
+use crate::sink::Sink;
 use crate::sum::Sum;
-use crate::tape::{Sink, Taped};
+use crate::tape::Taped;
 
 /// A replay in which all went as it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +269,7 @@ impl<'a, 's> Player<'a, 's> {
         if sum == self.sum() {
             return Ok(());
         }
-        Err(self.differs(format!("other output has gone out since at most {} steps", crate::STEPS)))
+        Err(self.differs(format!("other output has gone out in the last {STEPS} steps or fewer")))
     }
 
     fn differs(&self, what: String) -> ReplayError {

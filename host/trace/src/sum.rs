@@ -4,6 +4,7 @@
 use parlour_core::{Close, Followed, Hub, Output};
 use serde::Serialize;
 
+use crate::encoding::encode;
 use crate::record::{Asked, Said};
 
 #[derive(Clone, Debug, Default)]
@@ -90,7 +91,7 @@ impl Sum {
 
     fn add(&mut self, out: &Out<'_>) {
         self.scratch.clear();
-        crate::entry::encode(out, &mut self.scratch);
+        encode(out, &mut self.scratch);
         self.crc.update(&self.scratch);
     }
 }

@@ -7,23 +7,9 @@ use parlour_core::{Answer, ConnId, Followed, FollowerId, Following, Hub, Input, 
 
 use crate::entry::{Conn, Entry};
 use crate::rests::Rests;
+use crate::sink::Sink;
 use crate::sum::Sum;
 use crate::writer::Writer;
-
-/// What a tape is heard by.
-pub(crate) trait Sink {
-    /// A call to the hub, at this time. `sum` is the checksum after it.
-    fn step(&mut self, now: Instant, step: &Entry<'_>, sum: &Sum);
-
-    /// Bytes that this step has sent to a connection.
-    fn sent(&mut self, _: ConnId, _: &[u8]) {}
-
-    /// What the hub asks of the driver.
-    fn asked(&mut self, _: &Hub<'_>, _: Output) {}
-
-    /// What a follower has read.
-    fn read(&mut self, _: FollowerId, _: &Followed<'_>) {}
-}
 
 #[derive(Debug)]
 pub(crate) struct Tape<S> {

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use parlour_core::Instant;
 
 use crate::block::{Block, FULL, MAGIC, STEPS, VERSION};
-use crate::entry::{Entry, encode};
+use crate::encoding::encode;
+use crate::entry::Entry;
 use crate::header::Header;
+use crate::sink::Sink;
 use crate::sum::Sum;
-use crate::tape::Sink;
 
 /// Writes a trace into `W`, a block at a time. If that fails once, nothing more is written.
 #[derive(Debug)]

@@ -66,15 +66,15 @@ struct Run<'a> {
 
 /// Plays the run that `seed` stands for, and panics where the hub breaks a rule.
 pub fn run(seed: u64) -> Counters {
-    play(seed, None, |world| world.counters())
+    play(seed, None).0
 }
 
 /// Plays the same, and returns a trace that begins after so many steps; `None` if there are not so many.
 pub fn recorded(seed: u64, steps: u32) -> Option<Vec<u8>> {
-    play(seed, Some(steps), |world| world.trace())
+    play(seed, Some(steps)).1
 }
 
-fn play<T>(seed: u64, recorded_in: Option<u32>, end: impl FnOnce(&mut World<'_>) -> T) -> T {
+fn play(seed: u64, recorded_in: Option<u32>) -> (Counters, Option<Vec<u8>>) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let plan = Life::new(&mut rng);
     let mut memory = HubMemory::default();
@@ -88,7 +88,7 @@ fn play<T>(seed: u64, recorded_in: Option<u32>, end: impl FnOnce(&mut World<'_>)
     run.leave();
     run.fill_and_shut_down();
     run.check_effort();
-    end(&mut run.world)
+    (run.world.counters(), run.world.trace())
 }
 
 impl Run<'_> {
