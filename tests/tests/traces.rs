@@ -113,6 +113,48 @@ fn a_trace_of_which_one_bit_was_changed_is_refused() {
     }
 }
 
+/// The contents of all blocks but the header's.
+fn blocks(trace: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut at, mut found) = (12, Vec::new());
+    while let Some(len) = trace.get(at..at + 4) {
+        let len = u32::from_le_bytes(len.try_into().expect("four bytes")) as usize;
+        found.push(at + 12..at + 12 + len);
+        at += 12 + len;
+    }
+    found.split_off(1)
+}
+
+/// CRC-32 (IEEE), bit by bit.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+/// The checksums are right. So only the checks of what is in the entries stand between them and a panic.
+#[test]
+fn hostile_entries_make_no_replay_panic() {
+    let trace = chat("hi", "hi");
+    let (mut damaged, mut differ) = (0, 0);
+    for seed in Seeds::chosen(3_000).one_by_one("hostile_entries_make_no_replay_panic") {
+        let (mut rng, mut hostile) = (fastrand::Rng::with_seed(seed), trace.clone());
+        let block = rng.choice(blocks(&trace)).expect("a block");
+        for _ in 0..rng.usize(1..4) {
+            hostile[rng.usize(block.clone())] = rng.u8(..);
+        }
+        let sum = crc(&hostile[block.clone()]).to_le_bytes();
+        hostile[block.start - 8..block.start - 4].copy_from_slice(&sum);
+        let sum = crc(&hostile[block.start - 12..block.start - 4]).to_le_bytes();
+        hostile[block.start - 4..block.start].copy_from_slice(&sum);
+        match replayed(&hostile) {
+            Err(ReplayError::Read(ReadError::Damaged(_))) => damaged += 1,
+            Err(ReplayError::Differs { .. }) => differ += 1,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(damaged > 0 && differ > 0, "{damaged} are damaged, {differ} differ");
+}
+
 #[test]
 fn a_hub_that_does_something_else_is_found_where_it_does() {
     let trace = chat("good day", "good bye");
