@@ -6,6 +6,7 @@
 //! makes a trace of it. [`siege`] is a room
 //! under attack.
 
+mod counters;
 mod life;
 mod net;
 mod part;
@@ -16,9 +17,12 @@ pub mod siege;
 mod store;
 mod streams;
 mod talker;
+mod weather;
 mod world;
 
-pub use net::Read;
+pub use counters::Counters;
+pub use net::{Read, SocketId};
 pub use peer::Peer;
 pub use run::{recorded, run};
-pub use world::{Counters, READ_SIZE, SocketId, Weather, World};
+pub use weather::Weather;
+pub use world::{READ_SIZE, World};

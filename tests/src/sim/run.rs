@@ -3,12 +3,14 @@
 
 use parlour_core::{ListenerId, OnLag, Protocol};
 
+use super::counters::Counters;
 use super::life::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::part::{Ledger, Part};
 use super::peer::Peer;
 use super::streams::{Relayer, Shouter};
 use super::talker::Talker;
-use super::world::{Counters, Weather, World};
+use super::weather::Weather;
+use super::world::World;
 use crate::hub::HubMemory;
 
 /// The time within which every client that can must have sent everything, in virtual ms.

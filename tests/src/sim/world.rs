@@ -7,9 +7,11 @@
 use parlour_core::{Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Output};
 use parlour_trace::Taped;
 
-use super::net::{Read, Socket};
+use super::counters::Counters;
+use super::net::{Read, Socket, SocketId};
 use super::recording::Recorder;
 use super::store::Store;
+use super::weather::Weather;
 use crate::hub::{HubMemory, Setup};
 
 /// Bytes that are read at once at the most.
@@ -19,33 +21,6 @@ const TICKS_AT_ONCE: u32 = 4;
 /// How long after a reset the client's earlier input may still be taken, in ms. It is the longest time
 /// that the host's driver needs to look twice.
 const GHOST_MS: u64 = 800;
-
-/// A simulated connection, as its client names it.
-pub type SocketId = usize;
-
-/// How the network behaves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
-    /// The longest that bytes are under way.
-    pub delay_ms: u64,
-    /// Reads and writes are cut short, and readiness comes in any order.
-    pub is_choppy: bool,
-    /// The driver's store of what was said loses pages.
-    pub loses_pages: bool,
-}
-
-/// Counts of the driver's work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Turns, each of which had something to do.
-    pub turns: u64,
-    /// Deadlines that came.
-    pub ticks: u64,
-    /// Looks at connections that the hub named.
-    pub named: u64,
-    /// Reads, writes, newcomers and closes.
-    pub acts: u64,
-}
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
