@@ -198,6 +198,30 @@ fn a_relay_that_waits_for_a_slow_client_is_replayed(poller: Poller) {
 }
 
 #[test]
+fn what_a_journal_has_from_before_is_in_the_trace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [journal, file] = ["chat.journal", "chat.trace"].map(|name| directory.path().join(name));
+    let server = Server::chatting(&["--journal", path_of(&journal)]);
+    let mut alice = Client::enter(server.chat());
+    for line in ["/topic tea", "this is from before"] {
+        alice.say(line);
+    }
+    alice.catch_up();
+    server.stop();
+    let args = ["--journal", path_of(&journal), "--history", "5", "--record", path_of(&file)];
+    let server = Server::chatting(&args);
+    let mut bob = Client::connect(server.chat());
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("from before") {
+        seen.extend(bob.read_some());
+    }
+    bob.half_close();
+    seen.extend(bob.read_to_close());
+    server.stop();
+    assert_eq!(got(&replayed(&file)).into_values().collect::<Vec<_>>(), [seen]);
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error_and_a_part_can_be_asked_for() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("some.trace");

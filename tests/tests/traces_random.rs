@@ -79,6 +79,7 @@ impl Driver {
                     hub.handle(at, Input::Clock { unix_ms: rng.u64(..), utc_offset_s: rng.i32(-9..9) });
                 }
                 5 => self.followers.extend(hub.watch(conn)),
+                6 => drop(hub.handle(at, Input::Notice { text: "all is well" })),
                 _ => {}
             },
             (6..10, Some(conn)) => {
