@@ -178,11 +178,16 @@ fn a_replay_prints_what_the_clients_got(poller: Poller) {
 fn a_relay_that_waits_for_a_slow_client_is_replayed(poller: Poller) {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("relay.trace");
-    let server = poller.start(&["--relay", "0,flush=off", "--log-size", "8k", "--record", path_of(&file)]);
-    let address = server.address("relay");
+    let mut server =
+        poller.start(&["--relay", "0,flush=off", "--log-size", "8k", "--record", path_of(&file)]);
+    let address = server.address("relay").to_owned();
     let small = ConnectOptions { receive_buffer: Some(4096), source: None };
-    let [mut sender, mut prompt] = [0, 1].map(|_| Client::connect(address));
-    let mut slow = Client::connect_with(address, small);
+    let [mut sender, mut prompt] = [0, 1].map(|_| Client::connect(&address));
+    let mut slow = Client::connect_with(&address, small);
+    for _ in 0..3 {
+        // Who comes later gets less.
+        server.stderr.wait_for("a client", |line| line.contains(" connected "));
+    }
     let lines: Vec<u8> = (0..600).flat_map(|number| format!("line {number:>20}\n").into_bytes()).collect();
     // The hub takes only a part at a time, and is offered the rest again.
     sender.send(&lines);
