@@ -61,6 +61,16 @@ impl ConnId {
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
+
+    /// The id as a number that names it in this hub alone, for a trace.
+    pub const fn as_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.slot as u64
+    }
+
+    /// The id that [`ConnId::as_u64`] gave this number.
+    pub const fn from_u64(number: u64) -> Self {
+        Self { slot: number as u32, generation: (number >> 32) as u32 }
+    }
 }
 
 /// Names one follower for as long as it is there. When its place gets another follower, the generation
@@ -71,6 +81,19 @@ impl ConnId {
 pub struct FollowerId {
     pub(crate) index: u8,
     pub(crate) generation: u32,
+}
+
+#[cfg(feature = "console")]
+impl FollowerId {
+    /// The id as a number that names it in this hub alone, for a trace.
+    pub const fn as_u64(self) -> u64 {
+        (self.generation as u64) << 8 | self.index as u64
+    }
+
+    /// The id that [`FollowerId::as_u64`] gave this number.
+    pub const fn from_u64(number: u64) -> Self {
+        Self { index: number as u8, generation: (number >> 8) as u32 }
+    }
 }
 
 /// A listener: its index in [`crate::Config::listeners`].

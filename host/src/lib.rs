@@ -1,15 +1,16 @@
 //! parlour on a host: the hub of [`parlour_core`], driven by select(2) or epoll(7), and a terminal
 //! client for it.
 //!
-//! `serve` drives the hub, with the rules of `names`. `join` is the client. Both wait through `poll`,
-//! and their users type in `terminal`. `output` writes to the standard streams. `units` reads sizes
-//! and durations. Only `sys` has `unsafe`.
+//! `serve` drives the hub, with the rules of `names`. `replay` plays again what it has recorded. `join` is
+//! the client. `serve` and `join` wait through `poll`, and their users type in `terminal`. `output` writes
+//! to the standard streams. `units` reads sizes and durations. Only `sys` has `unsafe`.
 
 mod address;
 pub mod join;
 pub mod names;
 pub mod output;
 mod poll;
+pub mod replay;
 pub mod serve;
 mod sys;
 mod terminal;

@@ -41,6 +41,8 @@ enum Command {
     /// Run the server (the default)
     #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::ServeOptions),
+    /// Play again what `parlour serve --record FILE` has recorded, and print what went in and out
+    Replay(parlour::replay::ReplayOptions),
     /// Join a chat from this terminal, or from a script
     Join(parlour::join::JoinOptions),
     /// The load generator was a command once. The old name still says where it is now
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         None => parlour::serve::run(&cli.serve, &log),
         Some(Command::Serve(options)) => parlour::serve::run(&options, &log),
+        Some(Command::Replay(options)) => parlour::replay::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
         Some(Command::Bench { .. }) => {
             complain(BENCH);

@@ -11,6 +11,8 @@ use unicode_security::skeleton;
 
 /// The rules for the names of clients and rooms.
 pub const RULES: NameRules = NameRules { spell, looks };
+/// What traces call them.
+pub const LABEL: &str = "parlour";
 
 /// The most marks on one letter. More would reach into the lines above and below (UTS #39, 5.4).
 const MARKS: usize = 4;

@@ -2,6 +2,7 @@
 //! the test.
 
 use parlour_core::{Config, Hub, Limits, Listener, NameRules, Protocol, RestoreError, Storage};
+use parlour_trace::{Header, Known};
 
 use crate::conformance::{OnLag, Settings};
 
@@ -10,6 +11,9 @@ use crate::conformance::{OnLag, Settings};
 const NAMES: NameRules = parlour::names::RULES;
 #[cfg(not(feature = "programs"))]
 const NAMES: NameRules = NameRules::PLAIN;
+
+/// What traces of hubs in tests have by name.
+pub const KNOWN: Known<'_> = Known { names: &[("plain", NameRules::PLAIN)], encodings: &[] };
 
 /// A hub that is to be made.
 #[derive(Clone, Debug)]
@@ -54,6 +58,15 @@ impl Setup {
                 ..defaults
             },
         }
+    }
+}
+
+impl Setup {
+    /// What a trace of such a hub begins with, if the hub has the plain rules for names.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        let config = Config { listeners: &self.listeners, ..self.config };
+        Header::new(&config, &self.limits, "plain", &[])
     }
 }
 

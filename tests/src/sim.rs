@@ -2,21 +2,27 @@
 //! the same run.
 //!
 //! [`World`] is an honest driver of the hub, with its connections. [`Peer`] is a client's end of a
-//! connection. [`run`] plays a random life of a hub from a seed, and checks it. [`siege`] is a room
+//! connection. [`run`] plays a random life of a hub from a seed, and checks it; [`recorded`]
+//! makes a trace of it. [`siege`] is a room
 //! under attack.
 
+mod counters;
 mod life;
 mod net;
 mod part;
 mod peer;
+mod recording;
 mod run;
 pub mod siege;
 mod store;
 mod streams;
 mod talker;
+mod weather;
 mod world;
 
-pub use net::Read;
+pub use counters::Counters;
+pub use net::{Read, SocketId};
 pub use peer::Peer;
-pub use run::run;
-pub use world::{Counters, READ_SIZE, SocketId, Weather, World};
+pub use run::{recorded, run};
+pub use weather::Weather;
+pub use world::{READ_SIZE, World};

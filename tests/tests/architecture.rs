@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 10] = [
+const HOST: [(&str, &[&str]); 11] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -70,8 +70,26 @@ const HOST: [(&str, &[&str]); 10] = [
     ("poll", &["sys"]),
     ("terminal", &["output", "poll", "sys"]),
     ("serve", &["address", "names", "output", "poll", "sys", "terminal", "units"]),
+    ("replay", &["names", "output"]),
     ("join", &["address", "output", "poll", "sys", "terminal"]),
-    ("main", &["output", "serve", "join"]),
+    ("main", &["output", "serve", "replay", "join"]),
+];
+
+/// Traces: each module, and the modules that it may import.
+const TRACE: [(&str, &[&str]); 13] = [
+    ("block", &[]),
+    ("encoding", &[]),
+    ("rests", &[]),
+    ("header", &[]),
+    ("show", &[]),
+    ("record", &["encoding"]),
+    ("entry", &["encoding", "record", "rests"]),
+    ("sum", &["encoding", "record"]),
+    ("sink", &["entry", "sum"]),
+    ("writer", &["block", "encoding", "entry", "header", "sink", "sum"]),
+    ("tape", &["entry", "rests", "sink", "sum", "writer"]),
+    ("reader", &["block", "entry", "header"]),
+    ("replay", &["block", "encoding", "entry", "header", "reader", "show", "sink", "sum", "tape"]),
 ];
 
 /// The load generator: each module, and the modules that it may import.
@@ -270,6 +288,14 @@ fn check_imports(folder: &str, library: &str, rows: &[(&str, &[&str])]) {
 #[test]
 fn the_parts_of_the_host_do_not_know_each_other() {
     check_imports("host/src", "parlour", &HOST);
+}
+
+/// A trace is of the core alone, whoever drives it.
+#[test]
+fn the_layers_of_traces_point_down_and_know_no_driver() {
+    check_imports("host/trace/src", "parlour_trace", &TRACE);
+    let allowed = ["crc32fast", "parlour-core", "parlour-memory", "postcard", "serde"];
+    assert_eq!(dependencies("host/trace"), allowed);
 }
 
 #[test]

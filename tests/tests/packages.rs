@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 /// The packages that are published.
-const PUBLISHED: [&str; 7] = [
+const PUBLISHED: [&str; 8] = [
     "parlour",
     "parlour-bench",
     "parlour-boards",
@@ -18,6 +18,7 @@ const PUBLISHED: [&str; 7] = [
     "parlour-journal",
     "parlour-memory",
     "parlour-smoltcp",
+    "parlour-trace",
 ];
 
 fn root() -> PathBuf {

@@ -48,6 +48,21 @@ impl<'a> Memory<'a> {
         }
     }
 
+    /// Whether the system has so much memory for a hub with these limits.
+    pub fn suffices(limits: &Limits) -> bool {
+        let parts = [
+            limits.conns.saturating_mul(size_of::<Conn<'_>>()),
+            limits.members.saturating_mul(size_of::<Member>()),
+            limits.catch_ups.saturating_mul(size_of::<CatchUp>()),
+            limits.all_rooms().saturating_mul(size_of::<Room<'_>>()),
+            limits.order().saturating_mul(size_of::<u32>()),
+            limits.all_records().saturating_mul(size_of::<[u64; RECORD_WORDS]>()),
+            limits.bytes(),
+        ];
+        let all = parts.into_iter().fold(0_usize, usize::saturating_add);
+        Vec::<u8>::new().try_reserve_exact(all).is_ok()
+    }
+
     /// Lends the memory to a hub.
     pub fn storage(&'a mut self) -> Storage<'a> {
         Storage {

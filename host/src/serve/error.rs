@@ -27,6 +27,8 @@ pub(super) enum StartError {
     SameName(String),
     Memory,
     Journal(PathBuf, JournalError),
+    /// Nothing can be recorded in this file.
+    Record(PathBuf, io::Error),
     System(&'static str, io::Error),
 }
 
@@ -75,6 +77,14 @@ impl fmt::Display for StartError {
             StartError::Journal(path, error) => {
                 write!(f, "the journal {} cannot be used: {error}", path.display())
             }
+            StartError::Record(path, error) if error.kind() == io::ErrorKind::AlreadyExists => write!(
+                f,
+                "cannot record in {}: the file is there already; move it away, or choose another name",
+                path.display()
+            ),
+            StartError::Record(path, error) => {
+                write!(f, "cannot record in {}: {}", path.display(), reason(error))
+            }
             StartError::System(call, error) => {
                 write!(f, "the system refuses what parlour needs ({call}): {}", reason(error))
             }
@@ -85,7 +95,9 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            StartError::Listen(_, error) | StartError::System(_, error) => Some(error),
+            StartError::Listen(_, error) | StartError::Record(_, error) | StartError::System(_, error) => {
+                Some(error)
+            }
             StartError::Limits(error) => Some(error),
             StartError::Journal(_, error) => Some(error),
             _ => None,

@@ -9,6 +9,7 @@ mod listener;
 mod options;
 mod peer;
 mod place;
+mod recording;
 mod relay;
 mod report;
 mod server;
@@ -19,7 +20,7 @@ mod watched;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use parlour_core::{Hub, Limits, Listener as Speaker, ListenerId, Protocol};
+use parlour_core::{Hub, Listener as Speaker, ListenerId, Protocol};
 use parlour_journal::Journal;
 use parlour_memory::Memory;
 
@@ -72,7 +73,9 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let limits = options.limits(has_console);
     limits.check().map_err(StartError::Limits)?;
     let labels: Vec<_> = places.iter().map(|place| place.name.as_deref().unwrap_or_default()).collect();
-    check_memory(&limits)?;
+    if !Memory::suffices(&limits) {
+        return Err(StartError::Memory);
+    }
     let (journal, known) = match &options.journal {
         Some(path) => {
             let opened = Journal::open(path, options.journal_options());
@@ -85,6 +88,11 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let mut memory = Memory::new(&limits);
     let hub = Hub::new(config, limits, memory.storage()).map_err(StartError::Limits)?;
 
+    // Before it listens. A server that should be recorded and is not does not start.
+    let recording = options.record.as_deref().map(|path| {
+        recording::start(path, &config, &limits).map_err(|error| StartError::Record(path.to_owned(), error))
+    });
+    let recording = recording.transpose()?;
     let signals = signals::catch(console::is_edited(reads_commands))
         .map_err(|error| StartError::System("signals", error))?;
     let listeners = listen(&places)?;
@@ -112,6 +120,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         report: Report::new(names),
         console: console.map(|console| (console, console_listener)),
         watch: options.watch,
+        recording,
         signals,
     };
     Server::new(hub, poller, parts).run().map_err(|error| StartError::System("wait", error))
@@ -133,15 +142,6 @@ fn check_places(places: &[Place]) -> Result<(), StartError> {
 fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
     let most = sys::raise_descriptor_limit().map_err(|error| StartError::System("setrlimit", error))?;
     if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
-}
-
-/// Checks that there is enough memory for the limits.
-fn check_memory(limits: &Limits) -> Result<(), StartError> {
-    let records = limits.all_records().saturating_mul(size_of::<[u64; parlour_core::RECORD_WORDS]>());
-    let order = limits.order().saturating_mul(size_of::<u32>());
-    let all = limits.bytes().saturating_add(records).saturating_add(order);
-    let result = Vec::<u8>::new().try_reserve_exact(all);
-    result.map_err(|_| StartError::Memory)
 }
 
 fn listen(places: &[Place]) -> Result<Vec<Listener>, StartError> {

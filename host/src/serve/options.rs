@@ -116,6 +116,9 @@ pub struct ServeOptions {
     /// Read operator commands from standard input [default: if it is a terminal]
     #[arg(long)]
     pub(super) console: bool,
+    /// Record all that happens in this file, which must be new, for `parlour replay`
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
 }
 
 /// A limit that can be lifted.

@@ -33,6 +33,7 @@ use super::access::Access;
 use super::console::Console;
 use super::gate::Gate;
 use super::listener::Listener;
+use super::recording::Recording;
 use super::report::Report;
 use crate::poll::Poller;
 
@@ -59,6 +60,7 @@ pub(crate) struct Parts {
     /// Whether the console shows what is said.
     pub(crate) watch: bool,
     pub(crate) journal: Option<OpenJournal>,
+    pub(crate) recording: Option<Recording>,
     /// Gets a byte for each signal that ends the server.
     pub(crate) signals: UnixStream,
 }
@@ -86,8 +88,8 @@ pub(crate) struct Server<'a, P> {
 
 impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
-        let Parts { listeners, access, gate, report, console, watch, journal, signals } = parts;
-        let mut base = Base::new(hub, poller, report);
+        let Parts { listeners, access, gate, report, console, watch, journal, recording, signals } = parts;
+        let mut base = Base::new(hub, poller, report, recording);
         base.watch(signals.as_raw_fd(), Target::Signals, true, false);
         if let Some(journal) = journal {
             base.keep(journal);
@@ -127,8 +129,10 @@ impl<'a, P: Poller> Server<'a, P> {
                 self.base.report.tell_last_sums();
                 self.operator.iter_mut().for_each(Operator::finish);
                 self.base.close_journal();
+                self.base.end_record();
                 return Ok(());
             }
+            self.base.write_record();
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
             self.base.wait(timeout)?;
             let now = self.base.read_clock();
@@ -154,6 +158,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.door.next_at(&self.links),
             self.links.sweep_at(),
             self.base.report.next_at(),
+            self.base.record_at(),
             self.operator.as_ref().and_then(Operator::deadline),
         ];
         let clocks = clocks.into_iter().flatten();

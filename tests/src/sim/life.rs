@@ -4,7 +4,7 @@
 use parlour_core::{Bound, Config, Limits, Listener, NAME_BYTES, OnLag, Protocol, RelayRules};
 
 use super::streams::RELAYERS;
-use super::world::Weather;
+use super::weather::Weather;
 use crate::hub::Setup;
 
 /// How a client reads.

@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 
+/// A simulated connection, as its client names it.
+pub type SocketId = usize;
+
 /// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {

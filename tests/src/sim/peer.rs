@@ -3,8 +3,8 @@
 
 use parlour_core::ListenerId;
 
-use super::net::Read;
-use super::world::{SocketId, World};
+use super::net::{Read, SocketId};
+use super::world::World;
 use crate::outbox::Outbox;
 
 /// A client's end.

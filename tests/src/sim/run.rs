@@ -3,12 +3,14 @@
 
 use parlour_core::{ListenerId, OnLag, Protocol};
 
+use super::counters::Counters;
 use super::life::{COMING_MS, Guest, Leaving, Life, Reading};
 use super::part::{Ledger, Part};
 use super::peer::Peer;
 use super::streams::{Relayer, Shouter};
 use super::talker::Talker;
-use super::world::{Counters, Weather, World};
+use super::weather::Weather;
+use super::world::World;
 use crate::hub::HubMemory;
 
 /// The time within which every client that can must have sent everything, in virtual ms.
@@ -60,15 +62,27 @@ struct Run<'a> {
     ledger: Ledger,
     actors: Vec<Actor>,
     has_jumped: bool,
+    /// In how many steps it begins to be recorded.
+    recorded_in: Option<u32>,
 }
 
 /// Plays the run that `seed` stands for, and panics where the hub breaks a rule.
 pub fn run(seed: u64) -> Counters {
+    play(seed, None).0
+}
+
+/// Plays the same, and returns a trace that begins after so many steps; `None` if there are not so many.
+pub fn recorded(seed: u64, steps: u32) -> Option<Vec<u8>> {
+    play(seed, Some(steps)).1
+}
+
+fn play(seed: u64, recorded_in: Option<u32>) -> (Counters, Option<Vec<u8>>) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let plan = Life::new(&mut rng);
     let mut memory = HubMemory::default();
     let world = World::new(&mut memory, &plan.setup, plan.weather, rng.u64(..));
-    let mut run = Run { plan, world, rng, ledger: Ledger::default(), actors: Vec::new(), has_jumped: false };
+    let (ledger, actors, has_jumped) = (Ledger::default(), Vec::new(), false);
+    let mut run = Run { plan, world, rng, ledger, actors, has_jumped, recorded_in };
     run.invite();
     run.play();
     run.rest();
@@ -76,7 +90,7 @@ pub fn run(seed: u64) -> Counters {
     run.leave();
     run.fill_and_shut_down();
     run.check_effort();
-    run.world.counters()
+    (run.world.counters(), run.world.trace())
 }
 
 impl Run<'_> {
@@ -143,6 +157,11 @@ impl Run<'_> {
 
     /// Goes on to the next time at which something happens.
     fn step(&mut self) {
+        if self.recorded_in == Some(0) {
+            let header = self.plan.setup.header().in_the_middle(self.world.saved());
+            self.world.record(&header);
+        }
+        self.recorded_in = self.recorded_in.and_then(|steps| steps.checked_sub(1));
         let next_act = self.actors.iter().map(|actor| actor.next_at).min();
         let next_turn = self.world.next_turn_at();
         let next = next_act.into_iter().chain(next_turn).min().unwrap_or(u64::MAX);

@@ -3,9 +3,12 @@
 //! to, never or with nothing.
 
 use parlour_core::{
-    Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Place, Record, RoomRef, Scope,
-    Span, Wanted,
+    Followed, FollowerId, Following, Identity, Input, Instant, Kind, Place, Record, RoomRef, Scope, Span,
+    Wanted,
 };
+use parlour_trace::Taped;
+
+use super::recording::Recorder;
 
 /// The longest that it takes to answer. The hub waits longer.
 const SLOW_MS: u64 = 500;
@@ -49,20 +52,20 @@ pub(super) struct Store {
 
 impl Store {
     /// A store that follows this hub from now on.
-    pub(super) fn new(hub: &mut Hub<'_>, is_bad: bool) -> Self {
+    pub(super) fn new(hub: &mut Taped<'_, Recorder>, is_bad: bool) -> Self {
         let following = Following { grace_ms: None, scope: Scope::All };
         let follower = hub.follow(following).expect("a place for the store");
         Self { follower, kept: Vec::new(), due: Vec::new(), is_bad }
     }
 
     /// When there is something to write down, or the next page comes.
-    pub(super) fn next_at(&self, hub: &Hub<'_>) -> Option<u64> {
+    pub(super) fn next_at(&self, hub: &Taped<'_, Recorder>) -> Option<u64> {
         let news = hub.has_news(self.follower).then_some(0);
         self.due.iter().map(|(at, _)| *at).chain(news).min()
     }
 
     /// Writes down what was said. Returns how many records there were.
-    pub(super) fn keep(&mut self, hub: &mut Hub<'_>, now: u64) -> u64 {
+    pub(super) fn keep(&mut self, hub: &mut Taped<'_, Recorder>, now: u64) -> u64 {
         let before = self.kept.len();
         let follower = self.follower;
         let mut last = None;
@@ -85,7 +88,7 @@ impl Store {
     }
 
     /// Answers with the pages that are due. Returns how many there were.
-    pub(super) fn answer(&mut self, hub: &mut Hub<'_>, now: u64, rng: &mut fastrand::Rng) -> u64 {
+    pub(super) fn answer(&mut self, hub: &mut Taped<'_, Recorder>, now: u64, rng: &mut fastrand::Rng) -> u64 {
         let is_due = |(at, _): &mut (u64, Wanted)| *at <= now;
         let due: Vec<_> = self.due.extract_if(.., is_due).map(|(_, wanted)| wanted).collect();
         for wanted in due.iter().copied() {

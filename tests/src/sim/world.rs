@@ -4,10 +4,14 @@
 //! or whose socket became ready, and ticks only when the deadline has come. So it panics if the hub
 //! does not tell of a change, or if a deadline comes too late or again and again.
 
-use parlour_core::{Cause, Close, ConnId, Hub, Input, Instant, Interest, ListenerId, Output};
+use parlour_core::{Cause, Close, ConnId, Input, Instant, Interest, ListenerId, Output};
+use parlour_trace::Taped;
 
-use super::net::{Read, Socket};
+use super::counters::Counters;
+use super::net::{Read, Socket, SocketId};
+use super::recording::Recorder;
 use super::store::Store;
+use super::weather::Weather;
 use crate::hub::{HubMemory, Setup};
 
 /// Bytes that are read at once at the most.
@@ -17,33 +21,6 @@ const TICKS_AT_ONCE: u32 = 4;
 /// How long after a reset the client's earlier input may still be taken, in ms. It is the longest time
 /// that the host's driver needs to look twice.
 const GHOST_MS: u64 = 800;
-
-/// A simulated connection, as its client names it.
-pub type SocketId = usize;
-
-/// How the network behaves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
-    /// The longest that bytes are under way.
-    pub delay_ms: u64,
-    /// Reads and writes are cut short, and readiness comes in any order.
-    pub is_choppy: bool,
-    /// The driver's store of what was said loses pages.
-    pub loses_pages: bool,
-}
-
-/// Counts of the driver's work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Turns, each of which had something to do.
-    pub turns: u64,
-    /// Deadlines that came.
-    pub ticks: u64,
-    /// Looks at connections that the hub named.
-    pub named: u64,
-    /// Reads, writes, newcomers and closes.
-    pub acts: u64,
-}
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +60,7 @@ impl Link {
 /// The hub, its driver and its network.
 #[derive(Debug)]
 pub struct World<'a> {
-    hub: Hub<'a>,
+    pub(super) hub: Taped<'a, Recorder>,
     now: u64,
     rng: fastrand::Rng,
     weather: Weather,
@@ -103,7 +80,7 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// A hub that nobody is connected to, at time 0.
     pub fn new(memory: &'a mut HubMemory<'a>, setup: &Setup, weather: Weather, seed: u64) -> Self {
-        let mut hub = memory.hub(setup);
+        let mut hub = Taped::new(memory.hub(setup));
         let store = setup.config.keeps_records.then(|| Store::new(&mut hub, weather.loses_pages));
         let links = (0..setup.limits.conns).map(|_| None).collect();
         let rng = fastrand::Rng::with_seed(seed);
@@ -300,10 +277,15 @@ impl<'a> World<'a> {
         link.wants.write && link.is_full && (socket.down.free() > 0 || socket.down.is_broken())
     }
 
-    fn handle(&mut self, event: Input<'_>) -> parlour_core::Answer {
-        // Clocks that go back a little do no harm.
+    /// The time that the hub is told. Clocks that go back a little do no harm.
+    fn input_at(&mut self) -> Instant {
         let back = if self.rng.u8(..) == 0 { self.rng.u64(..3) } else { 0 };
-        self.hub.handle(Instant::from_millis(self.now.saturating_sub(back)), event)
+        Instant::from_millis(self.now.saturating_sub(back))
+    }
+
+    fn handle(&mut self, event: Input<'_>) -> parlour_core::Answer {
+        let at = self.input_at();
+        self.hub.handle(at, event)
     }
 
     /// Serves the changed connections until there are none.
@@ -487,19 +469,19 @@ impl<'a> World<'a> {
         if is_broken && link.has_ended {
             return self.fail(id);
         }
-        let lent = self.hub.transmit(id).collect::<Vec<_>>().concat();
-        assert!(!lent.is_empty(), "slot {} wanted to send and had nothing", id.slot());
-        let sent = if is_broken {
-            lent.len()
-        } else {
-            let part = if self.weather.is_choppy { self.rng.usize(1..=lent.len()) } else { lent.len() };
-            let at = self.arrival();
-            self.sockets[socket].1.down.write(at, &lent[..part])
-        };
+        let (mut lent, at, now) = (0, self.arrival(), self.input_at());
+        let (down, rng, is_choppy) =
+            (&mut self.sockets[socket].1.down, &mut self.rng, self.weather.is_choppy);
+        let sent = self.hub.send(now, id, |transmit| {
+            let bytes = transmit.collect::<Vec<_>>().concat();
+            lent = bytes.len();
+            assert!(lent > 0, "slot {} wanted to send and had nothing", id.slot());
+            let part = if is_choppy { rng.usize(1..=lent) } else { lent };
+            if is_broken { lent } else { down.write(at, &bytes[..part]) }
+        });
         self.counters.acts += u64::from(sent > 0);
-        self.handle(Input::Sent { conn: id, count: sent });
         if let Some(link) = self.link(id) {
-            (link.is_full, link.is_broken) = (sent < lent.len(), is_broken);
+            (link.is_full, link.is_broken) = (sent < lent, is_broken);
         }
     }
 

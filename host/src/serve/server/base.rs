@@ -4,11 +4,13 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Protocol, Transmit, Wanted};
+use parlour_trace::Taped;
 
 use super::keeper::{Keeper, Open};
 use super::wall_clock::WallClock;
 use crate::poll::Poller;
 use crate::serve::peer::Peer;
+use crate::serve::recording::{self, Recording};
 use crate::serve::report::Report;
 
 /// The thing that a watched descriptor belongs to.
@@ -24,8 +26,13 @@ pub(super) enum Target {
     Conn(ConnId),
 }
 
+/// How long something that is recorded may wait to be written.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
+
 pub(super) struct Base<'a, P> {
-    pub(super) hub: Hub<'a>,
+    pub(super) hub: Taped<'a, Recording>,
+    /// When to write what is recorded.
+    record_at: Option<Clock>,
     pub(super) report: Report,
     /// `None` without a journal.
     keeper: Option<Keeper>,
@@ -38,9 +45,12 @@ pub(super) struct Base<'a, P> {
 }
 
 impl<'a, P: Poller> Base<'a, P> {
-    pub(super) fn new(hub: Hub<'a>, poller: P, report: Report) -> Self {
+    pub(super) fn new(hub: Hub<'a>, poller: P, report: Report, recording: Option<Recording>) -> Self {
+        let mut hub = Taped::new(hub);
+        recording.into_iter().for_each(|recording| hub.record(recording));
         let mut base = Self {
             hub,
+            record_at: None,
             report,
             keeper: None,
             started: Clock::now(),
@@ -145,6 +155,33 @@ impl<'a, P: Poller> Base<'a, P> {
     /// Lends what goes out to a connection next to `write`, which returns how much of it was sent.
     pub(super) fn send(&mut self, conn: ConnId, write: impl FnOnce(Transmit<'_, 'a>) -> usize) {
         self.hub.send(self.now, conn, write);
+    }
+
+    /// Writes what was recorded, if that is due.
+    pub(super) fn write_record(&mut self) {
+        if !self.hub.is_behind() {
+            self.record_at = None;
+        } else if self.record_at.get_or_insert_with(|| Clock::now() + RECORD_PAUSE) <= &mut Clock::now() {
+            self.record_at = None;
+            self.hub.flush();
+        }
+        if let Some(error) = self.hub.take_broken() {
+            recording::report(&error);
+        }
+    }
+
+    /// The time of the next [`Base::write_record`].
+    pub(super) fn record_at(&self) -> Option<Clock> {
+        self.record_at
+    }
+
+    /// Writes the end of what was recorded.
+    pub(super) fn end_record(&mut self) {
+        if let Some((file, error)) = self.hub.end()
+            && let Some(error) = error.or_else(|| file.finish().err())
+        {
+            recording::report(&error);
+        }
     }
 
     /// How long until the hub has something to do.

@@ -11,6 +11,9 @@ use parlour_core::{
     Record, RoomRef, Scope, Wanted,
 };
 use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question};
+use parlour_trace::Taped;
+
+use crate::serve::recording::Recording;
 
 /// What to do while the journal cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,7 +73,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Begins to keep what is said. `None`: the hub has no place for its follower.
-    pub(super) fn new(hub: &mut Hub<'_>, open: Open) -> Option<Self> {
+    pub(super) fn new(hub: &mut Taped<'_, Recording>, open: Open) -> Option<Self> {
         let Open { journal, known, on_failure, grace_ms, labels } = open;
         let follower = hub.follow(Following { grace_ms: Some(grace_ms), scope: Scope::All })?;
         let next_room = known.rooms.iter().map(|room| room.id).max().unwrap_or(0) + 1;
@@ -152,7 +155,7 @@ impl Keeper {
     }
 
     /// Hands over what was said since the last time.
-    pub(super) fn read(&mut self, hub: &mut Hub<'_>, now: Instant) {
+    pub(super) fn read(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
         // Without a journal, others must not wait for it.
         let drops = self.has_failed && self.on_failure == OnFailure::Continue;
         let mut last = None;
@@ -187,7 +190,7 @@ impl Keeper {
     }
 
     /// Answers a question of the hub, at once or later.
-    pub(super) fn want(&mut self, hub: &mut Hub<'_>, now: Instant, wanted: Wanted) {
+    pub(super) fn want(&mut self, hub: &mut Taped<'_, Recording>, now: Instant, wanted: Wanted) {
         // What is asked for may not have been handed over yet.
         self.read(hub, now);
         let Some(place) = hub.room(wanted.room) else { return };
@@ -200,7 +203,7 @@ impl Keeper {
     }
 
     /// Does what the journal's threads have to say. Returns the text that people must be told.
-    pub(super) fn listen(&mut self, hub: &mut Hub<'_>, now: Instant) -> Option<&'static str> {
+    pub(super) fn listen(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) -> Option<&'static str> {
         let mut notice = None;
         let events: Vec<_> = self.journal.events().collect();
         for event in events {
@@ -223,7 +226,7 @@ impl Keeper {
     }
 
     /// Writes what is left, and ends.
-    pub(super) fn close(mut self, hub: &mut Hub<'_>, now: Instant) {
+    pub(super) fn close(mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
         self.read(hub, now);
         if let Err(error) = self.journal.close() {
             tracing::error!("the last messages are not in the journal: {error}");

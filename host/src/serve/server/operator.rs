@@ -116,12 +116,13 @@ impl Operator {
 
     fn transmit<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         if base.hub.interest(id).write && self.console.has_place() {
-            let mut len = 0;
-            for bytes in base.hub.transmit(id) {
-                self.console.answer(bytes);
-                len += bytes.len();
-            }
-            base.handle(Input::Sent { conn: id, count: len });
+            base.send(id, |transmit| {
+                let take = |bytes: &[u8]| {
+                    self.console.answer(bytes);
+                    bytes.len()
+                };
+                transmit.map(take).sum()
+            });
         }
     }
 
