@@ -8,7 +8,7 @@ use crate::io::{Span, Wanted};
 use crate::limits::CONNS_AT_ONCE;
 use crate::log::before;
 use crate::record::{Record, RoomRef};
-use crate::room::Member;
+use crate::room::{Member, Membership};
 
 /// How long the driver may take to answer, in ms. After that, the records are given up.
 const LATE_MS: u32 = 5_000;
@@ -36,17 +36,17 @@ impl Exchange<'_> {
 
     /// The records that a connection waits for, if they are still gone from the log.
     fn wanted(&self, slot: Slot) -> Option<Wanted> {
-        let &CatchUp { member, next, asked_at, before_log, page: number, .. } =
+        let &CatchUp { member, next, until, asked_at, before_log, page: number, .. } =
             self.catch_ups.get(self.conns[slot].catch_up)?;
         let room = self.members[member].room;
-        let (conn, log) = (self.id(slot), &self.rooms[room].log);
+        let (conn, found) = (self.id(slot), &self.rooms[room]);
         asked_at?;
         let (span, until) = match before_log {
             BeforeLog::Last(count) => (Span::Last(count), next),
             BeforeLog::From(from) => (Span::From(from), next),
             BeforeLog::Nothing => {
-                let first = log.find(next).err()?;
-                (Span::From(next), log.past(first).map_or(self.seq, |(entry, _)| entry.seq))
+                let first = found.log.find(next).err()?;
+                (Span::From(next), self.first_after_gap(found, first, until))
             }
         };
         Some(Wanted { number, conn, room: self.room_ref(room), span, until })
@@ -124,11 +124,11 @@ impl Exchange<'_> {
         let topic = self.set_topic(room, topic.as_bytes());
         let mut next = self.rooms[room].first;
         for _ in 0..CONNS_AT_ONCE {
-            let Some(&Member { conn, is_behind, next: following, .. }) = self.members.get(next) else {
+            let Some(&Member { conn, state, is_behind, next: following, .. }) = self.members.get(next) else {
                 return;
             };
             next = following;
-            if is_behind {
+            if is_behind && state == Membership::Present {
                 self.note::<&[u8]>(conn, &[b"topic: ", &topic]);
             }
         }
