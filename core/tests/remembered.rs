@@ -93,7 +93,7 @@ impl Scene<'_> {
         };
         let record = |number: u64| old(wanted.room, number, &texts[number as usize]);
         let records: Vec<_> = (first..kept).take(most).map(record).collect();
-        self.hub.handle(self.now, Input::Page { wanted, records: &records }).taken()
+        self.hub.handle(self.now, Input::Page { wanted, has_gap: false, records: &records }).taken()
     }
 
     /// As [`Scene::answer`], until nothing is wanted.

@@ -140,7 +140,7 @@ impl Driver {
             let records: Vec<_> = (0..count).map(record).collect();
             if rng.u32(..4) > 0 {
                 let records = &records[..];
-                hub.handle(Instant::from_millis(self.now), Input::Page { wanted, records });
+                hub.handle(Instant::from_millis(self.now), Input::Page { wanted, has_gap: false, records });
             }
         }
     }

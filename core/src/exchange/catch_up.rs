@@ -239,7 +239,7 @@ impl Exchange<'_> {
     /// gap does harm is disconnected.
     pub(super) fn lose(&mut self, slot: Slot) {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
-        let CatchUp { member, next, until, came_at, .. } = *catch_up;
+        let CatchUp { member, next, until, .. } = *catch_up;
         if catch_up.is_before_log() {
             // Nobody was promised what was said before it came.
             catch_up.come_to_log();
@@ -248,21 +248,29 @@ impl Exchange<'_> {
         let room = &self.rooms[self.members[member].room];
         let Err(first) = room.log.find(next) else { return self.wake(slot) };
         let next = self.first_after_gap(room, first, until);
-        // Nobody was promised what was said before it came.
-        let is_history = came_at.is_some_and(|came_at| !before(came_at, next));
-        let does_harm = room.owner.is_some();
+        self.lose_before(slot, next);
+    }
+
+    /// As [`Exchange::lose`], for records before `next`. Returns false if the client is disconnected.
+    pub(super) fn lose_before(&mut self, slot: Slot, next: u64) -> bool {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
+        // Nobody was promised what was said before it came.
+        let is_history = catch_up.came_at.is_some_and(|came_at| !before(came_at, next));
+        let does_harm = self.rooms[self.members[catch_up.member].room].owner.is_some();
         catch_up.next = next;
         catch_up.end_request();
         if does_harm {
             self.stats.lagged += 1;
-            return self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            return false;
         }
         if !is_history {
             self.note_at(slot, next, &["you missed some messages"]);
         }
         self.wake(slot);
+        true
     }
+
     /// The number at which records can be read again that are gone before `first`, or at which one that has
     /// left needs no more.
     pub(super) fn first_after_gap(&self, room: &Room<'_>, first: Position, until: u64) -> u64 {

@@ -63,14 +63,30 @@ impl Exchange<'_> {
     }
 
     /// Takes records of a page that a connection waits for. Returns how many of them it took. A page
-    /// that nobody waits for does nothing.
-    pub(crate) fn take_page(&mut self, slot: Slot, asked: Wanted, records: &[Record<'_>]) -> usize {
+    /// that nobody waits for does nothing. `has_gap`: records are missing before the first one.
+    pub(crate) fn take_page(
+        &mut self,
+        slot: Slot,
+        asked: Wanted,
+        has_gap: bool,
+        records: &[Record<'_>],
+    ) -> usize {
         let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.number == asked.number) else { return 0 };
         let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
-            has_place = self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE;
+            has_place = self.takes_from_page(slot);
             if !has_place || record.room != wanted.room || !before(record.seq, wanted.until) {
                 break;
+            }
+            if has_gap && taken == 0 && self.is_gap(slot, wanted.span, record.seq) {
+                if !self.lose_before(slot, record.seq) {
+                    return 0;
+                }
+                next = Some(record.seq);
+                has_place = self.takes_from_page(slot);
+                if !has_place {
+                    break;
+                }
             }
             taken += 1;
             // A page may begin too early, and may have a record twice.
@@ -80,9 +96,21 @@ impl Exchange<'_> {
                 next = Some(record.seq.wrapping_add(1));
             }
         }
-        self.catch_ups[self.conns[slot].catch_up].asked_at = None;
+        self.catch_ups[self.conns[slot].catch_up].end_request();
         self.read_page(slot, wanted.span, (next, taken, has_place));
         taken
+    }
+
+    /// Whether there is place for another record of a page.
+    fn takes_from_page(&self, slot: Slot) -> bool {
+        self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE
+    }
+
+    /// Whether a connection has missed something if a page begins with `first`, and nothing before that is left.
+    fn is_gap(&self, slot: Slot, span: Span, first: u64) -> bool {
+        // Nobody was promised what was said before it came.
+        let is_owed = self.catch_ups[self.conns[slot].catch_up].before_log == BeforeLog::Nothing;
+        is_owed && matches!(span, Span::From(from) if before(from, first))
     }
 
     /// Notes how far a page has brought a connection.

@@ -103,6 +103,49 @@ fn records_that_nobody_has_are_given_up_and_told() {
 }
 
 #[test]
+fn what_is_missing_within_the_pages_is_told_where_it_is_missing() {
+    for missing in [0, 5] {
+        with_hub(Protocol::Chat, true, |mut scene| {
+            let [_, deaf] = someone_behind(&mut scene, 60);
+            let (_, wanted) = first_wanted(&mut scene, deaf);
+            let seq = |step: u64| from(wanted).wrapping_add(step);
+            let begin = kept(wanted.room, seq(0), "first");
+            assert_eq!(scene.page_after_gap(wanted, &[begin]), 1);
+            assert_eq!(scene.take_all(deaf), "-- earlier: <bob> first\r\n", "nothing is missing before it");
+            let wanted = scene.next_wanted().expect("the rest");
+            let texts = ["early", "first", "later"];
+            let seqs = [from(wanted).wrapping_sub(1), seq(1 + missing), seq(2 + missing)];
+            let records = [0, 1, 2].map(|at| kept(wanted.room, seqs[at], texts[at]));
+            // What begins too early has no gap where the hub wants it.
+            assert_eq!(
+                scene.page_after_gap(wanted, &records[usize::from(missing > 0)..]),
+                if missing > 0 { 2 } else { 3 }
+            );
+            let notice = if missing > 0 { "-- you missed some messages\r\n" } else { "" };
+            let said = format!("{notice}-- earlier: <bob> first\r\n-- earlier: <bob> later\r\n");
+            assert_eq!(scene.take_all(deaf), said, "{missing} are missing");
+            assert_eq!(scene.next_wanted().map(from), Some(seq(3 + missing)));
+        });
+    }
+}
+
+#[test]
+fn a_relay_client_is_disconnected_where_records_are_missing_within_the_pages() {
+    with_hub(Protocol::Relay, true, |mut scene| {
+        let [bob, deaf] = [scene.open(), scene.open()];
+        for number in 0..100 {
+            scene.say(bob, &format!("{number:050}\n"));
+            scene.pass(100);
+        }
+        let (_, wanted) = first_wanted(&mut scene, deaf);
+        let record = kept(wanted.room, from(wanted).wrapping_add(1), "not told");
+        assert_eq!(scene.page_after_gap(wanted, &[record]), 0);
+        assert_eq!(scene.hub.interest(deaf).close, Close::Abort);
+        assert_eq!(scene.take_all(deaf), "");
+    });
+}
+
+#[test]
 fn one_that_leaves_while_it_is_behind_leaves_nothing_behind() {
     with_hub(Protocol::Chat, true, |mut scene| {
         for round in 0..10 {
@@ -157,7 +200,7 @@ impl Kept {
                 Record { seq, unix_ms: 0, room, place, author, name: "x", kind, is_torn: false, text }
             })
             .collect();
-        scene.hub.handle(scene.now, Input::Page { wanted, records: &records });
+        scene.hub.handle(scene.now, Input::Page { wanted, has_gap: false, records: &records });
     }
 }
 

@@ -122,8 +122,13 @@ impl Scene<'_> {
         panic!("it does not end: {all}");
     }
 
+    /// As [`Scene::page`], of a driver that has nothing before these records.
+    pub(crate) fn page_after_gap(&mut self, wanted: Wanted, records: &[Record<'_>]) -> usize {
+        self.hub.handle(self.now, Input::Page { wanted, has_gap: true, records }).taken()
+    }
+
     pub(crate) fn page(&mut self, wanted: Wanted, records: &[Record<'_>]) -> usize {
-        self.hub.handle(self.now, Input::Page { wanted, records }).taken()
+        self.hub.handle(self.now, Input::Page { wanted, has_gap: false, records }).taken()
     }
 }
 
