@@ -123,7 +123,7 @@ pub enum OnLag {
     Skip,
     /// It holds nothing any more, and gets later what it has missed, marked as past. It gets what the log
     /// still has, and pages from the driver. If messages are gone, it is told so, and a client of a relay
-    /// is disconnected.
+    /// is disconnected. One that leaves is told first what was said until then.
     Replay,
     /// The room of a relay waits for it, however long. Use it only if you trust your clients.
     /// Other protocols disconnect.

@@ -17,7 +17,8 @@ pub trait Encoding: fmt::Debug + Sync {
     fn render(&self, record: &Record<'_>, is_past: bool, out: &mut Sink<'_>);
 
     /// The most bytes that it writes for a record whose text, and whose two names, have at most so many
-    /// bytes. The names are the author's and the room's.
+    /// bytes. The names are the author's and the room's. If it writes more for a record, it hides this record
+    /// from its clients.
     fn longest(&self, text: usize, name: usize) -> usize;
 }
 
@@ -36,7 +37,7 @@ impl<'s> Sink<'s> {
         Self { parts, len: 0, is_full: false }
     }
 
-    /// Writes more bytes. If they do not fit, neither these nor later ones are written.
+    /// Writes more bytes. If they do not fit, nothing of the record is shown.
     pub fn push(&mut self, bytes: &[u8]) {
         self.is_full |= bytes.len() > self.free();
         if self.is_full {
@@ -59,9 +60,9 @@ impl<'s> Sink<'s> {
         left.len() + right.len() - self.len
     }
 
-    /// Bytes that were written.
+    /// Bytes that were written. None if something did not fit: half a record would run into the next one.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        if self.is_full { 0 } else { self.len }
     }
 
     /// Whether something was left out.
@@ -87,11 +88,14 @@ mod tests {
             let mut memory = [0; 8];
             let (left, right) = memory.split_at_mut(cut);
             let mut sink = Sink::new([left, right]);
-            for piece in [b"abc".as_slice(), b"", b"de", b"fghi", b"x"] {
+            for piece in [b"abc".as_slice(), b"", b"de"] {
                 sink.push(piece);
             }
-            assert!(sink.is_full());
             assert_eq!((sink.len(), sink.free()), (5, 3));
+            for piece in [b"fghi", b"x".as_slice()] {
+                sink.push(piece);
+                assert!(sink.is_full() && sink.len() == 0, "what does not fit is left out as a whole");
+            }
             assert_eq!(&memory, b"abcde\0\0\0");
         }
     }

@@ -189,9 +189,11 @@ impl<'a> Hub<'a> {
             }),
             Input::Closed { conn } => self.on(conn, |hub, slot| hub.x.forget(slot, Cause::Left)),
             #[cfg(feature = "large")]
-            Input::Page { wanted, records } => {
+            Input::Page { wanted, has_gap, records } => {
                 let slot = self.x.find(wanted.conn);
-                Answer::Taken { count: slot.map_or(0, |slot| self.x.take_page(slot, wanted, records)) }
+                Answer::Taken {
+                    count: slot.map_or(0, |slot| self.x.take_page(slot, wanted, has_gap, records)),
+                }
             }
             #[cfg(feature = "large")]
             Input::Topic { room, topic } => {

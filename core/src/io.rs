@@ -79,6 +79,9 @@ pub enum Input<'a> {
     Page {
         /// What the hub asked for.
         wanted: Wanted,
+        /// Records are missing before the first of these: the driver does not have them. The client is told
+        /// there that it missed messages, and a client of a relay is disconnected.
+        has_gap: bool,
         /// The records.
         records: &'a [Record<'a>],
     },

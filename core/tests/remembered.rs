@@ -2,7 +2,7 @@
 #![cfg(feature = "large")]
 
 use parlour_core::{
-    Config, ConnId, Hub, Identity, Input, Instant, Kind, Limits, Listener, ListenerId, Output, Place,
+    Close, Config, ConnId, Hub, Identity, Input, Instant, Kind, Limits, Listener, ListenerId, Output, Place,
     Protocol, Record, RoomRef, Span, Wanted,
 };
 use parlour_memory::Memory;
@@ -93,7 +93,7 @@ impl Scene<'_> {
         };
         let record = |number: u64| old(wanted.room, number, &texts[number as usize]);
         let records: Vec<_> = (first..kept).take(most).map(record).collect();
-        self.hub.handle(self.now, Input::Page { wanted, records: &records }).taken()
+        self.hub.handle(self.now, Input::Page { wanted, has_gap: false, records: &records }).taken()
     }
 
     /// As [`Scene::answer`], until nothing is wanted.
@@ -192,6 +192,19 @@ fn without_an_answer_a_newcomer_waits_for_five_seconds_and_is_shown_the_rest() {
             assert_eq!(scene.answer(wanted, 10, 9), 0, "too late");
         });
     }
+}
+
+#[test]
+fn one_that_has_to_leave_does_not_wait_for_its_history() {
+    with_hub(|mut scene| {
+        let alice = scene.open();
+        scene.lines(alice);
+        let wanted = scene.wanted().expect("the history");
+        scene.hub.handle(scene.now, Input::Shutdown);
+        assert_eq!(scene.lines(alice), ["-- server is shutting down"]);
+        assert_eq!(scene.hub.interest(alice).close, Close::Write);
+        assert_eq!(scene.answer(wanted, 10, 9), 0, "nobody waits for it");
+    });
 }
 
 #[test]

@@ -159,8 +159,10 @@ pub const TOLD: Kind = Kind {
         crate::told::run(seed);
     },
     once_failed: &[
+        (83, "one that left while it was behind was not told the rest"),
         (411, "after a restore into a larger log the hub asked for a page of which nothing was said"),
         (2_784, "the same in a relay, whose client was then disconnected"),
+        (27_718, "the model took what one had proposed that was gone for the words of another of its name"),
     ],
 };
 

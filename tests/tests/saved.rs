@@ -140,7 +140,7 @@ impl Driver {
             let records: Vec<_> = (0..count).map(record).collect();
             if rng.u32(..4) > 0 {
                 let records = &records[..];
-                hub.handle(Instant::from_millis(self.now), Input::Page { wanted, records });
+                hub.handle(Instant::from_millis(self.now), Input::Page { wanted, has_gap: false, records });
             }
         }
     }
@@ -344,8 +344,8 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     check(&other, &bytes, RestoreError::Listeners);
     other.listeners.pop();
     check(&other, &bytes, RestoreError::Listeners);
-    let newer = with_sum(&[&bytes[..8], &4_u32.to_le_bytes(), &bytes[12..]].concat());
-    check(&setup(0), &newer, RestoreError::Version { saved: 4, wanted: 3 });
+    let newer = with_sum(&[&bytes[..8], &5_u32.to_le_bytes(), &bytes[12..]].concat());
+    check(&setup(0), &newer, RestoreError::Version { saved: 5, wanted: 4 });
 }
 
 #[test]

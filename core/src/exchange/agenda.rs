@@ -255,8 +255,11 @@ impl Agenda {
         wanting.visit(visitor, conns.all_mut())?;
         #[cfg(feature = "large")]
         next_page.visit(visitor)?;
+        // Another driver has not heard of all that there is.
         #[cfg(any(feature = "large", feature = "console"))]
-        has_requests.visit(visitor)?;
+        {
+            *has_requests |= visitor.is_reading();
+        }
         for list in [changed_rooms, opened_rooms, pending_rooms] {
             list.visit(visitor, rooms.all_mut())?;
         }

@@ -6,284 +6,29 @@
 //! wait for any longer, if their listener replays ([`OnLag::Replay`]). If records are gone from the log,
 //! the driver is asked for a page of them; see `pages`.
 //!
+//! One that leaves its room is still told what was said there until then. Its membership and its connection
+//! end after that.
+//!
 //! [`OnLag::Replay`]: crate::limits::OnLag::Replay
 
-use core::ops::{Index, IndexMut};
+mod table;
 
+#[cfg(feature = "large")]
+pub(super) use self::table::BeforeLog;
+pub use self::table::CatchUp;
+pub(crate) use self::table::CatchUps;
 use super::Exchange;
 use crate::conn::{NONE, Slot, State};
 use crate::ids::Cause;
-use crate::log::before;
+use crate::log::{Position, before};
 use crate::record::{Identity, Kind};
-use crate::room::{MemberIndex, RoomIndex};
-#[cfg(feature = "save")]
-use crate::save::{Damaged, Visit, Visitor, check_list, ensure};
+use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 
 /// The most bytes that wait at once for a client that catches up, besides one line. More would not go
 /// out sooner, and each connection would need memory for them.
 pub(super) const AT_ONCE: u32 = 2048;
 /// The most records at once.
 const STEPS_AT_ONCE: u32 = 32;
-
-/// Storage for one membership of a connection that catches up.
-#[derive(Clone, Copy, Debug)]
-pub struct CatchUp {
-    /// The membership; while this is free, the free one that is used after it.
-    pub(super) member: MemberIndex,
-    /// Records from this sequence number on are still to be told.
-    pub(super) next: u64,
-    /// For a newcomer: the sequence number at which it came. Of what was said before, it is told the
-    /// messages alone, marked as past: they are the history of its room. `None` for one that was left
-    /// behind: what it is told is all marked.
-    pub(super) came_at: Option<u64>,
-    /// For a newcomer: what it is told before it is told what the log has.
-    #[cfg(feature = "large")]
-    pub(super) before_log: BeforeLog,
-    /// The number of the last page that the driver was asked for.
-    #[cfg(feature = "large")]
-    pub(super) page: u32,
-    /// Since when the driver has been asked for a page; see [`Instant::wrapping_millis`].
-    pub(super) asked_at: Option<u32>,
-    /// It may be told more now. After each time that its queue was filled, its own input comes first.
-    has_turn: bool,
-    /// The one of the same connection that comes after this one, or [`NONE`].
-    #[cfg(feature = "large")]
-    after: u32,
-}
-
-impl CatchUp {
-    /// A free one, to fill storage with.
-    pub const EMPTY: Self = Self {
-        member: NONE,
-        next: 0,
-        came_at: None,
-        #[cfg(feature = "large")]
-        before_log: BeforeLog::Nothing,
-        #[cfg(feature = "large")]
-        page: 0,
-        asked_at: None,
-        has_turn: false,
-        #[cfg(feature = "large")]
-        after: NONE,
-    };
-
-    /// One that was left behind, and reads on from this sequence number.
-    pub(super) fn of_laggard(member: MemberIndex, next: u64) -> Self {
-        Self { member, next, ..Self::EMPTY }
-    }
-
-    /// One that comes in now, and is told records from `next` on; so many messages before these only the driver
-    /// may have.
-    #[cfg_attr(not(feature = "large"), expect(unused_variables, reason = "no driver keeps records"))]
-    fn of_newcomer(member: MemberIndex, next: u64, now: u64, missing: u32) -> Self {
-        Self {
-            member,
-            next,
-            came_at: Some(now),
-            #[cfg(feature = "large")]
-            before_log: if missing > 0 { BeforeLog::Last(missing) } else { BeforeLog::Nothing },
-            ..Self::EMPTY
-        }
-    }
-}
-
-/// The part of a newcomer's history that only the driver may have.
-#[cfg(feature = "large")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BeforeLog {
-    Nothing,
-    /// The last so many messages before those of the log.
-    Last(u32),
-    /// Of these, the ones with this sequence number and later ones.
-    From(u64),
-}
-
-#[cfg(feature = "save")]
-impl Visit for BeforeLog {
-    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        visitor.variant(self, &[Self::Nothing, Self::Last(0), Self::From(0)])?;
-        match self {
-            Self::Nothing => Ok(()),
-            Self::Last(count) => count.visit(visitor),
-            Self::From(from) => from.visit(visitor),
-        }
-    }
-}
-
-#[cfg(feature = "large")]
-impl CatchUp {
-    fn after(&self) -> u32 {
-        self.after
-    }
-
-    fn is_before_log(&self) -> bool {
-        self.before_log != BeforeLog::Nothing
-    }
-
-    /// It goes on with what the log has.
-    pub(super) fn come_to_log(&mut self) {
-        (self.before_log, self.asked_at) = (BeforeLog::Nothing, None);
-    }
-}
-
-/// A small hub lets a connection catch up in one room at a time, and no driver keeps records for it.
-#[cfg(not(feature = "large"))]
-impl CatchUp {
-    fn after(&self) -> u32 {
-        NONE
-    }
-
-    fn is_before_log(&self) -> bool {
-        false
-    }
-
-    fn come_to_log(&mut self) {}
-}
-
-/// The pool of those that catch up.
-#[derive(Debug)]
-pub(crate) struct CatchUps<'a> {
-    table: &'a mut [CatchUp],
-    free: u32,
-    unused: u32,
-}
-
-impl Index<u32> for CatchUps<'_> {
-    type Output = CatchUp;
-
-    fn index(&self, index: u32) -> &CatchUp {
-        &self.table[index as usize]
-    }
-}
-
-impl IndexMut<u32> for CatchUps<'_> {
-    fn index_mut(&mut self, index: u32) -> &mut CatchUp {
-        &mut self.table[index as usize]
-    }
-}
-
-impl<'a> CatchUps<'a> {
-    pub(crate) fn new(table: &'a mut [CatchUp]) -> Self {
-        Self { table, free: NONE, unused: 0 }
-    }
-
-    /// How far a connection is, if it catches up.
-    pub(super) fn get(&self, index: u32) -> Option<&CatchUp> {
-        self.table.get(index as usize)
-    }
-
-    /// This place, and those of the same connection that come after it.
-    pub(super) fn from(&self, mut index: u32) -> impl Iterator<Item = (u32, &CatchUp)> {
-        core::iter::from_fn(move || {
-            let found = self.get(index)?;
-            Some((core::mem::replace(&mut index, found.after()), found))
-        })
-    }
-
-    /// The last of these.
-    #[cfg(feature = "large")]
-    fn last(&self, first: u32) -> Option<u32> {
-        self.from(first).last().map(|(last, _)| last)
-    }
-
-    /// Lets a place come last of those of a connection, which begin at `first`.
-    #[cfg(feature = "large")]
-    fn append(&mut self, first: &mut u32, index: u32) {
-        match self.last(*first) {
-            Some(last) => self[last].after = index,
-            None => *first = index,
-        }
-    }
-
-    #[cfg(not(feature = "large"))]
-    fn append(&mut self, first: &mut u32, index: u32) {
-        *first = index;
-    }
-
-    /// Takes the place of a membership out of those of its connection, and frees it.
-    fn remove(&mut self, first: &mut u32, member: MemberIndex) {
-        let mut before = None;
-        let is_it = |(index, found): &(u32, &CatchUp)| {
-            let is_it = found.member == member;
-            before = if is_it { before } else { Some(*index) };
-            is_it
-        };
-        let Some((index, after)) = self.from(*first).find(is_it).map(|(index, found)| (index, found.after()))
-        else {
-            return;
-        };
-        match before {
-            #[cfg(feature = "large")]
-            Some(before) => self[before].after = after,
-            _ => *first = after,
-        }
-        self.give_back(index);
-    }
-
-    fn has_place(&self) -> bool {
-        self.free != NONE || (self.unused as usize) < self.table.len()
-    }
-
-    fn take(&mut self) -> Option<u32> {
-        if self.free != NONE {
-            let index = self.free;
-            self.free = self.table[index as usize].member;
-            return Some(index);
-        }
-        let is_left = (self.unused as usize) < self.table.len();
-        self.unused += u32::from(is_left);
-        is_left.then(|| self.unused - 1)
-    }
-
-    fn give_back(&mut self, index: u32) {
-        let member = core::mem::replace(&mut self.free, index);
-        self.table[index as usize] = CatchUp { member, ..CatchUp::EMPTY };
-    }
-}
-
-#[cfg(feature = "save")]
-impl CatchUps<'_> {
-    /// The places that are or were in use.
-    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { table, free, unused } = self;
-        free.visit(visitor)?;
-        unused.visit(visitor)?;
-        let used = table.get_mut(..*unused as usize).ok_or(Damaged)?;
-        used.iter_mut().try_for_each(|catch_up| {
-            catch_up.visit(visitor)?;
-            ensure(catch_up.after == NONE || catch_up.after < *unused)
-        })
-    }
-
-    /// Checks that all places but `taken` are free, and can be taken once.
-    pub(super) fn check(
-        &self,
-        taken: usize,
-        is_taken: impl Fn(&CatchUp, u32) -> bool,
-    ) -> Result<(), Damaged> {
-        let used = &self.table[..self.unused as usize];
-        let free = used.len().checked_sub(taken).ok_or(Damaged)?;
-        check_list(self.free, free, |index| {
-            let catch_up = used.get(index as usize)?;
-            (!is_taken(catch_up, index)).then_some(catch_up.member)
-        })
-    }
-}
-
-#[cfg(feature = "save")]
-impl Visit for CatchUp {
-    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, came_at, before_log, page, asked_at, has_turn, after } = self;
-        member.visit(visitor)?;
-        next.visit(visitor)?;
-        visitor.option(came_at, 0)?;
-        before_log.visit(visitor)?;
-        page.visit(visitor)?;
-        visitor.option(asked_at, 0)?;
-        has_turn.visit(visitor)?;
-        after.visit(visitor)
-    }
-}
 
 /// What there is to tell next.
 enum Next {
@@ -336,7 +81,7 @@ impl Exchange<'_> {
         self.conns[slot].catch_up != NONE
     }
 
-    /// Forgets how far a membership was, because it has left the room or is attached. Then it is the turn of
+    /// Forgets how far a membership was, because it has been told all or is attached. Then it is the turn of
     /// the next one of its connection.
     pub(super) fn end_catch_up(&mut self, slot: Slot, member: MemberIndex) {
         self.members[member].is_behind = false;
@@ -344,11 +89,27 @@ impl Exchange<'_> {
         self.wake(slot);
     }
 
+    /// A membership that is behind leaves its room. It is told what was said until now, but nothing that was
+    /// said before it came.
+    pub(super) fn leave_while_behind(&mut self, index: MemberIndex) {
+        let Member { conn: slot, room, .. } = self.members[index];
+        let log = &self.rooms[room].log;
+        // The number of the last record, and not the next number: there may be no record between the two, and
+        // then the driver would have none for a page.
+        let last = log.past(log.next_record().wrapping_sub(1)).map(|(entry, _)| entry.seq);
+        let Some(place) = self.catch_ups.place_of(self.conns[slot].catch_up, index) else { return };
+        let catch_up = &mut self.catch_ups[place];
+        catch_up.leave(last.map(|last| last.wrapping_add(1)));
+        if !catch_up.has_more() {
+            self.end_catch_up(slot, index);
+        }
+    }
+
     // --- Going on ---
 
     /// Tells a connection that catches up what comes next, as its queue has room, and attaches it.
     pub(crate) fn catch_up(&mut self, slot: Slot) {
-        if !self.is_behind(slot) || !self.is_open(slot) {
+        if !self.is_behind(slot) {
             return;
         }
         let index = self.conns[slot].catch_up;
@@ -389,7 +150,11 @@ impl Exchange<'_> {
 
     /// Tells a connection the next record that it has not read.
     fn tell_next(&mut self, slot: Slot) -> Next {
-        let CatchUp { member, next, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let catch_up = self.catch_ups[self.conns[slot].catch_up];
+        if !catch_up.has_more() {
+            return Next::Nothing;
+        }
+        let CatchUp { member, next, .. } = catch_up;
         let room = self.members[member].room;
         let log = &self.rooms[room].log;
         let Ok(number) = log.find(next) else { return Next::Gone };
@@ -424,9 +189,16 @@ impl Exchange<'_> {
     }
 
     /// Attaches a connection to the log, if it has been told what it should be told first, and if what it
-    /// has not read is held anyway; or `at_end`, where nothing is left.
+    /// has not read is held anyway; or `at_end`, where nothing is left. One that has left ends there.
     fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
         let CatchUp { member: index, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
+        if self.members[index].state != Membership::Present {
+            if at_end {
+                self.end_catch_up(slot, index);
+                self.settle(index);
+            }
+            return at_end;
+        }
         // In its own encoding.
         let reads = self.members[index].log();
         let log = self.rooms.log(reads);
@@ -467,7 +239,7 @@ impl Exchange<'_> {
     /// gap does harm is disconnected.
     pub(super) fn lose(&mut self, slot: Slot) {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
-        let CatchUp { member, next, came_at, .. } = *catch_up;
+        let CatchUp { member, next, until, .. } = *catch_up;
         if catch_up.is_before_log() {
             // Nobody was promised what was said before it came.
             catch_up.come_to_log();
@@ -475,19 +247,34 @@ impl Exchange<'_> {
         }
         let room = &self.rooms[self.members[member].room];
         let Err(first) = room.log.find(next) else { return self.wake(slot) };
-        let next = room.log.past(first).map_or(self.seq, |(entry, _)| entry.seq);
-        // Nobody was promised what was said before it came.
-        let is_history = came_at.is_some_and(|came_at| !before(came_at, next));
-        let does_harm = room.owner.is_some();
+        let next = self.first_after_gap(room, first, until);
+        self.lose_before(slot, next);
+    }
+
+    /// As [`Exchange::lose`], for records before `next`. Returns false if the client is disconnected.
+    pub(super) fn lose_before(&mut self, slot: Slot, next: u64) -> bool {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
-        (catch_up.next, catch_up.asked_at) = (next, None);
+        // Nobody was promised what was said before it came.
+        let is_history = catch_up.came_at.is_some_and(|came_at| !before(came_at, next));
+        let does_harm = self.rooms[self.members[catch_up.member].room].owner.is_some();
+        catch_up.next = next;
+        catch_up.end_request();
         if does_harm {
             self.stats.lagged += 1;
-            return self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+            return false;
         }
         if !is_history {
             self.note_at(slot, next, &["you missed some messages"]);
         }
         self.wake(slot);
+        true
+    }
+
+    /// The number at which records can be read again that are gone before `first`, or at which one that has
+    /// left needs no more.
+    pub(super) fn first_after_gap(&self, room: &Room<'_>, first: Position, until: u64) -> u64 {
+        let seq = room.log.past(first).map_or(self.seq, |(entry, _)| entry.seq);
+        if before(until, seq) { until } else { seq }
     }
 }

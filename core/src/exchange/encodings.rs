@@ -207,7 +207,8 @@ impl<'a> Exchange<'a> {
             is_torn: false,
             text: text.as_bytes(),
         };
-        let mut sink = Sink::new([rest, &mut []]);
+        let most = self.longest(slot).min(rest.len());
+        let mut sink = Sink::new([&mut rest[..most], &mut []]);
         encoding.render(&record, false, &mut sink);
         let len = sink.len();
         let told = self.enqueue(slot, seq, &[&rest[..len]]);
@@ -249,7 +250,9 @@ impl<'a> Exchange<'a> {
     ) -> Option<bool> {
         let encoding = self.encoding(slot)?;
         let memory = core::mem::take(&mut self.rendered);
-        let mut sink = Sink::new([memory, &mut []]);
+        // Other encodings may have more memory.
+        let most = self.longest(slot).min(memory.len());
+        let mut sink = Sink::new([&mut memory[..most], &mut []]);
         render(self, encoding, &mut sink);
         let len = sink.len();
         let told = self.enqueue(slot, seq, &[&memory[..len]]);
@@ -264,7 +267,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Renders a record into a log. Returns its number, unless the encoding hides it.
+/// Renders a record into a log. Returns its number, unless the encoding hides it, or writes too much.
 fn append(
     log: &mut Log<'_>,
     encoding: &dyn Encoding,

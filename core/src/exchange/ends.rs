@@ -128,7 +128,7 @@ impl Exchange<'_> {
     /// Closes a connection that waits only for the peer to close its side. Gives it no more than a
     /// moment.
     pub(crate) fn linger(&mut self, slot: Slot) {
-        if !self.has_output(slot) {
+        if !self.has_more(slot) {
             self.close_by(slot, self.now.after(LINGER_MS));
         }
     }
@@ -154,7 +154,7 @@ impl Exchange<'_> {
         if close_at > self.now {
             return self.arm(slot, close_at);
         }
-        let abort = self.has_output(slot);
+        let abort = self.has_more(slot);
         self.kill(slot, Cause::Left, State::Dead { abort });
     }
 
@@ -210,19 +210,24 @@ impl Exchange<'_> {
                 .any(|(_, member)| member.position != member.end(self.rooms.log(member.log())))
     }
 
+    /// Whether something is or will be sent to a connection, even if nothing more is said.
+    fn has_more(&self, slot: Slot) -> bool {
+        self.has_output(slot) || self.is_behind(slot)
+    }
+
     /// The interest of a connection whose protocol would take `appetite` bytes.
     pub(crate) fn interest(&self, slot: Slot, appetite: usize) -> Interest {
         let conn = &self.conns[slot];
-        let write = self.has_output(slot);
+        let (write, has_more) = (self.has_output(slot), self.has_more(slot));
         let (read, close) = match conn.state {
             State::Free { .. } | State::Gone => return Interest::GONE,
             State::Dead { abort } => {
                 let close = if abort { Close::Abort } else { Close::Full };
                 return Interest { close, ..Interest::GONE };
             }
-            State::Closing { .. } if conn.ended => (0, if write { Close::No } else { Close::Full }),
+            State::Closing { .. } if conn.ended => (0, if has_more { Close::No } else { Close::Full }),
             State::Open { .. } => (if conn.ended { 0 } else { appetite }, Close::No),
-            State::Closing { .. } => (usize::MAX, if write { Close::No } else { Close::Write }),
+            State::Closing { .. } => (usize::MAX, if has_more { Close::No } else { Close::Write }),
         };
         Interest { read, write, close }
     }

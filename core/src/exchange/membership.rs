@@ -174,19 +174,19 @@ impl Exchange<'_> {
         // While followers hold the log as well, a room may wait for members that are not at its hold.
         let held = member.position == log.hold() || room.is_followed();
         let moved = member.advance(log, position);
-        let is_behind = member.position != member.end(log);
-        if member.state == Membership::Draining && !is_behind {
+        let has_more = member.position != member.end(log);
+        if member.state == Membership::Draining && !has_more && !member.is_behind {
             self.unlink(index);
-            return is_behind;
+            return false;
         }
         if moved && held && room.closed {
             let room = member.room;
             self.loosen(room);
         }
-        if !is_behind {
+        if !has_more {
             self.rest(index);
         }
-        is_behind
+        has_more
     }
 
     // --- Leaving ---
@@ -196,13 +196,18 @@ impl Exchange<'_> {
         let member = &mut self.members[index];
         member.end = member.end(self.rooms.log(member.log()));
         let (slot, room) = (member.conn, &mut self.rooms[member.room]);
-        room.present -= u32::from(member.state == Membership::Present);
+        let leaves_now = member.state == Membership::Present;
+        room.present -= u32::from(leaves_now);
         member.state = state;
+        let is_behind = member.is_behind;
         if self.conns[slot].turn.room == member.room {
             room.waiting.remove(self.conns.all_mut(), slot);
         }
         if member.position == member.end {
             self.rest(index);
+        }
+        if leaves_now && is_behind {
+            self.leave_while_behind(index);
         }
         self.settle(index);
     }
@@ -235,15 +240,18 @@ impl Exchange<'_> {
             let member = &mut self.members[index];
             member.own_ahead = false;
             member.position = member.end;
+            if member.is_behind {
+                self.end_catch_up(slot, index);
+            }
             self.settle(index);
         }
     }
 
     /// Call this when a membership has left or moved. It may be at its end, and may not hold the log any
-    /// more.
-    fn settle(&mut self, index: MemberIndex) {
+    /// more. One that is behind is not at its end.
+    pub(super) fn settle(&mut self, index: MemberIndex) {
         let member = &self.members[index];
-        if member.state == Membership::Draining && member.position == member.end {
+        if member.state == Membership::Draining && member.position == member.end && !member.is_behind {
             self.unlink(index);
         } else {
             self.loosen(member.room);
@@ -252,10 +260,7 @@ impl Exchange<'_> {
 
     /// Frees a membership, and its room if nobody is left.
     fn unlink(&mut self, index: MemberIndex) {
-        let Member { room, previous, next, conn, is_behind, .. } = self.members[index];
-        if is_behind {
-            self.end_catch_up(conn, index);
-        }
+        let Member { room, previous, next, conn, .. } = self.members[index];
         self.leave_log(index);
         self.forget_member(conn, index);
         let left = &mut self.rooms[room];

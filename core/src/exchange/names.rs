@@ -75,6 +75,10 @@ impl Exchange<'_> {
     }
 
     /// Makes a room; see [`super::rooms::Rooms::make`].
+    pub(crate) fn has_free_room(&self) -> bool {
+        self.rooms.has_free()
+    }
+
     pub(crate) fn make_room(&mut self, name: &Spelled) -> Option<RoomIndex> {
         let room = self.rooms.make(name)?;
         self.note_made(room);

@@ -8,7 +8,7 @@ use crate::io::{Span, Wanted};
 use crate::limits::CONNS_AT_ONCE;
 use crate::log::before;
 use crate::record::{Record, RoomRef};
-use crate::room::Member;
+use crate::room::{Member, Membership};
 
 /// How long the driver may take to answer, in ms. After that, the records are given up.
 const LATE_MS: u32 = 5_000;
@@ -36,17 +36,17 @@ impl Exchange<'_> {
 
     /// The records that a connection waits for, if they are still gone from the log.
     fn wanted(&self, slot: Slot) -> Option<Wanted> {
-        let &CatchUp { member, next, asked_at, before_log, page: number, .. } =
+        let &CatchUp { member, next, until, asked_at, before_log, page: number, .. } =
             self.catch_ups.get(self.conns[slot].catch_up)?;
         let room = self.members[member].room;
-        let (conn, log) = (self.id(slot), &self.rooms[room].log);
+        let (conn, found) = (self.id(slot), &self.rooms[room]);
         asked_at?;
         let (span, until) = match before_log {
             BeforeLog::Last(count) => (Span::Last(count), next),
             BeforeLog::From(from) => (Span::From(from), next),
             BeforeLog::Nothing => {
-                let first = log.find(next).err()?;
-                (Span::From(next), log.past(first).map_or(self.seq, |(entry, _)| entry.seq))
+                let first = found.log.find(next).err()?;
+                (Span::From(next), self.first_after_gap(found, first, until))
             }
         };
         Some(Wanted { number, conn, room: self.room_ref(room), span, until })
@@ -63,14 +63,30 @@ impl Exchange<'_> {
     }
 
     /// Takes records of a page that a connection waits for. Returns how many of them it took. A page
-    /// that nobody waits for does nothing.
-    pub(crate) fn take_page(&mut self, slot: Slot, asked: Wanted, records: &[Record<'_>]) -> usize {
+    /// that nobody waits for does nothing. `has_gap`: records are missing before the first one.
+    pub(crate) fn take_page(
+        &mut self,
+        slot: Slot,
+        asked: Wanted,
+        has_gap: bool,
+        records: &[Record<'_>],
+    ) -> usize {
         let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.number == asked.number) else { return 0 };
         let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
-            has_place = self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE;
+            has_place = self.takes_from_page(slot);
             if !has_place || record.room != wanted.room || !before(record.seq, wanted.until) {
                 break;
+            }
+            if has_gap && taken == 0 && self.is_gap(slot, wanted.span, record.seq) {
+                if !self.lose_before(slot, record.seq) {
+                    return 0;
+                }
+                next = Some(record.seq);
+                has_place = self.takes_from_page(slot);
+                if !has_place {
+                    break;
+                }
             }
             taken += 1;
             // A page may begin too early, and may have a record twice.
@@ -80,9 +96,21 @@ impl Exchange<'_> {
                 next = Some(record.seq.wrapping_add(1));
             }
         }
-        self.catch_ups[self.conns[slot].catch_up].asked_at = None;
+        self.catch_ups[self.conns[slot].catch_up].end_request();
         self.read_page(slot, wanted.span, (next, taken, has_place));
         taken
+    }
+
+    /// Whether there is place for another record of a page.
+    fn takes_from_page(&self, slot: Slot) -> bool {
+        self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE
+    }
+
+    /// Whether a connection has missed something if a page begins with `first`, and nothing before that is left.
+    fn is_gap(&self, slot: Slot, span: Span, first: u64) -> bool {
+        // Nobody was promised what was said before it came.
+        let is_owed = self.catch_ups[self.conns[slot].catch_up].before_log == BeforeLog::Nothing;
+        is_owed && matches!(span, Span::From(from) if before(from, first))
     }
 
     /// Notes how far a page has brought a connection.
@@ -124,11 +152,11 @@ impl Exchange<'_> {
         let topic = self.set_topic(room, topic.as_bytes());
         let mut next = self.rooms[room].first;
         for _ in 0..CONNS_AT_ONCE {
-            let Some(&Member { conn, is_behind, next: following, .. }) = self.members.get(next) else {
+            let Some(&Member { conn, state, is_behind, next: following, .. }) = self.members.get(next) else {
                 return;
             };
             next = following;
-            if is_behind {
+            if is_behind && state == Membership::Present {
                 self.note::<&[u8]>(conn, &[b"topic: ", &topic]);
             }
         }

@@ -90,7 +90,8 @@ impl Proposals<'_> {
         queue.visit(visitor, buffers)?;
         visitor.counter(next)?;
         index.visit(visitor)?;
-        has_news.visit(visitor)?;
+        // Another driver has not heard of them.
+        *has_news |= visitor.is_reading() && !queue.is_empty();
         let mut entry = self.queue.first(&self.buffers);
         while let Some(found) = entry {
             let proposal = self.read(found).ok_or(Damaged)?;

@@ -93,6 +93,11 @@ impl<'a> Rooms<'a> {
         self.rooms
     }
 
+    /// Whether a room can be made.
+    pub(super) fn has_free(&self) -> bool {
+        self.rooms.get(self.free as usize).is_some()
+    }
+
     /// Makes a room with a name that no room has. `None`: there are as many rooms as allowed. Somebody
     /// must join it. It is free again when the last member has left.
     pub(super) fn make(&mut self, name: &str) -> Option<RoomIndex> {

@@ -176,15 +176,17 @@ impl Exchange<'_> {
             ensure(count <= self.limits.rooms_per_conn)?;
             self.check_member(member)?;
             ensure(member.is_behind == behind().any(|(_, found)| found.member == next))?;
-            ensure(!member.is_behind || member.state == Membership::Present)?;
+            ensure(!member.is_behind || member.state != Membership::Feeding)?;
             of_members += usize::from(member.is_behind);
             may_wait |= member.speaks() && member.room == turn.room;
             next = member.sibling;
         }
         ensure(may_wait && behind().count() == of_members && (*catch_up == NONE) == (of_members == 0))?;
-        for (_, CatchUp { next, came_at, .. }) in behind() {
+        for (_, CatchUp { member, next, until, came_at, .. }) in behind() {
             let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
             ensure(is_near(*next) && came_at.is_none_or(is_near))?;
+            // It reads on, or has left.
+            ensure(is_near(*until) == (self.members[*member].state != Membership::Present))?;
         }
         // The numbers of echoed bytes are no places in an order.
         let mut entry = queue.first(self.conns.buffers()).filter(|_| session.protocol() != Protocol::Echo);

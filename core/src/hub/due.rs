@@ -39,6 +39,7 @@ impl Hub<'_> {
     fn do_due(&mut self, slot: Slot) {
         if self.x.is_closing(slot) {
             self.x.close_in_time(slot);
+            self.x.end_pause(slot);
         } else if self.x.is_open(slot) {
             self.check_idle(slot);
             self.check_timer(slot);

@@ -1,6 +1,7 @@
 //! What the hub offers to followers. They read records, and are no connections.
 
 use super::Hub;
+use crate::config::Protocol;
 use crate::ids::{ConnId, FollowerId};
 use crate::io::Following;
 use crate::limits::WATCH_MS;
@@ -25,7 +26,8 @@ impl Hub<'_> {
         self.x.read_on(follower)
     }
 
-    /// Lets a follower read again what it has read and not committed.
+    /// Lets a follower read again what it has read and not committed. [`crate::Output::News`] names it, if that
+    /// is anything.
     pub fn read_again(&mut self, follower: FollowerId) {
         self.x.read_again(follower);
     }
@@ -36,11 +38,12 @@ impl Hub<'_> {
     }
 
     /// Lets a connection to a console listener watch the lobby and the rooms of the relays. Returns the
-    /// follower that reads for it. `None`: the connection is gone, or there are already
+    /// follower that reads for it. `None`: the connection is gone or is not one of a console, or there are already
     /// [`crate::Limits::followers`]. A closed room waits for this follower for half a second. The follower
     /// is gone when the connection is.
     pub fn watch(&mut self, conn: ConnId) -> Option<FollowerId> {
-        self.x.watch_pinned(self.x.find(conn)?, WATCH_MS)
+        let slot = self.x.find(conn).filter(|slot| self.x.session(*slot).protocol() == Protocol::Console)?;
+        self.x.watch_pinned(slot, WATCH_MS)
     }
 
     /// The follower that reads for a connection to a console listener. There is one after [`Hub::watch`],

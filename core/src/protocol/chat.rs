@@ -78,7 +78,7 @@ impl Behaviour for Chat {
             return x.leave_rooms(slot, is_known(x, slot), Kind::Quit(x.cause(slot)), b"");
         }
         listing::resume(x, slot, commands(x, slot));
-        if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() {
+        if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() && !talk(x, slot).postponed {
             // It has been greeted. It comes in when there is place to tell it who is there.
             if !x.takes_a_line(slot) {
                 x.block(slot);
@@ -127,6 +127,10 @@ impl LineReader for Chat {
             Some(command) if !command.starts_with(b"/") && x.has_pending(slot) => Done::NotNow,
             Some(command) if !command.starts_with(b"/") => {
                 let done = command::run(commands(x, slot), x, slot, command);
+                if done == Done::Yes && x.is_open(slot) && x.room_of(slot).is_none() {
+                    // It has left a room, and could not go to another one.
+                    go_to_lobby(x, slot);
+                }
                 // After a `/nick`, so that the others see one line only.
                 introduce(x, slot);
                 done
@@ -177,7 +181,12 @@ fn can_act(x: &Exchange<'_>, slot: Slot) -> bool {
         && talk(x, slot).listing == Listing::None
         && !x.is_waiting(slot)
         && x.takes_a_line(slot)
-        && x.room_of(slot).is_some()
+        && (x.room_of(slot).is_some() || is_between_rooms(x, slot) && !x.is_behind(slot))
+}
+
+/// Whether a client has left a room with `/join`, and goes to the other one when it has been told the rest.
+fn is_between_rooms(x: &Exchange<'_>, slot: Slot) -> bool {
+    talk(x, slot).postponed && x.room_of(slot).is_none()
 }
 
 /// Whether a line can be acted on, and no other one waits.
@@ -220,6 +229,16 @@ fn come_in(x: &mut Exchange<'_>, slot: Slot, room: RoomIndex) {
     x.join(slot, room, Membership::Present);
     x.show_history(slot, room);
     set_listing(x, slot, listing::HERE);
+}
+
+/// Lets a connection that is between rooms into the lobby.
+fn go_to_lobby(x: &mut Exchange<'_>, slot: Slot) {
+    if let Some(lobby) = x.room_named(LOBBY) {
+        come_in(x, slot, lobby);
+        tell(x, slot, &["you are in ", LOBBY]);
+        tell_topic(x, slot, false);
+        x.wake(slot);
+    }
 }
 
 /// Tells the others in its room that a connection is there, unless they know.
@@ -347,6 +366,15 @@ fn join(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
             tell(x, slot, &["too many clients change rooms now; try again"]);
             return Done::Yes;
         }
+    }
+    let can_come = known.is_some() || x.has_free_room();
+    if can_come && x.is_behind(slot) && !x.may_be_in_several(slot) {
+        // Its lines do not name their room. So it is told the rest of this one before it comes into the other.
+        let known = known.map(|room| x.room_name(room));
+        let to = known.as_deref().unwrap_or(name.as_bytes());
+        x.leave_rooms(slot, is_known(x, slot), Kind::Part, to);
+        set_arrival(x, slot, Arrival::New);
+        return Done::NotNow;
     }
     let Some(room) = known.or_else(|| x.make_room(&name)) else {
         tell(x, slot, &["there are too many rooms already; /rooms lists them"]);

@@ -48,6 +48,14 @@ fn what_is_watched_comes_with_its_room() {
 }
 
 #[test]
+fn only_consoles_watch() {
+    usual(|mut scene| {
+        let guest = scene.guest();
+        assert_eq!((scene.hub.watch(guest), scene.hub.watcher(guest)), (None, None));
+    });
+}
+
+#[test]
 fn an_operator_chooses_the_rooms_to_watch() {
     usual(|mut scene| {
         let operator = scene.open(CONSOLE);

@@ -287,7 +287,7 @@ impl Play<'_> {
             text: b"before",
         };
         let records: Vec<_> = (0..u64::from(count % 16)).map(record).collect();
-        assert!(self.handle(Input::Page { wanted, records: &records }).taken() <= records.len());
+        assert!(self.handle(Input::Page { wanted, has_gap: later % 2 == 1, records: &records }).taken() <= records.len());
     }
 
     fn decide(&mut self, index: u8, is_local: bool) {

@@ -116,7 +116,7 @@ impl Store {
             let is_empty = self.is_bad && rng.u8(..4) == 0;
             let most = if is_empty { 0 } else { rng.usize(PAGE / 2..=PAGE) };
             let records: Vec<_> = wanted_records.map(Kept::record).take(most).collect();
-            hub.handle(Instant::from_millis(now), Input::Page { wanted, records: &records });
+            hub.handle(Instant::from_millis(now), Input::Page { wanted, has_gap: false, records: &records });
         }
         due.len() as u64
     }

@@ -177,10 +177,12 @@ impl Client {
         self.due_while_open = self.due.len();
     }
 
-    /// It has left during the last input. So it may or may not be told what was said meanwhile.
+    /// It has left during the last input. So it may or may not be told what was said meanwhile, and what was
+    /// said before it came.
     pub(super) fn has_left(&mut self) {
         self.place = None;
         self.due[self.due_while_open..].iter_mut().for_each(|due| due.may_lack = true);
+        self.due.iter_mut().for_each(|due| due.may_lack |= due.is_history);
     }
 
     // --- What it is told ---
@@ -327,7 +329,7 @@ impl Client {
                     .collect()
             }
             // What is left of the history is told whole.
-            None if self.terms.is_good && self.is_within_history(at) => vec![at],
+            None if self.terms.is_good && self.place.is_some() && self.is_within_history(at) => vec![at],
             None => {
                 let lacking = rest.iter().take_while(|due| due.may_lack).count();
                 (at..=at + lacking).collect()
@@ -344,7 +346,8 @@ impl Client {
 
     /// Whether it was told everything.
     pub(super) fn knows_all(&self) -> bool {
-        let is_end = |place: usize| place == self.due.len();
+        // After a gap too, it need not be told what was said while it left.
+        let is_end = |place: usize| self.due[place..].iter().all(|due| due.may_lack);
         // What it had to wait for does not happen any more when it leaves.
         let is_told = |alone: &Alone| self.place.is_none() && alone.until.is_none();
         self.got.is_empty()

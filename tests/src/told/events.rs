@@ -252,8 +252,10 @@ impl Case<'_> {
     pub(super) fn take_proposal(&mut self) -> bool {
         let unix_ms = self.unix_ms();
         let Some((conn, author)) = self.council.take(&mut self.hub, self.now, unix_ms) else { return false };
-        if let Some(client) = self.clients.iter_mut().find(|client| client.conn == conn) {
-            assert_eq!(*client.identity.get_or_insert(author), author);
+        match self.clients.iter_mut().find(|client| client.conn == conn) {
+            Some(client) => assert_eq!(*client.identity.get_or_insert(author), author),
+            // Another client may have its name now.
+            None => self.gone.push(author),
         }
         self.observe();
         true

@@ -45,10 +45,13 @@ impl Case<'_> {
             client.on_lag() == OnLag::Disconnect && client.is_in_order() && client.is_answered();
         let has_read = client.knows_all_for_sure();
         let someone_waits = self.clients.iter().any(|client| client.is_chat() && !client.doing.is_empty());
+        // It waits for a page first, of nothing but its own, and a bad store may never answer.
+        let may_wait = client.may_be_behind && !self.terms.is_good;
         let is_silent = client.input.is_empty() && client.line.is_empty() && !client.has_ended;
         if !client.is_chat()
             || !has_read && !may_be_late
             || someone_waits
+            || may_wait
             || !is_silent
             || self.hub.interest(conn).read == 0
         {
@@ -83,6 +86,8 @@ impl Case<'_> {
             }
             self.all_read();
             while self.take_proposal() {}
+            self.hear();
+            self.answer_a_page();
             self.hub.handle(self.now, Input::Tick);
             lent = self.hub.transmit(conn).flatten().copied().collect();
             self.observe();

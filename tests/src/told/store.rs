@@ -1,5 +1,5 @@
 //! A driver that keeps records: it answers with pages late, in parts, twice. A bad one also with nothing, of
-//! another room, or never.
+//! another room, without the first ones, or never.
 
 use fastrand::Rng;
 use parlour_core::{Hub, Input, Instant, Record, RoomRef, Span, Wanted};
@@ -101,16 +101,23 @@ impl Store {
             3 => found.extend(of_room().find(|said| !comes_before(said.seq, until)).map(Said::record)),
             _ => {}
         }
+        // A good one may say so too, of the page that has all: it has what was asked for.
+        let mut has_gap =
+            rng.u8(..4) == 0 && found.first().is_some_and(|first| !comes_before(from, first.seq));
         if self.quality == Quality::Bad {
-            match rng.u8(..4) {
+            match rng.u8(..5) {
                 0 => found.clear(),
+                2 => {
+                    found.drain(..rng.usize(..=found.len()));
+                    has_gap = true;
+                }
                 1 => found.iter_mut().for_each(|record| {
                     record.room = RoomRef::from_u64(record.room.as_u64() ^ 1 << rng.u32(..40));
                 }),
                 _ => {}
             }
         }
-        let page = Input::Page { wanted, records: &found };
+        let page = Input::Page { wanted, has_gap, records: &found };
         let taken = hub.handle(now, page).taken();
         assert!(taken <= found.len());
         taken
