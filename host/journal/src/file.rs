@@ -106,9 +106,11 @@ impl Writable {
 /// # Errors
 /// There is no such journal, or it cannot be read.
 pub fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
-    // SQLite's own error does not say why.
-    File::open(path).map_err(JournalError::File)?;
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // SQLite's own error does not say why. The file must not be opened beforehand: a process that closes a file
+    // loses all its POSIX locks on it, those of the writer's connection too. Then the next reader that ends
+    // takes the server's WAL away.
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| File::open(path).err().map_or(error, JournalError::File))?;
     check_kind(&db)?;
     Ok(db)
 }

@@ -55,7 +55,7 @@ CREATE TABLE gaps (
     time INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-CREATE VIRTUAL TABLE words USING fts5 (text, content='', contentless_delete=1);
+CREATE VIRTUAL TABLE words USING fts5 (text, content='');
 "];
 
 /// The view of a client's messages.
