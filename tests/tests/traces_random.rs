@@ -164,7 +164,7 @@ impl Driver {
         if rng.bool() {
             hub.handle(at, Input::Topic { room, topic: "what it was before" });
         }
-        hub.handle(at, Input::Page { wanted, records: &records });
+        hub.handle(at, Input::Page { wanted, records: &records, has_gap: rng.bool() });
     }
 
     /// A follower comes or goes, reads, and commits.

@@ -94,6 +94,7 @@ pub(crate) enum Entry<'e> {
         wanted: Asked,
         #[serde(borrow)]
         records: Vec<Said<'e>>,
+        has_gap: bool,
         taken: u32,
     },
     Topic {
@@ -175,9 +176,9 @@ impl<'e> Entry<'e> {
             Input::PeerClosed { conn } => Entry::PeerClosed { conn: conn.into() },
             Input::Failed { conn, cause } => Entry::Failed { conn: conn.into(), cause },
             Input::Closed { conn } => Entry::Closed { conn: conn.into() },
-            Input::Page { wanted, records } => {
+            Input::Page { wanted, records, has_gap } => {
                 let records = records.iter().map(|record| Said::from(*record)).collect();
-                Entry::Page { wanted: wanted.into(), records, taken }
+                Entry::Page { wanted: wanted.into(), records, has_gap, taken }
             }
             Input::Topic { room, topic } => Entry::Topic { room: room.as_u64(), topic },
             Input::Proposed { number } => Entry::Proposed { number },
@@ -215,9 +216,9 @@ impl<'e> Entry<'e> {
             Entry::PeerClosed { conn } => Input::PeerClosed { conn: conn.into() },
             Entry::Failed { conn, cause } => Input::Failed { conn: conn.into(), cause },
             Entry::Closed { conn } => Input::Closed { conn: conn.into() },
-            Entry::Page { wanted, ref records, .. } => {
+            Entry::Page { wanted, ref records, has_gap, .. } => {
                 room.records.extend(records.iter().map(Record::from));
-                Input::Page { wanted: wanted.into(), records: &room.records }
+                Input::Page { wanted: wanted.into(), records: &room.records, has_gap }
             }
             Entry::Topic { room, topic } => Input::Topic { room: RoomRef::from_u64(room), topic },
             Entry::Proposed { number } => Input::Proposed { number },
@@ -309,8 +310,8 @@ mod tests {
         let room = RoomRef::from_u64(u64::MAX);
         for span in [Span::From(u64::MAX), Span::Last(20)] {
             let wanted = Wanted { number: 9, conn, room, span, until: 7 };
-            each(Input::Page { wanted, records: &records }, Answer::Taken { count: 2 });
-            each(Input::Page { wanted, records: &[] }, Answer::Taken { count: 0 });
+            each(Input::Page { wanted, records: &records, has_gap: true }, Answer::Taken { count: 2 });
+            each(Input::Page { wanted, records: &[], has_gap: false }, Answer::Taken { count: 0 });
         }
         each(Input::Topic { room, topic: "tëa" }, Answer::Done);
         for record in records {

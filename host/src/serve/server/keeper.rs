@@ -8,9 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parlour_core::{
     ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
-    Record, RoomRef, Scope, Wanted,
+    Record, RoomRef, Scope, Span, Wanted,
 };
-use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question};
+use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question, Stored};
 use parlour_trace::Taped;
 
 use crate::serve::recording::Recording;
@@ -68,6 +68,8 @@ pub(super) struct Keeper {
     has_failed: bool,
     /// What was not handed over while the journal failed.
     dropped: Option<Lost>,
+    /// The numbers of the first and the last record of each gap.
+    gaps: Vec<(u64, u64)>,
     unix_ms: u64,
 }
 
@@ -95,6 +97,7 @@ impl Keeper {
             was_full: false,
             has_failed: false,
             dropped: None,
+            gaps: Vec::new(),
             unix_ms: 0,
         })
     }
@@ -213,9 +216,10 @@ impl Keeper {
                 Event::Works => notice = self.work_again(),
                 Event::Page(page) => {
                     let wanted = page.token;
+                    let (count, has_gap) = self.until_gap(wanted, &page.records);
                     let records: Vec<_> =
-                        page.records.iter().map(|stored| stored.record(wanted.room)).collect();
-                    hub.handle(now, Input::Page { wanted, records: &records });
+                        page.records[..count].iter().map(|stored| stored.record(wanted.room)).collect();
+                    hub.handle(now, Input::Page { wanted, records: &records, has_gap });
                 }
             }
         }
@@ -302,7 +306,19 @@ impl Keeper {
         self.note_gap(lost);
     }
 
+    /// How many records of a page stand before the next gap, and whether one stands before all of them.
+    fn until_gap(&self, wanted: Wanted, records: &[Stored]) -> (usize, bool) {
+        // Nobody was promised what was said before it came.
+        let Span::From(from) = wanted.span else { return (records.len(), false) };
+        let next = records.first().map_or(wanted.until, |record| record.seq);
+        let has_gap = self.gaps.iter().any(|(first, last)| *last >= from && *first < next);
+        let cut = self.gaps.iter().map(|(first, _)| *first).filter(|first| *first >= next).min();
+        let count = records.iter().take_while(|record| cut.is_none_or(|cut| record.seq < cut)).count();
+        (count, has_gap)
+    }
+
     fn note_gap(&mut self, Lost { first, last, records, messages }: Lost) {
+        self.gaps.push((first, last));
         let unix_ms = self.unix_ms;
         self.batch.add_gap(Gap { first, last, records, messages, unix_ms });
     }
