@@ -1,4 +1,4 @@
-//! The `parlour` program: reads the command line and starts the server or the client.
+//! The `parlour` program: reads the command line and starts the server, the client or another command.
 
 use std::env;
 use std::ffi::OsString;
@@ -45,6 +45,8 @@ enum Command {
     Replay(parlour::replay::ReplayOptions),
     /// Join a chat from this terminal, or from a script
     Join(parlour::join::JoinOptions),
+    /// Show what was said, from the journal of a server
+    History(parlour::history::HistoryOptions),
     /// The load generator was a command once. The old name still says where it is now
     #[command(hide = true, disable_help_flag = true)]
     Bench {
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => parlour::serve::run(&options, &log),
         Some(Command::Replay(options)) => parlour::replay::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
+        Some(Command::History(options)) => parlour::history::run(&options),
         Some(Command::Bench { .. }) => {
             complain(BENCH);
             ExitCode::from(2)

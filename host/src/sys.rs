@@ -207,24 +207,33 @@ pub(crate) fn stop() -> io::Result<()> {
 
 /// The hour and the minute now, in the time zone of the environment.
 pub(crate) fn local_time() -> (u8, u8) {
-    let time = broken_down_now();
+    let time = broken_down(now());
     (time.tm_hour as u8, time.tm_min as u8)
 }
 
 /// How far local time is ahead of UTC now, in s, in the time zone of the environment.
 pub(crate) fn utc_offset_s() -> i32 {
+    utc_offset_s_at(now())
+}
+
+/// How far local time is ahead of UTC at a time in s since 1970, in the time zone of the environment.
+pub(crate) fn utc_offset_s_at(unix_s: i64) -> i32 {
     // No zone is a day away.
-    broken_down_now().tm_gmtoff as i32
+    broken_down(unix_s).tm_gmtoff as i32
+}
+
+/// The time of time(2).
+fn now() -> libc::time_t {
+    // SAFETY: the call may be given no place for its result.
+    unsafe { libc::time(ptr::null_mut()) }
 }
 
 /// The local time of localtime_r(3).
-fn broken_down_now() -> libc::tm {
-    // SAFETY: the call may be given no place for its result.
-    let now = unsafe { libc::time(ptr::null_mut()) };
+fn broken_down(unix_s: libc::time_t) -> libc::tm {
     // SAFETY: a broken-down time is integers and a pointer that may be null.
     let mut time: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both times outlive the call. Nothing in this program changes the environment.
-    unsafe { libc::localtime_r(&raw const now, &raw mut time) };
+    unsafe { libc::localtime_r(&raw const unix_s, &raw mut time) };
     time
 }
 

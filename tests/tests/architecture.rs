@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 11] = [
+const HOST: [(&str, &[&str]); 12] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -72,7 +72,8 @@ const HOST: [(&str, &[&str]); 11] = [
     ("serve", &["address", "names", "output", "poll", "sys", "terminal", "units"]),
     ("replay", &["names", "output"]),
     ("join", &["address", "output", "poll", "sys", "terminal"]),
-    ("main", &["output", "serve", "replay", "join"]),
+    ("history", &["output", "sys"]),
+    ("main", &["output", "serve", "replay", "join", "history"]),
 ];
 
 /// Traces: each module, and the modules that it may import.

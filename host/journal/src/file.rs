@@ -1,6 +1,6 @@
 //! The file: made, checked, and brought to the present schema.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -60,8 +60,8 @@ impl Writable {
             .open(path)
             .map_err(JournalError::File)?;
         lock.try_lock().map_err(|error| match error {
-            std::fs::TryLockError::WouldBlock => JournalError::InUse,
-            std::fs::TryLockError::Error(error) => JournalError::File(error),
+            fs::TryLockError::WouldBlock => JournalError::InUse,
+            fs::TryLockError::Error(error) => JournalError::File(error),
         })?;
         let is_new = lock.metadata().map_err(JournalError::File)?.len() == 0;
         if !is_new {
@@ -87,7 +87,7 @@ impl Writable {
     /// Whether the name still belongs to the file that was opened.
     pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
         let ours = self.lock.metadata()?;
-        match std::fs::metadata(path) {
+        match fs::metadata(path) {
             Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -109,6 +109,9 @@ pub fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     // SQLite's own error does not say why. The file must not be opened beforehand: a process that closes a file
     // loses all its POSIX locks on it, those of the writer's connection too. Then the next reader that ends
     // takes the server's WAL away.
+    if fs::metadata(path).map_err(JournalError::File)?.is_dir() {
+        return Err(JournalError::File(io::ErrorKind::IsADirectory.into()));
+    }
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|error| File::open(path).err().map_or(error, JournalError::File))?;
     check_kind(&db)?;

@@ -11,19 +11,22 @@
 //! is slower, what waits stays below [`MOST_WAITING`] bytes, and [`Journal::has_place`] tells the loop to read no
 //! more. If the file cannot be written, the writer keeps what it has, says so once, and tries again each second.
 //!
-//! The file is for people too: [`schema`] has its tables.
+//! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
 mod batch;
 mod error;
 mod file;
+mod history;
 mod kinds;
 mod page;
 pub mod schema;
+mod search;
 mod thread;
 mod writer;
 
 pub use batch::{Batch, Gap};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
+pub use history::{Author, Client, Filter, History, Item};
 pub use page::{Page, Question, Stored, read_page};
 pub use thread::{Event, Journal, MOST_WAITING, Options, Sync};

@@ -4,11 +4,15 @@ use parlour_core::{Identity, Kind, Place, Record, RoomRef, Span};
 use rusqlite::{Connection, Row};
 
 use crate::error::JournalError;
-use crate::kinds::meaning;
+use crate::kinds::{meaning, words};
 
 /// The most records of a page, and the most bytes of their texts, besides one.
 const MOST_RECORDS: i64 = 256;
 const MOST_BYTES: usize = 32 * 1024;
+
+/// The columns of a [`Stored`].
+pub(crate) const COLUMNS: &str = "messages.seq, messages.time, messages.client, messages.name, messages.kind, \
+                                  messages.detail, messages.text";
 
 /// A page that is wanted.
 #[derive(Clone, Debug)]
@@ -60,7 +64,12 @@ impl Stored {
         Record { seq, unix_ms, room, place, author, name, kind, is_torn, text }
     }
 
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// The words of the file for what it says: `kind`, and `detail` if it has one.
+    pub fn words(&self) -> (&'static str, Option<&'static str>) {
+        words(self.kind, self.is_torn)
+    }
+
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let detail: Option<String> = row.get(5)?;
         let (kind, is_torn) = meaning(row.get_ref(4)?.as_str()?, detail.as_deref());
         Ok(Self {
@@ -82,7 +91,7 @@ impl Stored {
 pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, JournalError> {
     let Question { token, room, span, until } = question;
     let until = i64::try_from(until).unwrap_or(i64::MAX);
-    let columns = "SELECT seq, time, client, name, kind, detail, text FROM messages";
+    let columns = format!("SELECT {COLUMNS} FROM messages");
     let mut records = Vec::new();
     let mut size = 0;
     match span {

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 pub use self::log::Log;
 pub(crate) use self::log::LogLines;
-pub(crate) use self::neutral::{Neutral, neutral};
+pub(crate) use self::neutral::{Neutral, is_harmful, neutral};
 pub(crate) use self::pump::{PIECE, Pump, write_all};
 pub(crate) use self::splitter::LineSplitter;
 

@@ -7,7 +7,7 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// Whether a character could command a terminal or reverse the order of a line: control characters
 /// other than tab, line separators, and bidirectional embeddings, overrides and isolates.
-fn is_harmful(c: char) -> bool {
+pub(crate) fn is_harmful(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
