@@ -61,7 +61,6 @@ fn show(options: &HistoryOptions) -> Result<(), HistoryError> {
             progress.tell(history.position());
             continue;
         }
-        progress.end();
         if !options.follow {
             return Ok(());
         }

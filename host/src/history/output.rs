@@ -69,12 +69,13 @@ impl Progress {
         // If nobody sees it, nothing is lost.
         let _ = write!(io::stderr(), "\r{text}");
     }
+}
 
-    /// Takes the text away.
-    pub(super) fn end(&mut self) {
+impl Drop for Progress {
+    /// Takes the text away, before a complaint is written.
+    fn drop(&mut self) {
         if self.shown > 0 {
             let _ = write!(io::stderr(), "\r{:1$}\r", "", self.shown);
-            self.shown = 0;
         }
     }
 }

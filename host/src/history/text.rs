@@ -1,6 +1,6 @@
 //! Lines for people, as in the chat.
 
-use parlour_core::{Kind, RoomRef};
+use parlour_core::{Kind, Record, RoomRef};
 use parlour_journal::{Gap, Item, Stored};
 
 use super::moment::local_text;
@@ -14,7 +14,8 @@ pub(super) fn print(item: &Item, has_rooms: bool, out: &mut Vec<u8>) {
             let room = if has_rooms { format!("[{room}] ") } else { String::new() };
             let bytes = match stored.kind {
                 Kind::Raw => stored.text.clone(),
-                _ => stored.record(RoomRef::NONE).pieces().concat(),
+                // Only bytes of a relay are torn. Nobody knows what the file says.
+                _ => Record { is_torn: false, ..stored.record(RoomRef::NONE) }.pieces().concat(),
             };
             lines(stored, &room, &String::from_utf8_lossy(&bytes), out);
         }
