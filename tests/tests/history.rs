@@ -285,22 +285,31 @@ fn much_talk(path: &Path, count: u32) {
     );
 }
 
+/// A pipe whose reader wants one line.
+#[track_caller]
+fn check_head(path: &Path, args: &str) {
+    let program = binary().display();
+    let script = format!("set -o pipefail; '{program}' history '{}' {args} | head -1", text(path));
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script]);
+    let ended = Server::run_command(shell);
+    assert_eq!((ended.code, ended.stdout.len(), ended.stderr.len()), (Some(0), 1, 0), "{args}: {ended:?}");
+}
+
+#[test]
+fn who_follows_ends_with_the_reader_of_its_pipe_even_if_nothing_more_is_said() {
+    let (_folder, path) = folder();
+    some_talk(&path);
+    check_head(&path, "--follow");
+}
+
 #[test]
 fn a_pipe_may_end_early_and_memory_does_not_grow() {
     const COUNT: u32 = 100_000;
     let (_folder, path) = folder();
     much_talk(&path, COUNT);
     for args in ["", "--follow", "--format jsonl", "--format csv"] {
-        let script =
-            format!("set -o pipefail; '{}' history '{}' {args} | head -1", binary().display(), text(&path));
-        let mut shell = Command::new("bash");
-        shell.args(["-c", &script]);
-        let ended = Server::run_command(shell);
-        assert_eq!(
-            (ended.code, ended.stdout.len(), ended.stderr.len()),
-            (Some(0), 1, 0),
-            "{args}: {ended:?}"
-        );
+        check_head(&path, args);
     }
     let mut follower = Program::start_command(command(&path, &["--follow"]));
     let end = format!("{COUNT:0500}");
