@@ -58,6 +58,8 @@ fn followers_that_have_something_to_read_are_named_again() {
     let mut bytes = Vec::new();
     hub.save(&mut |part| bytes.extend_from_slice(part));
     let mut hub = Hub::restore(config, LIMITS, other_memory.storage(), &bytes).unwrap();
+    assert_eq!(named(&mut hub), [], "the same driver knows");
+    hub.name_again();
     assert_eq!(named(&mut hub), [sleeper], "the other one has read everything");
     assert_eq!(texts(&mut hub, reader), [""; 0]);
     hub.read_again(reader);
@@ -92,5 +94,31 @@ fn proposals_that_were_not_taken_are_named_again() {
     let mut bytes = Vec::new();
     hub.save(&mut |part| bytes.extend_from_slice(part));
     let mut hub = Hub::restore(config, limits, other_memory.storage(), &bytes).unwrap();
+    assert!(!is_named(&mut hub), "the same driver knows");
+    hub.name_again();
     assert!(is_named(&mut hub) && !is_named(&mut hub));
+}
+
+#[test]
+fn connections_and_pages_that_are_waited_for_are_named_again() {
+    let listeners = [Listener::new(Protocol::Chat)];
+    let config = Config { keeps_records: true, history: 5, origin: 100, ..Config::new(&listeners) };
+    let (mut memory, mut other_memory) = (Memory::new(&LIMITS), Memory::new(&LIMITS));
+    let mut hub = Hub::new(config, LIMITS, memory.storage()).unwrap();
+    let conn =
+        hub.handle(NOW, Input::Accepted { listener: ListenerId(0), peer: None }).opened().expect("a place");
+    let all = |hub: &mut Hub<'_>| core::iter::from_fn(|| hub.next_output()).collect::<Vec<_>>();
+    let mut outputs = all(&mut hub);
+    assert_eq!(outputs, [Output::Changed { conn }]);
+    let count = hub.transmit(conn).map(<[u8]>::len).sum();
+    hub.handle(NOW, Input::Sent { conn, count });
+    hub.handle(NOW, Input::Tick);
+    outputs.splice(0..0, all(&mut hub).into_iter().filter(|output| matches!(output, Output::Wanted(_))));
+    assert_eq!(outputs.len(), 2, "{outputs:?}");
+    let mut bytes = Vec::new();
+    hub.save(&mut |part| bytes.extend_from_slice(part));
+    let mut hub = Hub::restore(config, LIMITS, other_memory.storage(), &bytes).unwrap();
+    assert_eq!(all(&mut hub), [], "the same driver knows");
+    hub.name_again();
+    assert_eq!(all(&mut hub), outputs);
 }

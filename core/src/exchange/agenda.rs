@@ -157,6 +157,12 @@ impl Agenda {
         core::mem::replace(&mut self.next_page, following)
     }
 
+    /// It still wants the page that it wanted.
+    #[cfg(feature = "save")]
+    pub(super) fn want_again(&mut self, conns: &mut Conns<'_>, slot: Slot) {
+        self.wanting.push(conns.all_mut(), slot);
+    }
+
     /// The next connection that wanted a page.
     #[cfg(feature = "large")]
     pub(super) fn next_wanted(&mut self, conns: &mut Conns<'_>) -> Option<Slot> {
@@ -255,11 +261,8 @@ impl Agenda {
         wanting.visit(visitor, conns.all_mut())?;
         #[cfg(feature = "large")]
         next_page.visit(visitor)?;
-        // Another driver has not heard of all that there is.
         #[cfg(any(feature = "large", feature = "console"))]
-        {
-            *has_requests |= visitor.is_reading();
-        }
+        has_requests.visit(visitor)?;
         for list in [changed_rooms, opened_rooms, pending_rooms] {
             list.visit(visitor, rooms.all_mut())?;
         }

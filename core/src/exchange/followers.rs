@@ -244,24 +244,16 @@ impl Exchange<'_> {
             let follower = &mut self.followers.table[index];
             follower.timeline.read_again();
             follower.knows_lost = false;
-            self.name_again(index);
+            self.name_follower_again(index);
         }
     }
 
     /// Names a follower to the driver again, if it has something to read.
-    fn name_again(&mut self, index: usize) {
+    pub(super) fn name_follower_again(&mut self, index: usize) {
         let has_news = self.has_news(self.followers.id(index));
         self.followers.table[index].has_news = has_news;
         if has_news {
             self.agenda.ask();
-        }
-    }
-
-    /// Names all followers that have something to read. A driver that was not there before has not heard of it.
-    #[cfg(feature = "save")]
-    pub(crate) fn name_followers(&mut self) {
-        for index in 0..FOLLOWERS {
-            self.name_again(index);
         }
     }
 

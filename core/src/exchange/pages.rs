@@ -52,6 +52,15 @@ impl Exchange<'_> {
         Some(Wanted { number, conn, room: self.room_ref(room), span, until })
     }
 
+    /// Asks for the page that a connection waits for once more.
+    #[cfg(feature = "save")]
+    pub(super) fn want_page_again(&mut self, slot: Slot) {
+        if self.wanted(slot).is_some() {
+            self.agenda.want_again(&mut self.conns, slot);
+            self.agenda.ask();
+        }
+    }
+
     /// The next page that the driver is asked for.
     pub(super) fn next_wanted(&mut self) -> Option<Wanted> {
         loop {

@@ -90,8 +90,7 @@ impl Proposals<'_> {
         queue.visit(visitor, buffers)?;
         visitor.counter(next)?;
         index.visit(visitor)?;
-        // Another driver has not heard of them.
-        *has_news |= visitor.is_reading() && !queue.is_empty();
+        has_news.visit(visitor)?;
         let mut entry = self.queue.first(&self.buffers);
         while let Some(found) = entry {
             let proposal = self.read(found).ok_or(Damaged)?;
@@ -142,6 +141,12 @@ impl Exchange<'_> {
     }
 
     /// Whether there are proposals that the driver was not told of. Now it is.
+    #[cfg(feature = "save")]
+    pub(super) fn name_proposals_again(&mut self) {
+        self.proposals.has_news = !self.proposals.queue.is_empty();
+        self.agenda.ask();
+    }
+
     pub(super) fn has_new_proposals(&mut self) -> bool {
         core::mem::take(&mut self.proposals.has_news)
     }

@@ -3,6 +3,8 @@
 
 use super::Exchange;
 use crate::io::Output;
+#[cfg(all(feature = "save", feature = "console"))]
+use crate::limits::FOLLOWERS;
 
 impl Exchange<'_> {
     /// The next thing to ask for. It comes before all connections, because these may have no end.
@@ -22,5 +24,21 @@ impl Exchange<'_> {
         }
         self.agenda.asked();
         None
+    }
+
+    /// Names everything again, for another driver.
+    #[cfg(feature = "save")]
+    pub(crate) fn name_again(&mut self) {
+        for slot in self.slots() {
+            self.touch(slot);
+            #[cfg(feature = "large")]
+            self.want_page_again(slot);
+        }
+        #[cfg(feature = "large")]
+        self.name_proposals_again();
+        #[cfg(feature = "console")]
+        for index in 0..FOLLOWERS {
+            self.name_follower_again(index);
+        }
     }
 }

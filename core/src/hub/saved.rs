@@ -19,13 +19,12 @@ impl<'a> Hub<'a> {
     /// Makes a hub from what [`Hub::save`] made of another. Each limit is as it was, or higher. The
     /// listeners have the protocols and encodings that they had, in the same order, and relays share the
     /// rooms that they shared. All else in the configuration may differ. Ids and times go on: the driver uses the ids that
-    /// it had, or those of [`Hub::conns`] and `Hub::followers`, and its clock goes on from where it was. It
-    /// looks once at every connection, because the bytes do not say what another driver has seen. Proposals that
-    /// were taken and are not decided are the driver's to keep. Pages that were asked for are the driver's to
-    /// answer.
+    /// it had, or those of [`Hub::conns`] and `Hub::followers`, and its clock goes on from where it was. A driver
+    /// that is not the one that saved calls [`Hub::name_again`]. Proposals that were taken and are not decided are
+    /// the driver's to keep.
     ///
-    /// Followers read on where they were, and [`crate::Output::News`] names those that have something to read. If
-    /// what a follower has read and not committed was not kept, call `Hub::read_again` for it.
+    /// Followers read on where they were. If what a follower has read and not committed was not kept, call
+    /// `Hub::read_again` for it.
     ///
     /// The bytes may come from anywhere. What they hold is checked. If this returns a hub, the hub does not
     /// panic later and does not leave its memory, but hostile bytes can give it any other state.
@@ -46,9 +45,14 @@ impl<'a> Hub<'a> {
         if has_grown {
             hub.x.fit();
         }
-        #[cfg(feature = "console")]
-        hub.x.name_followers();
         Ok(hub)
+    }
+
+    /// Names everything to a driver that takes the hub over: [`Hub::next_output`] returns each connection, the
+    /// pages that are asked for, the proposals that were not taken, and the followers that have something to
+    /// read, also if another driver has heard of them.
+    pub fn name_again(&mut self) {
+        self.x.name_again();
     }
 
     /// The connections in the table that the driver has not let go of.

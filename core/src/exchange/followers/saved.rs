@@ -53,8 +53,7 @@ impl Followers<'_> {
     }
 }
 
-/// Of a place that is free, only the generation is saved: the next follower gets all else anew. Whether the driver
-/// was told of what there is to read does not matter: another driver was not.
+/// Of a place that is free, only the generation is saved: the next follower gets all else anew.
 impl Visit for Follower<'_> {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
         let Self {
@@ -64,7 +63,7 @@ impl Visit for Follower<'_> {
             reads_all,
             conn,
             timeline,
-            has_news: _,
+            has_news,
             lost,
             knows_lost,
             waits_since,
@@ -78,6 +77,7 @@ impl Visit for Follower<'_> {
         reads_all.visit(visitor)?;
         conn.visit(visitor)?;
         timeline.visit(visitor)?;
+        has_news.visit(visitor)?;
         visitor.option(lost, Lost { first: 0, last: 0, records: 0, messages: 0 })?;
         knows_lost.visit(visitor)?;
         waits_since.visit(visitor)
