@@ -71,10 +71,13 @@ pub enum Input<'a> {
         /// The connection.
         conn: ConnId,
     },
-    /// Records of a page that the hub asked for; see [`Output::Wanted`]. They are of one room,
-    /// in their order, and none is left out between them. No records: there are none. The answer is
-    /// [`Answer::Taken`], with the number of records. If it is not all of them, the hub asks for the
-    /// others later. It ignores pages that it does not wait for.
+    /// Records of a page that the hub asked for; see [`Output::Wanted`]. They have the room and the numbers with
+    /// which a follower read them; [`Record::place`] does not count. They are in their order, and none is left
+    /// out between them. They may begin before what was asked for, have a record twice, and end early. A record
+    /// of another room ends the page, and so does one that the hub has itself. No records: there are none. The
+    /// texts must be what the hub gave out; it does not check them again. The answer is [`Answer::Taken`], with
+    /// the number of records. If it is not all of them, the hub asks for the others later. It ignores pages
+    /// that it does not wait for.
     #[cfg(feature = "large")]
     Page {
         /// What the hub asked for.
@@ -102,7 +105,9 @@ pub enum Input<'a> {
         number: u64,
     },
     /// A record has its place in the order, and is appended. The answer is [`Answer::Taken`], with 0 if
-    /// its room has no place now. Then offer it again before anything that comes after it.
+    /// its room has no place now. Then offer it again before anything that comes after it. The answer is 1, and
+    /// nothing is appended, if the room is gone, or if the text or the name is too long. The hub does not check
+    /// the text otherwise. It takes such records also where [`crate::Config::proposes`] is false.
     #[cfg(feature = "large")]
     Decided {
         /// Its place in the order of all decisions. The hub ignores places that it had before.
@@ -120,7 +125,8 @@ pub enum Input<'a> {
     },
     /// A follower needs nothing more up to and including a record: it has what it read, or does not want it.
     /// Commit an event only when all of its records were read, one for each room that it concerns. The hub
-    /// ignores a number that no record has yet, and one before those that are left.
+    /// ignores a number that no record has yet, and one before those that are left. Many records are committed at
+    /// the price of one: commit the last of them. A [`crate::Lost`] that is not committed grows.
     #[cfg(feature = "console")]
     Committed {
         /// The follower.
@@ -198,7 +204,9 @@ pub enum Output {
         conn: ConnId,
     },
     /// A client is further behind than the log goes back. The driver answers with [`Input::Page`], at once
-    /// or later. The hub asks only if [`crate::Config::keeps_records`] is true, and only once for each page.
+    /// or later, but within 5 s: after that, the client is told that it missed messages. The hub asks only if
+    /// [`crate::Config::keeps_records`] is true, and only once for each page. A client that is behind in several
+    /// rooms catches up in one after the other.
     #[cfg(feature = "large")]
     Wanted(Wanted),
     /// Clients want to say something; see [`crate::Hub::next_proposal`].
@@ -292,7 +300,8 @@ pub enum Close {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Following {
     /// How long a closed room waits for the follower, in ms. Then the follower loses all that it has not
-    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops.
+    /// committed, and reads that it did. `None`: forever. Use it only for a follower that never stops: a room
+    /// that everybody has left also stays until it is read.
     pub grace_ms: Option<u32>,
     /// The rooms that it reads.
     pub scope: Scope,

@@ -39,9 +39,9 @@
 //! **A room has patience**, at most the grace period. A closed room uses it up. While the room
 //! is open, the patience comes back sixteen times slower. When it is used up, the members that
 //! hold the log are disconnected. Where a gap does no harm, they may jump ahead instead, and are
-//! told how much they missed ([`OnLag`]). A wait of at most 200 ms costs no patience, if it ends
-//! because they have read, and if all waiting members then get their turn. So a receiver that is
-//! slow but steady sets the pace.
+//! told how much they missed ([`OnLag`]). A short wait costs no patience: at most 200 ms, ended because
+//! they have read, and followed by a turn for all members that waited. So a receiver that is slow but
+//! steady sets the pace.
 //! The room has the patience, not each member. So a client does not get more of it by reading a
 //! byte, by connecting again, or by bringing others.
 //!
@@ -60,12 +60,12 @@
 //! follower keeps a room closed for longer than its own grace, it jumps ahead, and reads how much it
 //! lost ([`Lost`]).
 //!
-//! **Catch-up.** A member stands at a place in the log, or at a sequence number that is not in its hands
-//! any more. Then it holds nothing. What it has not read goes out through its private queue, marked
-//! as past, until it can be attached to the log again. Newcomers are shown the last messages of their
+//! **Catch-up.** A member reads the log from a cursor, and holds what comes after it. Or it is behind: it
+//! has only the sequence number up to which it has read, and holds nothing. What it has not read then goes
+//! out through its private queue, marked as past, until its cursor is in the log again. Newcomers are shown the last messages of their
 //! room in this way ([`Config::history`]), and so are members that are too slow ([`OnLag::Replay`]).
-//! What a log gives up can be read until it is overwritten. What is overwritten, the hub asks the
-//! driver for ([`Output::Wanted`], [`Input::Page`]).
+//! The hub takes what they need from the log as long as it is there. When it is overwritten, the hub asks
+//! the driver for it ([`Output::Wanted`], [`Input::Page`]).
 //!
 //! **Proposals.** Alone, a hub appends what a client says at once. If somebody else decides the order, a
 //! journal that stores first, or a cluster, the hub hands each line to the driver
@@ -77,8 +77,9 @@
 //! # The driver's part
 //!
 //! Bytes, readiness and time go in through [`Hub::handle`]. After a turn of inputs the
-//! driver asks for the outputs, and acts on each. Everything is level-triggered, peek and
-//! commit. [`Input::Received`] answers how many bytes the hub took, and the driver keeps the
+//! driver asks for the outputs, and acts on each. It may do so later: [`Hub::interest`] and [`Hub::transmit`]
+//! say at any time what is wanted now, and nothing is gone before the driver says that it was done.
+//! [`Input::Received`] answers how many bytes the hub took, and the driver keeps the
 //! others (in its socket, if possible). [`Hub::send`] lends bytes to a function, which returns how many
 //! of them were sent. [`Hub::transmit`] and [`Input::Sent`] are the two halves of that, for a trace. Every input is allowed in every state: the hub ignores the id of
 //! a connection that is gone.

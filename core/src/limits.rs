@@ -79,7 +79,8 @@ pub struct Limits {
     /// none.
     pub followers: usize,
     /// How many rooms can have a log in one more encoding at once. If a room has two more, both
-    /// count. Each of these logs is as large as a room's. Without the feature `large` there is none.
+    /// count. Each of these logs is as large as a room's. If none is free, a client with another encoding cannot
+    /// join, and is told so. Without the feature `large` there is none.
     pub rings: usize,
 }
 
@@ -115,7 +116,7 @@ pub enum LimitsError {
     /// A listener has an encoding that [`crate::Config::encodings`] has not, or this build lacks the feature
     /// `large`.
     NoSuchEncoding,
-    /// An encoding's notice of missed messages is longer than the hub can keep.
+    /// An encoding's notice of missed messages is longer than the hub can keep: 248 bytes.
     NoticeTooLong,
     /// There are fewer rings than the lobby and the relays need, one for each encoding of their clients.
     TooFewRings,

@@ -8,8 +8,8 @@ use crate::limits::WATCH_MS;
 use crate::record::Followed;
 
 impl Hub<'_> {
-    /// Begins to follow. The follower reads what is said from now on. `None`: there are already
-    /// [`crate::Limits::followers`].
+    /// Begins to follow. The follower reads what is said in its rooms from now on; direct messages are in no
+    /// room. `None`: there are already [`crate::Limits::followers`].
     pub fn follow(&mut self, following: Following) -> Option<FollowerId> {
         self.x.follow(following)
     }
