@@ -132,6 +132,9 @@ pub struct Conn<'a> {
     /// How many of the things that it said are proposed, and not decided.
     #[cfg(feature = "large")]
     pub(crate) pending: u32,
+    /// Its peer cannot be reached now, and may come back; see `exchange/away`.
+    #[cfg(feature = "large")]
+    pub(crate) is_away: bool,
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// It cannot go on until some of its output is gone.
@@ -194,6 +197,8 @@ impl<'a> Conn<'a> {
         #[cfg(feature = "large")]
         pending: 0,
         #[cfg(feature = "large")]
+        is_away: false,
+        #[cfg(feature = "large")]
         has_lists: false,
         #[cfg(feature = "large")]
         active: NONE,
@@ -227,6 +232,7 @@ impl<'a> Conn<'a> {
         #[cfg(feature = "large")]
         {
             self.pending = 0;
+            self.is_away = false;
         }
     }
 }
@@ -263,6 +269,8 @@ impl Conn<'_> {
             longest: _,
             #[cfg(feature = "large")]
             pending,
+            #[cfg(feature = "large")]
+            is_away,
             ended,
             blocked,
             paused,
@@ -301,6 +309,8 @@ impl Conn<'_> {
         has_lists.visit(visitor)?;
         #[cfg(feature = "large")]
         pending.visit(visitor)?;
+        #[cfg(feature = "large")]
+        is_away.visit(visitor)?;
         ended.visit(visitor)?;
         blocked.visit(visitor)?;
         paused.visit(visitor)?;

@@ -14,7 +14,8 @@ use crate::record::Record;
 /// are told. So a client of an encoding gets nothing that was not rendered by it.
 pub trait Encoding: fmt::Debug + Sync {
     /// Writes a record into `out`. An encoding that writes nothing hides the record from its clients.
-    /// `is_past`: the client did not get it when it was said. It came later, or was too slow. The same record with
+    /// `is_past`: the client did not get it when it was said. It came later, or was too slow; one that was away
+    /// ([`crate::Input::Away`]) does not count. The same record with
     /// the same `is_past` always makes the same bytes.
     fn render(&self, record: &Record<'_>, is_past: bool, out: &mut Sink<'_>);
 

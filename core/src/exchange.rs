@@ -22,6 +22,8 @@
 
 mod about;
 mod agenda;
+#[cfg_attr(not(feature = "large"), path = "exchange/never_away.rs")]
+mod away;
 mod bounds;
 mod catch_up;
 mod comings;

@@ -183,6 +183,13 @@ impl<'a> Hub<'a> {
             },
             Input::Sent { conn, count } => self.on(conn, |hub, slot| hub.sent(slot, count)),
             Input::PeerClosed { conn } => self.on(conn, |hub, slot| hub.x.end_input(slot)),
+            #[cfg(feature = "large")]
+            Input::Away { conn } => {
+                let slot = self.x.find(conn);
+                Answer::Taken { count: usize::from(slot.is_some_and(|slot| self.x.go_away(slot))) }
+            }
+            #[cfg(feature = "large")]
+            Input::Back { conn } => self.on(conn, |hub, slot| hub.x.come_back(slot)),
             Input::Failed { conn, cause } => self.on(conn, |hub, slot| {
                 hub.last_words(slot);
                 hub.x.forget(slot, cause);
@@ -395,6 +402,7 @@ impl<'a> Hub<'a> {
             false => bytes.len(),
         };
         self.x.took(slot, taken, bytes.len());
+        self.x.stay_away(slot);
         taken
     }
 

@@ -59,6 +59,21 @@ pub enum Input<'a> {
         /// The connection.
         conn: ConnId,
     },
+    /// The peer of a chat client cannot be reached now, and may come back. The client keeps its name and its
+    /// rooms, and holds nothing. What is said meanwhile it is told after [`Input::Back`], and not marked as
+    /// past. The answer is [`Answer::Taken`], with 0 if the hub cannot do that: then report
+    /// [`Input::Failed`]. Until the client is back, nothing is sent to it.
+    #[cfg(feature = "large")]
+    Away {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The peer is back.
+    #[cfg(feature = "large")]
+    Back {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The connection broke, and the driver has forgotten it.
     Failed {
         /// The connection.

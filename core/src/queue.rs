@@ -6,6 +6,8 @@
 //! has no buffer: it borrows one for its first entry, and gives it back after the last.
 
 use crate::limits::ENTRY_HEADER as HEADER;
+#[cfg(feature = "large")]
+use crate::log::before;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor, ensure};
 
@@ -69,6 +71,9 @@ pub(crate) struct Queue {
     last: u32,
     /// The end of the last entry.
     tail: u32,
+    /// A part of the first entry was sent.
+    #[cfg(feature = "large")]
+    is_torn: bool,
 }
 
 /// An entry, or the part of it that is not sent yet.
@@ -86,7 +91,14 @@ impl Entry {
 }
 
 impl Queue {
-    pub(crate) const EMPTY: Self = Self { buffer: NO_BUFFER, head: 0, last: 0, tail: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        buffer: NO_BUFFER,
+        head: 0,
+        last: 0,
+        tail: 0,
+        #[cfg(feature = "large")]
+        is_torn: false,
+    };
 
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer == NO_BUFFER
@@ -159,6 +171,47 @@ impl Queue {
         true
     }
 
+    /// Puts an entry before all that were made after it, if it fits.
+    #[cfg(feature = "large")]
+    pub(crate) fn insert(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
+        let mut next = self.first(buffers);
+        if self.is_torn {
+            next = next.and_then(|torn| self.following(buffers, torn));
+        }
+        while let Some(entry) = next.filter(|entry| !before(seq, entry.seq)) {
+            next = self.following(buffers, entry);
+        }
+        let Some(entry) = next else { return self.push(buffers, seq, parts) };
+        let len = total(parts);
+        if len == 0 || len > self.free(buffers) {
+            return len == 0;
+        }
+        let mut at = entry.start - HEADER;
+        if self.tail as usize + HEADER + len > buffers.size {
+            at -= self.head as usize;
+            self.shift(buffers, 0);
+        }
+        let bytes = buffers.get_mut(self.buffer);
+        bytes.copy_within(at..self.tail as usize, at + HEADER + len);
+        self.last += (HEADER + len) as u32;
+        self.tail += (HEADER + len) as u32;
+        write_header(bytes, at as u32, seq, len);
+        write(bytes, (at + HEADER) as u32, parts);
+        true
+    }
+
+    /// A small hub puts in nothing that is older than the rest.
+    #[cfg(not(feature = "large"))]
+    pub(crate) fn insert(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
+        self.push(buffers, seq, parts)
+    }
+
+    /// Whether the first entry is older than this place in the order, or was sent in part.
+    #[cfg(feature = "large")]
+    pub(crate) fn begins_before(&self, buffers: &Buffers<'_>, seq: u64) -> bool {
+        self.is_torn || self.first(buffers).is_some_and(|first| !before(seq, first.seq))
+    }
+
     /// Removes `count` bytes of text from the front.
     pub(crate) fn consume(&mut self, buffers: &mut Buffers<'_>, mut count: usize) {
         while count > 0 && !self.is_empty() {
@@ -169,9 +222,17 @@ impl Queue {
                 // The header moves up over the text that was sent.
                 self.last = if self.last == self.head { self.last + count as u32 } else { self.last };
                 self.head += count as u32;
+                #[cfg(feature = "large")]
+                {
+                    self.is_torn = true;
+                }
                 return write_header(bytes, self.head, entry.seq, len - count);
             }
             count -= len;
+            #[cfg(feature = "large")]
+            {
+                self.is_torn = false;
+            }
             self.head = entry.end as u32;
             if self.head == self.tail {
                 self.clear(buffers);
@@ -208,9 +269,10 @@ impl Queue {
         }
         if visitor.is_reading() {
             ensure(used as usize <= buffers.size)?;
-            *self = Self { buffer: buffers.borrow(), head: 0, last: 0, tail: used };
+            *self = Self { buffer: buffers.borrow(), tail: used, ..Self::EMPTY };
         }
-        let Self { buffer, head, last, tail } = self;
+        let Self { buffer, head, last, tail, is_torn } = self;
+        is_torn.visit(visitor)?;
         let bytes = &mut buffers.get_mut(*buffer)[*head as usize..*tail as usize];
         visitor.bytes(bytes)?;
         let mut at = 0;
@@ -286,6 +348,11 @@ mod tests {
             self.queue.push_front(&mut self.buffers, seq, parts)
         }
 
+        #[cfg(feature = "large")]
+        fn insert(&mut self, seq: u64, parts: &[&[u8]]) -> bool {
+            self.queue.insert(&mut self.buffers, seq, parts)
+        }
+
         fn consume(&mut self, count: usize) {
             self.queue.consume(&mut self.buffers, count);
         }
@@ -324,6 +391,29 @@ mod tests {
         owner.consume(15);
         assert!(owner.push(2, &[b"xyz"]));
         owner.check(&[(1, &[7; 5]), (2, b"xyz")]);
+    }
+
+    #[cfg(feature = "large")]
+    #[test]
+    fn what_is_older_is_inserted_before_what_is_newer_and_not_into_what_is_half_sent() {
+        let mut bytes = [0; 100];
+        let mut owner = Owner::new(&mut bytes);
+        assert!(owner.insert(3, &[b"c"]) && owner.push(9, &[b"iii"]));
+        assert!(owner.insert(9, &[b"-"]) && owner.insert(5, &[b"e", b"e"]) && owner.insert(1, &[b"a"]));
+        owner.check(&[(1, b"a"), (3, b"c"), (5, b"ee"), (9, b"iii-")]);
+        owner.consume(5);
+        owner.check(&[(9, b"ii-")]);
+        assert!(owner.insert(2, &[b"b"]) && owner.push(9, &[b"+"]) && owner.insert(4, &[b"d"]));
+        owner.check(&[(9, b"ii-"), (2, b"b"), (4, b"d"), (9, b"+")]);
+        assert!(owner.insert(3, &[&[7; 20]]), "the entries were moved to the front");
+        owner.check(&[(9, b"ii-"), (2, b"b"), (3, &[7; 20]), (4, b"d"), (9, b"+")]);
+        assert!(!owner.insert(3, &[&[7; 20]]), "there is no place");
+        assert!(owner.insert(3, &[]));
+        owner.consume(2);
+        owner.check(&[(9, b"-"), (2, b"b"), (3, &[7; 20]), (4, b"d"), (9, b"+")]);
+        owner.consume(1);
+        assert!(owner.insert(1, &[b"a"]));
+        owner.check(&[(1, b"a"), (2, b"b"), (3, &[7; 20]), (4, b"d"), (9, b"+")]);
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct Room<'a> {
     /// The first of the memberships that become active when something is said.
     #[cfg(feature = "large")]
     pub(crate) idle: MemberIndex,
+    /// How many messages were said in it.
+    #[cfg(feature = "large")]
+    pub(crate) messages: u32,
 
     /// It has no place for the longest line, so its members' lines wait.
     pub(crate) closed: bool,
@@ -109,6 +112,8 @@ impl<'a> Room<'a> {
         longest: 0,
         #[cfg(feature = "large")]
         idle: NONE,
+        #[cfg(feature = "large")]
+        messages: 0,
         closed: false,
         loosened: false,
         patience: Patience::full(0),
@@ -128,6 +133,16 @@ impl<'a> Room<'a> {
         return self.next_ring != NONE;
         #[cfg(not(feature = "large"))]
         false
+    }
+
+    /// So many messages were said in it. Those of a relay are not counted.
+    #[inline(always)]
+    #[cfg_attr(not(feature = "large"), expect(unused_variables, reason = "a small hub does not count them"))]
+    pub(crate) fn count_messages(&mut self, count: u32) {
+        #[cfg(feature = "large")]
+        {
+            self.messages = self.messages.wrapping_add(count);
+        }
     }
 
     /// Whether nobody is in it, and it does not stay. It is free, or followers still read what was said.

@@ -80,6 +80,8 @@ impl Driver {
                 }
                 5 => self.followers.extend(hub.watch(conn)),
                 6 => drop(hub.handle(at, Input::Notice { text: "all is well" })),
+                7 => drop(hub.handle(at, Input::Away { conn })),
+                8..12 => drop(hub.handle(at, Input::Back { conn })),
                 _ => {}
             },
             (6..10, Some(conn)) => {

@@ -23,6 +23,7 @@ use crate::ids::Cause;
 use crate::log::{Position, before};
 use crate::record::{Identity, Kind};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
+use crate::text::Decimal;
 
 /// The most bytes that wait at once for a client that catches up, besides one line. More would not go
 /// out sooner, and each connection would need memory for them.
@@ -60,15 +61,18 @@ impl Exchange<'_> {
 
     /// Lets a member stand at a sequence number. Returns false if there is no place to note it.
     pub(super) fn detach(&mut self, slot: Slot, catch_up: CatchUp) -> bool {
-        if !self.can_detach(slot) {
-            return false;
-        }
-        let Some(index) = self.catch_ups.take() else { return false };
-        self.members[catch_up.member].is_behind = true;
-        self.catch_ups[index] = catch_up;
+        let Some(index) = self.take_catch_up(slot, catch_up) else { return false };
         self.catch_ups.append(&mut self.conns[slot].catch_up, index);
         self.wake(slot);
         true
+    }
+
+    /// Notes how far a membership is, in a place that is not yet among those of its connection.
+    pub(super) fn take_catch_up(&mut self, slot: Slot, catch_up: CatchUp) -> Option<u32> {
+        let index = if self.can_detach(slot) { self.catch_ups.take() } else { None }?;
+        self.members[catch_up.member].is_behind = true;
+        self.catch_ups[index] = catch_up;
+        Some(index)
     }
 
     /// Whether there is a place to note how far a connection is. A small hub has one for each connection.
@@ -109,7 +113,8 @@ impl Exchange<'_> {
 
     /// Tells a connection that catches up what comes next, as its queue has room, and attaches it.
     pub(crate) fn catch_up(&mut self, slot: Slot) {
-        if !self.is_behind(slot) {
+        self.stay_away(slot);
+        if !self.is_behind(slot) || self.is_away(slot) {
             return;
         }
         let index = self.conns[slot].catch_up;
@@ -125,7 +130,7 @@ impl Exchange<'_> {
             if self.conns[slot].queue.is_empty() && self.attach(slot, false) {
                 return self.wake(slot);
             }
-            if self.queue_used(slot) >= AT_ONCE || !self.takes_a_line(slot) {
+            if !self.takes_past(slot) {
                 return self.block(slot);
             }
             match self.tell_next(slot) {
@@ -148,6 +153,12 @@ impl Exchange<'_> {
         }
     }
 
+    /// Whether there is place in the queue of a connection for another record that it is told.
+    pub(super) fn takes_past(&self, slot: Slot) -> bool {
+        let is_short = self.queue_used(slot) < AT_ONCE || self.must_be_told_more(slot);
+        is_short && self.takes_a_line(slot)
+    }
+
     /// Tells a connection the next record that it has not read.
     fn tell_next(&mut self, slot: Slot) -> Next {
         let catch_up = self.catch_ups[self.conns[slot].catch_up];
@@ -163,13 +174,8 @@ impl Exchange<'_> {
             // In its own place: what follows may be in the log already.
             self.tell_again(slot, (room, number), entry.seq, self.is_marked(slot, entry.seq));
         }
-        self.told(slot, entry.seq);
+        self.catch_ups[self.conns[slot].catch_up].pass(entry.seq, entry.kind().is_message());
         Next::Told
-    }
-
-    /// Notes that a record was told to a connection, or passed over.
-    pub(super) fn told(&mut self, slot: Slot, seq: u64) {
-        self.catch_ups[self.conns[slot].catch_up].next = seq.wrapping_add(1);
     }
 
     /// Whether a connection that catches up is told a record: of what was said before it came, all
@@ -184,8 +190,8 @@ impl Exchange<'_> {
 
     /// Whether a record that a connection is told is marked as past: not if it was said after it came.
     pub(super) fn is_marked(&self, slot: Slot, seq: u64) -> bool {
-        let came_at = self.catch_ups[self.conns[slot].catch_up].came_at;
-        came_at.is_none_or(|came_at| before(seq, came_at))
+        let catch_up = &self.catch_ups[self.conns[slot].catch_up];
+        catch_up.came_at.map_or(catch_up.marks_all(), |came_at| before(seq, came_at))
     }
 
     /// Attaches a connection to the log, if it has been told what it should be told first, and if what it
@@ -264,8 +270,11 @@ impl Exchange<'_> {
             self.kill(slot, Cause::Lagged, State::Dead { abort: true });
             return false;
         }
+        let missed = self.count_missed(slot);
         if !is_history {
-            self.note_at(slot, next, &["you missed some messages"]);
+            let missed = missed.map(|missed| Decimal::new(missed as usize));
+            let count = missed.as_ref().map_or("some", Decimal::as_str);
+            self.note_at(slot, next, &["you missed ", count, " messages"]);
         }
         self.wake(slot);
         true

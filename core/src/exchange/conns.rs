@@ -169,9 +169,14 @@ impl<'a> Conns<'a> {
         &self.buffers
     }
 
-    /// Appends a text to a private queue, if it fits.
-    pub(super) fn push(&mut self, slot: Slot, seq: u64, parts: &[&[u8]]) -> bool {
-        self.slots[slot as usize].queue.push(&mut self.buffers, seq, parts)
+    /// Appends a text to a private queue, if it fits; or, `in_order`, puts it before all that are newer.
+    pub(super) fn put(&mut self, slot: Slot, seq: u64, parts: &[&[u8]], in_order: bool) -> bool {
+        let queue = &mut self.slots[slot as usize].queue;
+        if in_order {
+            queue.insert(&mut self.buffers, seq, parts)
+        } else {
+            queue.push(&mut self.buffers, seq, parts)
+        }
     }
 
     /// Puts a text before all others of a private queue, if it fits.

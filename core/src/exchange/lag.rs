@@ -222,7 +222,7 @@ impl Exchange<'_> {
 
     /// Puts the rest of a half sent record into the private queue. Returns where the next record starts,
     /// or nothing if there is no place.
-    fn set_half_aside(&mut self, index: MemberIndex) -> Option<Position> {
+    pub(super) fn set_half_aside(&mut self, index: MemberIndex) -> Option<Position> {
         let member = &self.members[index];
         let (slot, position, log) = (member.conn, member.position, self.rooms.log(member.log()));
         if position == log.head() {

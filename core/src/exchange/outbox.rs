@@ -83,7 +83,7 @@ impl Walk {
             let _ = self.lanes.push(lane);
         }
         let conn = &x.conns[slot];
-        self.entry = conn.queue.first(x.conns.buffers());
+        self.entry = conn.queue.first(x.conns.buffers()).filter(|entry| x.may_go_out(conn, entry));
         self.gap = conn.gap.open.then_some(conn.gap);
         self.ends_here = false;
     }
@@ -121,7 +121,8 @@ impl Walk {
             }
         }
         if let Some(entry) = self.entry.filter(|entry| goes_first(entry.seq)) {
-            self.entry = conn.queue.following(x.conns.buffers(), entry);
+            let following = conn.queue.following(x.conns.buffers(), entry);
+            self.entry = following.filter(|entry| x.may_go_out(conn, entry));
             return Some(Run::Queue(entry));
         }
         let (lane, seq) = (lane?, lane_seq?);

@@ -2,7 +2,7 @@
 //! connection that catches up. Pages may come late, twice, or never.
 
 use super::Exchange;
-use super::catch_up::{AT_ONCE, BeforeLog, CatchUp};
+use super::catch_up::{BeforeLog, CatchUp};
 use crate::conn::Slot;
 use crate::io::{Span, Wanted};
 use crate::limits::CONNS_AT_ONCE;
@@ -83,7 +83,7 @@ impl Exchange<'_> {
         let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.number == asked.number) else { return 0 };
         let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
-            has_place = self.takes_from_page(slot);
+            has_place = self.takes_past(slot);
             if !has_place || record.room != wanted.room || !before(record.seq, wanted.until) {
                 break;
             }
@@ -92,7 +92,7 @@ impl Exchange<'_> {
                     return 0;
                 }
                 next = Some(record.seq);
-                has_place = self.takes_from_page(slot);
+                has_place = self.takes_past(slot);
                 if !has_place {
                     break;
                 }
@@ -102,17 +102,13 @@ impl Exchange<'_> {
             let first = next.or(if let Span::From(from) = wanted.span { Some(from) } else { None });
             if first.is_none_or(|first| !before(record.seq, first)) {
                 self.tell_of_page(slot, record);
+                self.catch_ups[self.conns[slot].catch_up].count(record.kind.is_message());
                 next = Some(record.seq.wrapping_add(1));
             }
         }
         self.catch_ups[self.conns[slot].catch_up].end_request();
         self.read_page(slot, wanted.span, (next, taken, has_place));
         taken
-    }
-
-    /// Whether there is place for another record of a page.
-    fn takes_from_page(&self, slot: Slot) -> bool {
-        self.takes_a_line(slot) && self.queue_used(slot) < AT_ONCE
     }
 
     /// Whether a connection has missed something if a page begins with `first`, and nothing before that is left.

@@ -49,8 +49,9 @@ impl Exchange<'_> {
             return;
         }
         let Some((entry, [left, right])) = self.rooms[room].log.past(number) else { return };
+        let in_order = self.is_told_in_order(slot);
         let mark = self.mark_if(is_past, entry.kind(), entry.unix_ms());
-        self.conns.push(slot, seq, &[&mark, left, right]);
+        self.conns.put(slot, seq, &[&mark, left, right], in_order);
         self.touch(slot);
     }
 

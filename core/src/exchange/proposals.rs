@@ -196,6 +196,7 @@ impl Exchange<'_> {
         }
         let stamp = Stamp::new((author, kind), unix_ms, &parts);
         let seq = self.next_seq();
+        self.rooms[room].count_messages(u32::from(kind.is_message()));
         self.append_pieces(room, seq, own, stamp, &parts, [name.as_bytes(), text]);
         self.decide(index, conn);
         true

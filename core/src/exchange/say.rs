@@ -66,6 +66,7 @@ impl Exchange<'_> {
         self.scratch = heading.into_bytes();
         // If nothing was said, nobody else has changed.
         if seq != first {
+            self.rooms[room].count_messages(seq.wrapping_sub(first) as u32);
             self.appended(room, seq.wrapping_sub(first));
         }
     }
@@ -124,6 +125,7 @@ impl Exchange<'_> {
         let name = core::mem::take(&mut self.conns[slot].name);
         let parts = chat::parts(kind, name.as_bytes(), text);
         let stamp = Stamp::new((self.conns[slot].identity, kind), self.unix_ms(), &parts);
+        self.rooms[room].count_messages(u32::from(kind.is_message()));
         self.append_pieces(room, seq, own, stamp, &parts, [name.as_bytes(), text]);
         self.conns[slot].name = name;
     }
@@ -224,7 +226,7 @@ impl Exchange<'_> {
 
     /// As [`Exchange::tell`], at a given place in the order.
     pub(crate) fn enqueue(&mut self, slot: Slot, seq: u64, parts: &[&[u8]]) -> bool {
-        let told = self.conns.push(slot, seq, parts);
+        let told = self.conns.put(slot, seq, parts, self.is_told_in_order(slot));
         self.stats.queue_most = self.stats.queue_most.max(self.conns[slot].queue.used());
         self.touch(slot);
         told

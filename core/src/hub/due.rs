@@ -56,7 +56,7 @@ impl Hub<'_> {
         if due > self.x.now() {
             return self.x.arm(slot, due);
         }
-        if self.behaviour(slot).may_be_silent(&self.x, slot, idle_ms) {
+        if self.x.is_away(slot) || self.behaviour(slot).may_be_silent(&self.x, slot, idle_ms) {
             return self.x.arm(slot, self.x.now().after(u64::from(idle_ms)));
         }
         self.last_words(slot);

@@ -41,6 +41,7 @@ impl Room<'_> {
             readers,
             next_in: _,
             idle: _,
+            messages,
             next_ring,
             encoding: _,
             longest: _,
@@ -57,7 +58,7 @@ impl Room<'_> {
         visitor.option(unfinished_by, ConnId { slot: 0, generation: 0 })?;
         pinned.visit(visitor)?;
         ensure((*pinned, *owner) == (stays.0, stays.1) && (!*pinned || name.is_empty() == stays.2))?;
-        for number in [generation, next_free, first, last, members, present, named, unnamed] {
+        for number in [generation, next_free, first, last, members, present, named, unnamed, messages] {
             number.visit(visitor)?;
         }
         closed.visit(visitor)?;

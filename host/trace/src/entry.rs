@@ -82,6 +82,13 @@ pub(crate) enum Entry<'e> {
     PeerClosed {
         conn: Conn,
     },
+    Away {
+        conn: Conn,
+        is_away: bool,
+    },
+    Back {
+        conn: Conn,
+    },
     Failed {
         conn: Conn,
         #[serde(with = "CauseDef")]
@@ -174,6 +181,8 @@ impl<'e> Entry<'e> {
                 Entry::Sent { conn: conn.into(), count: count as u32, check: sum as u8 }
             }
             Input::PeerClosed { conn } => Entry::PeerClosed { conn: conn.into() },
+            Input::Away { conn } => Entry::Away { conn: conn.into(), is_away: taken > 0 },
+            Input::Back { conn } => Entry::Back { conn: conn.into() },
             Input::Failed { conn, cause } => Entry::Failed { conn: conn.into(), cause },
             Input::Closed { conn } => Entry::Closed { conn: conn.into() },
             Input::Page { wanted, records, has_gap } => {
@@ -214,6 +223,8 @@ impl<'e> Entry<'e> {
             }
             Entry::Sent { conn, count, .. } => Input::Sent { conn: conn.into(), count: count as usize },
             Entry::PeerClosed { conn } => Input::PeerClosed { conn: conn.into() },
+            Entry::Away { conn, .. } => Input::Away { conn: conn.into() },
+            Entry::Back { conn } => Input::Back { conn: conn.into() },
             Entry::Failed { conn, cause } => Input::Failed { conn: conn.into(), cause },
             Entry::Closed { conn } => Input::Closed { conn: conn.into() },
             Entry::Page { wanted, ref records, has_gap, .. } => {
@@ -267,6 +278,7 @@ mod tests {
         done(Input::Speaks { conn, listener: ListenerId(255) });
         done(Input::Sent { conn, count: u32::MAX as usize });
         done(Input::PeerClosed { conn });
+        done(Input::Back { conn });
         for cause in
             [Cause::Left, Cause::Reset, Cause::TimedOut, Cause::Lagged, Cause::Kicked, Cause::Shutdown]
         {
@@ -285,6 +297,9 @@ mod tests {
             for refusal in [Refusal::Full, Refusal::PerPeer, Refusal::ShuttingDown] {
                 each(input, Answer::Refused { refusal });
             }
+        }
+        for count in [0, 1] {
+            each(Input::Away { conn }, Answer::Taken { count });
         }
         each(Input::Received { conn, bytes: b"" }, Answer::Taken { count: 0 });
         each(Input::Received { conn, bytes: b"\xff\0hello\n" }, Answer::Taken { count: 3 });
@@ -338,7 +353,7 @@ mod tests {
             }
             count += 1;
         });
-        assert_eq!(count, 42);
+        assert_eq!(count, 45);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) enum Line {
     /// The bytes, and how many of them the hub did not take.
     Received(ConnId, Vec<u8>, usize),
     PeerClosed(ConnId),
+    Away(ConnId),
+    Back(ConnId),
     Failed(ConnId, Cause),
     Closed(ConnId),
     Notice(String),
@@ -42,6 +44,8 @@ impl Line {
             Input::Speaks { conn, listener } => Line::Speaks(conn, listener),
             Input::Received { conn, bytes } => Line::Received(conn, bytes.to_vec(), 0),
             Input::PeerClosed { conn } => Line::PeerClosed(conn),
+            Input::Away { conn } => Line::Away(conn),
+            Input::Back { conn } => Line::Back(conn),
             Input::Failed { conn, cause } => Line::Failed(conn, cause),
             Input::Closed { conn } => Line::Closed(conn),
             Input::Notice { text } => Line::Notice(text.to_owned()),
@@ -125,6 +129,8 @@ impl fmt::Display for Line {
                 if *left > 0 { write!(f, ", but not the last {left} bytes") } else { Ok(()) }
             }
             Line::PeerClosed(conn) => write!(f, "in   {} sends no more", name(*conn)),
+            Line::Away(conn) => write!(f, "in   {} is away", name(*conn)),
+            Line::Back(conn) => write!(f, "in   {} is back", name(*conn)),
             Line::Failed(conn, cause) => write!(f, "in   {} broke: {}", name(*conn), cause.reason()),
             Line::Closed(conn) => write!(f, "in   {} is closed", name(*conn)),
             Line::Notice(text) => write!(f, "in   notice {}", Quoted(text.as_bytes())),

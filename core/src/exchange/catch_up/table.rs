@@ -22,8 +22,13 @@ pub struct CatchUp {
     pub(in crate::exchange) until: u64,
     /// For a newcomer: the sequence number at which it came. Of what was said before, it is told the
     /// messages alone, marked as past: they are the history of its room. `None` for one that was left
-    /// behind: what it is told is all marked.
+    /// behind: what it is told is all marked, unless it `was_away`.
     pub(in crate::exchange) came_at: Option<u64>,
+    #[cfg(feature = "large")]
+    pub(in crate::exchange) was_away: bool,
+    /// If it `was_away`: how many messages were said in the room before `next`, if that is known.
+    #[cfg(feature = "large")]
+    pub(in crate::exchange) said_before: Option<u32>,
     /// For a newcomer: what it is told before it is told what the log has.
     #[cfg(feature = "large")]
     pub(in crate::exchange) before_log: BeforeLog,
@@ -47,6 +52,10 @@ impl CatchUp {
         next: 0,
         until: 0,
         came_at: None,
+        #[cfg(feature = "large")]
+        was_away: false,
+        #[cfg(feature = "large")]
+        said_before: None,
         #[cfg(feature = "large")]
         before_log: BeforeLog::Nothing,
         #[cfg(feature = "large")]
@@ -120,6 +129,34 @@ impl Visit for BeforeLog {
 
 #[cfg(feature = "large")]
 impl CatchUp {
+    /// One whose connection is away, and that is told later records from `next` on, before `until` if it has left.
+    pub(in crate::exchange) fn of_absent(
+        member: MemberIndex,
+        next: u64,
+        until: Option<u64>,
+        said_before: u32,
+    ) -> Self {
+        let until = until.unwrap_or(next.wrapping_add(FAR));
+        Self { until, was_away: true, said_before: Some(said_before), ..Self::of_laggard(member, next) }
+    }
+
+    /// It was told a record, or passed over it.
+    pub(in crate::exchange) fn pass(&mut self, seq: u64, is_message: bool) {
+        self.next = seq.wrapping_add(1);
+        self.count(is_message);
+    }
+
+    /// It was told a record, or passed over it, and where it stands is noted later.
+    pub(in crate::exchange) fn count(&mut self, is_message: bool) {
+        let said_before = self.said_before.as_mut();
+        said_before.into_iter().for_each(|count| *count = count.wrapping_add(u32::from(is_message)));
+    }
+
+    /// Whether what it is told is marked as past, though it was said after it came.
+    pub(super) fn marks_all(&self) -> bool {
+        !self.was_away
+    }
+
     fn after(&self) -> u32 {
         self.after
     }
@@ -143,6 +180,14 @@ impl CatchUp {
 /// A small hub lets a connection catch up in one room at a time, and no driver keeps records for it.
 #[cfg(not(feature = "large"))]
 impl CatchUp {
+    pub(super) fn marks_all(&self) -> bool {
+        true
+    }
+
+    pub(super) fn pass(&mut self, seq: u64, _: bool) {
+        self.next = seq.wrapping_add(1);
+    }
+
     fn after(&self) -> u32 {
         NONE
     }
@@ -209,11 +254,17 @@ impl<'a> CatchUps<'a> {
 
     /// Lets a place come last of those of a connection, which begin at `first`.
     #[cfg(feature = "large")]
-    pub(super) fn append(&mut self, first: &mut u32, index: u32) {
+    pub(in crate::exchange) fn append(&mut self, first: &mut u32, index: u32) {
         match self.last(*first) {
             Some(last) => self[last].after = index,
             None => *first = index,
         }
+    }
+
+    /// Lets a place come first of those of a connection.
+    #[cfg(feature = "large")]
+    pub(in crate::exchange) fn prepend(&mut self, first: &mut u32, index: u32) {
+        self[index].after = core::mem::replace(first, index);
     }
 
     #[cfg(not(feature = "large"))]
@@ -294,11 +345,25 @@ impl CatchUps<'_> {
 #[cfg(feature = "save")]
 impl Visit for CatchUp {
     fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { member, next, until, came_at, before_log, page, asked_at, has_turn, after } = self;
+        let Self {
+            member,
+            next,
+            until,
+            came_at,
+            was_away,
+            said_before,
+            before_log,
+            page,
+            asked_at,
+            has_turn,
+            after,
+        } = self;
         member.visit(visitor)?;
         next.visit(visitor)?;
         until.visit(visitor)?;
         visitor.option(came_at, 0)?;
+        was_away.visit(visitor)?;
+        visitor.option(said_before, 0)?;
         before_log.visit(visitor)?;
         page.visit(visitor)?;
         visitor.option(asked_at, 0)?;

@@ -1,0 +1,142 @@
+//! Clients whose peer cannot be reached now, and that may come back. One that is away is a member of its rooms
+//! like others, and holds nothing. When it is back it catches up, in the order in which all was said: what was
+//! put into its private queue meanwhile waits for what was said before that.
+
+use super::Exchange;
+use super::catch_up::CatchUp;
+use crate::config::Protocol;
+use crate::conn::{Conn, Slot};
+use crate::queue::Entry;
+use crate::room::{Member, MemberIndex, Membership, RoomIndex};
+
+impl Exchange<'_> {
+    /// Lets a client be away. Returns false if that is not possible.
+    pub(crate) fn go_away(&mut self, slot: Slot) -> bool {
+        let is_chat = self.session(slot).protocol() == Protocol::Chat;
+        self.conns[slot].is_away = self.is_open(slot) && is_chat && self.let_go_of_logs(slot);
+        self.is_away(slot)
+    }
+
+    pub(crate) fn is_away(&self, slot: Slot) -> bool {
+        self.conns[slot].is_away
+    }
+
+    /// A client is back.
+    pub(crate) fn come_back(&mut self, slot: Slot) {
+        if core::mem::take(&mut self.conns[slot].is_away) {
+            self.hear(slot, 1);
+            self.give_turn(slot);
+            self.touch(slot);
+            self.wake(slot);
+        }
+    }
+
+    /// Lets a client that is away hold nothing. It may have come into a room by what it said before.
+    pub(crate) fn stay_away(&mut self, slot: Slot) {
+        if self.is_away(slot) {
+            self.let_go_of_logs(slot);
+        }
+    }
+
+    /// Lets all memberships of a connection hold nothing. Returns false if there is no place to note how far one
+    /// is.
+    fn let_go_of_logs(&mut self, slot: Slot) -> bool {
+        for has_left in [true, false] {
+            let mut next = self.conns[slot].first_member;
+            while let Some(member) = self.members.get(next) {
+                let index = core::mem::replace(&mut next, member.sibling);
+                if has_left == (member.state != Membership::Present) && !self.let_go_of_log(index) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn let_go_of_log(&mut self, index: MemberIndex) -> bool {
+        let &Member { conn: slot, state, is_behind, .. } = &self.members[index];
+        if is_behind || !self.members[index].holds() {
+            return true;
+        }
+        let Some(position) = self.set_half_aside(index).filter(|_| self.can_detach(slot)) else {
+            return false;
+        };
+        let member = &self.members[index];
+        let log = self.rooms.log(member.log());
+        let (end, head) = (member.end(log), log.head());
+        let next = if position == head { self.seq } else { log.record(log.record_at(position)).seq };
+        let has_left = state != Membership::Present;
+        if position != end || !has_left {
+            let until = has_left.then(|| {
+                let number = if end == head { log.next_record() } else { log.record_at(end) };
+                log.record(number.wrapping_sub(1)).seq.wrapping_add(1)
+            });
+            let said = self.said_from(self.members[index].room, next).unwrap_or(0);
+            let said_before = self.rooms[self.members[index].room].messages.wrapping_sub(said);
+            let catch_up = CatchUp::of_absent(index, next, until, said_before);
+            let Some(place) = self.take_catch_up(slot, catch_up) else { return false };
+            let first = &mut self.conns[slot].catch_up;
+            if has_left {
+                // What was said in a room that it has left comes before all else.
+                self.catch_ups.prepend(first, place);
+            } else {
+                self.catch_ups.append(first, place);
+            }
+        }
+        self.members[index].own_ahead = false;
+        self.move_cursor(index, end);
+        if self.members[index].is_behind {
+            self.members[index].end = end;
+        }
+        true
+    }
+
+    /// How many messages of a room's log have this sequence number or a later one. `None`: records are gone from
+    /// there on.
+    fn said_from(&self, room: RoomIndex, seq: u64) -> Option<u32> {
+        let log = &self.rooms[room].log;
+        let first = log.find(seq).ok()?;
+        let count = log.next_record().wrapping_sub(first);
+        let entries = (0..count).filter_map(|step| log.past(first.wrapping_add(step)));
+        Some(entries.filter(|(entry, _)| entry.kind().is_message()).count() as u32)
+    }
+
+    /// How many messages a connection that was away has missed, when it has come to records that are there again.
+    /// `None`: that is not known.
+    pub(super) fn count_missed(&mut self, slot: Slot) -> Option<u32> {
+        let CatchUp { member, next, was_away, said_before, .. } = self.catch_ups[self.conns[slot].catch_up];
+        let room = self.members[member].room;
+        let said = if was_away { self.said_from(room, next) } else { None };
+        let now_before = said.map(|said| self.rooms[room].messages.wrapping_sub(said));
+        self.catch_ups[self.conns[slot].catch_up].said_before = now_before;
+        Some(now_before?.wrapping_sub(said_before?))
+    }
+
+    /// The sequence number up to which a connection has been told all, if it was away and catches up. What is
+    /// told to it goes out in the order in which it was said.
+    pub(super) fn told_in_order(&self, conn: &Conn<'_>) -> Option<u64> {
+        self.catch_ups.get(conn.catch_up).filter(|found| found.was_away).map(|found| found.next)
+    }
+
+    pub(super) fn is_told_in_order(&self, slot: Slot) -> bool {
+        self.told_in_order(&self.conns[slot]).is_some()
+    }
+
+    /// Whether an entry of a private queue may go out now: not before what was said earlier and is still to be
+    /// told.
+    pub(super) fn may_go_out(&self, conn: &Conn<'_>, entry: &Entry) -> bool {
+        let Some(next) = self.told_in_order(conn).filter(|_| conn.state.is_open()) else { return true };
+        let buffers = self.conns.buffers();
+        let is_first = conn.queue.first(buffers).is_some_and(|first| first.seq == entry.seq);
+        !crate::log::before(next, entry.seq)
+            || is_first && conn.queue.begins_before(buffers, next)
+            || conn.queue.free(buffers) < conn.longest
+    }
+
+    /// Whether nothing that waits for a connection can go out before it is told more.
+    pub(super) fn must_be_told_more(&self, slot: Slot) -> bool {
+        let conn = &self.conns[slot];
+        let next = self.told_in_order(conn);
+        next.is_some_and(|next| !conn.queue.begins_before(self.conns.buffers(), next))
+    }
+}
