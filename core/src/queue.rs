@@ -206,6 +206,12 @@ impl Queue {
         self.push(buffers, seq, parts)
     }
 
+    /// Whether a part of an entry was sent.
+    #[cfg(feature = "large")]
+    pub(crate) fn is_half_sent(&self, entry: &Entry) -> bool {
+        self.is_torn && entry.start == self.head as usize + HEADER
+    }
+
     /// Whether the first entry is older than this place in the order, or was sent in part.
     #[cfg(feature = "large")]
     pub(crate) fn begins_before(&self, buffers: &Buffers<'_>, seq: u64) -> bool {

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod imports;
 #[cfg(feature = "programs")]
 pub mod joined;
+pub mod kept;
 pub mod lines;
 #[cfg(feature = "programs")]
 pub mod load;

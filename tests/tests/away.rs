@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use parlour_core::{
-    Config, ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Limits, Listener,
-    ListenerId, OnLag, Output, Place, Protocol, Record, RoomRef, Scope, Span, Wanted,
+    Config, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Limits, Listener, ListenerId,
+    OnLag, Output, Protocol, Scope, Wanted,
 };
 use parlour_tests::hub::{HubMemory, Setup, saved};
+use parlour_tests::kept::{self, Kept};
 use parlour_tests::seeds::Seeds;
 
 const LIMITS: Limits = Limits {
@@ -38,16 +39,6 @@ fn setup(limits: Limits, keeps_records: bool) -> Setup {
         ..Config::new(&[])
     };
     Setup { limits, listeners: vec![chat], config }
-}
-
-/// A record that a driver keeps.
-struct Kept {
-    seq: u64,
-    room: RoomRef,
-    author: Identity,
-    name: String,
-    kind: Kind,
-    text: Vec<u8>,
 }
 
 /// A hub, a driver that keeps all records if it has a follower, and what one client was sent.
@@ -119,10 +110,8 @@ impl<'a> World<'a> {
         let Some(follower) = self.follower else { return };
         let mut last = None;
         while let Some(Followed::Record(record)) = self.hub.read(follower) {
-            let Record { seq, room, author, name, kind, text, .. } = record;
-            let (name, text) = (name.to_owned(), text.to_vec());
-            self.kept.push(Kept { seq, room, author, name, kind, text });
-            last = Some(seq);
+            self.kept.push(Kept::new(&record));
+            last = Some(record.seq);
         }
         if let Some(seq) = last {
             self.hub.handle(self.now, Input::Committed { follower, seq });
@@ -132,20 +121,7 @@ impl<'a> World<'a> {
     /// Gives a page that was asked for, of at most so many records.
     fn give_page(&mut self, most: usize) {
         let Some(wanted) = self.wanted.pop_front() else { return };
-        // The origin is a small number before the wrap.
-        let order = |seq: u64| seq.wrapping_add(1 << 32);
-        let of_room = self.kept.iter().filter(|kept| kept.room == wanted.room);
-        let before: Vec<_> = of_room.filter(|kept| order(kept.seq) < order(wanted.until)).collect();
-        let first = match wanted.span {
-            Span::From(from) => before.partition_point(|kept| order(kept.seq) < order(from)),
-            Span::Last(count) => {
-                let messages = before.iter().enumerate().filter(|(_, kept)| kept.kind.is_message());
-                let messages: Vec<_> = messages.map(|(at, _)| at).collect();
-                let at = messages.len().saturating_sub(count as usize);
-                messages.get(at).copied().unwrap_or(before.len())
-            }
-        };
-        let records: Vec<_> = before[first..].iter().take(most).map(|kept| record(kept)).collect();
+        let records: Vec<_> = kept::wanted(&self.kept, wanted).map(Kept::record).take(most).collect();
         self.hub.handle(self.now, Input::Page { wanted, records: &records, has_gap: false });
     }
 
@@ -168,11 +144,6 @@ impl<'a> World<'a> {
     }
 }
 
-fn record(kept: &Kept) -> Record<'_> {
-    let &Kept { seq, room, author, ref name, kind, ref text } = kept;
-    Record { seq, unix_ms: 0, room, place: Place::Chat(""), author, name, kind, is_torn: false, text }
-}
-
 /// One step of the others, or of the one that is watched while it is there.
 fn line(rng: &mut Rng, who: usize) -> String {
     let room = ["lobby", "den"][rng.usize(..2)];
@@ -187,8 +158,8 @@ fn line(rng: &mut Rng, who: usize) -> String {
     }
 }
 
-/// Plays the same in two hubs. In one of them, the first client is away for a while. `save`: that hub is saved and
-/// restored meanwhile.
+/// Plays the same in two hubs. In one of them, the first client is away for a while, and that hub may be saved and
+/// restored at any time.
 fn play(rng: &mut Rng, limits: Limits, keeps_records: bool) {
     let setup = setup(limits, keeps_records);
     let (mut memory, mut broken_memory, mut restored) =
@@ -314,5 +285,28 @@ fn one_that_is_away_holds_nobody_up_and_is_told_how_many_messages_are_gone() {
         let missed: usize = missed.map(|count| count.parse::<usize>().expect("a number")).sum();
         assert_eq!(came + missed, count, "{seen}");
         assert!(most < 60 || missed > 0, "{seen}");
+    }
+}
+
+/// There is one place to note how far a client is, and another client has it.
+#[test]
+fn one_that_cannot_be_away_goes_on_where_it_was() {
+    let setup = setup(Limits { catch_ups: 1, ..LIMITS }, false);
+    for most in 0..40 {
+        let mut memory = HubMemory::default();
+        let mut world = World::new(memory.hub(&setup), false);
+        world.settle();
+        let [conn, _, other] = world.conns[..] else { panic!("three clients") };
+        assert_eq!(world.hub.handle(world.now, Input::Away { conn: other }).taken(), 1);
+        world.seen.clear();
+        world.say(1, "one\n");
+        world.say(1, "/msg guest-1 two\n");
+        world.say(1, "three\n");
+        world.send(0, most);
+        assert_eq!(world.hub.handle(world.now, Input::Away { conn }).taken(), 0);
+        while world.send(0, usize::MAX) > 0 {}
+        let seen = String::from_utf8(world.seen).expect("text");
+        let expected = "-- guest-2 joined\r\n<guest-2> one\r\n[guest-2] two\r\n<guest-2> three\r\n";
+        assert_eq!(seen, expected, "after {most} bytes");
     }
 }

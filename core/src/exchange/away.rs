@@ -6,6 +6,7 @@ use super::Exchange;
 use super::catch_up::CatchUp;
 use crate::config::Protocol;
 use crate::conn::{Conn, Slot};
+use crate::log::before;
 use crate::queue::Entry;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
 
@@ -58,9 +59,10 @@ impl Exchange<'_> {
         if is_behind || !self.members[index].holds() {
             return true;
         }
-        let Some(position) = self.set_half_aside(index).filter(|_| self.can_detach(slot)) else {
+        if !self.can_detach(slot) {
             return false;
-        };
+        }
+        let Some(position) = self.set_half_aside(index) else { return false };
         let member = &self.members[index];
         let log = self.rooms.log(member.log());
         let (end, head) = (member.end(log), log.head());
@@ -126,11 +128,10 @@ impl Exchange<'_> {
     /// told.
     pub(super) fn may_go_out(&self, conn: &Conn<'_>, entry: &Entry) -> bool {
         let Some(next) = self.told_in_order(conn).filter(|_| conn.state.is_open()) else { return true };
-        let buffers = self.conns.buffers();
-        let is_first = conn.queue.first(buffers).is_some_and(|first| first.seq == entry.seq);
-        !crate::log::before(next, entry.seq)
-            || is_first && conn.queue.begins_before(buffers, next)
-            || conn.queue.free(buffers) < conn.longest
+        !before(next, entry.seq)
+            || conn.queue.is_half_sent(entry)
+            // There is no place for what was said earlier.
+            || conn.queue.free(self.conns.buffers()) < conn.longest
     }
 
     /// Whether nothing that waits for a connection can go out before it is told more.

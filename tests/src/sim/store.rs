@@ -2,42 +2,16 @@
 //! are further behind than the log goes back get pages of it. It is slow, answers twice, and, if it is told
 //! to, never or with nothing.
 
-use parlour_core::{
-    Followed, FollowerId, Following, Identity, Input, Instant, Kind, Place, Record, RoomRef, Scope, Span,
-    Wanted,
-};
+use parlour_core::{Followed, FollowerId, Following, Input, Instant, Scope, Wanted};
 use parlour_trace::Taped;
 
 use super::recording::Recorder;
+use crate::kept::{self, Kept};
 
 /// The longest that it takes to answer. The hub waits longer.
 const SLOW_MS: u64 = 500;
 /// Records of a page at the most.
 const PAGE: usize = 20;
-
-/// A record with memory of its own.
-#[derive(Debug)]
-struct Kept {
-    seq: u64,
-    room: RoomRef,
-    author: Identity,
-    name: String,
-    kind: Kind,
-    is_torn: bool,
-    text: Vec<u8>,
-}
-
-impl Kept {
-    fn new(record: &Record<'_>) -> Self {
-        let Record { seq, room, author, name, kind, is_torn, text, .. } = *record;
-        Self { seq, room, author, name: name.to_owned(), kind, is_torn, text: text.to_vec() }
-    }
-
-    fn record(&self) -> Record<'_> {
-        let &Kept { seq, room, author, ref name, kind, is_torn, ref text } = self;
-        Record { seq, unix_ms: 0, room, place: Place::Private, author, name, kind, is_torn, text }
-    }
-}
 
 /// The store.
 #[derive(Debug)]
@@ -92,30 +66,9 @@ impl Store {
         let is_due = |(at, _): &mut (u64, Wanted)| *at <= now;
         let due: Vec<_> = self.due.extract_if(.., is_due).map(|(_, wanted)| wanted).collect();
         for wanted in due.iter().copied() {
-            let Wanted { room, span, until, .. } = wanted;
-            let comes_before = |a: u64, b: u64| (a.wrapping_sub(b) as i64) < 0;
-            let is_wanted = |kept: &&Kept| kept.room == room && comes_before(kept.seq, until);
-            let here: Vec<_> = self.kept.iter().filter(is_wanted).collect();
-            let from = match span {
-                Span::From(from) => here.iter().position(|kept| !comes_before(kept.seq, from)),
-                Span::Last(count) => {
-                    let messages = |(_, kept): &(usize, &&Kept)| kept.kind.is_message();
-                    here.iter()
-                        .enumerate()
-                        .filter(messages)
-                        .map(|(at, _)| at)
-                        .rev()
-                        .take(count as usize)
-                        .last()
-                }
-            };
-            let wanted_records = here
-                .into_iter()
-                .skip(from.unwrap_or(usize::MAX))
-                .filter(|kept| matches!(span, Span::From(_)) || kept.kind.is_message());
             let is_empty = self.is_bad && rng.u8(..4) == 0;
             let most = if is_empty { 0 } else { rng.usize(PAGE / 2..=PAGE) };
-            let records: Vec<_> = wanted_records.map(Kept::record).take(most).collect();
+            let records: Vec<_> = kept::wanted(&self.kept, wanted).map(Kept::record).take(most).collect();
             hub.handle(Instant::from_millis(now), Input::Page { wanted, has_gap: false, records: &records });
         }
         due.len() as u64
