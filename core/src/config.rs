@@ -126,7 +126,7 @@ pub enum OnLag {
     /// is disconnected. One that leaves is told first what was said until then.
     Replay,
     /// The room of a relay waits for it, however long. Use it only if you trust your clients.
-    /// Other protocols disconnect. If listeners share a room, that of the listener to which it belongs counts.
+    /// Other protocols disconnect. If listeners share a room, only the one that owns it can make it wait.
     Wait,
 }
 

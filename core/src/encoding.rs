@@ -6,17 +6,16 @@ use core::fmt;
 
 use crate::record::Record;
 
-/// How a kind of client sees records. It is about what goes out; what comes in, the listener's [`crate::Protocol`]
-/// reads. A record is rendered once for a room, however many of its members
-/// have this encoding.
+/// How a kind of client sees records. It is for output only; the listener's [`crate::Protocol`] reads the input.
+/// A record is rendered once for a room, however many of its members have this encoding.
 ///
 /// The texts that the hub tells one client alone are records too: [`crate::Place::Private`] is where they
 /// are told. So a client of an encoding gets nothing that was not rendered by it.
 pub trait Encoding: fmt::Debug + Sync {
     /// Writes a record into `out`. An encoding that writes nothing hides the record from its clients.
-    /// `is_past`: the client did not get it when it was said. It came later, or was too slow; one that was away
-    /// ([`crate::Input::Away`]) does not count. The same record with
-    /// the same `is_past` always makes the same bytes.
+    /// `is_past`: the client did not get it when it was said, because it came later or was too slow. To one that
+    /// was away ([`crate::Input::Away`]) it is false. The same record with the same `is_past` always makes the
+    /// same bytes.
     fn render(&self, record: &Record<'_>, is_past: bool, out: &mut Sink<'_>);
 
     /// The most bytes that it writes for a record whose text, and whose two names, have at most so many

@@ -15,6 +15,8 @@
 //! outbox                   what goes out next
 //! past                     what was said before
 //! catch_up, pages          members that stand behind the log
+//! away                     clients that may come back
+//! requests                 what the driver is asked for
 //! proposals                where somebody else decides the order
 //! followers                readers that are no connections, and what is held for them
 //! saved                    all of it as bytes

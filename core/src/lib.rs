@@ -64,6 +64,8 @@
 //! has only the sequence number up to which it has read, and holds nothing. What it has not read then goes
 //! out through its private queue, marked as past, until its cursor is in the log again. Newcomers are shown the last messages of their
 //! room in this way ([`Config::history`]), and so are members that are too slow ([`OnLag::Replay`]).
+//! A client whose peer cannot be reached for a while is behind too, and is told later what it missed, unmarked
+//! ([`Input::Away`]).
 //! The hub takes what they need from the log as long as it is there. When it is overwritten, the hub asks
 //! the driver for it ([`Output::Wanted`], [`Input::Page`]).
 //!

@@ -127,7 +127,7 @@ impl Kind {
 pub struct Record<'r> {
     /// The number of the event. All records of an event, one in each room that it concerns, have the
     /// same number. Later events have higher numbers, but numbers wrap around. What is told to one client alone
-    /// ([`Place::Private`]) has the number of the last event, so several may have the same.
+    /// ([`Place::Private`]) has the number that the next event will get, so several may have the same.
     pub seq: u64,
     /// When it happened, in ms since 1970-01-01 UTC; 0 if it is not known.
     pub unix_ms: u64,
