@@ -21,6 +21,7 @@ mod kinds;
 mod page;
 pub mod schema;
 mod search;
+mod spans;
 mod thread;
 mod writer;
 

@@ -9,6 +9,7 @@ use crate::batch::{Batch, Said};
 use crate::file::{set_state, state};
 use crate::kinds::words;
 use crate::schema::view_of;
+use crate::spans;
 
 /// Messages that the full-text index gets at once. Meanwhile what is said waits.
 const INDEXED_AT_ONCE: i64 = 2_000;
@@ -110,6 +111,7 @@ impl Writer {
                  WHERE id > ?1 AND id <= ?2 AND kind IN ('say', 'action', 'raw')",
             )?
             .execute((from, last))?;
+        spans::note(&transaction, from, last)?;
         set_state(&transaction, "indexed", last)?;
         transaction.commit()?;
         self.indexed = Some(last);
