@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use crate::batch::Gap;
 use crate::error::JournalError;
 use crate::file::{open_to_read, state};
-use crate::page::{COLUMNS, Stored};
+use crate::page::{COLUMNS, IS_THERE, Stored};
 use crate::search::Search;
 use crate::spans;
 
@@ -293,7 +293,7 @@ impl History {
              AND (:room IS NULL OR messages.room = :room) \
              AND (:any_client OR messages.client IN (SELECT id FROM temp.chosen)) \
              AND (:since IS NULL OR messages.time >= :since) AND (:until IS NULL OR messages.time < :until) \
-             AND (:has_events OR messages.kind IN ('say', 'action', 'raw')) ORDER BY {number}"
+             AND {IS_THERE} AND (:has_events OR messages.kind IN ('say', 'action', 'raw')) ORDER BY {number}"
         )
     }
 

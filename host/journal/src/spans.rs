@@ -63,3 +63,27 @@ pub(crate) fn end(db: &Connection) -> rusqlite::Result<i64> {
     )?
     .query_row([], |row| row.get(0))
 }
+
+/// The first span that has messages of before that time.
+pub(crate) fn oldest(db: &Connection, before: i64) -> rusqlite::Result<Option<Span>> {
+    db.prepare_cached("SELECT first, last FROM spans WHERE earliest < ?1 ORDER BY first LIMIT 1")?
+        .query_row([before], |row| Ok(Span { first: row.get(0)?, last: row.get(1)? }))
+        .optional()
+}
+
+/// Looks at the times of a span again, after messages of it were deleted.
+pub(crate) fn renew(db: &Connection, Span { first, last }: Span) -> rusqlite::Result<()> {
+    match times(db, first, last)? {
+        None => db.prepare_cached("DELETE FROM spans WHERE first = ?1")?.execute([first])?,
+        Some((_, earliest, latest)) => db
+            .prepare_cached("UPDATE spans SET earliest = ?2, latest = ?3 WHERE first = ?1")?
+            .execute((first, earliest, latest))?,
+    };
+    Ok(())
+}
+
+/// Deletes the spans of messages up to the number `last`, which are gone.
+pub(crate) fn cut(db: &Connection, last: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM spans WHERE last <= ?1")?.execute([last])?;
+    Ok(())
+}
