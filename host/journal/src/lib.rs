@@ -13,6 +13,7 @@
 //!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
+mod backup;
 mod batch;
 mod chores;
 mod error;
@@ -29,6 +30,7 @@ mod spans;
 mod thread;
 mod writer;
 
+pub use backup::{Backup, BackupError};
 pub use batch::{Batch, Gap};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
