@@ -2,6 +2,7 @@
 
 mod access;
 mod console;
+mod echo;
 mod error;
 mod forget;
 mod gate;
@@ -109,7 +110,8 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     } else {
         None
     };
-    let labels = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name)).collect();
+    let labels = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name));
+    let labels = labels.zip(&places).map(|(label, place)| place.is_kept.then_some(label)).collect();
     let journal = journal.zip(known).map(|(journal, known)| OpenJournal {
         journal,
         known,

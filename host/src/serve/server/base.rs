@@ -101,7 +101,8 @@ impl<'a, P: Poller> Base<'a, P> {
     /// Whether a client must wait for the journal. Rooms wait for it by themselves, an echo does not.
     pub(super) fn must_wait(&self, conn: ConnId) -> bool {
         let is_echo = || self.hub.protocol(conn) == Some(Protocol::Echo);
-        self.keeper.as_ref().is_some_and(|keeper| keeper.stops_clients() || keeper.is_full() && is_echo())
+        let waits = |keeper: &&Keeper| keeper.stops_clients() || keeper.is_full() && is_echo();
+        self.keeper.as_ref().filter(waits).is_some_and(|keeper| !keeper.leaves_out(&self.hub, conn))
     }
 
     pub(super) fn has_journal(&self) -> bool {
