@@ -200,10 +200,11 @@ const OF_OTHERS: [&str; 10] = [
 #[test]
 fn options_in_the_pages_are_those_of_the_programs() {
     let mut known = String::new();
-    let helps: [(&Path, &[&str]); 6] = [
+    let helps: [(&Path, &[&str]); 7] = [
         (binary(), &["serve", "--help"]),
         (binary(), &["replay", "--help"]),
         (binary(), &["history", "--help"]),
+        (binary(), &["backup", "--help"]),
         (binary(), &["join", "--help"]),
         (load::binary(), &["--help"]),
         (programs::peers(), &["--help"]),

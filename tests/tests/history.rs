@@ -179,7 +179,9 @@ fn times_are_local_and_a_day_counts_to_its_end() {
     let at = |number: i64, time: &str| {
         format!("UPDATE messages SET time = 1000 * unixepoch('{time}') WHERE text LIKE '%{number}%';")
     };
-    let texts = "UPDATE messages SET text = CAST('1 one' AS BLOB) WHERE kind = 'action';
+    // The times of the spans would be wrong. Without spans, all is read.
+    let texts = "DELETE FROM spans;
+        UPDATE messages SET text = CAST('1 one' AS BLOB) WHERE kind = 'action';
         UPDATE messages SET text = CAST('2 two' AS BLOB) WHERE kind = 'say';
         DELETE FROM messages WHERE name = 'ann' AND room = 1;";
     change(&path, &format!("{texts}{}{}", at(1, "2026-03-01 23:30:00"), at(2, "2026-03-02 00:10:00")));
@@ -384,7 +386,7 @@ fn what_is_no_journal_is_named() {
     fs::remove_file(&path).expect("it is there");
     some_talk(&path);
     change(&path, "PRAGMA user_version = 9");
-    check(&path, "a newer parlour made this journal: its schema is 9, and this one knows 1");
+    check(&path, "a newer parlour made this journal: its schema is 9, and this one knows 2");
     let ended = Server::run(&["history", text(&path), "--since", "soon"]);
     assert_eq!((ended.code, ended.stderr.len()), (Some(2), 1), "{:?}", ended.stderr);
 }
@@ -433,7 +435,7 @@ fn what_the_page_says_to_sqlite3_works_while_the_server_writes() {
         (&["ann|some green tea".into()][..], &["ann|2".into()][..])
     );
     assert!(answers[4][0].starts_with("1|ann|127.0.0.1:"), "{answers:#?}");
-    assert_eq!(backups.len(), 2);
+    assert_eq!(backups.len(), 1);
     let copy = folder.path().join("copy.db");
     for backup in backups {
         sqlite3(&path, &backup.replace("copy.db", text(&copy)));

@@ -2,11 +2,15 @@
 
 mod access;
 mod console;
+mod echo;
 mod error;
+mod forget;
 mod gate;
 mod inherited;
+mod keep;
 mod listener;
 mod options;
+mod own_commands;
 mod peer;
 mod place;
 mod recording;
@@ -30,6 +34,7 @@ use self::inherited::Inherited;
 use self::listener::Listener;
 use self::options::PollerKind;
 pub use self::options::{LagPolicy, ServeOptions};
+use self::own_commands::WITH_JOURNAL;
 use self::place::Place;
 use self::report::Report;
 use self::server::{OpenJournal, Parts, Server};
@@ -99,12 +104,14 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let names = names(&places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     announce(&speakers, &places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = if has_console {
-        let console = console::open(reads_commands, Watched::new(names.clone()), log);
+        let own = if options.journal.is_some() { WITH_JOURNAL } else { &[] };
+        let console = console::open(reads_commands, Watched::new(names.clone()), log, own);
         Some(console.map_err(|error| StartError::System("standard streams", error))?)
     } else {
         None
     };
-    let labels = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name)).collect();
+    let labels = speakers.iter().zip(names.iter()).map(|(speaker, name)| room_of(speaker, name));
+    let labels = labels.zip(&places).map(|(label, place)| place.is_kept.then_some(label)).collect();
     let journal = journal.zip(known).map(|(journal, known)| OpenJournal {
         journal,
         known,

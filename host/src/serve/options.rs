@@ -8,6 +8,8 @@ use parlour_core::{Bound, Config, Limits, Listener, OnLag, Protocol};
 use parlour_journal::{Known, Sync};
 
 use super::access::{Access, Network};
+use super::echo::EchoPlace;
+use super::keep::Kept;
 use super::place::Place;
 use super::relay::RelayPlace;
 use super::server::OnFailure;
@@ -38,9 +40,11 @@ pub struct ServeOptions {
     ///   mode=MODE       the mode of a socket file, as chmod writes it
     #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
     chat: Vec<Place>,
-    /// Listen for clients that get back what they send [default: 7777, if no address is given]
-    #[arg(long, value_name = "ADDR[,OPTION]...")]
-    echo: Vec<Place>,
+    /// Listen for clients that get back what they send [default: 7777, if no address is given].
+    /// One more option may follow the address, as in 7777,journal=off:
+    ///   journal=off     do not keep in the journal what they send
+    #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
+    echo: Vec<EchoPlace>,
     /// Listen for clients whose lines go to all other clients of the same listener.
     /// More options may follow the address, as in 4000,flush=off,in:
     ///   in              clients only send
@@ -49,6 +53,7 @@ pub struct ServeOptions {
     ///   flush=off       pass on whole lines only
     ///   room=NAME       share clients with all relays that have the same NAME
     ///   grace=off       wait forever for a client that does not read
+    ///   journal=off     do not keep in the journal what is passed on
     #[arg(long, value_name = "ADDR[,OPTION]...", verbatim_doc_comment)]
     relay: Vec<RelayPlace>,
     /// Greet chat clients with this text
@@ -107,6 +112,10 @@ pub struct ServeOptions {
     /// Do this while the journal cannot be written
     #[arg(long, value_name = "POLICY", default_value = "stop", requires = "journal")]
     pub(super) on_journal_failure: OnFailure,
+    /// Delete messages from the journal that are older than this, such as 30d, or all but the newest
+    /// ones, such as 1000000 [default: never]
+    #[arg(long, value_name = "DURATION|COUNT", requires = "journal")]
+    keep: Option<Kept>,
     /// Wait for connections with this system call
     #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
     pub(super) poller: PollerKind,
@@ -198,23 +207,24 @@ impl ServeOptions {
         let on_lag = self.on_lag.unwrap_or(usual).on_lag();
         let local = |port: u16| {
             let address = Address::Tcp(format!("127.0.0.1:{port}"));
-            vec![Place { address, name: None, mode: None }]
+            Place { address, name: None, mode: None, is_kept: true }
         };
         let (mut chat, mut echo) = (self.chat.clone(), self.echo.clone());
         if chat.is_empty() && echo.is_empty() && self.relay.is_empty() {
-            (chat, echo) = (local(5000), local(7777));
+            (chat, echo) = (vec![local(5000)], vec![EchoPlace(local(7777))]);
         }
         let of = |protocol| Listener { on_lag, ..Listener::new(protocol) };
         let rate = Cap::bound(self.rate, CHAT_RATE);
         let chat = chat.into_iter().map(|at| (Listener { rate, ..of(Protocol::Chat) }, at));
-        let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at));
+        let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at.0));
         // A program may send much more than a person. So a relay has a rate only if one was given.
         let rate = rate.filter(|_| self.rate.is_some());
         let first = chat.len() + echo.len();
         let rules = RelayPlace::all_rules(&self.relay, first);
         let relay = self.relay.iter().zip(rules).map(|(at, rules)| {
             let on_lag = if at.waits_in(&self.relay) { OnLag::Wait } else { on_lag };
-            (Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, at.place.clone())
+            let place = Place { is_kept: at.is_kept_in(&self.relay), ..at.place.clone() };
+            (Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, place)
         });
         chat.chain(echo).chain(relay).collect()
     }
@@ -269,7 +279,7 @@ impl ServeOptions {
             JournalSync::Full => Sync::Full,
             JournalSync::Normal => Sync::Normal,
         };
-        parlour_journal::Options { sync }
+        parlour_journal::Options { sync, keep: self.keep.map(|kept| kept.0) }
     }
 
     /// How long a room waits for a member that does not read, in ms.

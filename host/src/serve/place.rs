@@ -15,6 +15,8 @@ pub(super) struct Place {
     pub(super) name: Option<String>,
     /// The mode of its socket file.
     pub(super) mode: Option<u32>,
+    /// Whether a journal has what is said there.
+    pub(super) is_kept: bool,
 }
 
 impl FromStr for Place {
@@ -36,7 +38,7 @@ impl Place {
         let mut parts = text.split(',');
         let address =
             parts.next().unwrap_or_default().parse().map_err(|error: NoAddress| error.to_string())?;
-        let mut place = Self { address, name: None, mode: None };
+        let mut place = Self { address, name: None, mode: None, is_kept: true };
         for option in parts {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             match name {
@@ -79,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_place_is_an_address_and_perhaps_a_name_and_a_mode() {
-        let tcp = Place { address: Address::Tcp("127.0.0.1:5000".into()), name: None, mode: None };
+        let tcp =
+            Place { address: Address::Tcp("127.0.0.1:5000".into()), name: None, mode: None, is_kept: true };
         let unix = Place { address: Address::Unix("/a".into()), ..tcp.clone() };
         assert_eq!("5000,name=lan".parse(), Ok(Place { name: Some("lan".into()), ..tcp.clone() }));
         assert_eq!("unix:/a,mode=0660".parse(), Ok(Place { mode: Some(0o660), ..unix }));
@@ -90,6 +93,7 @@ mod tests {
     fn a_bad_option_is_told_with_what_would_be_right() {
         for (text, why) in [
             ("5000,fast", "the option `fast` is unknown; use name=NAME or mode=MODE"),
+            ("5000,journal=off", "the option `journal=off` is unknown; use name=NAME or mode=MODE"),
             ("5000,mode=660", "mode: only a socket file has a mode, as in unix:PATH,mode=660"),
             ("unix:/a,mode=888", "mode: `888` is not a mode; write it as chmod does, as in mode=660"),
             ("unix:/a,mode=1777", "mode: `1777` is not a mode; write it as chmod does, as in mode=660"),

@@ -20,6 +20,8 @@ pub(super) struct RelayPlace {
 struct Way {
     /// It waits forever for clients that do not read.
     waits: bool,
+    /// The journal does not have what it passes on.
+    is_left_out: bool,
     /// How long it waits for the end of a line. `None` means forever.
     flush: Option<Duration>,
     direction: Direction,
@@ -27,7 +29,7 @@ struct Way {
     room: Option<String>,
 }
 
-const OPTIONS: &str = "in, out, flush=DURATION, flush=off, grace=off, room=NAME, ";
+const OPTIONS: &str = "in, out, flush=DURATION, flush=off, grace=off, journal=off, room=NAME, ";
 
 impl FromStr for RelayPlace {
     type Err = String;
@@ -36,6 +38,7 @@ impl FromStr for RelayPlace {
         let unfinished_ms = RelayRules::DEFAULT.unfinished_ms.unwrap_or_default();
         let mut way = Way {
             waits: false,
+            is_left_out: false,
             flush: Some(Duration::from_millis(u64::from(unfinished_ms))),
             direction: Direction::Both,
             room: None,
@@ -55,6 +58,7 @@ impl Way {
             ("in", "") => self.direction = Direction::In,
             ("out", "") => self.direction = Direction::Out,
             ("grace", "off") => self.waits = true,
+            ("journal", "off") => self.is_left_out = true,
             ("flush", "off") => self.flush = None,
             ("flush", time) if !time.is_empty() => {
                 self.flush = Some(duration(time).map_err(|error| format!("flush: {error}"))?);
@@ -71,6 +75,13 @@ impl RelayPlace {
     /// that share the room is enough to decide this.
     pub(super) fn waits_in(&self, relays: &[Self]) -> bool {
         self.way.waits || relays.iter().any(|other| other.way.waits && self.shares_with(other))
+    }
+
+    /// Whether the journal has what is said in the room of this relay. One of the `relays` that share the
+    /// room is enough to leave it out.
+    pub(super) fn is_kept_in(&self, relays: &[Self]) -> bool {
+        let others = || relays.iter().any(|other| other.way.is_left_out && self.shares_with(other));
+        !self.way.is_left_out && !others()
     }
 
     /// The rules of each of these relays. The first relay is the hub's listener number `first`.
@@ -131,19 +142,29 @@ mod tests {
     }
 
     #[test]
+    fn one_relay_is_enough_to_leave_a_room_out_of_the_journal() {
+        let relays: Vec<RelayPlace> = ["1,room=a", "2,room=a,journal=off", "3", "4,journal=off"]
+            .iter()
+            .map(|text| text.parse().expect("a relay"))
+            .collect();
+        let kept: Vec<_> = relays.iter().map(|relay| relay.is_kept_in(&relays)).collect();
+        assert_eq!(kept, [false, false, true, false]);
+    }
+
+    #[test]
     fn an_option_that_there_is_not_is_refused_by_name() {
         for (text, why) in [
             (
                 "4000,fast",
-                "the option `fast` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
+                "the option `fast` is unknown; use in, out, flush=DURATION, flush=off, grace=off, journal=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,in=yes",
-                "the option `in=yes` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
+                "the option `in=yes` is unknown; use in, out, flush=DURATION, flush=off, grace=off, journal=off, room=NAME, name=NAME or mode=MODE",
             ),
             (
                 "4000,room=",
-                "the option `room=` is unknown; use in, out, flush=DURATION, flush=off, grace=off, room=NAME, name=NAME or mode=MODE",
+                "the option `room=` is unknown; use in, out, flush=DURATION, flush=off, grace=off, journal=off, room=NAME, name=NAME or mode=MODE",
             ),
             ("4000,in,out", "a relay has `in` or `out`, not both"),
             ("4000,flush=soon", "flush: write a number and a unit, as in 200ms, 5s or 1m 30s"),

@@ -7,10 +7,10 @@ use std::os::fd::RawFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parlour_core::{
-    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
-    Record, RoomRef, Scope, Span, Wanted,
+    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, ListenerId, Lost, Place,
+    Protocol, Record, RoomRef, Scope, Span, Wanted,
 };
-use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question, Stored};
+use parlour_journal::{Batch, Event, Forgot, Gap, Journal, JournalError, Known, Question, Stored, Whom};
 use parlour_trace::Taped;
 
 use crate::serve::recording::Recording;
@@ -32,8 +32,9 @@ pub(crate) struct Open {
     pub(crate) on_failure: OnFailure,
     /// How long a room waits for the journal, in ms.
     pub(crate) grace_ms: u32,
-    /// What the rooms of relays and echo listeners are called in the journal, by listener.
-    pub(crate) labels: Vec<String>,
+    /// What the rooms of relays and echo listeners are called in the journal, by listener. `None`: the journal
+    /// does not have them.
+    pub(crate) labels: Vec<Option<String>>,
 }
 
 /// A room of the file.
@@ -47,7 +48,7 @@ pub(super) struct Keeper {
     journal: Journal<Wanted>,
     follower: FollowerId,
     on_failure: OnFailure,
-    labels: Vec<String>,
+    labels: Vec<Option<String>>,
     batch: Batch,
     /// All rooms of the file, by name.
     shelves: HashMap<String, Shelf>,
@@ -68,9 +69,13 @@ pub(super) struct Keeper {
     has_failed: bool,
     /// What was not handed over while the journal failed.
     dropped: Option<Lost>,
+    /// The same of echo listeners.
+    dropped_echo: Option<Lost>,
     /// The numbers of the first and the last record of each gap.
     gaps: Vec<(u64, u64)>,
     unix_ms: u64,
+    /// What became of clients that are forgotten.
+    forgotten: Vec<Forgot>,
 }
 
 impl Keeper {
@@ -97,8 +102,10 @@ impl Keeper {
             was_full: false,
             has_failed: false,
             dropped: None,
+            dropped_echo: None,
             gaps: Vec::new(),
             unix_ms: 0,
+            forgotten: Vec::new(),
         })
     }
 
@@ -130,9 +137,27 @@ impl Keeper {
         }
     }
 
+    /// Whether the journal has nothing of the listener that a connection came to.
+    pub(super) fn leaves_out(&self, hub: &Hub<'_>, conn: ConnId) -> bool {
+        hub.listener(conn).is_some_and(|listener| self.has_no_label(listener))
+    }
+
+    fn is_left_out(&self, place: Place<'_>) -> bool {
+        matches!(place, Place::Relay(listener) if self.has_no_label(listener))
+    }
+
+    fn has_no_label(&self, listener: ListenerId) -> bool {
+        self.labels.get(usize::from(listener.0)) == Some(&None)
+    }
+
     /// Whether clients of echo listeners must wait for place in the journal.
     pub(super) fn is_full(&self) -> bool {
-        self.was_full
+        self.was_full && !self.drops()
+    }
+
+    /// Whether what finds no place is dropped. Without a journal, others must not wait for it.
+    fn drops(&self) -> bool {
+        self.has_failed && self.on_failure == OnFailure::Continue
     }
 
     /// Keeps what a client has sent, if that is in no room, because its listener is an echo.
@@ -140,17 +165,20 @@ impl Keeper {
         let Some(listener) = hub.listener(conn).filter(|_| hub.protocol(conn) == Some(Protocol::Echo)) else {
             return;
         };
+        let Some(name) = self.labels.get(usize::from(listener.0)).cloned().flatten() else { return };
         if bytes.is_empty() {
             return;
         }
-        if self.has_failed && self.on_failure == OnFailure::Continue && !self.has_place() {
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        self.unix_ms = unix_ms;
+        if self.drops() && !self.has_place() {
+            drop_one(&mut self.dropped_echo, self.next_echo, true);
+            self.next_echo += 1;
             return;
         }
-        let name = self.labels.get(usize::from(listener.0)).cloned().unwrap_or_default();
         let (room, _) = self.shelf(name);
         let author = hub.identity(conn).unwrap_or_default();
         self.introduce(author);
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         self.batch.push_bytes(self.next_echo, unix_ms, room, author.as_u64(), bytes);
         self.next_echo += 1;
         self.journal.write(&mut self.batch);
@@ -159,16 +187,18 @@ impl Keeper {
 
     /// Hands over what was said since the last time.
     pub(super) fn read(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
-        // Without a journal, others must not wait for it.
-        let drops = self.has_failed && self.on_failure == OnFailure::Continue;
+        let drops = self.drops();
         let mut last = None;
         let mut topics = Vec::new();
         while drops || self.has_place() {
             match hub.read(self.follower) {
                 Some(Followed::Record(record)) => {
                     last = Some(record.seq);
+                    if self.is_left_out(record.place) {
+                        continue;
+                    }
                     if drops && !self.has_place() {
-                        self.drop_record(&record);
+                        drop_one(&mut self.dropped, record.seq, record.kind.is_message());
                         continue;
                     }
                     let (room, topic) = self.room(record.room, record.place);
@@ -197,6 +227,10 @@ impl Keeper {
         // What is asked for may not have been handed over yet.
         self.read(hub, now);
         let Some(place) = hub.room(wanted.room) else { return };
+        if self.is_left_out(place) {
+            hub.handle(now, Input::Page { wanted, records: &[], has_gap: false });
+            return;
+        }
         let (id, topic) = self.room(wanted.room, place);
         if let Some(topic) = topic {
             hub.handle(now, Input::Topic { room: wanted.room, topic: &topic });
@@ -214,6 +248,13 @@ impl Keeper {
                 Event::Stored(seq) => self.stored = seq.or(self.stored),
                 Event::Failed(error) => notice = Some(self.fail(&error)),
                 Event::Works => notice = self.work_again(),
+                Event::Forgot(forgot) => {
+                    if let Forgot::Done(_, rooms) = &forgot {
+                        let shelves = self.shelves.values_mut().filter(|shelf| rooms.contains(&shelf.id));
+                        shelves.for_each(|shelf| shelf.topic.clear());
+                    }
+                    self.forgotten.push(forgot);
+                }
                 Event::Page(page) => {
                     let wanted = page.token;
                     let (count, has_gap) = self.until_gap(wanted, &page.records);
@@ -227,6 +268,17 @@ impl Keeper {
         self.ask();
         self.was_full = !self.has_place();
         notice
+    }
+
+    /// Deletes all that a client has said so far.
+    pub(super) fn forget(&mut self, hub: &mut Taped<'_, Recording>, now: Instant, whom: Whom) {
+        self.read(hub, now);
+        self.journal.forget(whom);
+    }
+
+    /// What became of clients that are forgotten.
+    pub(super) fn forgotten(&mut self) -> Vec<Forgot> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Writes what is left, and ends.
@@ -260,7 +312,9 @@ impl Keeper {
         }
         let name = match place {
             Place::Chat(name) => name.to_owned(),
-            Place::Relay(listener) => self.labels.get(usize::from(listener.0)).cloned().unwrap_or_default(),
+            Place::Relay(listener) => {
+                self.labels.get(usize::from(listener.0)).cloned().flatten().unwrap_or_default()
+            }
             Place::Private => String::new(),
         };
         let (id, topic) = self.shelf(name);
@@ -323,14 +377,6 @@ impl Keeper {
         self.batch.add_gap(Gap { first, last, records, messages, unix_ms });
     }
 
-    fn drop_record(&mut self, record: &Record<'_>) {
-        let none = Lost { first: record.seq, last: record.seq, records: 0, messages: 0 };
-        let dropped = self.dropped.get_or_insert(none);
-        dropped.last = record.seq;
-        dropped.records += 1;
-        dropped.messages += u64::from(record.kind.is_message());
-    }
-
     fn fail(&mut self, error: &JournalError) -> &'static str {
         self.has_failed = true;
         match self.on_failure {
@@ -347,15 +393,27 @@ impl Keeper {
 
     fn work_again(&mut self) -> Option<&'static str> {
         self.has_failed = false;
-        if let Some(dropped) = self.dropped.take() {
-            tracing::warn!(
-                messages = dropped.messages,
-                "the journal is written again; messages are missing in it"
-            );
-            self.note_gap(dropped);
+        let (dropped, echo) = (self.dropped.take(), self.dropped_echo.take());
+        if dropped.is_some() || echo.is_some() {
+            let messages: u64 = [dropped, echo].iter().flatten().map(|lost| lost.messages).sum();
+            tracing::warn!(messages, "the journal is written again; messages are missing in it");
+            dropped.into_iter().for_each(|dropped| self.note_gap(dropped));
+            // Echo listeners count for themselves, and nobody catches up on them.
+            if let Some(Lost { first, last, records, messages }) = echo {
+                let unix_ms = self.unix_ms;
+                self.batch.add_gap(Gap { first, last, records, messages, unix_ms });
+            }
         } else {
             tracing::info!("the journal is written again; nothing is missing");
         }
         Some("what you say is stored again")
     }
+}
+
+/// Counts something that was not handed over.
+fn drop_one(dropped: &mut Option<Lost>, seq: u64, is_message: bool) {
+    let dropped = dropped.get_or_insert(Lost { first: seq, last: seq, records: 0, messages: 0 });
+    dropped.last = seq;
+    dropped.records += 1;
+    dropped.messages += u64::from(is_message);
 }
