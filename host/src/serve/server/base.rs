@@ -23,6 +23,8 @@ pub(super) enum Target {
     ConsoleOutput,
     Journal,
     Listener(usize),
+    /// Newcomers that have a moment.
+    Knocking,
     Conn(ConnId),
 }
 
@@ -101,6 +103,10 @@ impl<'a, P: Poller> Base<'a, P> {
     pub(super) fn must_wait(&self, conn: ConnId) -> bool {
         let is_echo = || self.hub.protocol(conn) == Some(Protocol::Echo);
         self.keeper.as_ref().is_some_and(|keeper| keeper.stops_clients() || keeper.is_full() && is_echo())
+    }
+
+    pub(super) fn is_chat(&self, conn: ConnId) -> bool {
+        self.hub.protocol(conn) == Some(Protocol::Chat)
     }
 
     pub(super) fn note_address(&mut self, conn: ConnId, peer: Peer) {
