@@ -3,10 +3,11 @@
 //!
 //! `serve` drives the hub, with the rules of `names`. `replay` plays again what it has recorded. `join` is
 //! the client. `serve` and `join` wait through `poll`, and their users type in `terminal`. `history` shows a
-//! journal. `output` writes to the standard streams. `units` reads sizes and durations. Only `sys` has
+//! journal, and `backup` copies it. `output` writes to the standard streams. `units` reads sizes and durations. Only `sys` has
 //! `unsafe`.
 
 mod address;
+pub mod backup;
 pub mod history;
 pub mod join;
 pub mod names;

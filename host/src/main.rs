@@ -47,6 +47,8 @@ enum Command {
     Join(parlour::join::JoinOptions),
     /// Show what was said, from the journal of a server
     History(parlour::history::HistoryOptions),
+    /// Copy the journal of a server, also while the server writes it
+    Backup(parlour::backup::BackupOptions),
     /// The load generator was a command once. The old name still says where it is now
     #[command(hide = true, disable_help_flag = true)]
     Bench {
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(options)) => parlour::replay::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
         Some(Command::History(options)) => parlour::history::run(&options),
+        Some(Command::Backup(options)) => parlour::backup::run(&options),
         Some(Command::Bench { .. }) => {
             complain(BENCH);
             ExitCode::from(2)

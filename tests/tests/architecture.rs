@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 12] = [
+const HOST: [(&str, &[&str]); 13] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -73,7 +73,8 @@ const HOST: [(&str, &[&str]); 12] = [
     ("replay", &["names", "output"]),
     ("join", &["address", "output", "poll", "sys", "terminal"]),
     ("history", &["output", "sys"]),
-    ("main", &["output", "serve", "replay", "join", "history"]),
+    ("backup", &["output"]),
+    ("main", &["output", "serve", "replay", "join", "history", "backup"]),
 ];
 
 /// Traces: each module, and the modules that it may import.

@@ -9,11 +9,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::error::JournalError;
+use crate::removal::{LAST_CLIENT, LAST_SEQ};
 use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
 use crate::thread::Sync;
 
 /// How long a reader or the writer waits for the other, where SQLite lets one of them wait.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 /// What a journal knows from before.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,9 @@ impl Writable {
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", sync.word())?;
+        // What is deleted is gone from the pages of the file, too. No file beside it has a piece of it.
+        db.pragma_update(None, "secure_delete", "on")?;
+        db.pragma_update(None, "temp_store", "memory")?;
         if is_new {
             db.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
@@ -169,12 +173,14 @@ fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
         "SELECT coalesce(max(seq), -1) FROM (SELECT seq FROM messages ORDER BY id DESC LIMIT 100000)",
     )?;
     let of_gaps = number("SELECT coalesce(max(last), -1) FROM gaps")?;
-    let client = number("SELECT coalesce(max(id), 0) FROM clients")?;
+    let of_deleted = state(db, LAST_SEQ)?.unwrap_or(-1);
+    let client =
+        number("SELECT coalesce(max(id), 0) FROM clients")?.max(state(db, LAST_CLIENT)?.unwrap_or(0));
     let mut statement = db.prepare("SELECT id, name, topic FROM rooms ORDER BY id")?;
     let rooms =
         statement.query_map([], |row| Ok(Room { id: row.get(0)?, name: row.get(1)?, topic: row.get(2)? }))?;
     Ok(Known {
-        next_seq: (of_messages.max(of_gaps) + 1) as u64,
+        next_seq: (of_messages.max(of_gaps).max(of_deleted) + 1) as u64,
         next_client: client as u64 + 1,
         rooms: rooms.collect::<Result<_, _>>()?,
         was_clean,

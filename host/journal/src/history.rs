@@ -10,8 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use crate::batch::Gap;
 use crate::error::JournalError;
 use crate::file::{open_to_read, state};
-use crate::page::{COLUMNS, Stored};
+use crate::page::{COLUMNS, IS_THERE, Stored};
 use crate::search::Search;
+use crate::spans;
 
 /// The most rows that are looked at in one piece, and the most bytes of texts, besides one.
 const MOST_ROWS: i64 = 2_048;
@@ -217,6 +218,7 @@ impl History {
         if self.search.is_some() && self.at < indexed {
             self.at = self.read_rows(true, indexed, &mut said)?;
         } else {
+            self.skip_other_times()?;
             self.at = self.read_rows(false, end.min(self.at + MOST_ROWS), &mut said)?;
             if let Some(search) = &self.search {
                 search.retain(&mut said)?;
@@ -233,6 +235,17 @@ impl History {
             self.read_gaps(i64::MAX, items)?;
         }
         Ok(has_more)
+    }
+
+    /// Goes on where the next rows of the wanted time may be.
+    fn skip_other_times(&mut self) -> rusqlite::Result<()> {
+        let Filter { since, until, .. } = self.filter;
+        if since.is_some() || until.is_some() {
+            let next = spans::next(&self.db, self.at, since, until)?;
+            let before = next.map_or_else(|| spans::end(&self.db), |span| Ok(span.first - 1))?;
+            self.at = self.at.max(before);
+        }
+        Ok(())
     }
 
     /// Reads the wanted rows up to the row `end`, or as many as there may be. Returns up to which row that was.
@@ -280,7 +293,7 @@ impl History {
              AND (:room IS NULL OR messages.room = :room) \
              AND (:any_client OR messages.client IN (SELECT id FROM temp.chosen)) \
              AND (:since IS NULL OR messages.time >= :since) AND (:until IS NULL OR messages.time < :until) \
-             AND (:has_events OR messages.kind IN ('say', 'action', 'raw')) ORDER BY {number}"
+             AND {IS_THERE} AND (:has_events OR messages.kind IN ('say', 'action', 'raw')) ORDER BY {number}"
         )
     }
 

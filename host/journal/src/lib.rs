@@ -13,20 +13,29 @@
 //!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
+mod backup;
 mod batch;
+mod chores;
 mod error;
 mod file;
+mod forget;
 mod history;
 mod kinds;
 mod page;
+mod removal;
+mod retention;
 pub mod schema;
 mod search;
+mod spans;
 mod thread;
 mod writer;
 
+pub use backup::{Backup, BackupError};
 pub use batch::{Batch, Gap};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
+pub use forget::{Candidate, Forgot, Whom};
 pub use history::{Author, Client, Filter, History, Item};
 pub use page::{Page, Question, Stored, read_page};
+pub use retention::Keep;
 pub use thread::{Event, Journal, MOST_WAITING, Options, Sync};

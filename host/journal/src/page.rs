@@ -14,6 +14,9 @@ const MOST_BYTES: usize = 32 * 1024;
 pub(crate) const COLUMNS: &str = "messages.seq, messages.time, messages.client, messages.name, messages.kind, \
                                   messages.detail, messages.text";
 
+/// Rows that are being forgotten are there no more.
+pub(crate) const IS_THERE: &str = "messages.kind NOT LIKE '-%'";
+
 /// A page that is wanted.
 #[derive(Clone, Debug)]
 pub struct Question<T> {
@@ -97,7 +100,9 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
     match span {
         Span::From(from) => {
             let from = i64::try_from(from).unwrap_or(0);
-            let sql = format!("{columns} WHERE room = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq LIMIT ?4");
+            let sql = format!(
+                "{columns} WHERE room = ?1 AND seq >= ?2 AND seq < ?3 AND {IS_THERE} ORDER BY seq LIMIT ?4"
+            );
             let mut statement = db.prepare_cached(&sql)?;
             let mut rows = statement.query((room, from, until, MOST_RECORDS))?;
             while size < MOST_BYTES

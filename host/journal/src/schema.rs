@@ -7,6 +7,7 @@
 //! gaps       first, last, records, messages, time   what is missing, because the disk was too slow
 //! client_ID  a view for each client that has said something
 //! words      the full-text index of messages; its rowid is messages.id
+//! spans      first, last, earliest, latest          the times of the messages with these ids
 //! state      key, value                             what the server keeps for itself
 //! ```
 //!
@@ -18,10 +19,12 @@
 /// Names the format in the header of the file: "parl".
 pub const APPLICATION_ID: i32 = 0x7061_726c;
 /// The version of the schema. Each migration raises it by one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The steps from each version to the next.
-pub(crate) const MIGRATIONS: [&str; VERSION as usize] = ["
+pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [TABLES, SPANS];
+
+const TABLES: &str = "
 CREATE TABLE rooms (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -56,7 +59,19 @@ CREATE TABLE gaps (
 ) STRICT;
 CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE VIRTUAL TABLE words USING fts5 (text, content='');
-"];
+";
+
+/// Messages that are not in the full-text index yet get their span together with it.
+const SPANS: &str = "
+CREATE TABLE spans (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    earliest INTEGER NOT NULL,
+    latest INTEGER NOT NULL
+) STRICT;
+INSERT INTO spans SELECT min(id), max(id), min(time), max(time) FROM messages
+    WHERE id <= (SELECT coalesce(max(value), 0) FROM state WHERE key = 'indexed') GROUP BY id / 2000;
+";
 
 /// The view of a client's messages.
 pub(crate) fn view_of(client: i64) -> String {

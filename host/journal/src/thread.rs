@@ -10,9 +10,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
+use crate::chores::Chores;
 use crate::error::JournalError;
 use crate::file::{Known, Writable, open_to_read};
+use crate::forget::{Forgot, Whom};
 use crate::page::{Page, Question, read_page};
+use crate::retention::Keep;
 use crate::writer::Writer;
 
 /// The most bytes that wait for the disk, besides one batch.
@@ -30,6 +33,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Options {
     /// What a commit waits for.
     pub sync: Sync,
+    /// How long messages are kept. `None`: for ever.
+    pub keep: Option<Keep>,
 }
 
 /// What a commit waits for.
@@ -62,6 +67,8 @@ pub enum Event<T> {
     Works,
     /// The answer to a question. If the file could not be read, it is empty.
     Page(Page<T>),
+    /// What became of a wish to forget.
+    Forgot(Forgot),
 }
 
 /// A journal that is being written.
@@ -85,6 +92,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     batch: Batch,
+    wishes: Vec<Whom>,
     is_closing: bool,
 }
 
@@ -140,7 +148,8 @@ impl<T: Send + 'static> Journal<T> {
         let rooms: Vec<_> = known.rooms.iter().map(|room| (room.id, room.name.clone())).collect();
         let writer = thread::Builder::new().name("journal writer".to_owned()).spawn(move || {
             let writer = Writer::new(rooms);
-            Work { path, options, shared: to_share, mouth, writer }.run(Some(file));
+            let chores = Chores::new(options.keep);
+            Work { path, options, shared: to_share, mouth, writer, chores }.run(Some(file));
         });
         let journal = Self {
             shared,
@@ -179,6 +188,13 @@ impl<T: Send + 'static> Journal<T> {
         }
     }
 
+    /// Deletes all that a client has said, when what was handed over is written. [`Event::Forgot`] says how far
+    /// that is.
+    pub fn forget(&self, whom: Whom) {
+        self.shared.lock().wishes.push(whom);
+        self.shared.changed.notify_one();
+    }
+
     /// What has happened.
     pub fn events(&self) -> impl Iterator<Item = Event<T>> {
         let mut bytes = [0; 256];
@@ -195,7 +211,7 @@ impl<T: Send + 'static> Journal<T> {
         let failed = self.events.try_iter().filter_map(|event| match event {
             Event::Failed(error) => Some(Err(error)),
             Event::Works => Some(Ok(())),
-            Event::Stored(_) | Event::Page(_) => None,
+            Event::Stored(_) | Event::Page(_) | Event::Forgot(_) => None,
         });
         failed.last().unwrap_or(Ok(()))
     }
@@ -227,24 +243,20 @@ struct Work<T> {
     shared: Arc<Shared>,
     mouth: Mouth<T>,
     writer: Writer,
+    chores: Chores,
 }
 
 impl<T> Work<T> {
     fn run(mut self, mut file: Option<Writable>) {
         let mut batch = Batch::default();
         let mut has_failed = false;
-        let mut is_indexed = false;
+        let mut is_idle = false;
         loop {
             let began = Instant::now();
-            let is_closing = if batch.is_empty() {
-                self.take(&mut batch, is_indexed)
-            } else {
-                self.shared.lock().is_closing
-            };
+            let is_closing =
+                if batch.is_empty() { self.take(&mut batch, is_idle) } else { self.shared.lock().is_closing };
             if batch.is_empty() && !is_closing {
-                // Searching can wait, so it never delays a commit by more than one piece.
-                let more = file.as_mut().map(|file| self.writer.index(&mut file.db));
-                is_indexed = !matches!(more, Some(Ok(true)));
+                is_idle = !self.do_chores(&mut file);
                 continue;
             }
             if batch.is_empty() {
@@ -252,12 +264,16 @@ impl<T> Work<T> {
             }
             match self.store(&mut file, &batch) {
                 Ok(()) => {
-                    is_indexed = false;
+                    is_idle = false;
                     let seq = batch.last_seq();
                     batch.clear();
                     self.mouth.say(Event::Stored(seq));
                     if std::mem::take(&mut has_failed) {
                         self.mouth.say(Event::Works);
+                    }
+                    let is_much = self.shared.lock().batch.size() >= MUCH;
+                    if self.chores.is_due(is_much) {
+                        self.do_chores(&mut file);
                     }
                     self.pause(BETWEEN.saturating_sub(began.elapsed()), MUCH);
                 }
@@ -277,13 +293,30 @@ impl<T> Work<T> {
         }
     }
 
-    /// Waits until there is something to write, or to index. Returns whether the journal closes.
-    fn take(&self, batch: &mut Batch, is_indexed: bool) -> bool {
+    /// Does a piece of what can wait. Returns whether there is more.
+    fn do_chores(&mut self, file: &mut Option<Writable>) -> bool {
+        let Some(file) = file else { return false };
+        let (has_more, told) = self.chores.work(&mut file.db, &mut self.writer);
+        if let Some(told) = told {
+            self.mouth.say(Event::Forgot(told));
+        }
+        has_more
+    }
+
+    /// Waits until there is something to write, or something else to do. Returns whether the journal closes.
+    fn take(&mut self, batch: &mut Batch, is_idle: bool) -> bool {
         let mut waiting = self.shared.lock();
-        while waiting.batch.is_empty() && !waiting.is_closing && is_indexed {
-            waiting = self.shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        while waiting.batch.is_empty() && waiting.wishes.is_empty() && !waiting.is_closing && is_idle {
+            let Some(at) = self.chores.next_at() else {
+                waiting = self.shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let Some(time) = at.checked_duration_since(Instant::now()) else { break };
+            let woken = self.shared.changed.wait_timeout(waiting, time);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::swap(&mut waiting.batch, batch);
+        waiting.wishes.drain(..).for_each(|whom| self.chores.forget(whom));
         waiting.is_closing
     }
 
@@ -306,6 +339,7 @@ impl<T> Work<T> {
             None => {
                 let open = file.insert(Writable::open(&self.path, self.options.sync)?.0);
                 self.writer.begin_anew(&open.db)?;
+                self.chores.begin_anew();
                 open
             }
         };

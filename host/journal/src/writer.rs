@@ -8,7 +8,9 @@ use rusqlite::{Connection, Transaction};
 use crate::batch::{Batch, Said};
 use crate::file::{set_state, state};
 use crate::kinds::words;
+use crate::removal::last_id;
 use crate::schema::view_of;
+use crate::spans;
 
 /// Messages that the full-text index gets at once. Meanwhile what is said waits.
 const INDEXED_AT_ONCE: i64 = 2_000;
@@ -49,12 +51,14 @@ impl Writer {
         let seen = clients(batch);
         self.note_clients(&transaction, &seen)?;
         let mut insert = transaction.prepare_cached(
-            "INSERT OR IGNORE INTO messages (seq, time, room, client, name, kind, detail, text) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR IGNORE INTO messages (id, seq, time, room, client, name, kind, detail, text) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        for Said { seq, unix_ms, room, client, name, kind, is_torn, text } in batch.said() {
+        let ids = last_id(&transaction)? + 1..;
+        for (id, said) in ids.zip(batch.said()) {
+            let Said { seq, unix_ms, room, client, name, kind, is_torn, text } = said;
             let (kind_word, detail) = words(kind, is_torn);
-            insert.execute((seq, unix_ms, room, client, name, kind_word, detail, text))?;
+            insert.execute((id, seq, unix_ms, room, client, name, kind_word, detail, text))?;
             if kind == Kind::Topic {
                 let topic = String::from_utf8_lossy(text);
                 transaction
@@ -110,10 +114,18 @@ impl Writer {
                  WHERE id > ?1 AND id <= ?2 AND kind IN ('say', 'action', 'raw')",
             )?
             .execute((from, last))?;
+        spans::note(&transaction, from, last)?;
         set_state(&transaction, "indexed", last)?;
         transaction.commit()?;
         self.indexed = Some(last);
         Ok(true)
+    }
+
+    /// The views of these clients are gone.
+    pub(crate) fn lose_views(&mut self, clients: &[i64]) {
+        for client in clients {
+            self.viewed.remove(client);
+        }
     }
 
     /// Goes on in another file, which may have nothing of what the first one had.

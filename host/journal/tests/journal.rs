@@ -181,7 +181,7 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_was() {
     let refused = Journal::<()>::open(&newer, Options::default()).expect_err("it is newer");
     assert_eq!(
         refused.to_string(),
-        "a newer parlour made this journal: its schema is 99, and this one knows 1"
+        "a newer parlour made this journal: its schema is 99, and this one knows 2"
     );
     assert!(fs::read(&newer).expect("it can be read") == before);
     let nowhere = folder.path().join("no/such/folder.db");

@@ -11,6 +11,7 @@ use std::io;
 use self::edited::Edited;
 use self::plain::Plain;
 pub(super) use self::streams::{Console, Typed};
+use super::own_commands::OwnCommand;
 use super::watched::Watched;
 use crate::output::Log;
 use crate::terminal;
@@ -25,9 +26,14 @@ pub(super) fn is_edited(listens: bool) -> bool {
 ///
 /// # Errors
 /// There are no descriptors or threads left.
-pub(super) fn open(listens: bool, watched: Watched, log: &Log) -> io::Result<Box<dyn Console>> {
+pub(super) fn open(
+    listens: bool,
+    watched: Watched,
+    log: &Log,
+    own: &'static [OwnCommand],
+) -> io::Result<Box<dyn Console>> {
     Ok(if is_edited(listens) {
-        Box::new(Edited::new(watched, log)?)
+        Box::new(Edited::new(watched, log, own)?)
     } else {
         Box::new(Plain::new(listens, watched)?)
     })

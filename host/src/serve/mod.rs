@@ -3,10 +3,13 @@
 mod access;
 mod console;
 mod error;
+mod forget;
 mod gate;
 mod inherited;
+mod keep;
 mod listener;
 mod options;
+mod own_commands;
 mod peer;
 mod place;
 mod recording;
@@ -30,6 +33,7 @@ use self::inherited::Inherited;
 use self::listener::Listener;
 use self::options::PollerKind;
 pub use self::options::{LagPolicy, ServeOptions};
+use self::own_commands::WITH_JOURNAL;
 use self::place::Place;
 use self::report::Report;
 use self::server::{OpenJournal, Parts, Server};
@@ -99,7 +103,8 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let names = names(&places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     announce(&speakers, &places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = if has_console {
-        let console = console::open(reads_commands, Watched::new(names.clone()), log);
+        let own = if options.journal.is_some() { WITH_JOURNAL } else { &[] };
+        let console = console::open(reads_commands, Watched::new(names.clone()), log, own);
         Some(console.map_err(|error| StartError::System("standard streams", error))?)
     } else {
         None

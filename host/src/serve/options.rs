@@ -8,6 +8,7 @@ use parlour_core::{Bound, Config, Limits, Listener, OnLag, Protocol};
 use parlour_journal::{Known, Sync};
 
 use super::access::{Access, Network};
+use super::keep::Kept;
 use super::place::Place;
 use super::relay::RelayPlace;
 use super::server::OnFailure;
@@ -110,6 +111,10 @@ pub struct ServeOptions {
     /// Do this while the journal cannot be written
     #[arg(long, value_name = "POLICY", default_value = "stop", requires = "journal")]
     pub(super) on_journal_failure: OnFailure,
+    /// Delete messages from the journal that are older than this, such as 30d, or all but the newest
+    /// ones, such as 1000000 [default: never]
+    #[arg(long, value_name = "DURATION|COUNT", requires = "journal")]
+    keep: Option<Kept>,
     /// Wait for connections with this system call
     #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
     pub(super) poller: PollerKind,
@@ -272,7 +277,7 @@ impl ServeOptions {
             JournalSync::Full => Sync::Full,
             JournalSync::Normal => Sync::Normal,
         };
-        parlour_journal::Options { sync }
+        parlour_journal::Options { sync, keep: self.keep.map(|kept| kept.0) }
     }
 
     /// How long a room waits for a member that does not read, in ms.

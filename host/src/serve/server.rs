@@ -25,6 +25,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{ConnId, Hub, Input, ListenerId, Output, Stats};
+use parlour_journal::Forgot;
 
 use self::base::{Base, Target};
 use self::door::{Door, Newcomer};
@@ -33,6 +34,7 @@ use self::links::Links;
 use self::operator::Operator;
 use super::access::Access;
 use super::console::Console;
+use super::forget;
 use super::gate::Gate;
 use super::listener::Listener;
 use super::recording::Recording;
@@ -261,6 +263,7 @@ impl<'a, P: Poller> Server<'a, P> {
                     if self.base.listen_to_journal() {
                         self.links.service_all(&mut self.base);
                     }
+                    self.tell_forgotten();
                 }
                 // The door looks at all of them.
                 Target::ConsoleOutput | Target::Listener(_) | Target::Knocking | Target::Nothing => {}
@@ -316,6 +319,17 @@ impl<'a, P: Poller> Server<'a, P> {
 
     fn wake_operator(&mut self, now: Clock) {
         self.operator.iter_mut().for_each(|operator| operator.wake(&mut self.base, &self.links, now));
+    }
+
+    /// Tells the operator which clients are forgotten. The log has no names.
+    fn tell_forgotten(&mut self) {
+        for forgot in self.base.forgotten() {
+            let lines = forget::lines(&forgot);
+            self.operator.iter_mut().for_each(|operator| operator.tell(&mut self.base, &lines));
+            if let Forgot::Done(clients, _) = forgot {
+                tracing::info!(clients = clients.len(), "clients are forgotten in the journal");
+            }
+        }
     }
 
     fn take_signals(&mut self) {

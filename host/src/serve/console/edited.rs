@@ -9,6 +9,7 @@ use parlour_core::{Record, console_commands};
 
 use super::streams::{Console, ENOUGH, Names, Typed};
 use crate::output::{LineSplitter, Log, LogLines, neutral};
+use crate::serve::own_commands::OwnCommand;
 use crate::serve::watched::Watched;
 use crate::terminal::{self, Input, Prompt, SignalKeys, Span};
 
@@ -22,6 +23,8 @@ pub(super) struct Edited {
     /// The log, if it goes to the same terminal.
     log: Option<LogLines>,
     listens: bool,
+    /// Commands that are not the hub's.
+    own: &'static [OwnCommand],
     /// The terminal is gone.
     broken: bool,
 }
@@ -29,19 +32,19 @@ pub(super) struct Edited {
 impl Edited {
     /// # Errors
     /// There are no descriptors or threads left.
-    pub(super) fn new(watched: Watched, log: &Log) -> io::Result<Self> {
+    pub(super) fn new(watched: Watched, log: &Log, own: &'static [OwnCommand]) -> io::Result<Self> {
         // The driver catches the signals that end the server.
         let prompt = Prompt::enter(SignalKeys::Signal, &[])?;
         let log = if terminal::shows_errors() { Some(log.divert()?) } else { None };
         let splitter = LineSplitter::default();
-        Ok(Self { prompt, watched, splitter, log, listens: true, broken: false })
+        Ok(Self { prompt, watched, splitter, log, listens: true, own, broken: false })
     }
 
     /// Takes the commands that were typed.
     fn take_inputs(&mut self, now: Instant, names: Names<'_>) -> io::Result<Typed> {
         let mut typed = Typed::default();
         while let Some(input) = self.prompt.next_input(now)? {
-            act(&mut self.prompt, input, &mut typed.commands, names);
+            act(&mut self.prompt, input, &mut typed.commands, (names, self.own));
         }
         Ok(typed)
     }
@@ -80,8 +83,11 @@ impl Edited {
     }
 }
 
+/// What can be completed: the names of clients, and commands besides those of the hub.
+type Words<'a> = (Names<'a>, &'static [OwnCommand]);
+
 /// Acts on an input of the operator. Appends to `commands` what goes to the hub.
-fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'_>) {
+fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, words: Words<'_>) {
     let mut command = |prompt: &mut Prompt, line: &str| {
         prompt.line(None, vec![Span::new("", &neutral(&format!("> {line}")))]);
         commands.extend(line.bytes().chain([b'\n']));
@@ -105,7 +111,7 @@ fn act(prompt: &mut Prompt, input: Input, commands: &mut Vec<u8>, names: Names<'
         Input::Answered(true) => command(prompt, "/shutdown"),
         Input::Answered(false) => notice(prompt, "the server goes on"),
         Input::PasteRefused => notice(prompt, "not sent"),
-        Input::Tab => complete(prompt, names),
+        Input::Tab => complete(prompt, words),
         Input::NotUtf8 => notice(
             prompt,
             "not typed: the terminal does not send UTF-8; set it to UTF-8 to type letters other than A to Z",
@@ -120,14 +126,17 @@ fn notice(prompt: &mut Prompt, text: &str) {
 }
 
 /// Completes the word before the cursor: the command, or the name of a client.
-fn complete(prompt: &mut Prompt, names: Names<'_>) {
+fn complete(prompt: &mut Prompt, (names, own): Words<'_>) {
     let before = prompt.before_cursor();
     let start = before.rfind(' ').map_or(0, |space| space + 1);
     let word = before[start..].to_lowercase();
     let begins = |candidate: &str| candidate.to_lowercase().starts_with(&word);
     let words = match before.split(' ').next() {
-        Some(_) if start == 0 => console_commands().map(|name| format!("/{name}")).collect(),
-        Some("/kick" | "/say") if !word.is_empty() => names(),
+        Some(_) if start == 0 => {
+            let own = own.iter().map(|command| command.name);
+            console_commands().chain(own).map(|name| format!("/{name}")).collect()
+        }
+        Some("/kick" | "/say" | "/forget") if !word.is_empty() => names(),
         _ => Vec::new(),
     };
     let words = words.iter().filter(|candidate| begins(candidate)).map(|found| format!("{found} ")).collect();

@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Protocol, Transmit, Wanted};
+use parlour_journal::{Forgot, Whom};
 use parlour_trace::Taped;
 
 use super::keeper::{Keeper, Open};
@@ -107,6 +108,22 @@ impl<'a, P: Poller> Base<'a, P> {
 
     pub(super) fn is_chat(&self, conn: ConnId) -> bool {
         self.hub.protocol(conn) == Some(Protocol::Chat)
+    }
+
+    pub(super) fn has_journal(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Deletes all that a client has said so far from the journal.
+    pub(super) fn forget(&mut self, whom: Whom) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget(&mut self.hub, self.now, whom);
+        }
+    }
+
+    /// What there is to tell about clients that are forgotten.
+    pub(super) fn forgotten(&mut self) -> Vec<Forgot> {
+        self.keeper.as_mut().map(Keeper::forgotten).unwrap_or_default()
     }
 
     pub(super) fn note_address(&mut self, conn: ConnId, peer: Peer) {

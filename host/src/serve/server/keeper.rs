@@ -10,7 +10,7 @@ use parlour_core::{
     ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
     Record, RoomRef, Scope, Span, Wanted,
 };
-use parlour_journal::{Batch, Event, Gap, Journal, JournalError, Known, Question, Stored};
+use parlour_journal::{Batch, Event, Forgot, Gap, Journal, JournalError, Known, Question, Stored, Whom};
 use parlour_trace::Taped;
 
 use crate::serve::recording::Recording;
@@ -71,6 +71,8 @@ pub(super) struct Keeper {
     /// The numbers of the first and the last record of each gap.
     gaps: Vec<(u64, u64)>,
     unix_ms: u64,
+    /// What became of clients that are forgotten.
+    forgotten: Vec<Forgot>,
 }
 
 impl Keeper {
@@ -99,6 +101,7 @@ impl Keeper {
             dropped: None,
             gaps: Vec::new(),
             unix_ms: 0,
+            forgotten: Vec::new(),
         })
     }
 
@@ -214,6 +217,13 @@ impl Keeper {
                 Event::Stored(seq) => self.stored = seq.or(self.stored),
                 Event::Failed(error) => notice = Some(self.fail(&error)),
                 Event::Works => notice = self.work_again(),
+                Event::Forgot(forgot) => {
+                    if let Forgot::Done(_, rooms) = &forgot {
+                        let shelves = self.shelves.values_mut().filter(|shelf| rooms.contains(&shelf.id));
+                        shelves.for_each(|shelf| shelf.topic.clear());
+                    }
+                    self.forgotten.push(forgot);
+                }
                 Event::Page(page) => {
                     let wanted = page.token;
                     let (count, has_gap) = self.until_gap(wanted, &page.records);
@@ -227,6 +237,17 @@ impl Keeper {
         self.ask();
         self.was_full = !self.has_place();
         notice
+    }
+
+    /// Deletes all that a client has said so far.
+    pub(super) fn forget(&mut self, hub: &mut Taped<'_, Recording>, now: Instant, whom: Whom) {
+        self.read(hub, now);
+        self.journal.forget(whom);
+    }
+
+    /// What became of clients that are forgotten.
+    pub(super) fn forgotten(&mut self) -> Vec<Forgot> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Writes what is left, and ends.

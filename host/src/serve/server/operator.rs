@@ -10,6 +10,8 @@ use super::leftover::Leftover;
 use super::links::Links;
 use crate::poll::Poller;
 use crate::serve::console::{Console, Typed};
+use crate::serve::forget;
+use crate::serve::own_commands::{Cutter, Order, WITH_JOURNAL};
 
 /// The console, and its connection of the hub.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Operator {
     /// `None` once the hub has closed it. Queued output may still go to standard output.
     id: Option<ConnId>,
     leftover: Leftover,
+    cutter: Cutter,
 }
 
 impl Operator {
@@ -37,7 +40,8 @@ impl Operator {
         for fd in console.wakers() {
             base.watch(fd, Target::ConsoleWaker, true, false);
         }
-        let mut operator = Self { console, id: Some(id), leftover: Leftover::default() };
+        let cutter = Cutter::new(if base.has_journal() { WITH_JOURNAL } else { &[] });
+        let mut operator = Self { console, id: Some(id), leftover: Leftover::default(), cutter };
         operator.service(base);
         Some(operator)
     }
@@ -81,7 +85,11 @@ impl Operator {
     /// Passes the typed commands to the hub, and brings the console up to date.
     fn take<P: Poller>(&mut self, base: &mut Base<'_, P>, typed: &Typed) {
         if let Some(id) = self.id {
-            self.leftover.extend(&typed.commands);
+            let mut orders = self.cutter.take(&typed.commands);
+            if typed.is_end {
+                orders.extend(self.cutter.end());
+            }
+            orders.into_iter().for_each(|order| self.obey(base, order));
             if typed.is_end {
                 if let Some((fd, _)) = self.console.input() {
                     base.unwatch(fd);
@@ -90,6 +98,25 @@ impl Operator {
                 base.handle(Input::PeerClosed { conn: id });
             }
             self.service(base);
+        }
+        self.flush(base);
+    }
+
+    fn obey<P: Poller>(&mut self, base: &mut Base<'_, P>, order: Order) {
+        match order {
+            Order::Hub(bytes) => self.leftover.extend(&bytes),
+            Order::Help => self.console.answer(self.cutter.help().as_bytes()),
+            Order::Own(_, text) => match forget::whom(&text) {
+                Some(whom) => base.forget(whom),
+                None => self.tell(base, &[forget::USAGE.to_owned()]),
+            },
+        }
+    }
+
+    /// Tells the operator something that the hub does not know.
+    pub(super) fn tell<P: Poller>(&mut self, base: &mut Base<'_, P>, lines: &[String]) {
+        for line in lines {
+            self.console.answer(format!("-- {line}\n").as_bytes());
         }
         self.flush(base);
     }
