@@ -114,9 +114,10 @@ impl Channel {
 
     // --- Speaking ---
 
-    /// Whether there is a connection.
+    /// Whether there is a connection on which text goes out. What was sent on the one before may have to be sent
+    /// again, and that is known only when the session goes on.
     pub(super) fn is_up(&self) -> bool {
-        self.uplink.is_up()
+        self.uplink.is_up() && !matches!(self.session, Session::Resuming { .. })
     }
 
     /// Whether text can be given to it now: there is a connection, or the session may go on.
