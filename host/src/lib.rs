@@ -14,6 +14,7 @@ pub mod names;
 pub mod output;
 mod poll;
 pub mod replay;
+mod resume;
 pub mod serve;
 mod sys;
 mod terminal;

@@ -149,7 +149,15 @@ fn what_is_typed_for_a_room_is_not_said_in_the_lobby() {
     let listener = TcpListener::bind(("127.0.0.1", port.parse().expect("a port"))).expect("a free port");
     let (stream, _) = listener.accept().expect("the client");
     let mut server = &stream;
-    let mut commands = BufReader::new(&stream).lines();
+    // It asks for its session, which this server does not know.
+    let mut commands = BufReader::new(&stream);
+    commands.read_until(0xf0, &mut Vec::new()).expect("a message");
+    server.write_all(b"\xff\xfa\x52unknown\xff\xf0").expect("a client");
+    // It asks for another one when it is welcomed.
+    let lines = commands.split(b'\n').map(|line| line.expect("a line"));
+    let text =
+        |line: Vec<u8>| line.rsplit(|byte| *byte == 0xf0).next().map(<[u8]>::to_vec).unwrap_or_default();
+    let mut commands = lines.map(|line| String::from_utf8(text(line)));
     assert_eq!(commands.next().expect("a line").expect("text"), "/join den");
     terminal.press("secret\r");
     terminal.wait_for("-- not sent: the server has not welcomed you yet");

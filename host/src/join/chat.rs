@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
+use super::channel::{Change, Channel};
 use super::connection::{Connection, Full};
 use super::cut::Cut;
 use super::display::Display;
@@ -14,7 +15,7 @@ use super::presence::Presence;
 use super::protocol::{Kind, own_line, told_limit};
 use super::roster::Roster;
 use super::silence::{Due, Silence};
-use super::uplink::{Change, Uplink};
+use super::uplink::Uplink;
 use crate::address::Address;
 use crate::output::LineSplitter;
 use crate::output::reason;
@@ -56,7 +57,7 @@ impl Error for NotSent {
 pub(super) struct Chat<'a> {
     options: &'a JoinOptions,
     address: Address,
-    uplink: Uplink,
+    channel: Channel,
     splitter: LineSplitter,
     pub(super) roster: Roster,
     presence: Presence,
@@ -82,7 +83,7 @@ impl<'a> Chat<'a> {
         let mut chat = Self {
             options,
             address,
-            uplink,
+            channel: Channel::new(uplink),
             splitter: LineSplitter::default(),
             roster: Roster::default(),
             presence: Presence::new(options.nick.clone()),
@@ -98,11 +99,11 @@ impl<'a> Chat<'a> {
 
     /// The descriptor to wait for, whether to read it, and whether to write it.
     pub(super) fn interest(&self) -> Option<(RawFd, bool, bool)> {
-        self.uplink.interest()
+        self.channel.interest()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.uplink.deadline(), self.presence.deadline(), self.silence.deadline()];
+        let deadlines = [self.channel.deadline(), self.presence.deadline(), self.silence.deadline()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -118,14 +119,13 @@ impl<'a> Chat<'a> {
 
     /// Ends the conversation. Returns the connection, if there is one.
     pub(super) fn into_connection(self) -> Option<Connection> {
-        self.uplink.into_connection()
+        self.channel.into_connection()
     }
 
     /// Connects again, if the client waits for the user to ask for it. Returns whether it waited.
     pub(super) fn connect_again(&mut self, display: &mut Display) -> bool {
-        let was_parked = self.uplink.is_parked();
+        let was_parked = self.channel.unpark(Instant::now());
         if was_parked {
-            self.uplink.unpark(Instant::now());
             display.notice(&format!("connecting to {}", self.address));
         }
         was_parked
@@ -134,7 +134,7 @@ impl<'a> Chat<'a> {
     /// Goes on. Call it when the descriptor is `ready`, when the deadline has come, or at any other
     /// time. Returns whether the connection is lost for good.
     pub(super) fn step(&mut self, ready: bool, display: &mut Display, now: Instant) -> bool {
-        let change = self.uplink.step(ready, now);
+        let change = self.channel.step(ready, now);
         let is_over = self.take_change(change, display, now);
         self.ask(display, now);
         is_over
@@ -172,7 +172,9 @@ impl<'a> Chat<'a> {
 
     /// Why `line` must not be sent now.
     fn obstacle(&mut self, line: &str) -> Option<NotSent> {
-        self.uplink.connection()?;
+        if !self.channel.is_open() {
+            return Some(NotSent::Down);
+        }
         let excess = line.len().saturating_sub(self.line_limit.unwrap_or(usize::MAX));
         let too_long = (excess > 0).then_some(NotSent::TooLong(excess));
         too_long.or_else(|| self.presence.obstacle(line).map(NotSent::NotThere))
@@ -198,10 +200,10 @@ impl<'a> Chat<'a> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
-        let connection = self.uplink.connection().ok_or(NotSent::Down)?;
-        connection.push(bytes).map_err(NotSent::Full)?;
-        connection.flush();
-        Ok(())
+        if !self.channel.is_open() {
+            return Err(NotSent::Down);
+        }
+        self.channel.push(bytes).map_err(NotSent::Full)
     }
 
     // --- What is heard ---
@@ -210,8 +212,22 @@ impl<'a> Chat<'a> {
         match change {
             Change::None => {}
             Change::Received(bytes) => self.receive(&bytes, display, now),
-            Change::Connected => self.connected(display, now),
-            Change::Lost(lost, pause) => {
+            Change::Connected(unsaid) => {
+                for line in String::from_utf8_lossy(&unsaid).lines() {
+                    display.notice(&format!("perhaps not sent: {line}"));
+                }
+                self.connected(display, now);
+            }
+            Change::Resumed => {
+                self.has_been_lost = false;
+                display.notice(&format!("connected to {} again", self.address));
+            }
+            Change::Lost { lost, pause, is_kept: true } if self.cut.is_none() && !self.options.no_retry => {
+                self.silence.lost();
+                self.has_been_lost = true;
+                display.notice(&format!("connection lost: {lost}; {}", again(pause)));
+            }
+            Change::Lost { lost, pause, .. } => {
                 let rest = self.splitter.rest();
                 rest.iter().for_each(|line| self.hear(line, display, now));
                 self.silence.lost();
@@ -223,7 +239,7 @@ impl<'a> Chat<'a> {
                     return true;
                 }
                 if let Some(cut) = self.cut {
-                    self.uplink.park();
+                    self.channel.park();
                     display.notice(&format!("{cut}; Enter connects again, Ctrl-C leaves"));
                 } else {
                     display.notice(&format!("connection lost: {lost}; {}", again(pause)));
@@ -260,12 +276,18 @@ impl<'a> Chat<'a> {
         }
         self.roster.heard(line);
         self.cut = Cut::announced(line);
+        if Kind::of(line) == Kind::Server("server is shutting down") {
+            self.channel.end_session();
+        }
         if let Kind::Server(text) = Kind::of(line)
             && let Some(limit) = told_limit(text)
         {
             self.take_back(limit, display);
         }
         let heard = self.presence.heard(line, now);
+        if heard.is_welcome && !self.options.no_retry {
+            self.channel.ask();
+        }
         if heard.is_welcome && std::mem::take(&mut self.has_been_lost) {
             display.notice(&format!("connected to {} again", self.address));
         }
@@ -293,5 +315,8 @@ impl<'a> Chat<'a> {
 }
 
 fn again(pause: Duration) -> String {
-    format!("trying again in {} s", pause.as_secs())
+    match pause.as_secs() {
+        0 => "trying again".to_owned(),
+        secs => format!("trying again in {secs} s"),
+    }
 }

@@ -81,6 +81,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Queues bytes, however many wait already.
+    pub(super) fn push_all(&mut self, bytes: &[u8]) {
+        self.outbox.extend(bytes);
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.outbox.len() >= OUTBOX_BYTES
     }

@@ -4,6 +4,7 @@
 //!
 //! The client knows the chat protocol's lines (docs/protocol.md) and nothing of the hub.
 
+mod channel;
 mod chat;
 mod commands;
 mod connection;
@@ -44,10 +45,11 @@ fn join(options: &JoinOptions) -> Result<ExitCode, JoinError> {
         Ok(connected) => connected,
         Err(error) => return Err(JoinError::Connect(address, error)),
     };
+    let uplink = Uplink::new(connection, addresses);
     let outcome = if terminal::is_for_editing() {
-        session::run(options, address, Uplink::new(connection, addresses))
+        session::run(options, address, uplink)
     } else {
-        pipe::run(options, connection)
+        pipe::run(options, uplink)
     };
     outcome.map_err(JoinError::Streams)
 }

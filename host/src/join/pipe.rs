@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::connection::{Connection, Lost};
+use super::channel::{Change, Channel};
+use super::connection::Lost;
 use super::cut::Cut;
 use super::farewell::Farewell;
 use super::options::JoinOptions;
 use super::presence::Presence;
+use super::uplink::Uplink;
 use crate::output::{LineSplitter, complain};
 use crate::poll::{Poller, Select};
 
@@ -31,12 +33,14 @@ const NAME_TIME: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the client between standard input and output.
-pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Result<ExitCode> {
+pub(super) fn run(options: &JoinOptions, uplink: Uplink) -> io::Result<ExitCode> {
     let mut presence = Presence::new(options.nick.clone());
+    let mut channel = Channel::new(uplink);
     // Nothing was sent yet, so there is room.
-    let _ = connection.push(presence.connected().as_bytes());
+    let _ = channel.push(presence.connected().as_bytes());
     let mut pipe = Pipe {
-        connection,
+        channel,
+        may_resume: !options.no_retry,
         output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         text: Text::new(io::stdout().is_terminal()),
         unwritten: Vec::new(),
@@ -50,6 +54,7 @@ pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Resu
         farewell: Farewell::default(),
         output_closed: false,
         lost: None,
+        broken: None,
         active: Instant::now(),
     };
     while !pipe.is_done() {
@@ -60,7 +65,9 @@ pub(super) fn run(options: &JoinOptions, mut connection: Connection) -> io::Resu
 
 #[derive(Debug)]
 struct Pipe {
-    connection: Connection,
+    channel: Channel,
+    /// Whether a session that breaks goes on over another connection.
+    may_resume: bool,
     output: File,
     text: Text,
     unwritten: Vec<u8>,
@@ -79,43 +86,55 @@ struct Pipe {
     /// Nobody reads the output any more.
     output_closed: bool,
     lost: Option<Lost>,
+    /// Why the last connection of the session was lost.
+    broken: Option<Lost>,
     /// When bytes last moved, or could have moved if our own output had taken them.
     active: Instant,
 }
 
 impl Pipe {
     fn step(&mut self) -> io::Result<()> {
-        let (input, output, socket) =
-            (io::stdin().as_raw_fd(), self.output.as_raw_fd(), self.connection.fd());
+        let (input, output) = (io::stdin().as_raw_fd(), self.output.as_raw_fd());
         let mut select = Select::default();
         select.watch(output, false, !self.unwritten.is_empty());
+        let mut socket = None;
         if self.lost.is_none() {
-            let may_say = self.name_until.is_none() && !self.connection.is_full();
+            let may_say = self.name_until.is_none() && !self.channel.is_full();
             select.watch(input, may_say && !self.input_ended, false);
-            select.watch(socket, self.unwritten.len() < OUTPUT_BYTES, self.connection.has_outgoing());
+            socket = self.channel.interest();
+            if let Some((fd, read, write)) = socket {
+                select.watch(fd, read && self.unwritten.len() < OUTPUT_BYTES, write);
+            }
         }
-        let name_time = self.name_until.map(|until| until.saturating_duration_since(Instant::now()));
-        select.wait(name_time.or(self.said_end.then_some(LOOK)))?;
+        let now = Instant::now();
+        let deadlines = self.name_until.into_iter().chain(self.channel.deadline());
+        let deadlines = deadlines.chain(self.said_end.then(|| now + LOOK));
+        select.wait(deadlines.min().map(|until| until.saturating_duration_since(now)))?;
 
         if select.readable().any(|fd| fd == input) {
             self.read_input()?;
         }
-        self.connection.flush();
-        if select.readable().any(|fd| fd == socket) {
-            self.receive();
+        if self.lost.is_none() {
+            let is_ready = socket
+                .is_some_and(|(fd, ..)| select.readable().chain(select.writable()).any(|ready| ready == fd));
+            let change = self.channel.step(is_ready && self.unwritten.len() < OUTPUT_BYTES, Instant::now());
+            self.take_change(change);
         }
         if select.writable().any(|fd| fd == output) {
             self.write_output()?;
         }
-        if self.input_ended && !self.said_end && !self.connection.has_outgoing() {
-            self.connection.end_output();
-            self.said_end = true;
-            self.active = Instant::now();
+        if self.input_ended && !self.said_end && !self.channel.has_outgoing() && self.channel.is_up() {
+            self.channel.finish();
+            if !self.channel.has_outgoing() {
+                self.channel.end_output();
+                self.said_end = true;
+                self.active = Instant::now();
+            }
         }
         if self.name_until.is_some_and(|until| Instant::now() >= until) {
             self.refused = Some("the server does not answer".to_owned());
         }
-        if !self.unwritten.is_empty() || self.connection.pending() > 0 {
+        if !self.unwritten.is_empty() || self.channel.pending() > 0 {
             self.active = Instant::now();
         }
         Ok(())
@@ -131,7 +150,7 @@ impl Pipe {
             Ok(len) => {
                 self.farewell.push(&buffer[..len]);
                 // The input is read only while there is room.
-                let _ = self.connection.push(&buffer[..len]);
+                let _ = self.channel.push(&buffer[..len]);
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -139,25 +158,44 @@ impl Pipe {
         Ok(())
     }
 
-    fn receive(&mut self) {
-        self.active = Instant::now();
-        match self.connection.receive() {
-            Ok(bytes) => {
+    fn take_change(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Received(bytes) => {
+                self.active = Instant::now();
                 self.text.convert(&bytes, &mut self.unwritten);
                 self.hear(&bytes);
             }
-            Err(lost) => {
-                self.text.finish(&mut self.unwritten);
-                self.lost = Some(lost);
+            Change::Resumed => self.active = Instant::now(),
+            Change::Lost { lost, is_kept, .. } if is_kept && self.may_resume && self.cut.is_none() => {
+                self.broken = Some(lost);
+            }
+            Change::Lost { lost, .. } => self.end_with(lost),
+            // A server that is there and does not listen has ended.
+            Change::Failed(error, _) if error.kind() != ErrorKind::ConnectionRefused => {}
+            Change::Failed(error, _) => self.end_with(Lost::Broken(error)),
+            // A script must not go on as if nothing had happened.
+            Change::Connected(_) => {
+                let lost = self.broken.take().unwrap_or(Lost::Closed);
+                self.end_with(lost);
             }
         }
+    }
+
+    fn end_with(&mut self, lost: Lost) {
+        self.text.finish(&mut self.unwritten);
+        self.lost = Some(lost);
     }
 
     fn hear(&mut self, bytes: &[u8]) {
         self.heard.push(bytes);
         for line in &mut self.heard {
             self.cut = Cut::announced(&line);
-            match self.presence.heard(&line, self.active).has_name {
+            let heard = self.presence.heard(&line, self.active);
+            if heard.is_welcome && self.may_resume {
+                self.channel.ask();
+            }
+            match heard.has_name {
                 Some(true) => self.name_until = None,
                 Some(false) => self.refused = Some(line.trim_start_matches("-- ").to_owned()),
                 None => {}
@@ -182,7 +220,7 @@ impl Pipe {
     }
 
     /// Says what went wrong, if anything did.
-    fn end(&self) -> ExitCode {
+    fn end(&mut self) -> ExitCode {
         if let Some(why) = &self.refused {
             complain(why);
             return ExitCode::FAILURE;
@@ -193,7 +231,7 @@ impl Pipe {
             return cut.exit_code();
         }
         // The end of the input counts as one more byte until the server has it.
-        let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.connection.pending() <= 1;
+        let is_taken = matches!(lost, Lost::Closed) && self.said_end && self.channel.pending() <= 1;
         if is_taken || self.farewell.has_come() || self.output_closed {
             return ExitCode::SUCCESS;
         }

@@ -16,6 +16,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The first and the longest pause between tries. Each pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause before a session is resumed.
+const HURRY: Duration = Duration::from_millis(100);
 /// If a connection lasted this long, the pauses start again with the first.
 const GOOD_TIME: Duration = Duration::from_secs(10);
 
@@ -42,6 +44,8 @@ pub(super) struct Uplink {
     addresses: Vec<SockAddr>,
     state: State,
     pause: Duration,
+    /// The connection that ended last. Its end may still be on its way.
+    ended: Option<Connection>,
 }
 
 #[derive(Debug)]
@@ -74,7 +78,7 @@ pub(super) enum Change {
 
 impl Uplink {
     pub(super) fn new(connection: Connection, addresses: Vec<SockAddr>) -> Self {
-        Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE }
+        Self { addresses, state: State::Up(connection), pause: FIRST_PAUSE, ended: None }
     }
 
     /// The connection, if it is open.
@@ -85,6 +89,31 @@ impl Uplink {
     /// Gives the connection away, if it is open. No other follows.
     pub(super) fn into_connection(self) -> Option<Connection> {
         if let State::Up(connection) = self.state { Some(connection) } else { None }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// The server has taken the client back, so the next pause is the shortest.
+    pub(super) fn is_good(&mut self) {
+        self.pause = FIRST_PAUSE;
+    }
+
+    /// Tries again sooner, because the server waits for the client. If that has failed before, this does nothing.
+    pub(super) fn hurry(&mut self, now: Instant) -> Option<Duration> {
+        if self.pause > 2 * FIRST_PAUSE {
+            return None;
+        }
+        self.state = State::Waiting { until: now + HURRY };
+        Some(HURRY)
+    }
+
+    /// How many bytes the server's system has not taken yet, or never took.
+    pub(super) fn pending(&self) -> usize {
+        let ended = self.ended.as_ref();
+        let connection = if let State::Up(connection) = &self.state { Some(connection) } else { ended };
+        connection.map_or(0, Connection::pending)
     }
 
     /// Stops trying by itself.
@@ -171,7 +200,7 @@ impl Uplink {
         let State::Trying { stream, .. } = old else { unreachable!("a connection was being tried") };
         match Connection::new(stream) {
             Ok(connection) => {
-                self.state = State::Up(connection);
+                (self.state, self.ended) = (State::Up(connection), None);
                 Change::Connected
             }
             Err(error) => Change::Failed(error, self.wait(now)),
@@ -182,7 +211,11 @@ impl Uplink {
     fn wait(&mut self, now: Instant) -> Duration {
         let pause = self.pause;
         self.pause = (2 * pause).min(LONGEST_PAUSE);
-        self.state = State::Waiting { until: now + pause };
+        if let State::Up(connection) =
+            std::mem::replace(&mut self.state, State::Waiting { until: now + pause })
+        {
+            self.ended = Some(connection);
+        }
         pause
     }
 }

@@ -119,15 +119,19 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         grace_ms: options.grace_ms(),
         labels,
     });
+    let chats = (0..).map(ListenerId).zip(&speakers);
+    let chats = chats.filter(|(_, speaker)| speaker.protocol == Protocol::Chat).map(|(id, _)| id).collect();
     let parts = Parts {
         journal,
         listeners,
+        chats,
         access: options.access(),
         gate: Gate::new(options.connect_rate()),
         report: Report::new(names),
         console: console.map(|console| (console, console_listener)),
         watch: options.watch,
         recording,
+        resume_window: options.resume_window(),
         signals,
     };
     Server::new(hub, poller, parts).run().map_err(|error| StartError::System("wait", error))

@@ -90,6 +90,9 @@ pub struct ServeOptions {
     /// a journal: replay]
     #[arg(long, value_name = "POLICY")]
     on_lag: Option<LagPolicy>,
+    /// Keep the place of a `parlour join` whose connection has broken for this long; 0 does not
+    #[arg(long, value_name = "DURATION", default_value = "5min", value_parser = duration)]
+    resume_window: Duration,
     /// Disconnect a client that sends nothing for this long [default: never]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     idle_timeout: Option<Duration>,
@@ -285,6 +288,11 @@ impl ServeOptions {
     /// How long a room waits for a member that does not read, in ms.
     pub(super) fn grace_ms(&self) -> u32 {
         self.grace.as_millis() as u32
+    }
+
+    /// How long a client whose connection has broken may take to come back.
+    pub(super) fn resume_window(&self) -> Option<Duration> {
+        Some(self.resume_window).filter(|window| !window.is_zero())
     }
 
     pub(super) fn access(&self) -> Access {

@@ -18,6 +18,8 @@ struct Sums {
     connected: u32,
     renamed: u32,
     skipped: u32,
+    away: u32,
+    back: u32,
     disconnected: u32,
     refused: u32,
 }
@@ -60,6 +62,25 @@ impl Report {
             tracing::info!(%peer, name = shown(name).map(display), missed, "too slow, skips messages");
         } else {
             self.sums.skipped += 1;
+        }
+    }
+
+    /// The connection of a client has broken, and the client may come back.
+    pub(super) fn away(&mut self, peer: Peer, name: &str, cause: Cause) {
+        if self.has_place() {
+            let reason = cause.reason();
+            tracing::info!(%peer, name = shown(name).map(display), reason, "away, may come back");
+        } else {
+            self.sums.away += 1;
+        }
+    }
+
+    /// It has come back, from this address.
+    pub(super) fn resumed(&mut self, peer: Peer, name: &str) {
+        if self.has_place() {
+            tracing::info!(%peer, name = shown(name).map(display), "back");
+        } else {
+            self.sums.back += 1;
         }
     }
 
@@ -135,11 +156,14 @@ impl Report {
     /// Tells in a sum what there were no lines for, without waiting for the end of the second.
     pub(super) fn tell_last_sums(&mut self) {
         if self.sums != Sums::default() {
-            let Sums { connected, renamed, skipped, disconnected, refused } = std::mem::take(&mut self.sums);
+            let Sums { connected, renamed, skipped, away, back, disconnected, refused } =
+                std::mem::take(&mut self.sums);
             tracing::info!(
                 connected,
                 renamed,
                 skipped,
+                away,
+                back,
                 disconnected,
                 refused,
                 "more than {LINES} lines in a second; only counted"

@@ -11,10 +11,12 @@
 mod base;
 mod door;
 mod keeper;
+mod knock;
 mod leftover;
 mod link;
 mod links;
 mod operator;
+mod sessions;
 mod wall_clock;
 
 use std::io::{self, Read};
@@ -54,6 +56,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) struct Parts {
     /// In the order of the hub's listeners.
     pub(crate) listeners: Vec<Listener>,
+    /// Those of the chat.
+    pub(crate) chats: Vec<ListenerId>,
     pub(crate) access: Access,
     pub(crate) gate: Gate<Newcomer>,
     pub(crate) report: Report,
@@ -63,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) watch: bool,
     pub(crate) journal: Option<OpenJournal>,
     pub(crate) recording: Option<Recording>,
+    /// How long a client whose connection has broken may take to come back; `None`: it cannot.
+    pub(crate) resume_window: Option<Duration>,
     /// Gets a byte for each signal that ends the server.
     pub(crate) signals: UnixStream,
 }
@@ -90,19 +96,31 @@ pub(crate) struct Server<'a, P> {
 
 impl<'a, P: Poller> Server<'a, P> {
     pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
-        let Parts { listeners, access, gate, report, console, watch, journal, recording, signals } = parts;
+        let Parts {
+            listeners,
+            chats,
+            access,
+            gate,
+            report,
+            console,
+            watch,
+            journal,
+            recording,
+            resume_window,
+            signals,
+        } = parts;
         let mut base = Base::new(hub, poller, report, recording);
         base.watch(signals.as_raw_fd(), Target::Signals, true, false);
         if let Some(journal) = journal {
             base.keep(journal);
         }
-        let door = Door::new(listeners, access, gate);
+        let door = Door::new(listeners, chats, access, gate);
         door.watch(&mut base, true);
         let operator =
             console.and_then(|(console, listener)| Operator::open(&mut base, console, listener, watch));
         Self {
             base,
-            links: Links::new(),
+            links: Links::new(resume_window),
             door,
             operator,
             signals,
@@ -125,6 +143,7 @@ impl<'a, P: Poller> Server<'a, P> {
             if self.base.hub.is_shutting_down() {
                 // This comes before any client is told. A client may start the next server at once.
                 self.door.close(&mut self.base, &mut self.links);
+                while self.links.make_place(&mut self.base, |_| true) {}
             }
             let is_settled = self.settle();
             if self.base.hub.is_shutting_down() && (self.signal_count > 1 || self.has_ended()) {
@@ -150,6 +169,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             self.door.let_in(&mut self.base, &mut self.links, now);
             self.links.sweep(&mut self.base, now);
+            self.links.expire(&mut self.base, now);
             self.base.report.tell_sums(now);
         }
     }
@@ -207,6 +227,7 @@ impl<'a, P: Poller> Server<'a, P> {
                 | Target::ConsoleInput
                 | Target::ConsoleWaker
                 | Target::Journal
+                | Target::Knocking
                 | Target::Listener(_) => {}
             }
         }
@@ -244,7 +265,8 @@ impl<'a, P: Poller> Server<'a, P> {
                     }
                     self.tell_forgotten();
                 }
-                Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
+                // The door looks at all of them.
+                Target::ConsoleOutput | Target::Listener(_) | Target::Knocking | Target::Nothing => {}
             }
         }
         for index in 0..self.ready.len() {

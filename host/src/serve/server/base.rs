@@ -24,6 +24,8 @@ pub(super) enum Target {
     ConsoleOutput,
     Journal,
     Listener(usize),
+    /// Newcomers that have a moment.
+    Knocking,
     Conn(ConnId),
 }
 
@@ -103,6 +105,10 @@ impl<'a, P: Poller> Base<'a, P> {
         let is_echo = || self.hub.protocol(conn) == Some(Protocol::Echo);
         let waits = |keeper: &&Keeper| keeper.stops_clients() || keeper.is_full() && is_echo();
         self.keeper.as_ref().filter(waits).is_some_and(|keeper| !keeper.leaves_out(&self.hub, conn))
+    }
+
+    pub(super) fn is_chat(&self, conn: ConnId) -> bool {
+        self.hub.protocol(conn) == Some(Protocol::Chat)
     }
 
     pub(super) fn has_journal(&self) -> bool {

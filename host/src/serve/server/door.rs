@@ -1,16 +1,18 @@
 //! The door accepts newcomers. It lets them in at the rate of their address, or tells them why not.
 
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Input, ListenerId, Refusal};
+use parlour_core::{Bound, Input, ListenerId, Refusal};
 use socket2::Socket;
 
 use super::base::{Base, Target};
+use super::knock::{Knock, Knocking};
 use super::links::Links;
 use crate::poll::Poller;
+use crate::resume::Message;
 use crate::serve::access::Access;
 use crate::serve::gate::{Gate, Verdict};
 use crate::serve::listener::{BACKLOG, Failure, Listener};
@@ -25,7 +27,7 @@ const STARVED_PAUSE: Duration = Duration::from_secs(1);
 /// A client that has connected and is not in yet.
 #[derive(Debug)]
 pub(in crate::serve) struct Newcomer {
-    socket: Socket,
+    pub(super) socket: Socket,
     peer: Peer,
 }
 
@@ -34,6 +36,9 @@ pub(super) struct Door {
     listeners: Vec<Option<Listener>>,
     access: Access,
     gate: Gate<Newcomer>,
+    /// The listeners of the chat, and newcomers to these that may come back.
+    chats: Vec<ListenerId>,
+    knocking: Knocking,
     /// When to accept again, after there were no descriptors left.
     starved_until: Option<Clock>,
     /// The log has said that newcomers wait, and nobody was accepted since.
@@ -41,9 +46,22 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(listeners: Vec<Listener>, access: Access, gate: Gate<Newcomer>) -> Self {
+    pub(super) fn new(
+        listeners: Vec<Listener>,
+        chats: Vec<ListenerId>,
+        access: Access,
+        gate: Gate<Newcomer>,
+    ) -> Self {
         let listeners = listeners.into_iter().map(Some).collect();
-        Self { listeners, access, gate, starved_until: None, is_starved: false }
+        Self {
+            listeners,
+            access,
+            gate,
+            chats,
+            knocking: Knocking::default(),
+            starved_until: None,
+            is_starved: false,
+        }
     }
 
     pub(super) fn watch<P: Poller>(&self, base: &mut Base<'_, P>, read: bool) {
@@ -75,7 +93,9 @@ impl Door {
                 }
             }
         }
-        for newcomer in self.gate.close() {
+        let knocking = self.knocking.close().inspect(|newcomer| base.unwatch(newcomer.socket.as_raw_fd()));
+        let newcomers: Vec<_> = knocking.chain(self.gate.close()).collect();
+        for newcomer in newcomers {
             refuse(base, &newcomer, Refusal::ShuttingDown);
         }
     }
@@ -104,7 +124,7 @@ impl Door {
     /// The time of the next [`Door::let_in`].
     pub(super) fn next_at(&self, links: &Links) -> Option<Clock> {
         let starved_until = self.starved_until.map(|at| if links.has_closed() { Clock::now() } else { at });
-        starved_until.into_iter().chain(self.gate.next_at()).min()
+        starved_until.into_iter().chain(self.gate.next_at()).chain(self.knocking.next_at()).min()
     }
 
     /// Lets in the newcomers that have waited long enough. Accepts again if a descriptor may be free.
@@ -115,8 +135,30 @@ impl Door {
         }
         links.forget_closed();
         while let Some(newcomer) = self.gate.enter(now) {
-            welcome(base, links, newcomer);
+            self.let_knock(base, links, newcomer);
         }
+        while let Some((newcomer, knock)) = self.knocking.next(now) {
+            base.unwatch(newcomer.socket.as_raw_fd());
+            match knock {
+                Knock::New => welcome(base, links, newcomer),
+                Knock::Back(key, received) => {
+                    let Newcomer { socket, peer } = newcomer;
+                    if let Some(socket) = links.resume(base, key, received, socket, peer) {
+                        let _ = socket.send(&Message::Unknown.bytes());
+                        welcome(base, links, Newcomer { socket, peer });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets a newcomer in, if need be after it had a moment to say that it comes back.
+    fn let_knock<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
+        if !links.has_sessions() || !self.chats.contains(&newcomer.peer.listener) {
+            return welcome(base, links, newcomer);
+        }
+        let fd = self.knocking.wait(Clock::now(), newcomer);
+        base.watch(fd, Target::Knocking, true, false);
     }
 
     /// Stops accepting until a descriptor may be free again.
@@ -144,7 +186,7 @@ impl Door {
             return;
         }
         match self.gate.arrive(Clock::now(), peer.ip, newcomer) {
-            Verdict::In(newcomer) => welcome(base, links, newcomer),
+            Verdict::In(newcomer) => self.let_knock(base, links, newcomer),
             Verdict::Waits => tracing::debug!(%peer, "waits, because many clients connect from its address"),
             Verdict::Away(newcomer) => refuse(base, &newcomer, Refusal::PerPeer),
         }
@@ -155,8 +197,20 @@ fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newco
     let Newcomer { peer, .. } = newcomer;
     match base.handle(Input::Accepted { listener: peer.listener, peer: peer.ip }).opened() {
         Ok(id) => links.open(base, id, newcomer.socket, peer),
+        // Those that are away must not keep others out.
+        Err(Refusal::Full) if links.make_place(base, |_| true) => welcome(base, links, newcomer),
+        Err(Refusal::PerPeer)
+            if links.make_place(base, |other| peer.ip.zip(other.ip).is_some_and(is_counted_as_one)) =>
+        {
+            welcome(base, links, newcomer);
+        }
         Err(refusal) => refuse(base, &newcomer, refusal),
     }
+}
+
+/// Whether two addresses count as one.
+fn is_counted_as_one((one, other): (IpAddr, IpAddr)) -> bool {
+    Bound::network(one) == Bound::network(other)
 }
 
 /// Tells a newcomer why it is refused. The server does not wait for it, so text that the socket does

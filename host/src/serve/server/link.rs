@@ -11,16 +11,22 @@ use parlour_core::{Cause, ConnId};
 use socket2::Socket;
 
 use super::leftover::Leftover;
+use super::sessions::Session;
 use crate::serve::peer::Peer;
 
 /// The most slices in one write.
 const WRITE_SLICES: usize = 16;
 
+/// Bytes that are kept for the client of a session until it has acknowledged them, and bytes of its input that the
+/// hub has not taken, before its socket is read no more.
+pub(super) const WINDOW: usize = 64 * 1024;
+
 /// A connection as the driver sees it.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: ConnId,
-    socket: Socket,
+    /// `None` while the client is away.
+    socket: Option<Socket>,
     pub(super) peer: Peer,
     /// Input that the hub did not take yet. While there is some, the socket is not read.
     pub(super) leftover: Leftover,
@@ -37,6 +43,19 @@ pub(super) struct Link {
     /// Sending failed, so further output is dropped. The connection counts as failed once the peer's
     /// earlier input is read.
     pub(super) broken: Option<Cause>,
+    /// What it needs to be resumed, if it can be.
+    pub(super) session: Option<Box<Session>>,
+    /// Whether the peer of a session sends no more.
+    pub(super) end: InputEnd,
+}
+
+/// Whether the input of a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InputEnd {
+    No,
+    /// The hub learns that when it has taken what was left.
+    Seen,
+    Told,
 }
 
 /// The result of a write.
@@ -64,7 +83,7 @@ impl Link {
     pub(super) fn new(id: ConnId, socket: Socket, peer: Peer, name: &str) -> Self {
         Self {
             id,
-            socket,
+            socket: Some(socket),
             peer,
             leftover: Leftover::default(),
             name_hash: hash(name),
@@ -73,11 +92,33 @@ impl Link {
             is_full: false,
             is_shut: false,
             broken: None,
+            session: None,
+            end: InputEnd::No,
         }
     }
 
+    /// Changes to another connection.
+    pub(super) fn reconnect(&mut self, socket: Socket, peer: Peer) {
+        (self.socket, self.peer) = (Some(socket), peer);
+        (self.is_read, self.is_full, self.is_shut, self.broken) = (true, false, false, None);
+    }
+
+    /// Takes the socket away.
+    pub(super) fn disconnect(&mut self) -> Option<Socket> {
+        self.socket.take()
+    }
+
+    fn socket(&self) -> &Socket {
+        self.socket.as_ref().expect("a client that is here has a socket")
+    }
+
     pub(super) fn fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.socket().as_raw_fd()
+    }
+
+    /// Whether the socket of a session is read now.
+    pub(super) fn reads_session(&self) -> bool {
+        self.end == InputEnd::No && self.leftover.size() < WINDOW
     }
 
     /// Whether its name has changed since the last call.
@@ -98,7 +139,7 @@ impl Link {
     /// # Errors
     /// Why the connection has failed.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, Cause> {
-        match (&self.socket).read(buffer) {
+        match self.socket().read(buffer) {
             Ok(count) => Ok(Some(count)),
             Err(error) if is_passing(&error) => Ok(None),
             Err(error) => Err(cause_of(&error)),
@@ -118,8 +159,8 @@ impl Link {
             // Count the bytes as sent, so nobody waits for a client that is gone.
             ([], _) | (_, Some(_)) => Ok(len),
             // This call costs a little less.
-            ([slice], None) => self.socket.send(slice),
-            (slices, None) => self.socket.send_vectored(slices),
+            ([slice], None) => self.socket().send(slice),
+            (slices, None) => self.socket().send_vectored(slices),
         };
         match sent {
             Ok(sent) if sent == len => Sent::All(sent),
@@ -132,17 +173,17 @@ impl Link {
     /// Closes the sending side. If the peer is gone already, reading shows it.
     pub(super) fn shut(&mut self) {
         self.is_shut = true;
-        let _ = self.socket.shutdown(Shutdown::Write);
+        let _ = self.socket().shutdown(Shutdown::Write);
     }
 
     /// Makes closing reset the connection, by a linger time of 0 (socket(7)).
     pub(super) fn reset_when_closed(&self) {
-        let _ = self.socket.set_linger(Some(Duration::ZERO));
+        let _ = self.socket().set_linger(Some(Duration::ZERO));
     }
 
     /// Why the peer is gone, if it is. For use while the hub does not want to read.
     pub(super) fn take_error(&self) -> Option<Cause> {
-        self.socket.take_error().ok().flatten().map(|error| cause_of(&error))
+        self.socket().take_error().ok().flatten().map(|error| cause_of(&error))
     }
 }
 

@@ -9,6 +9,7 @@ use socket2::Socket;
 use super::base::{Base, Target};
 use super::leftover::Leftover;
 use super::link::{Link, Sent};
+use super::sessions::Absents;
 use crate::poll::Poller;
 use crate::serve::peer::Peer;
 
@@ -25,20 +26,23 @@ const SWEPT: usize = 1024;
 
 pub(super) struct Links {
     /// The links, by slot.
-    links: Vec<Option<Link>>,
+    pub(super) links: Vec<Option<Link>>,
     /// The memory of all leftovers, in bytes.
-    left_over: usize,
+    pub(super) left_over: usize,
     /// How many sockets are not read now, when to check them, and the slot to begin with.
     unread: usize,
     sweep_at: Option<Clock>,
     sweep_from: usize,
     /// A descriptor was closed, so a newcomer may have one.
     has_closed: bool,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
+    /// Clients that may come back.
+    pub(super) absents: Absents,
 }
 
 impl Links {
-    pub(super) fn new() -> Self {
+    /// `window`: how long a client may be away; `None`: nobody may come back.
+    pub(super) fn new(window: Option<Duration>) -> Self {
         Self {
             links: Vec::new(),
             left_over: 0,
@@ -47,6 +51,7 @@ impl Links {
             sweep_from: 0,
             has_closed: false,
             buffer: vec![0; READ_SIZE],
+            absents: Absents::new(window),
         }
     }
 
@@ -62,7 +67,7 @@ impl Links {
         self.links[index] = Some(link);
     }
 
-    fn link(&mut self, id: ConnId) -> Option<&mut Link> {
+    pub(super) fn link(&mut self, id: ConnId) -> Option<&mut Link> {
         self.links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
     }
 
@@ -92,6 +97,9 @@ impl Links {
 
     /// Reads once, if the hub wants that. Returns whether the hub left some of the input.
     pub(super) fn read<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
+        if self.link(id).is_some_and(|link| link.session.is_some()) {
+            return self.read_session(base, id);
+        }
         let most = if self.left_over > MANY_LEFTOVERS { SMALL_READ_SIZE } else { READ_SIZE };
         let appetite = base.hub.interest(id).read.min(most);
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
@@ -111,6 +119,9 @@ impl Links {
                 false
             }
             Ok(Some(count)) => {
+                if self.begin_session(base, id, count) {
+                    return false;
+                }
                 let taken = base.receive(id, &self.buffer[..count]);
                 if taken < count {
                     let leftover = Leftover::new(&self.buffer[taken..count]);
@@ -132,12 +143,14 @@ impl Links {
         if !must_wait {
             self.offer_leftover(base, id);
         }
+        self.tell_end(base, id);
         self.write(base, id);
         let interest = base.hub.interest(id);
-        let Some(link) = self.link(id) else { return };
+        let Some(link) = self.link(id) else { return self.service_absent(base, id) };
+        let has_unsent = link.session.as_ref().is_some_and(|session| session.stream.has_unsent());
         match interest.close {
             Close::No => {}
-            Close::Write if link.is_shut => {}
+            Close::Write if link.is_shut || has_unsent => {}
             Close::Write => {
                 link.shut();
                 report_end(base, link, Cause::Left);
@@ -148,8 +161,11 @@ impl Links {
                 return self.close(base, id);
             }
         }
-        let read = interest.read > 0 && link.leftover.is_empty() && !must_wait;
-        let write = interest.write && link.is_full;
+        let read = match link.session {
+            None => interest.read > 0 && link.leftover.is_empty() && !must_wait,
+            Some(_) => link.reads_session(),
+        };
+        let write = (interest.write || has_unsent) && link.is_full;
         let fd = link.fd();
         if std::mem::replace(&mut link.is_read, read) != read {
             self.count_unread(read);
@@ -196,9 +212,9 @@ impl Links {
         }
     }
 
-    /// The time of the next [`Links::sweep`].
+    /// The time of the next [`Links::sweep`], or of the next [`Links::expire`].
     pub(super) fn sweep_at(&self) -> Option<Clock> {
-        self.sweep_at
+        self.sweep_at.into_iter().chain(self.absents.next_at()).min()
     }
 
     /// Checks which peers of unread sockets have gone, and drops those that were gone at the last check
@@ -215,7 +231,7 @@ impl Links {
             looks += 1;
             let id = link.id;
             if let Some(cause) = link.broken {
-                self.fail(base, id, cause);
+                self.lose(base, id, cause);
             } else if let Some(cause) = link.take_error() {
                 link.broken = Some(cause);
                 self.service(base, id);
@@ -237,7 +253,7 @@ impl Links {
         self.keep(id, leftover);
     }
 
-    fn keep(&mut self, id: ConnId, leftover: Leftover) {
+    pub(super) fn keep(&mut self, id: ConnId, leftover: Leftover) {
         let size = leftover.size();
         if let Some(link) = self.link(id) {
             link.leftover = leftover;
@@ -247,6 +263,9 @@ impl Links {
 
     /// Writes once, if there is output.
     fn write<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        if self.link(id).is_some_and(|link| link.session.is_some()) {
+            return self.write_session(base, id);
+        }
         let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
         let mut sent = Sent::Some(0);
         base.send(id, |transmit| sent.note(link.write(transmit)));
@@ -258,7 +277,7 @@ impl Links {
         link.is_full = matches!(sent, Sent::Some(_));
     }
 
-    fn fail<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
+    pub(super) fn fail<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
         self.let_go(base, id, cause);
         base.handle(Input::Failed { conn: id, cause });
     }
@@ -270,20 +289,27 @@ impl Links {
 
     /// Closes the socket. `cause` is the reason if the hub did not end the connection itself.
     fn let_go<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
-        let Some(link) = self.links.get_mut(id.slot()).and_then(Option::take) else { return };
+        let Some(link) = self.take_link(base, id) else { return };
         if !link.is_shut {
             report_end(base, &link, cause);
         }
         base.forget_address(id);
+        self.absents.forget(&link);
+    }
+
+    /// Takes a link out. Its socket is watched no more.
+    pub(super) fn take_link<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> Option<Link> {
+        let link = self.links.get_mut(id.slot()).and_then(|link| link.take_if(|link| link.id == id))?;
         self.left_over -= link.leftover.size();
         self.unread -= usize::from(!link.is_read);
         self.has_closed = true;
         base.unwatch(link.fd());
+        Some(link)
     }
 }
 
 /// Reports that a connection has ended. The hub says why; otherwise it is this cause.
-fn report_end<P: Poller>(base: &mut Base<'_, P>, link: &Link, cause: Cause) {
+pub(super) fn report_end<P: Poller>(base: &mut Base<'_, P>, link: &Link, cause: Cause) {
     let (cause, given) = base.hub.ending(link.id).unwrap_or((cause, ""));
     base.report.disconnected(link.peer, base.hub.name(link.id), cause, given);
 }

@@ -1,0 +1,342 @@
+//! Sessions: links that can be resumed. If the connection of one breaks, the client stays in the hub, and is away.
+//! It comes back over another connection with its key, or its time is over.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant as Clock};
+
+use parlour_core::{Cause, Close, ConnId, Input};
+use socket2::Socket;
+
+use super::base::{Base, Target};
+use super::leftover::Leftover;
+use super::link::{InputEnd, Link, Sent, WINDOW};
+use super::links::Links;
+use crate::poll::Poller;
+use crate::resume::{Key, Message, Stream};
+use crate::serve::peer::Peer;
+
+/// What a link has that can be resumed.
+#[derive(Debug)]
+pub(super) struct Session {
+    key: Key,
+    pub(super) stream: Stream,
+    /// The client has said that it does not come back.
+    is_over: bool,
+}
+
+/// A client that is away.
+#[derive(Debug)]
+struct Absent {
+    link: Link,
+    since: Clock,
+    cause: Cause,
+}
+
+/// The clients that are away, and how long they may be.
+#[derive(Debug)]
+pub(super) struct Absents {
+    window: Option<Duration>,
+    /// In the order in which they went.
+    absents: VecDeque<Absent>,
+    /// How many sessions there are, with those of clients that are here.
+    sessions: usize,
+}
+
+impl Absents {
+    pub(super) fn new(window: Option<Duration>) -> Self {
+        Self { window, absents: VecDeque::new(), sessions: 0 }
+    }
+
+    fn position(&self, id: ConnId) -> Option<usize> {
+        self.absents.iter().position(|absent| absent.link.id == id)
+    }
+
+    fn take(&mut self, id: ConnId) -> Option<Absent> {
+        self.position(id).and_then(|index| self.absents.remove(index))
+    }
+
+    fn link(&self, id: ConnId) -> Option<&Link> {
+        self.position(id).map(|index| &self.absents[index].link)
+    }
+
+    /// A link is gone.
+    pub(super) fn forget(&mut self, link: &Link) {
+        self.sessions -= usize::from(link.session.is_some());
+    }
+
+    /// When the time of the next one is over.
+    pub(super) fn next_at(&self) -> Option<Clock> {
+        self.absents.front().zip(self.window).map(|(absent, window)| absent.since + window)
+    }
+}
+
+impl Links {
+    /// Whether somebody may come back.
+    pub(super) fn has_sessions(&self) -> bool {
+        self.absents.sessions > 0
+    }
+
+    // --- While the client is here ---
+
+    /// Acts on a message among the `count` bytes that were read from a client without a session, if one is there.
+    /// Otherwise nothing has happened.
+    pub(super) fn begin_session<P: Poller>(
+        &mut self,
+        base: &mut Base<'_, P>,
+        id: ConnId,
+        count: usize,
+    ) -> bool {
+        if self.absents.window.is_none() || !Message::may_be_in(&self.buffer[..count]) || !base.is_chat(id) {
+            return false;
+        }
+        let bytes = self.buffer[..count].to_vec();
+        match Message::find(&bytes) {
+            Some((before, Message::New, after)) => self.open_session(base, id, before, after),
+            Some((_, Message::Resume(key, received), _)) => self.resume_late(base, id, key, received),
+            _ => false,
+        }
+    }
+
+    fn open_session<P: Poller>(
+        &mut self,
+        base: &mut Base<'_, P>,
+        id: ConnId,
+        before: &[u8],
+        after: &[u8],
+    ) -> bool {
+        let key = Key::new(id.as_u64());
+        let (Ok(key), Some(link)) = (key, self.link(id)) else { return false };
+        let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false };
+        session.stream.say(&Message::Key(key));
+        link.session = Some(Box::new(session));
+        self.absents.sessions += 1;
+        self.take_text(base, id, before);
+        self.take_bytes(base, id, after);
+        self.service(base, id);
+        true
+    }
+
+    /// A client comes back that was greeted already as a newcomer, because its first bytes came late.
+    fn resume_late<P: Poller>(
+        &mut self,
+        base: &mut Base<'_, P>,
+        id: ConnId,
+        key: Key,
+        received: u64,
+    ) -> bool {
+        if !self.may_resume(base, key, received) {
+            if let Some(link) = self.link(id) {
+                let _ = link.write([&Message::Unknown.bytes()[..]].into_iter());
+            }
+            return false;
+        }
+        let Some(mut link) = self.take_link(base, id) else { return false };
+        base.forget_address(id);
+        base.handle(Input::Failed { conn: id, cause: Cause::Left });
+        if let Some(socket) = link.disconnect() {
+            self.resume(base, key, received, socket, link.peer);
+        }
+        true
+    }
+
+    /// Reads from a client that has a session. Its input is read even while the hub takes none, because what it has
+    /// received is told in it.
+    pub(super) fn read_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = match self.link(id) {
+            Some(link) if link.reads_session() => link.read(&mut buffer[..WINDOW]),
+            _ => Ok(None),
+        };
+        let leaves_some = match read {
+            Ok(None) => false,
+            Ok(Some(0)) => {
+                self.end_session_input(base, id);
+                false
+            }
+            Ok(Some(count)) => self.take_bytes(base, id, &buffer[..count]),
+            Err(cause) => {
+                self.lose(base, id, cause);
+                false
+            }
+        };
+        self.buffer = buffer;
+        self.service(base, id);
+        leaves_some
+    }
+
+    /// The peer sends no more. Unless the client has said that it leaves, something has cut the connection.
+    fn end_session_input<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(link) = self.link(id) else { return };
+        let is_over = link.session.as_ref().is_some_and(|session| session.is_over);
+        if !is_over && base.hub.interest(id).close == Close::No {
+            return self.lose(base, id, Cause::Reset);
+        }
+        link.end = InputEnd::Seen;
+    }
+
+    /// Takes bytes of a client that has a session. Returns whether the hub left some.
+    fn take_bytes<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, bytes: &[u8]) -> bool {
+        let Some(session) = self.link(id).and_then(|link| link.session.as_mut()) else { return false };
+        let mut text = Vec::new();
+        let messages = session.stream.take(bytes, &mut text);
+        session.is_over |= messages.iter().any(|message| matches!(message, Message::Bye));
+        self.take_text(base, id, &text)
+    }
+
+    fn take_text<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, text: &[u8]) -> bool {
+        let Some(link) = self.link(id) else { return false };
+        let mut leftover = std::mem::take(&mut link.leftover);
+        let size = leftover.size();
+        if !text.is_empty() {
+            leftover.extend(text);
+        }
+        self.left_over -= size;
+        if !base.must_wait(id) {
+            leftover.offer(base, id);
+        }
+        let leaves_some = !leftover.is_empty();
+        self.keep(id, leftover);
+        leaves_some
+    }
+
+    /// Moves output of the hub into the session, and writes once.
+    pub(super) fn write_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
+        let Some(mut session) = link.session.take() else { return };
+        base.send(id, |pieces| {
+            let mut count = 0;
+            for piece in pieces {
+                let part = &piece[..piece.len().min(session.stream.place())];
+                session.stream.push(part);
+                count += part.len();
+            }
+            count
+        });
+        let mut sent = Sent::Some(0);
+        let Some(link) = self.link(id) else { return };
+        let count =
+            sent.note(link.write(session.stream.unsent().into_iter().filter(|piece| !piece.is_empty())));
+        session.stream.note_sent(count);
+        link.session = Some(session);
+        match sent {
+            Sent::Broken(cause) => self.lose(base, id, cause),
+            Sent::Some(_) => link.is_full = true,
+            Sent::All(_) => {}
+        }
+    }
+
+    /// Tells the hub that the input of a session has ended, if it has taken all of it.
+    pub(super) fn tell_end<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let has_ended = |link: &&mut Link| link.end == InputEnd::Seen && link.leftover.is_empty();
+        if let Some(link) = self.link(id).filter(has_ended) {
+            link.end = InputEnd::Told;
+            base.handle(Input::PeerClosed { conn: id });
+        }
+    }
+
+    // --- When the connection is gone ---
+
+    /// The connection has broken. A client that may come back is away, and others have left.
+    pub(super) fn lose<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, cause: Cause) {
+        let may_return = |link: &mut Link| link.session.as_ref().is_some_and(|session| !session.is_over);
+        let is_away = self.link(id).is_some_and(may_return)
+            && !base.hub.is_shutting_down()
+            && base.handle(Input::Away { conn: id }).taken() > 0;
+        if !is_away {
+            return self.fail(base, id, cause);
+        }
+        let Some(mut link) = self.take_link(base, id) else { return };
+        base.report.away(link.peer, base.hub.name(id), cause);
+        link.disconnect();
+        self.absents.absents.push_back(Absent { link, since: Clock::now(), cause });
+    }
+
+    /// Does what the hub wants with a client that is away.
+    pub(super) fn service_absent<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(index) = self.absents.position(id) else { return };
+        if !base.must_wait(id) {
+            let leftover: &mut Leftover = &mut self.absents.absents[index].link.leftover;
+            leftover.offer(base, id);
+        }
+        if base.hub.interest(id).close != Close::No {
+            self.end_absent(base, id);
+        }
+    }
+
+    fn end_absent<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        let Some(Absent { link, cause, .. }) = self.absents.take(id) else { return };
+        self.absents.forget(&link);
+        super::links::report_end(base, &link, cause);
+        base.forget_address(id);
+        base.handle(Input::Failed { conn: id, cause });
+    }
+
+    /// Ends the sessions of those whose time is over.
+    pub(super) fn expire<P: Poller>(&mut self, base: &mut Base<'_, P>, now: Clock) {
+        while self.absents.next_at().is_some_and(|at| at <= now)
+            && let Some(absent) = self.absents.absents.front()
+        {
+            self.end_absent(base, absent.link.id);
+        }
+    }
+
+    /// Ends the session of the client that has been away for longest, of those for which `is_meant`. Returns whether
+    /// there was one.
+    pub(super) fn make_place<P: Poller>(
+        &mut self,
+        base: &mut Base<'_, P>,
+        is_meant: impl Fn(Peer) -> bool,
+    ) -> bool {
+        let found = self.absents.absents.iter().find(|absent| is_meant(absent.link.peer));
+        let Some(id) = found.map(|absent| absent.link.id) else { return false };
+        self.end_absent(base, id);
+        true
+    }
+
+    // --- When it comes back ---
+
+    /// Whether a key opens a session, and the client can have received so many bytes.
+    fn may_resume<P: Poller>(&self, base: &Base<'_, P>, key: Key, received: u64) -> bool {
+        let id = ConnId::from_u64(key.session);
+        let here = self.links.get(id.slot()).and_then(Option::as_ref).filter(|link| link.id == id);
+        let session = here.or_else(|| self.absents.link(id)).and_then(|link| link.session.as_ref());
+        session.is_some_and(|session| session.key.is(&key) && session.stream.can_resume(received))
+            && base.hub.interest(id).close == Close::No
+    }
+
+    /// Lets a client go on over a new connection. Gives the socket back if there is no such session.
+    pub(super) fn resume<P: Poller>(
+        &mut self,
+        base: &mut Base<'_, P>,
+        key: Key,
+        received: u64,
+        socket: Socket,
+        peer: Peer,
+    ) -> Option<Socket> {
+        let id = ConnId::from_u64(key.session);
+        if !self.may_resume(base, key, received) {
+            return Some(socket);
+        }
+        let mut link = match self.absents.take(id) {
+            Some(absent) => absent.link,
+            // The old connection is half open: nobody has told us that it broke.
+            None => {
+                let Some(link) = self.take_link(base, id) else { return Some(socket) };
+                link.reset_when_closed();
+                link
+            }
+        };
+        if let Some(session) = &mut link.session {
+            session.stream.resume(received);
+            session.stream.say(&Message::Resumed(session.stream.received()));
+        }
+        link.reconnect(socket, peer);
+        base.report.resumed(peer, base.hub.name(id));
+        base.watch(link.fd(), Target::Conn(id), true, false);
+        self.left_over += link.leftover.size();
+        self.links[id.slot()] = Some(link);
+        base.handle(Input::Back { conn: id });
+        self.service(base, id);
+        None
+    }
+}
