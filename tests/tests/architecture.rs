@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 13] = [
+const HOST: [(&str, &[&str]); 14] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -69,9 +69,10 @@ const HOST: [(&str, &[&str]); 13] = [
     ("output", &[]),
     ("poll", &["sys"]),
     ("terminal", &["output", "poll", "sys"]),
-    ("serve", &["address", "names", "output", "poll", "sys", "terminal", "units"]),
+    ("resume", &[]),
+    ("serve", &["address", "names", "output", "poll", "resume", "sys", "terminal", "units"]),
     ("replay", &["names", "output"]),
-    ("join", &["address", "output", "poll", "sys", "terminal"]),
+    ("join", &["address", "output", "poll", "resume", "sys", "terminal"]),
     ("history", &["output", "sys"]),
     ("backup", &["output"]),
     ("main", &["output", "serve", "replay", "join", "history", "backup"]),
