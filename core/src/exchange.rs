@@ -15,6 +15,7 @@
 //! outbox                   what goes out next
 //! past                     what was said before
 //! catch_up, pages          members that stand behind the log
+//! look_back                members that are told again what was said before
 //! proposals                where somebody else decides the order
 //! followers                readers that are no connections, and what is held for them
 //! saved                    all of it as bytes
@@ -32,6 +33,8 @@ mod ends;
 #[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
 mod followers;
 mod lag;
+#[cfg_attr(not(feature = "large"), path = "exchange/forward_only.rs")]
+mod look_back;
 mod members;
 mod membership;
 mod names;

@@ -128,6 +128,10 @@ pub(crate) enum Listing {
     Rooms(u32),
     /// The commands from this one on.
     Help(usize),
+    /// What was said in its room before, which the exchange tells it. If its line is kept, it has the words that
+    /// are looked for.
+    #[cfg(feature = "large")]
+    Looking,
 }
 
 #[cfg(feature = "save")]
@@ -173,10 +177,11 @@ impl Visit for Listing {
             Self::Who { room: ANY_ROOM, from: 0 },
             Self::Rooms(0),
             Self::Help(0),
+            Self::Looking,
         ];
         visitor.variant(self, &all)?;
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Looking => Ok(()),
             Self::Greeting(from) | Self::Help(from) => from.visit(visitor),
             Self::Rooms(from) => from.visit(visitor),
             Self::Past { next: from, left: more } | Self::Here { from, left: more } => {

@@ -85,7 +85,7 @@ impl Exchange<'_> {
     /// the next one of its connection.
     pub(super) fn end_catch_up(&mut self, slot: Slot, member: MemberIndex) {
         self.members[member].is_behind = false;
-        self.catch_ups.remove(&mut self.conns[slot].catch_up, member);
+        self.catch_ups.remove(&mut self.conns[slot].catch_up, member, false);
         self.wake(slot);
     }
 
@@ -160,8 +160,13 @@ impl Exchange<'_> {
         let Ok(number) = log.find(next) else { return Next::Gone };
         let Some((entry, _)) = log.past(number) else { return Next::Nothing };
         if self.is_told(slot, entry.seq, entry.author(), entry.kind()) {
-            // In its own place: what follows may be in the log already.
-            self.tell_again(slot, (room, number), entry.seq, self.is_marked(slot, entry.seq));
+            self.tell_again(
+                slot,
+                (room, number),
+                self.place_among_output(slot, entry.seq),
+                self.is_marked(slot, entry.seq),
+            );
+            self.count_told(slot);
         }
         self.told(slot, entry.seq);
         Next::Told
@@ -192,6 +197,13 @@ impl Exchange<'_> {
     /// has not read is held anyway; or `at_end`, where nothing is left. One that has left ends there.
     fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
         let CatchUp { member: index, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
+        if self.looks_back(slot) {
+            // It is attached already.
+            if at_end {
+                self.finish_look(slot);
+            }
+            return at_end;
+        }
         if self.members[index].state != Membership::Present {
             if at_end {
                 self.end_catch_up(slot, index);
@@ -235,11 +247,18 @@ impl Exchange<'_> {
         self.lose(slot);
     }
 
+    /// Where the next record that it is told stands among its output. What it was left behind at may be in the
+    /// log already, so that is told in its own place. One that looks back is told after what was said until now.
+    pub(super) fn place_among_output(&self, slot: Slot, seq: u64) -> u64 {
+        if self.looks_back(slot) { self.seq } else { seq }
+    }
+
     /// Gives up records that are gone. A client that should have got them is told so, and one to which a
     /// gap does harm is disconnected.
     pub(super) fn lose(&mut self, slot: Slot) {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
         let CatchUp { member, next, until, .. } = *catch_up;
+        catch_up.lacks_some();
         if catch_up.is_before_log() {
             // Nobody was promised what was said before it came.
             catch_up.come_to_log();

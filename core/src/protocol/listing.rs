@@ -5,6 +5,8 @@ use crate::conn::Slot;
 use crate::exchange::{Exchange, Origin};
 use crate::limits::LOOKS_AT_ONCE;
 use crate::protocol::command::Command;
+#[cfg(feature = "large")]
+use crate::protocol::lines::drop_kept_line;
 use crate::protocol::lines::{set_listing, talk, tell};
 use crate::record::RoomRef;
 use crate::room::RoomIndex;
@@ -47,6 +49,13 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
             Listing::Greeting(from) => greet(x, slot, from),
             // First it is told what was said before.
             Listing::Here { .. } if x.is_behind(slot) => return,
+            #[cfg(feature = "large")]
+            Listing::Looking if x.looks_back(slot) => return,
+            #[cfg(feature = "large")]
+            Listing::Looking => {
+                drop_kept_line(x, slot);
+                Listing::None
+            }
             Listing::Past { next, left } => tell_past(x, slot, next, left),
             Listing::Here { from, left } => list_here(x, slot, from, left),
             Listing::Who { room, from } => list_who(x, slot, room, from),

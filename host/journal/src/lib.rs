@@ -11,11 +11,14 @@
 //! is slower, what waits stays below [`MOST_WAITING`] bytes, and [`Journal::has_place`] tells the loop to read no
 //! more. If the file cannot be written, the writer keeps what it has, says so once, and tries again each second.
 //!
+//! Messages with some words are looked for by a thread of its own, so a search delays no page.
+//!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
 mod batch;
 mod error;
 mod file;
+mod find;
 mod history;
 mod kinds;
 mod page;
