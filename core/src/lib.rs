@@ -65,7 +65,8 @@
 //! as past, until it can be attached to the log again. Newcomers are shown the last messages of their
 //! room in this way ([`Config::history`]), and so are members that are too slow ([`OnLag::Replay`]).
 //! What a log gives up can be read until it is overwritten. What is overwritten, the hub asks the
-//! driver for ([`Output::Wanted`], [`Input::Page`]).
+//! driver for ([`Output::Wanted`], [`Input::Page`]). Clients that ask for old messages, or for those with
+//! some words ([`Hub::words`]), are told them in the same way, but stay in the log where they are.
 //!
 //! **Proposals.** Alone, a hub appends what a client says at once. If somebody else decides the order, a
 //! journal that stores first, or a cluster, the hub hands each line to the driver

@@ -63,6 +63,8 @@ impl Exchange<'_> {
         if !self.can_detach(slot) {
             return false;
         }
+        // One place for each connection is enough for all that are in one room.
+        self.give_up_look(slot);
         let Some(index) = self.catch_ups.take() else { return false };
         self.members[catch_up.member].is_behind = true;
         self.catch_ups[index] = catch_up;
@@ -73,7 +75,8 @@ impl Exchange<'_> {
 
     /// Whether there is a place to note how far a connection is. A small hub has one for each connection.
     pub(super) fn can_detach(&self, slot: Slot) -> bool {
-        (cfg!(feature = "large") || self.conns[slot].catch_up == NONE) && self.catch_ups.has_place()
+        (cfg!(feature = "large") || self.conns[slot].catch_up == NONE)
+            && (self.catch_ups.has_place() || self.looks_back(slot))
     }
 
     /// Whether a connection catches up.

@@ -12,5 +12,7 @@ impl Exchange<'_> {
 
     pub(super) fn finish_look(&mut self, _: Slot) {}
 
+    pub(super) fn give_up_look(&mut self, _: Slot) {}
+
     pub(super) fn end_look(&mut self, _: Slot) {}
 }

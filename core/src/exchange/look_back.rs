@@ -54,13 +54,18 @@ impl Exchange<'_> {
     fn begin_look(&mut self, slot: Slot, room: RoomIndex, (first, before): (u64, u32), look: Look) -> bool {
         let Some(member) = self.speaker(slot, room).filter(|_| !self.is_behind(slot)) else { return false };
         let Some(index) = self.catch_ups.take() else { return false };
-        self.catch_ups[index] = CatchUp::of_look(member, first, self.seq, before, look);
+        let log = &self.rooms[room].log;
+        // Behind the last record. Up to the next number there may be none of the room, and a driver would have
+        // none for a page.
+        let last = log.past(log.next_record().wrapping_sub(1)).map(|(entry, _)| entry.seq);
+        let until = last.map_or(self.seq, |last| last.wrapping_add(1));
+        self.catch_ups[index] = CatchUp::of_look(member, [first, until, self.seq], before, look);
         self.conns[slot].catch_up = index;
         self.wake(slot);
         true
     }
 
-    /// Whether a connection looks back. What it has missed comes after that.
+    /// Whether a connection looks back. It catches up with nothing else then.
     pub(crate) fn looks_back(&self, slot: Slot) -> bool {
         self.catch_ups.get(self.conns[slot].catch_up).is_some_and(CatchUp::is_look)
     }
@@ -98,6 +103,14 @@ impl Exchange<'_> {
             (true, ..) => [count, " found", ""],
         };
         self.note(slot, &ending);
+    }
+
+    /// Ends a look back whose place is needed, because its connection is left behind. It is told so if there is place.
+    pub(super) fn give_up_look(&mut self, slot: Slot) {
+        if self.looks_back(slot) {
+            self.catch_ups[self.conns[slot].catch_up].lacks_some();
+            self.finish_look(slot);
+        }
     }
 
     /// Ends a look back.

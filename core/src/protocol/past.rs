@@ -36,7 +36,8 @@ pub(super) fn history(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done
         }
     }
     match x.last_messages(room, count) {
-        Some(next) => command::start(x, slot, Listing::Past { next, left: count }),
+        // Not those that are said meanwhile: it is told them anyway.
+        Some(records) => command::start(x, slot, Listing::Past { next: records.start, end: records.end }),
         None => {
             tell(x, slot, &["nothing was said here lately"]);
             Done::Yes

@@ -131,16 +131,15 @@ impl CatchUp {
         self.after
     }
 
-    /// One that looks back at records from `next` on, up to `now`; so many messages before `next` only the driver may
-    /// have.
+    /// One that looks back at records from `next` on and before `until`; so many messages before `next` only the
+    /// driver may have.
     pub(in crate::exchange) fn of_look(
         member: MemberIndex,
-        next: u64,
-        now: u64,
+        [next, until, now]: [u64; 3],
         missing: u32,
         look: Look,
     ) -> Self {
-        Self { until: now, look: Some(look), ..Self::of_newcomer(member, next, now, missing) }
+        Self { until, look: Some(look), ..Self::of_newcomer(member, next, now, missing) }
     }
 
     /// Whether its membership stays where it is in the log.

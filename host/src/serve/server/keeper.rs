@@ -212,6 +212,8 @@ impl Keeper {
             None
         };
         let Wanted { span, until, .. } = wanted;
+        // The hub needs no answer to what it asked for the client before. Those must not pile up while nothing is stored.
+        self.asked.retain(|(_, question)| question.token.conn != wanted.conn);
         self.asked.push((self.handed, Question { token: wanted, room: id, span, until, words }));
         self.ask();
     }
