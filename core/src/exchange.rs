@@ -17,6 +17,7 @@
 //! catch_up, pages          members that stand behind the log
 //! away                     clients that may come back
 //! requests                 what the driver is asked for
+//! look_back                members that are told again what was said before
 //! proposals                where somebody else decides the order
 //! followers                readers that are no connections, and what is held for them
 //! saved                    all of it as bytes
@@ -36,6 +37,8 @@ mod ends;
 #[cfg_attr(not(feature = "console"), path = "exchange/unfollowed.rs")]
 mod followers;
 mod lag;
+#[cfg_attr(not(feature = "large"), path = "exchange/forward_only.rs")]
+mod look_back;
 mod members;
 mod membership;
 mod names;

@@ -17,6 +17,8 @@ use crate::exchange::{
 use crate::exchange::{Proposal, Proposals};
 
 use crate::ids::{Cause, ConnId, Instant, ListenerId};
+#[cfg(feature = "large")]
+use crate::io::Wanted;
 use crate::io::{Answer, Input, Interest, Output, Refusal};
 use crate::limits::{CONNS_AT_ONCE, LOBBY, Limits, LimitsError};
 use crate::line::Line;
@@ -300,6 +302,14 @@ impl<'a> Hub<'a> {
     #[cfg(feature = "large")]
     pub fn next_proposal(&self) -> Option<Proposal<'_>> {
         self.x.next_proposal()
+    }
+
+    /// The words that a client looks for; see [`Wanted::searches`]. They are as it has typed them, with white space
+    /// between them. `None`: it does not wait for that any more. `space` has at least [`Limits::line`] bytes.
+    #[cfg(feature = "large")]
+    pub fn words<'h>(&'h self, wanted: Wanted, space: &'h mut [u8]) -> Option<&'h str> {
+        let slot = self.x.find(wanted.conn).filter(|slot| self.x.searches(*slot, wanted))?;
+        crate::protocol::words(&self.x, slot, space)
     }
 
     /// When the hub needs an [`Input::Tick`], if nothing else happens before. This may be

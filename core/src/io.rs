@@ -98,7 +98,8 @@ pub enum Input<'a> {
         /// What the hub asked for.
         wanted: Wanted,
         /// Records are missing before the first of these: the driver does not have them. The client is told
-        /// there that it missed messages, and a client of a relay is disconnected.
+        /// there that it missed messages, and a client of a relay is disconnected. One that has asked for old
+        /// messages is told that there may be more.
         has_gap: bool,
         /// The records.
         records: &'a [Record<'a>],
@@ -218,10 +219,10 @@ pub enum Output {
         /// The connection.
         conn: ConnId,
     },
-    /// A client is further behind than the log goes back. The driver answers with [`Input::Page`], at once
-    /// or later, but within 5 s: after that, the client is told that it missed messages. The hub asks only if
-    /// [`crate::Config::keeps_records`] is true, and only once for each page. A client that is behind in several
-    /// rooms catches up in one after the other.
+    /// A client is further behind than the log goes back, or has asked for old messages. The driver answers with
+    /// [`Input::Page`], at once or later, but within 5 s: after that, the client is told that it missed messages.
+    /// The hub asks only if [`crate::Config::keeps_records`] is true, and only once for each page. A client that is
+    /// behind in several rooms catches up in one after the other.
     #[cfg(feature = "large")]
     Wanted(Wanted),
     /// Clients want to say something; see [`crate::Hub::next_proposal`].
@@ -250,6 +251,9 @@ pub struct Wanted {
     pub span: Span,
     /// The sequence number of the first record that the hub has itself. It needs none from there on.
     pub until: u64,
+    /// Only messages that have all the words of [`crate::Hub::words`] are wanted, in one page. A driver that could
+    /// not look at all messages answers with what it has found, and says that there is a gap.
+    pub searches: bool,
 }
 
 /// Which records of a room a page is about.

@@ -67,7 +67,8 @@
 //! A client whose peer cannot be reached for a while is behind too, and is told later what it missed, unmarked
 //! ([`Input::Away`]).
 //! The hub takes what they need from the log as long as it is there. When it is overwritten, the hub asks
-//! the driver for it ([`Output::Wanted`], [`Input::Page`]).
+//! the driver for it ([`Output::Wanted`], [`Input::Page`]). Clients that ask for old messages, or for those with
+//! some words ([`Hub::words`]), are told them in the same way, but stay in the log where they are.
 //!
 //! **Proposals.** Alone, a hub appends what a client says at once. If somebody else decides the order, a
 //! journal that stores first, or a cluster, the hub hands each line to the driver

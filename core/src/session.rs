@@ -109,10 +109,10 @@ pub(crate) enum Listing {
     None,
     /// The greeting from this byte on, then the welcome and who is in the room.
     Greeting(usize),
-    /// What was said in its room, from this record on, and the most messages that it gets.
+    /// What was said in its room, from this record on and before the other one.
     Past {
         next: u32,
-        left: u32,
+        end: u32,
     },
     /// For a newcomer: who is in its room, from this slot on, and the most names that it gets.
     Here {
@@ -128,6 +128,10 @@ pub(crate) enum Listing {
     Rooms(u32),
     /// The commands from this one on.
     Help(usize),
+    /// What was said in its room before, which the exchange tells it. If its line is kept, it has the words that
+    /// are looked for.
+    #[cfg(feature = "large")]
+    Looking,
 }
 
 #[cfg(feature = "save")]
@@ -168,18 +172,19 @@ impl Visit for Listing {
         let all = [
             Self::None,
             Self::Greeting(0),
-            Self::Past { next: 0, left: 0 },
+            Self::Past { next: 0, end: 0 },
             Self::Here { from: 0, left: 0 },
             Self::Who { room: ANY_ROOM, from: 0 },
             Self::Rooms(0),
             Self::Help(0),
+            Self::Looking,
         ];
         visitor.variant(self, &all)?;
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Looking => Ok(()),
             Self::Greeting(from) | Self::Help(from) => from.visit(visitor),
             Self::Rooms(from) => from.visit(visitor),
-            Self::Past { next: from, left: more } | Self::Here { from, left: more } => {
+            Self::Past { next: from, end: more } | Self::Here { from, left: more } => {
                 from.visit(visitor)?;
                 more.visit(visitor)
             }

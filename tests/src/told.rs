@@ -4,7 +4,7 @@
 //! A follower that is always up to date writes the list. From it alone follows what a client must be told:
 //! what was said in its room since it came, but for what it said itself, and before that the last messages
 //! of the room, each as this client sees it. What came out must be that,
-//! in this order. Where something is left out, the client must have been told so. `model` knows what
+//! in this order. What it has asked for of the past may stand anywhere between. Where something is left out, the client must have been told so. `model` knows what
 //! happens when; this knows only what each client gets in the end.
 
 mod case;
@@ -12,6 +12,7 @@ mod client;
 mod council;
 mod events;
 mod limits;
+mod looks;
 mod moves;
 mod observe;
 mod render;

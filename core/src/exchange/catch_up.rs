@@ -69,7 +69,12 @@ impl Exchange<'_> {
 
     /// Notes how far a membership is, in a place that is not yet among those of its connection.
     pub(super) fn take_catch_up(&mut self, slot: Slot, catch_up: CatchUp) -> Option<u32> {
-        let index = if self.can_detach(slot) { self.catch_ups.take() } else { None }?;
+        if !self.can_detach(slot) {
+            return None;
+        }
+        // One place for each connection is enough for all that are in one room.
+        self.give_up_look(slot);
+        let index = self.catch_ups.take()?;
         self.members[catch_up.member].is_behind = true;
         self.catch_ups[index] = catch_up;
         Some(index)
@@ -77,7 +82,8 @@ impl Exchange<'_> {
 
     /// Whether there is a place to note how far a connection is. A small hub has one for each connection.
     pub(super) fn can_detach(&self, slot: Slot) -> bool {
-        (cfg!(feature = "large") || self.conns[slot].catch_up == NONE) && self.catch_ups.has_place()
+        (cfg!(feature = "large") || self.conns[slot].catch_up == NONE)
+            && (self.catch_ups.has_place() || self.looks_back(slot))
     }
 
     /// Whether a connection catches up.
@@ -89,7 +95,7 @@ impl Exchange<'_> {
     /// the next one of its connection.
     pub(super) fn end_catch_up(&mut self, slot: Slot, member: MemberIndex) {
         self.members[member].is_behind = false;
-        self.catch_ups.remove(&mut self.conns[slot].catch_up, member);
+        self.catch_ups.remove(&mut self.conns[slot].catch_up, member, false);
         self.wake(slot);
     }
 
@@ -171,8 +177,13 @@ impl Exchange<'_> {
         let Ok(number) = log.find(next) else { return Next::Gone };
         let Some((entry, _)) = log.past(number) else { return Next::Nothing };
         if self.is_told(slot, entry.seq, entry.author(), entry.kind()) {
-            // In its own place: what follows may be in the log already.
-            self.tell_again(slot, (room, number), entry.seq, self.is_marked(slot, entry.seq));
+            self.tell_again(
+                slot,
+                (room, number),
+                self.place_among_output(slot, entry.seq),
+                self.is_marked(slot, entry.seq),
+            );
+            self.count_told(slot);
         }
         self.catch_ups[self.conns[slot].catch_up].pass(entry.seq, entry.kind().is_message());
         Next::Told
@@ -198,6 +209,13 @@ impl Exchange<'_> {
     /// has not read is held anyway; or `at_end`, where nothing is left. One that has left ends there.
     fn attach(&mut self, slot: Slot, at_end: bool) -> bool {
         let CatchUp { member: index, next, came_at, .. } = self.catch_ups[self.conns[slot].catch_up];
+        if self.looks_back(slot) {
+            // It is attached already.
+            if at_end {
+                self.finish_look(slot);
+            }
+            return at_end;
+        }
         if self.members[index].state != Membership::Present {
             if at_end {
                 self.end_catch_up(slot, index);
@@ -241,11 +259,18 @@ impl Exchange<'_> {
         self.lose(slot);
     }
 
+    /// Where the next record that it is told stands among its output. What it was left behind at may be in the
+    /// log already, so that is told in its own place. One that looks back is told after what was said until now.
+    pub(super) fn place_among_output(&self, slot: Slot, seq: u64) -> u64 {
+        if self.looks_back(slot) { self.seq } else { seq }
+    }
+
     /// Gives up records that are gone. A client that should have got them is told so, and one to which a
     /// gap does harm is disconnected.
     pub(super) fn lose(&mut self, slot: Slot) {
         let catch_up = &mut self.catch_ups[self.conns[slot].catch_up];
         let CatchUp { member, next, until, .. } = *catch_up;
+        catch_up.lacks_some();
         if catch_up.is_before_log() {
             // Nobody was promised what was said before it came.
             catch_up.come_to_log();

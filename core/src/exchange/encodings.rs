@@ -239,7 +239,8 @@ impl<'a> Exchange<'a> {
         record: &Record<'_>,
         is_past: bool,
     ) -> Option<bool> {
-        self.enqueue_rendered(slot, record.seq, |_, encoding, sink| encoding.render(record, is_past, sink))
+        let place = self.place_among_output(slot, record.seq);
+        self.enqueue_rendered(slot, place, |_, encoding, sink| encoding.render(record, is_past, sink))
     }
 
     fn enqueue_rendered(

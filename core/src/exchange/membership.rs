@@ -214,6 +214,7 @@ impl Exchange<'_> {
 
     /// Begins to leave all rooms. The protocol is called, and tells the others.
     pub(super) fn leave_all(&mut self, slot: Slot) {
+        self.end_look(slot);
         let mut next = self.conns[slot].first_member;
         while let Some(member) = self.members.get(next) {
             let index = core::mem::replace(&mut next, member.sibling);

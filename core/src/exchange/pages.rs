@@ -35,8 +35,8 @@ impl Exchange<'_> {
     }
 
     /// The records that a connection waits for, if they are still gone from the log.
-    fn wanted(&self, slot: Slot) -> Option<Wanted> {
-        let &CatchUp { member, next, until, asked_at, before_log, page: number, .. } =
+    pub(super) fn wanted(&self, slot: Slot) -> Option<Wanted> {
+        let &CatchUp { member, next, until, asked_at, before_log, page: number, look, .. } =
             self.catch_ups.get(self.conns[slot].catch_up)?;
         let room = self.members[member].room;
         let (conn, found) = (self.id(slot), &self.rooms[room]);
@@ -49,7 +49,8 @@ impl Exchange<'_> {
                 (Span::From(next), self.first_after_gap(found, first, until))
             }
         };
-        Some(Wanted { number, conn, room: self.room_ref(room), span, until })
+        let searches = look.is_some_and(|look| look.searches);
+        Some(Wanted { number, conn, room: self.room_ref(room), span, until, searches })
     }
 
     /// Asks for the page that a connection waits for once more.
@@ -81,6 +82,9 @@ impl Exchange<'_> {
         records: &[Record<'_>],
     ) -> usize {
         let Some(wanted) = self.wanted(slot).filter(|wanted| wanted.number == asked.number) else { return 0 };
+        if has_gap && (wanted.searches || records.is_empty()) {
+            self.catch_ups[self.conns[slot].catch_up].lacks_some();
+        }
         let (mut taken, mut has_place, mut next) = (0, true, None);
         for record in records {
             has_place = self.takes_past(slot);
@@ -107,7 +111,13 @@ impl Exchange<'_> {
             }
         }
         self.catch_ups[self.conns[slot].catch_up].end_request();
-        self.read_page(slot, wanted.span, (next, taken, has_place));
+        if wanted.searches && taken == records.len() {
+            // It has all that was found.
+            self.catch_ups[self.conns[slot].catch_up].come_to_log();
+            self.wake(slot);
+        } else {
+            self.read_page(slot, wanted.span, (next, taken, has_place));
+        }
         taken
     }
 
@@ -144,8 +154,10 @@ impl Exchange<'_> {
             if self.tell_page_rendered(slot, record, is_marked).is_none() {
                 let mark = self.mark_if(is_marked, kind, unix_ms);
                 let [before, name, between, text, end] = record.pieces();
-                self.enqueue(slot, seq, &[&mark, before, name, between, text, end]);
+                let place = self.place_among_output(slot, seq);
+                self.enqueue(slot, place, &[&mark, before, name, between, text, end]);
             }
+            self.count_told(slot);
         }
     }
 

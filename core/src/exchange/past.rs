@@ -1,5 +1,7 @@
 //! Records that were said before: as they are read again.
 
+use core::ops::Range;
+
 use super::Exchange;
 use crate::conn::Slot;
 use crate::encoding::chat::{self, Mark};
@@ -8,25 +10,26 @@ use crate::record::{Kind, Place, Record};
 use crate::room::{Room, RoomIndex};
 
 impl Exchange<'_> {
-    /// The first of the last so many messages of a room that can still be read.
-    pub(crate) fn last_messages(&self, room: RoomIndex, count: u32) -> Option<Position> {
+    /// The records of a room that have the last so many messages that can still be read.
+    pub(crate) fn last_messages(&self, room: RoomIndex, count: u32) -> Option<Range<Position>> {
         let log = &self.rooms[room].log;
-        Some(log.last_messages(count).0).filter(|first| *first != log.next_record())
+        let records = log.last_messages(count).0..log.next_record();
+        (records.start != records.end).then_some(records)
     }
 
-    /// Tells a connection the first message of a room from a record on, marked as past. Returns the
+    /// Tells a connection the first message in a range of a room's records, marked as past. Returns the
     /// record after it. Messages that are gone are left out.
-    pub(crate) fn tell_message_from(
+    pub(crate) fn tell_message_in(
         &mut self,
         slot: Slot,
         room: RoomIndex,
-        mut number: Position,
+        Range { start: mut number, end }: Range<Position>,
     ) -> Option<Position> {
         let first = self.rooms[room].log.first_readable();
         if before(number, first) {
             number = first;
         }
-        loop {
+        while before(number, end) {
             let (entry, _) = self.rooms[room].log.past(number)?;
             if entry.kind().is_message() {
                 self.tell_again(slot, (room, number), self.seq, true);
@@ -34,6 +37,7 @@ impl Exchange<'_> {
             }
             number = number.wrapping_add(1);
         }
+        None
     }
 
     /// Tells a connection a record of a room once more, at a place in the order. If it `is_past`, it is

@@ -166,8 +166,10 @@ impl Exchange<'_> {
         let Conn { listener, session, queue, gap, turn, first_member, catch_up, .. } = &self.conns[slot];
         ensure(self.config.listener(*listener).is_some())?;
         let (mut count, mut may_wait, mut next) = (0, turn.room == NONE, *first_member);
+        let looks = || self.catch_ups.from(*catch_up).take(1).filter(|(_, found)| found.is_look());
         // More would be a circle.
-        let behind = || self.catch_ups.from(*catch_up).take(self.limits.rooms_per_conn + 1);
+        let behind =
+            || self.catch_ups.from(*catch_up).skip(looks().count()).take(self.limits.rooms_per_conn + 1);
         let mut of_members = 0;
         while next != NONE {
             let member = self.members.get(next).ok_or(Damaged)?;
@@ -181,9 +183,15 @@ impl Exchange<'_> {
             may_wait |= member.speaks() && member.room == turn.room;
             next = member.sibling;
         }
-        ensure(may_wait && behind().count() == of_members && (*catch_up == NONE) == (of_members == 0))?;
+        let is_behind = of_members + looks().count() > 0;
+        ensure(may_wait && behind().count() == of_members && (*catch_up == NONE) != is_behind)?;
+        let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
+        for (_, CatchUp { member, next, until, came_at, .. }) in looks() {
+            let member = self.members.get(*member).filter(|member| member.conn == slot).ok_or(Damaged)?;
+            ensure(member.state == Membership::Present && session.talk().listing == Listing::Looking)?;
+            ensure(is_near(*next) && is_near(*until) && came_at.is_some_and(is_near))?;
+        }
         for (_, CatchUp { member, next, until, came_at, .. }) in behind() {
-            let is_near = |seq: u64| self.seq.wrapping_sub(seq) < FARTHEST;
             ensure(is_near(*next) && came_at.is_none_or(is_near))?;
             // It reads on, or has left.
             ensure(is_near(*until) == (self.members[*member].state != Membership::Present))?;

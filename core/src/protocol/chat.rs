@@ -9,7 +9,7 @@ use crate::limits::{LOBBY, MOMENT_MS};
 use crate::name::{BadName, NAME_BYTES};
 use crate::protocol::command::{self, Command, split_word};
 use crate::protocol::lines::{self, Done, LineReader, set_listing, talk, tell};
-use crate::protocol::{Behaviour, listing};
+use crate::protocol::{Behaviour, listing, past};
 use crate::record::Kind;
 use crate::room::{Membership, RoomIndex};
 use crate::session::{Arrival, Guest, Listing, Session};
@@ -19,8 +19,15 @@ use crate::text::{Decimal, clipped, plain_line};
 pub(crate) struct Chat;
 
 const COMMANDS: &[Command] = &[
+    // The first one is only for those that may be in several rooms.
+    Command { name: "part", arguments: "[ROOM]", help: "leave one of your rooms", run: part },
     Command { name: "help", arguments: "", help: "list the commands", run: command::help },
-    Command { name: "history", arguments: "[N]", help: "show the last messages of the room", run: history },
+    Command {
+        name: "history",
+        arguments: "[N]",
+        help: "show the last messages of the room",
+        run: past::history,
+    },
     Command { name: "join", arguments: "ROOM", help: "go to another room", run: join },
     Command { name: "me", arguments: "TEXT", help: "say what you do", run: me },
     Command { name: "msg", arguments: "NAME TEXT", help: "send a direct message", run: msg },
@@ -30,12 +37,25 @@ const COMMANDS: &[Command] = &[
     Command { name: "rooms", arguments: "", help: "list the rooms", run: command::rooms },
     Command { name: "topic", arguments: "[TEXT]", help: "show or set the room's topic", run: topic },
     Command { name: "who", arguments: "[ROOM]", help: "list who is in a room", run: command::who },
-    // The last one is only for those that may be in several rooms.
-    Command { name: "part", arguments: "[ROOM]", help: "leave one of your rooms", run: part },
+    // The last one is listed only where the driver keeps records.
+    #[cfg(feature = "large")]
+    Command {
+        name: past::SEARCH,
+        arguments: "WORDS",
+        help: "show messages with these words",
+        run: past::search,
+    },
 ];
 
 fn commands(x: &Exchange<'_>, slot: Slot) -> &'static [Command] {
-    if x.may_be_in_several(slot) { COMMANDS } else { &COMMANDS[..COMMANDS.len() - 1] }
+    if x.may_be_in_several(slot) { COMMANDS } else { &COMMANDS[1..] }
+}
+
+/// The commands that a client is shown.
+fn listed(x: &Exchange<'_>, slot: Slot) -> &'static [Command] {
+    let all = commands(x, slot);
+    let is_hidden = cfg!(feature = "large") && !x.config().keeps_records;
+    &all[..all.len() - usize::from(is_hidden)]
 }
 
 impl Behaviour for Chat {
@@ -77,7 +97,7 @@ impl Behaviour for Chat {
         if !x.is_open(slot) {
             return x.leave_rooms(slot, is_known(x, slot), Kind::Quit(x.cause(slot)), b"");
         }
-        listing::resume(x, slot, commands(x, slot));
+        listing::resume(x, slot, listed(x, slot));
         if talk(x, slot).listing == Listing::None && x.room_of(slot).is_none() && !talk(x, slot).postponed {
             // It has been greeted. It comes in when there is place to tell it who is there.
             if !x.takes_a_line(slot) {
@@ -85,7 +105,7 @@ impl Behaviour for Chat {
             } else if let Some(lobby) = x.room_named(LOBBY) {
                 come_in(x, slot, lobby);
                 x.set_timer(slot, x.now().after(MOMENT_MS));
-                listing::resume(x, slot, commands(x, slot));
+                listing::resume(x, slot, listed(x, slot));
             }
         }
         if can_act(x, slot) {
@@ -434,25 +454,6 @@ fn tell_topic(x: &mut Exchange<'_>, slot: Slot, even_none: bool) {
         x.note::<&[u8]>(slot, &[b"topic: ", &topic]);
     } else if even_none {
         tell(x, slot, &["no topic"]);
-    }
-}
-
-/// How many messages `/history` shows if the client does not say.
-const HISTORY: u32 = 20;
-
-fn history(x: &mut Exchange<'_>, slot: Slot, arguments: &str) -> Done {
-    let count = if arguments.is_empty() { Some(HISTORY) } else { arguments.parse().ok() };
-    let Some(count) = count.filter(|count| *count > 0) else {
-        tell(x, slot, &["/history needs a number, as in /history 50"]);
-        return Done::Yes;
-    };
-    let Some(room) = x.room_of(slot) else { return Done::Yes };
-    match x.last_messages(room, count) {
-        Some(next) => command::start(x, slot, Listing::Past { next, left: count }),
-        None => {
-            tell(x, slot, &["nothing was said here lately"]);
-            Done::Yes
-        }
     }
 }
 

@@ -145,6 +145,23 @@ fn set_postponed(x: &mut Exchange<'_>, slot: Slot, postponed: bool) {
     }
 }
 
+/// Forgets the line that is kept. What it has asked for was done.
+#[cfg(feature = "large")]
+pub(crate) fn drop_kept_line(x: &mut Exchange<'_>, slot: Slot) {
+    if talk(x, slot).postponed {
+        x.line_mut(slot).text().clear();
+        set_postponed(x, slot, false);
+    }
+}
+
+/// The line that is kept, as [`LineReader::line`] gets it. `space` has as many bytes as the line limit.
+#[cfg(feature = "large")]
+pub(crate) fn kept_line<'l>(x: &'l Exchange<'_>, slot: Slot, space: &'l mut [u8]) -> Option<&'l str> {
+    let line = x.line(slot).as_bytes();
+    let line = clean(line, x.limits().line, space).ok().filter(|_| talk(x, slot).postponed)?;
+    core::str::from_utf8(visible(line)).ok()
+}
+
 /// Acts on the line that had to wait, if there is one and its turn has come.
 pub(crate) fn resume(reader: &impl LineReader, x: &mut Exchange<'_>, slot: Slot) {
     if talk(x, slot).postponed && !x.is_waiting(slot) {

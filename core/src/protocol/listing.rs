@@ -5,6 +5,8 @@ use crate::conn::Slot;
 use crate::exchange::{Exchange, Origin};
 use crate::limits::LOOKS_AT_ONCE;
 use crate::protocol::command::Command;
+#[cfg(feature = "large")]
+use crate::protocol::lines::drop_kept_line;
 use crate::protocol::lines::{set_listing, talk, tell};
 use crate::record::RoomRef;
 use crate::room::RoomIndex;
@@ -47,7 +49,14 @@ pub(crate) fn resume(x: &mut Exchange<'_>, slot: Slot, table: &[Command]) {
             Listing::Greeting(from) => greet(x, slot, from),
             // First it is told what was said before.
             Listing::Here { .. } if x.is_behind(slot) => return,
-            Listing::Past { next, left } => tell_past(x, slot, next, left),
+            #[cfg(feature = "large")]
+            Listing::Looking if x.looks_back(slot) => return,
+            #[cfg(feature = "large")]
+            Listing::Looking => {
+                drop_kept_line(x, slot);
+                Listing::None
+            }
+            Listing::Past { next, end } => tell_past(x, slot, next, end),
             Listing::Here { from, left } => list_here(x, slot, from, left),
             Listing::Who { room, from } => list_who(x, slot, room, from),
             Listing::Rooms(from) => list_room(x, slot, from),
@@ -79,10 +88,9 @@ fn greet(x: &mut Exchange<'_>, slot: Slot, from: usize) -> Listing {
 
 /// One message from before, of a client's room.
 #[inline(never)]
-fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u32, left: u32) -> Listing {
-    let room = x.room_of(slot).filter(|_| left > 0);
-    match room.and_then(|room| x.tell_message_from(slot, room, next)) {
-        Some(next) => Listing::Past { next, left: left - 1 },
+fn tell_past(x: &mut Exchange<'_>, slot: Slot, next: u32, end: u32) -> Listing {
+    match x.room_of(slot).and_then(|room| x.tell_message_in(slot, room, next..end)) {
+        Some(next) => Listing::Past { next, end },
         None => Listing::None,
     }
 }

@@ -9,9 +9,12 @@ mod echo;
 mod foreign;
 mod lines;
 mod listing;
+mod past;
 #[cfg(feature = "relay")]
 mod relay;
 
+#[cfg(feature = "large")]
+pub(crate) use self::past::words;
 use crate::config::Protocol;
 use crate::conn::Slot;
 use crate::exchange::{Exchange, GapText};

@@ -11,6 +11,8 @@
 //! is slower, what waits stays below [`MOST_WAITING`] bytes, and [`Journal::has_place`] tells the loop to read no
 //! more. If the file cannot be written, the writer keeps what it has, says so once, and tries again each second.
 //!
+//! Messages with some words are looked for by a thread of its own, so a search delays no page.
+//!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
 mod backup;
@@ -18,6 +20,7 @@ mod batch;
 mod chores;
 mod error;
 mod file;
+mod find;
 mod forget;
 mod history;
 mod kinds;

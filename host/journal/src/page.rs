@@ -28,6 +28,8 @@ pub struct Question<T> {
     pub span: Span,
     /// Records with this number and later ones are not wanted.
     pub until: u64,
+    /// Only messages with all these words, if there are any. The page has no more than 100 of them.
+    pub words: Option<String>,
 }
 
 /// The answer: as much as one page has, from the beginning on.
@@ -37,6 +39,8 @@ pub struct Page<T> {
     pub token: T,
     /// The records, in order.
     pub records: Vec<Stored>,
+    /// There may be more before these: the file could not be read, or not to the end in time.
+    pub has_gap: bool,
 }
 
 /// A record with its own memory.
@@ -92,7 +96,7 @@ impl Stored {
 /// # Errors
 /// SQLite cannot read it.
 pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, JournalError> {
-    let Question { token, room, span, until } = question;
+    let Question { token, room, span, until, words: _ } = question;
     let until = i64::try_from(until).unwrap_or(i64::MAX);
     let columns = format!("SELECT {COLUMNS} FROM messages");
     let mut records = Vec::new();
@@ -114,17 +118,21 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
             }
         }
         Span::Last(count) => {
+            let messages = "room = ?1 AND seq < ?2 AND kind IN ('say', 'action', 'raw')";
             let sql = format!(
-                "{columns} WHERE room = ?1 AND seq < ?2 AND kind IN ('say', 'action', 'raw') \
-                 ORDER BY seq DESC LIMIT ?3"
+                "{columns} WHERE {messages} AND seq >= coalesce((SELECT seq FROM messages WHERE {messages} \
+                 ORDER BY seq DESC LIMIT 1 OFFSET ?3), 0) ORDER BY seq LIMIT ?4"
             );
             let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query((room, until, i64::from(count)))?;
-            while let Some(row) = rows.next()? {
-                records.push(Stored::from_row(row)?);
+            let mut rows = statement.query((room, until, i64::from(count) - 1, MOST_RECORDS))?;
+            while size < MOST_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let stored = Stored::from_row(row)?;
+                size += stored.text.len();
+                records.push(stored);
             }
-            records.reverse();
         }
     }
-    Ok(Page { token, records })
+    Ok(Page { token, records, has_gap: false })
 }

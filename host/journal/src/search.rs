@@ -46,7 +46,7 @@ impl Search {
 }
 
 /// Each word as a string of FTS5, in which nothing has a meaning of its own. All of them must be there.
-fn quoted(words: &str) -> String {
+pub(crate) fn quoted(words: &str) -> String {
     let words = words.split_whitespace().map(|word| format!("\"{}\"", word.replace('"', "\"\"")));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::chores::Chores;
 use crate::error::JournalError;
 use crate::file::{Known, Writable, open_to_read};
+use crate::find::Searcher;
 use crate::forget::{Forgot, Whom};
 use crate::page::{Page, Question, read_page};
 use crate::retention::Keep;
@@ -65,7 +66,7 @@ pub enum Event<T> {
     Failed(JournalError),
     /// It can be written again, and everything that waited is in it.
     Works,
-    /// The answer to a question. If the file could not be read, it is empty.
+    /// The answer to a question. If the file could not be read, it is empty and has a gap.
     Page(Page<T>),
     /// What became of a wish to forget.
     Forgot(Forgot),
@@ -81,6 +82,7 @@ pub struct Journal<T> {
     woken: UnixStream,
     writer: Option<JoinHandle<()>>,
     reader: Option<JoinHandle<()>>,
+    searcher: Searcher<T>,
 }
 
 #[derive(Debug, Default)]
@@ -132,15 +134,17 @@ impl<T: Send + 'static> Journal<T> {
         let (events, received) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let again = waker.try_clone().map_err(JournalError::File)?;
+        let mut of_searcher =
+            Mouth { events: events.clone(), waker: again.try_clone().map_err(JournalError::File)? };
+        let searcher = Searcher::start(open_to_read(path)?, move |page| of_searcher.say(Event::Page(page)))
+            .map_err(JournalError::File)?;
         let mut mouth = Mouth { events: events.clone(), waker };
         let (questions, asked) = mpsc::channel::<Question<T>>();
         let reader = thread::Builder::new().name("journal reader".to_owned()).spawn(move || {
-            for question in asked {
-                let token = question.token;
-                let question =
-                    Question { token: (), room: question.room, span: question.span, until: question.until };
-                let records = read_page(&db, question).map(|page| page.records).unwrap_or_default();
-                mouth.say(Event::Page(Page { token, records }));
+            for Question { token, room, span, until, words } in asked {
+                let page = read_page(&db, Question { token: (), room, span, until, words });
+                let (records, has_gap) = page.map_or((Vec::new(), true), |page| (page.records, page.has_gap));
+                mouth.say(Event::Page(Page { token, records, has_gap }));
             }
         });
         let mouth = Mouth { events, waker: again };
@@ -158,6 +162,7 @@ impl<T: Send + 'static> Journal<T> {
             woken,
             writer: Some(writer.map_err(JournalError::File)?),
             reader: Some(reader.map_err(JournalError::File)?),
+            searcher,
         };
         Ok((journal, known))
     }
@@ -182,6 +187,9 @@ impl<T: Send + 'static> Journal<T> {
 
     /// Asks for a page. [`Event::Page`] has the answer.
     pub fn ask(&self, question: Question<T>) {
+        if question.words.is_some() {
+            return self.searcher.ask(question);
+        }
         if let Some(questions) = &self.questions {
             // The reader ends after this does.
             let _ = questions.send(question);
@@ -223,7 +231,7 @@ impl<T> Journal<T> {
         self.shared.lock().is_closing = true;
         self.shared.changed.notify_one();
         self.questions = None;
-        for thread in [self.writer.take(), self.reader.take()].into_iter().flatten() {
+        for thread in [self.writer.take(), self.reader.take(), self.searcher.end()].into_iter().flatten() {
             // A panic was printed already.
             let _ = thread.join();
         }

@@ -78,7 +78,7 @@ fn texts(page: &[Stored]) -> Vec<&str> {
 
 fn page(path: &Path, room: i64, span: Span, until: u64) -> Vec<Stored> {
     let db = open_to_read(path).expect("a journal");
-    read_page(&db, Question { token: (), room, span, until }).expect("a page").records
+    read_page(&db, Question { token: (), room, span, until, words: None }).expect("a page").records
 }
 
 fn one<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
@@ -122,7 +122,7 @@ fn pages_have_what_was_asked_for() {
         more.push(&record(seq, 7, Kind::Say, format!("line {seq}").as_bytes()), LOBBY);
     }
     journal.write(&mut more);
-    journal.ask(Question { token: (), room: LOBBY, span: Span::Last(2), until: 6 });
+    journal.ask(Question { token: (), room: LOBBY, span: Span::Last(2), until: 6, words: None });
     let Event::Page(answer) = wait(&journal, "a page", |event| matches!(event, Event::Page(_))) else {
         unreachable!()
     };
@@ -258,4 +258,89 @@ fn a_damaged_file_is_refused_after_an_unclean_stop() {
     fs::write(&path, &bytes).expect("it can be written");
     let refused = Journal::<()>::open(&path, Options::default()).expect_err("it is damaged");
     assert!(matches!(refused, JournalError::Damaged(_) | JournalError::Sqlite(_)), "{refused}");
+}
+
+/// What a search finds, and whether it has looked at everything.
+fn found(journal: &Journal<()>, room: i64, span: Span, until: u64, words: &str) -> (Vec<String>, bool) {
+    journal.ask(Question { token: (), room, span, until, words: Some(words.to_owned()) });
+    let Event::Page(page) = wait(journal, "a page", |event| matches!(event, Event::Page(_))) else {
+        unreachable!("it is a page")
+    };
+    (texts(&page.records).into_iter().map(str::to_owned).collect(), !page.has_gap)
+}
+
+#[test]
+fn the_last_messages_with_some_words_are_found_whether_the_index_has_them_or_not() {
+    let (_folder, path) = folder();
+    let (journal, _) = open(&path);
+    let mut batch = Batch::default();
+    for (id, name) in [(1, "lobby"), (2, "den")] {
+        batch.add_room(id, name);
+    }
+    for seq in 0..6_000 {
+        let text =
+            format!("Green t\u{e9}a number{seq} \"x*\" NOT {}", if seq % 10 == 0 { "ten-fold" } else { "" });
+        batch.push(&record(seq, 5, Kind::Say, text.as_bytes()), 1 + (seq % 2) as i64);
+    }
+    batch.push(&record(6_000, 5, Kind::Join, b"green tea"), 1);
+    journal.write(&mut batch);
+    wait_stored(&journal, 6_000);
+    let last = |words: &str| found(&journal, 1, Span::Last(3), 7_000, words);
+    let numbers = |(texts, is_all): (Vec<String>, bool)| {
+        assert!(is_all);
+        let number = |text: &String| text.split(' ').nth(2).map(|word| word["number".len()..].to_owned());
+        texts.iter().filter_map(number).map(|number| number.parse().expect("a number")).collect::<Vec<u64>>()
+    };
+    let check = || {
+        assert_eq!(numbers(last("TEA green")), [5_994, 5_996, 5_998]);
+        assert_eq!(numbers(last("fold ten")), [5_970, 5_980, 5_990]);
+        assert_eq!(numbers(last("number4")), [4]);
+        assert_eq!(numbers(last("number5 tea")), [0_u64; 0], "it was said in the other room");
+        assert_eq!(numbers(found(&journal, 1, Span::Last(3), 500, "tea")), [494, 496, 498]);
+        assert_eq!(numbers(found(&journal, 1, Span::From(490), 500, "tea")), [490, 492, 494, 496, 498]);
+        assert_eq!(numbers(found(&journal, 3, Span::Last(3), 500, "tea")), [0_u64; 0]);
+        // Nothing of it is syntax.
+        for words in [
+            "tea*",
+            "te*",
+            "\"green",
+            "green OR milk",
+            "text:tea",
+            "tea AND",
+            "(tea",
+            "^",
+            "\"",
+            "NEAR(tea green)",
+        ] {
+            let (texts, is_all) = last(words);
+            let is_found = matches!(words, "tea*" | "\"green" | "(tea");
+            assert_eq!((texts.len(), is_all), (if is_found { 3 } else { 0 }, true), "{words}");
+        }
+        assert_eq!(numbers(last("green NOT tea x*")), [5_994, 5_996, 5_998]);
+        // More words than the index is asked for.
+        let many = |end: &str| format!("{}-ten-fold {end}", "ten fold ".repeat(9).trim().replace(' ', "-"));
+        assert_eq!(last(&many("tea")).0, [""; 0]);
+        let all: String = "green tea x not ten fold ".chars().flat_map(char::to_lowercase).collect();
+        assert_eq!(numbers(last(&format!("{} number10", all.repeat(30)))), [10]);
+        assert_eq!(numbers(last(&format!("{all} a b c d e f g h i j k l m number10"))), [0_u64; 0]);
+        assert_eq!(last(&"a*-".repeat(300)).0, [""; 0]);
+    };
+    check();
+    let start = Instant::now();
+    while one::<i64>(&path, "SELECT value FROM state WHERE key = 'indexed'") < 6_001 {
+        assert!(start.elapsed() < Duration::from_secs(30), "it is not indexed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    check();
+    drop(journal);
+    // Half of it is in the index.
+    let db = rusqlite::Connection::open(&path).expect("a journal");
+    db.execute_batch("INSERT INTO words (words) VALUES ('delete-all'); UPDATE state SET value = 3000 WHERE key = 'indexed'; \
+                      INSERT INTO words (rowid, text) SELECT id, CAST(text AS TEXT) FROM messages WHERE id <= 3000")
+        .expect("less is indexed");
+    drop(db);
+    let (journal, _) = open(&path);
+    assert_eq!(numbers(found(&journal, 1, Span::Last(3_000), 7_000, "tea")).len(), 100);
+    assert_eq!(numbers(found(&journal, 1, Span::Last(9), 7_000, "number2996 tea")), [2_996]);
+    assert_eq!(numbers(found(&journal, 1, Span::Last(9), 7_000, "number4996 tea")), [4_996]);
 }

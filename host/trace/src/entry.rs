@@ -324,7 +324,7 @@ mod tests {
         ];
         let room = RoomRef::from_u64(u64::MAX);
         for span in [Span::From(u64::MAX), Span::Last(20)] {
-            let wanted = Wanted { number: 9, conn, room, span, until: 7 };
+            let wanted = Wanted { number: 9, conn, room, span, until: 7, searches: span == Span::Last(20) };
             each(Input::Page { wanted, records: &records, has_gap: true }, Answer::Taken { count: 2 });
             each(Input::Page { wanted, records: &[], has_gap: false }, Answer::Taken { count: 0 });
         }

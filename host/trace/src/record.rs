@@ -65,17 +65,19 @@ pub(crate) struct Asked {
     #[serde(with = "SpanDef")]
     span: Span,
     until: u64,
+    searches: bool,
 }
 
 impl From<Wanted> for Asked {
-    fn from(Wanted { number, conn, room, span, until }: Wanted) -> Self {
-        Self { number, conn: conn.as_u64(), room: room.as_u64(), span, until }
+    fn from(Wanted { number, conn, room, span, until, searches }: Wanted) -> Self {
+        Self { number, conn: conn.as_u64(), room: room.as_u64(), span, until, searches }
     }
 }
 
 impl From<Asked> for Wanted {
-    fn from(Asked { number, conn, room, span, until }: Asked) -> Self {
-        Self { number, conn: ConnId::from_u64(conn), room: RoomRef::from_u64(room), span, until }
+    fn from(Asked { number, conn, room, span, until, searches }: Asked) -> Self {
+        let (conn, room) = (ConnId::from_u64(conn), RoomRef::from_u64(room));
+        Self { number, conn, room, span, until, searches }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use parlour_core::{ConnId, Identity, Kind, Listener, OnLag, Protocol};
 
+use super::looks::Look;
 use super::render::View;
 use super::said::{Said, Where};
 use super::tally::Tally;
@@ -75,6 +76,8 @@ pub(super) struct Client {
     /// There may be gaps that it was told of earlier.
     is_vague: bool,
     alone: VecDeque<Alone>,
+    /// It waits for messages that it has asked for.
+    pub(super) look: Option<Look>,
     /// It was told who is there. The list of names may go on.
     was_here: bool,
     /// It may have been left behind, so what it is told may be marked as past.
@@ -117,6 +120,7 @@ impl Client {
             gap: None,
             is_vague: false,
             alone: VecDeque::new(),
+            look: None,
             was_here: false,
             may_be_behind: false,
             got: Vec::new(),
@@ -224,6 +228,9 @@ impl Client {
     }
 
     fn gets_line(&mut self, line: &[u8]) {
+        if self.gets_look(line) {
+            return;
+        }
         if let Some(text) = self.view.alone(line) {
             let missed = text.strip_prefix("you missed ").and_then(|rest| rest.strip_suffix(" messages"));
             if let Some(missed) = missed {
@@ -351,6 +358,7 @@ impl Client {
         // What it had to wait for does not happen any more when it leaves.
         let is_told = |alone: &Alone| self.place.is_none() && alone.until.is_none();
         self.got.is_empty()
+            && (self.look.is_none() || self.place.is_none())
             && self.alone.iter().all(is_told)
             && self.at.iter().any(|at| self.may_follow(*at).into_iter().any(is_end))
     }
@@ -388,7 +396,7 @@ impl Client {
             .map(|due| (due.index, due.is_history, due.may_lack, String::from_utf8_lossy(&due.plain)))
             .collect();
         format!(
-            "{:?} {} of {:?} {:?} in {:?}, told {:?} of {}, {:?}, alone {:?}, next {due:?}; \
+            "{:?} {} of {:?} {:?} in {:?}, told {:?} of {}, {:?}, alone {:?}, asked {:?}, next {due:?}; \
              does {:?}, relays {:?}, and has not sent {:?}",
             self.conn,
             self.name,
@@ -399,6 +407,7 @@ impl Client {
             self.due.len(),
             self.gap,
             self.alone,
+            self.look,
             self.doing,
             self.relayed,
             String::from_utf8_lossy(&self.input),

@@ -26,7 +26,7 @@ impl Client {
         let line = String::from_utf8(std::mem::take(&mut self.line)).expect("it was made of text");
         let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let doing = match command {
-            "" | "/quit" | "/join" => return,
+            "" | "/quit" | "/join" | "/history" => return,
             "/ping" => return self.must_be_told_alone("pong".to_owned(), said, None),
             "/me" => (Kind::Action, rest),
             "/topic" => (Kind::Topic, rest),

@@ -16,6 +16,9 @@ pub const WHAT: &[&str] = &[
     "withdrawal",
     "move",
     "move with something unread",
+    "look",
+    "look at nothing",
+    "look in vain",
     "cut",
     "restored",
 ];

@@ -3,6 +3,8 @@
 use core::ops::{Index, IndexMut};
 
 use crate::conn::NONE;
+#[cfg(feature = "large")]
+use crate::exchange::look_back::Look;
 use crate::log::before;
 use crate::room::MemberIndex;
 #[cfg(feature = "save")]
@@ -38,6 +40,9 @@ pub struct CatchUp {
     /// Since when the driver has been asked for a page; see [`crate::ids::Instant::wrapping_millis`].
     #[cfg(feature = "large")]
     pub(in crate::exchange) asked_at: Option<u32>,
+    /// It only looks back, and its membership stays where it is in the log.
+    #[cfg(feature = "large")]
+    pub(in crate::exchange) look: Option<Look>,
     /// It may be told more now. After each time that its queue was filled, its own input comes first.
     pub(super) has_turn: bool,
     /// The one of the same connection that comes after this one, or [`NONE`].
@@ -62,6 +67,8 @@ impl CatchUp {
         page: 0,
         #[cfg(feature = "large")]
         asked_at: None,
+        #[cfg(feature = "large")]
+        look: None,
         has_turn: false,
         #[cfg(feature = "large")]
         after: NONE,
@@ -161,6 +168,29 @@ impl CatchUp {
         self.after
     }
 
+    /// One that looks back at records from `next` on and before `until`; so many messages before `next` only the
+    /// driver may have.
+    pub(in crate::exchange) fn of_look(
+        member: MemberIndex,
+        [next, until, now]: [u64; 3],
+        missing: u32,
+        look: Look,
+    ) -> Self {
+        Self { until, look: Some(look), ..Self::of_newcomer(member, next, now, missing) }
+    }
+
+    /// Whether its membership stays where it is in the log.
+    pub(in crate::exchange) fn is_look(&self) -> bool {
+        self.look.is_some()
+    }
+
+    /// Some of what it should be told is not there. One that looks back is told so at the end.
+    pub(in crate::exchange) fn lacks_some(&mut self) {
+        if let Some(look) = &mut self.look {
+            look.lacks_some = true;
+        }
+    }
+
     pub(super) fn is_before_log(&self) -> bool {
         self.before_log != BeforeLog::Nothing
     }
@@ -191,6 +221,12 @@ impl CatchUp {
     fn after(&self) -> u32 {
         NONE
     }
+
+    pub(super) fn is_look(&self) -> bool {
+        false
+    }
+
+    pub(in crate::exchange) fn lacks_some(&mut self) {}
 
     pub(super) fn is_before_log(&self) -> bool {
         false
@@ -243,7 +279,8 @@ impl<'a> CatchUps<'a> {
 
     /// The place of a membership among these.
     pub(super) fn place_of(&self, first: u32, member: MemberIndex) -> Option<u32> {
-        self.from(first).find(|(_, found)| found.member == member).map(|(place, _)| place)
+        let is_it = |(_, found): &(u32, &CatchUp)| found.member == member && !found.is_look();
+        self.from(first).find(is_it).map(|(place, _)| place)
     }
 
     /// The last of these.
@@ -272,11 +309,12 @@ impl<'a> CatchUps<'a> {
         *first = index;
     }
 
-    /// Takes the place of a membership out of those of its connection, and frees it.
-    pub(super) fn remove(&mut self, first: &mut u32, member: MemberIndex) {
+    /// Takes the place of a membership out of those of its connection, and frees it. `is_look`: the one that looks
+    /// back.
+    pub(in crate::exchange) fn remove(&mut self, first: &mut u32, member: MemberIndex, is_look: bool) {
         let mut before = None;
         let is_it = |(index, found): &(u32, &CatchUp)| {
-            let is_it = found.member == member;
+            let is_it = found.member == member && found.is_look() == is_look;
             before = if is_it { before } else { Some(*index) };
             is_it
         };
@@ -296,7 +334,7 @@ impl<'a> CatchUps<'a> {
         self.free != NONE || (self.unused as usize) < self.table.len()
     }
 
-    pub(super) fn take(&mut self) -> Option<u32> {
+    pub(in crate::exchange) fn take(&mut self) -> Option<u32> {
         if self.free != NONE {
             let index = self.free;
             self.free = self.table[index as usize].member;
@@ -355,6 +393,7 @@ impl Visit for CatchUp {
             before_log,
             page,
             asked_at,
+            look,
             has_turn,
             after,
         } = self;
@@ -367,6 +406,7 @@ impl Visit for CatchUp {
         before_log.visit(visitor)?;
         page.visit(visitor)?;
         visitor.option(asked_at, 0)?;
+        visitor.option(look, Look::NEW)?;
         has_turn.visit(visitor)?;
         after.visit(visitor)
     }

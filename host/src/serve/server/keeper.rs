@@ -60,8 +60,10 @@ pub(super) struct Keeper {
     /// The last record that was handed over, and the last that is in the file.
     handed: Option<u64>,
     stored: Option<u64>,
+    /// Memory for a line of a client.
+    line: Vec<u8>,
     /// Pages that wait until this record is in the file.
-    asked: Vec<(Option<u64>, Wanted, i64)>,
+    asked: Vec<(Option<u64>, Question<Wanted>)>,
     /// The number of the next bytes that an echo listener gets.
     next_echo: u64,
     /// It had no place when it was asked last.
@@ -97,6 +99,7 @@ impl Keeper {
             addresses: HashMap::new(),
             handed: None,
             stored: None,
+            line: vec![0; hub.limits().line],
             asked: Vec::new(),
             next_echo: known.next_seq,
             was_full: false,
@@ -235,7 +238,17 @@ impl Keeper {
         if let Some(topic) = topic {
             hub.handle(now, Input::Topic { room: wanted.room, topic: &topic });
         }
-        self.asked.push((self.handed, wanted, id));
+        let words = if wanted.searches {
+            // If it does not wait any more, it needs no answer.
+            let Some(words) = hub.words(wanted, &mut self.line) else { return };
+            Some(words.to_owned())
+        } else {
+            None
+        };
+        let Wanted { span, until, .. } = wanted;
+        // The hub needs no answer to what it asked for the client before. Those must not pile up while nothing is stored.
+        self.asked.retain(|(_, question)| question.token.conn != wanted.conn);
+        self.asked.push((self.handed, Question { token: wanted, room: id, span, until, words }));
         self.ask();
     }
 
@@ -258,6 +271,7 @@ impl Keeper {
                 Event::Page(page) => {
                     let wanted = page.token;
                     let (count, has_gap) = self.until_gap(wanted, &page.records);
+                    let has_gap = has_gap || page.has_gap;
                     let records: Vec<_> =
                         page.records[..count].iter().map(|stored| stored.record(wanted.room)).collect();
                     hub.handle(now, Input::Page { wanted, records: &records, has_gap });
@@ -296,13 +310,7 @@ impl Keeper {
     /// Asks for the pages that can be read by now.
     fn ask(&mut self) {
         let Self { asked, journal, stored, .. } = self;
-        asked.retain(|(after, wanted, room)| {
-            let is_stored = after <= stored;
-            if is_stored {
-                journal.ask(Question { token: *wanted, room: *room, span: wanted.span, until: wanted.until });
-            }
-            !is_stored
-        });
+        asked.extract_if(.., |(after, _)| *after <= *stored).for_each(|(_, question)| journal.ask(question));
     }
 
     /// The number of a room in the file, and its topic from before if the room was not seen yet.
@@ -364,6 +372,9 @@ impl Keeper {
     fn until_gap(&self, wanted: Wanted, records: &[Stored]) -> (usize, bool) {
         // Nobody was promised what was said before it came.
         let Span::From(from) = wanted.span else { return (records.len(), false) };
+        if wanted.searches {
+            return (records.len(), false);
+        }
         let next = records.first().map_or(wanted.until, |record| record.seq);
         let has_gap = self.gaps.iter().any(|(first, last)| *last >= from && *first < next);
         let cut = self.gaps.iter().map(|(first, _)| *first).filter(|first| *first >= next).min();
