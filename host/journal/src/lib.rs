@@ -11,6 +11,11 @@
 //! is slower, what waits stays below [`MOST_WAITING`] bytes, and [`Journal::has_place`] tells the loop to read no
 //! more. If the file cannot be written, the writer keeps what it has, says so once, and tries again each second.
 //!
+//! A driver that shows only what is stored hands it over as a proposal ([`Batch::propose`]), waits for
+//! [`Event::Stored`], and shows it. Then it hands over the record that the proposal has become
+//! ([`Batch::settle`]). One transaction writes the record and deletes the proposal. It is the first commit
+//! of the two that somebody waits for, and one commit does both for many lines, so the disk syncs no more often.
+//!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
 mod batch;
@@ -24,7 +29,7 @@ mod search;
 mod thread;
 mod writer;
 
-pub use batch::{Batch, Gap};
+pub use batch::{Batch, Gap, Mark};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
 pub use history::{Author, Client, Filter, History, Item};

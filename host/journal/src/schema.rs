@@ -7,6 +7,7 @@
 //! gaps       first, last, records, messages, time   what is missing, because the disk was too slow
 //! client_ID  a view for each client that has said something
 //! words      the full-text index of messages; its rowid is messages.id
+//! proposals  id, time, room, client, name, kind, detail, text   with --durable: what nobody was shown yet
 //! state      key, value                             what the server keeps for itself
 //! ```
 //!
@@ -18,10 +19,11 @@
 /// Names the format in the header of the file: "parl".
 pub const APPLICATION_ID: i32 = 0x7061_726c;
 /// The version of the schema. Each migration raises it by one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The steps from each version to the next.
-pub(crate) const MIGRATIONS: [&str; VERSION as usize] = ["
+pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [
+    "
 CREATE TABLE rooms (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -56,7 +58,20 @@ CREATE TABLE gaps (
 ) STRICT;
 CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE VIRTUAL TABLE words USING fts5 (text, content='');
-"];
+",
+    "
+CREATE TABLE proposals (
+    id INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    room INTEGER NOT NULL REFERENCES rooms,
+    client INTEGER REFERENCES clients,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT,
+    text BLOB NOT NULL
+) STRICT;
+",
+];
 
 /// The view of a client's messages.
 pub(crate) fn view_of(client: i64) -> String {

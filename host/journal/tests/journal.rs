@@ -52,7 +52,7 @@ fn wait(journal: &Journal<()>, what: &str, wanted: impl Fn(&Event<()>) -> bool) 
 }
 
 fn wait_stored(journal: &Journal<()>, seq: u64) {
-    wait(journal, "stored", |event| matches!(event, Event::Stored(stored) if *stored == Some(seq)));
+    wait(journal, "stored", |event| matches!(event, Event::Stored(mark) if mark.seq == Some(seq)));
 }
 
 /// A lobby in which two clients have said something, and what else happens in a room.
@@ -181,7 +181,7 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_was() {
     let refused = Journal::<()>::open(&newer, Options::default()).expect_err("it is newer");
     assert_eq!(
         refused.to_string(),
-        "a newer parlour made this journal: its schema is 99, and this one knows 1"
+        "a newer parlour made this journal: its schema is 99, and this one knows 2"
     );
     assert!(fs::read(&newer).expect("it can be read") == before);
     let nowhere = folder.path().join("no/such/folder.db");
@@ -258,4 +258,34 @@ fn a_damaged_file_is_refused_after_an_unclean_stop() {
     fs::write(&path, &bytes).expect("it can be written");
     let refused = Journal::<()>::open(&path, Options::default()).expect_err("it is damaged");
     assert!(matches!(refused, JournalError::Damaged(_) | JournalError::Sqlite(_)), "{refused}");
+}
+
+/// What is proposed is in the file until it is settled, and never among the messages as well.
+#[test]
+fn a_proposal_becomes_one_message() {
+    let (_folder, path) = folder();
+    let (journal, known) = open(&path);
+    let mut batch = Batch::default();
+    batch.add_room(LOBBY, "lobby");
+    for more in 0..4 {
+        batch.propose(&record(known.next_proposal + more, 7, Kind::Say, &[b'a' + more as u8]), LOBBY);
+    }
+    journal.write(&mut batch);
+    let last = Some(known.next_proposal + 3);
+    wait(&journal, "stored", |event| matches!(event, Event::Stored(mark) if mark.proposal == last));
+    let left = "SELECT coalesce(group_concat(text, ''), '') FROM (SELECT text FROM proposals ORDER BY id)";
+    let said = "SELECT coalesce(group_concat(text, ''), '') FROM (SELECT text FROM messages ORDER BY seq)";
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("abcd".into(), "".into()));
+    for (seq, more) in [(0, 0), (1, 1), (2, 3)] {
+        batch.push(&record(seq, 7, Kind::Say, &[b'a' + more as u8]), LOBBY);
+        batch.settle(known.next_proposal + more);
+    }
+    journal.write(&mut batch);
+    wait_stored(&journal, 2);
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("c".into(), "abd".into()));
+    journal.close().expect("everything is written");
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("".into(), "abdc".into()));
+    let (_journal, later) = open(&path);
+    assert_eq!(later.next_seq, 4);
+    assert!(later.next_proposal > known.next_proposal + 3);
 }

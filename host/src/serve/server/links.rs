@@ -110,6 +110,12 @@ impl Links {
                 }
                 false
             }
+            Ok(Some(count)) if base.hold(id, &self.buffer[..count]) => {
+                let leftover = Leftover::new(&self.buffer[..count]);
+                self.keep(id, leftover);
+                self.service(base, id);
+                false
+            }
             Ok(Some(count)) => {
                 let taken = base.receive(id, &self.buffer[..count]);
                 if taken < count {
