@@ -351,6 +351,13 @@ impl<'a> Hub<'a> {
         Some(self.x.place(self.x.same_room(room)?))
     }
 
+    /// Whether a room has place for a record now; false if the room is gone. So a driver need not try
+    /// [`Input::Decided`].
+    #[cfg(feature = "large")]
+    pub fn takes_decision(&self, room: RoomRef) -> bool {
+        self.x.same_room(room).is_some_and(|room| self.x.is_room_open(room))
+    }
+
     /// Why a connection is ending, and the reason that an operator gave for it, or none; `None` while
     /// it is open, and once it is gone.
     pub fn ending(&self, conn: ConnId) -> Option<(Cause, &str)> {

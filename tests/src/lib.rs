@@ -10,6 +10,8 @@ pub mod hub;
 pub mod imports;
 #[cfg(feature = "programs")]
 pub mod joined;
+#[cfg(feature = "programs")]
+pub mod journals;
 pub mod kept;
 pub mod lines;
 #[cfg(feature = "programs")]

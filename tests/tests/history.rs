@@ -427,7 +427,7 @@ fn what_the_page_says_to_sqlite3_works_while_the_server_writes() {
     let (backups, queries): (Vec<_>, Vec<_>) =
         documented().into_iter().partition(|command| command.contains("copy.db"));
     let answers: Vec<_> = queries.iter().map(|query| sqlite3(&path, query)).collect();
-    assert_eq!(answers.len(), 5, "{queries:#?}");
+    assert_eq!(answers.len(), 6, "{queries:#?}");
     assert!(answers[0][0].ends_with("|lobby|hello") && answers[0].len() == 2, "{answers:#?}");
     assert!(answers[1][0].ends_with("|ann|some green tea"), "{answers:#?}");
     assert_eq!(
@@ -435,6 +435,7 @@ fn what_the_page_says_to_sqlite3_works_while_the_server_writes() {
         (&["ann|some green tea".into()][..], &["ann|2".into()][..])
     );
     assert!(answers[4][0].starts_with("1|ann|127.0.0.1:"), "{answers:#?}");
+    assert!(answers[5].is_empty(), "{answers:#?}");
     assert_eq!(backups.len(), 1);
     let copy = folder.path().join("copy.db");
     for backup in backups {

@@ -3,55 +3,23 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use parlour_tests::chat::{Talk, line_text};
 use parlour_tests::client::{Client, ConnectOptions};
+use parlour_tests::journals::{SmallDisk, folder, rows, text, wait_for_rows};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::seeds::Seeds;
-use parlour_tests::server::{Poller, Server, binary};
+use parlour_tests::server::{Poller, Server};
 use parlour_tests::{sys, with_each_poller};
-use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
 with_each_poller! {
     what_was_said_is_shown_after_a_restart,
     those_that_read_nothing_for_a_while_get_all_of_it_later_and_hold_up_nobody,
     what_relays_pass_on_is_kept_as_bytes,
     what_echo_listeners_get_is_kept,
-}
-
-/// A folder, and the path of a journal in it.
-fn folder() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("journal.db");
-    (folder, path)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path of UTF-8")
-}
-
-/// All rows of a question, as text.
-fn rows(path: &Path, sql: &str) -> Vec<String> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a journal");
-    db.busy_timeout(PATIENCE).expect("a time");
-    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let rows = statement.query_map([], |row| row.get(0)).expect("rows");
-    rows.map(|row| row.unwrap_or_else(|error| panic!("{sql}: {error}"))).collect()
-}
-
-/// Asks again until the answer is right.
-fn wait_for_rows(path: &Path, sql: &str, wanted: &[&str]) {
-    let start = Instant::now();
-    while rows(path, sql) != wanted {
-        assert!(start.elapsed() < PATIENCE, "{sql}: {:?} instead of {wanted:?}", rows(path, sql));
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// The lines that a newcomer is told before it is told who is here.
@@ -211,31 +179,13 @@ fn a_server_that_is_killed_leaves_a_journal_without_a_hole() {
     }
 }
 
-/// A server whose journal is on a disk of 2 MiB. The disk is mounted where only the server sees it.
-fn on_small_disk(folder: &Path, args: &[&str]) -> Server {
-    let mut command = Command::new("unshare");
-    let disk = folder.join("disk");
-    fs::create_dir(&disk).expect("a folder");
-    let script = format!(
-        "mount -t tmpfs -o size=2m none '{0}' && exec '{1}' serve --journal '{0}/journal.db' \"$@\"",
-        disk.display(),
-        binary().display()
-    );
-    command.args(["-rm", "sh", "-c", &script, "parlour"]).args(args).stdin(Stdio::null());
-    Server::launch(command)
-}
-
 #[test]
 fn a_full_disk_makes_people_wait_and_costs_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = on_small_disk(folder.path(), &["--chat", "0", "--rate", "off"]);
-    let disk = PathBuf::from(format!("/proc/{}/root{}", server.pid(), folder.path().join("disk").display()));
-    let filler = disk.join("filler");
-    let mut ann = Client::named(server.chat(), "ann");
-    let mut bob = Client::named(server.chat(), "bob");
+    let disk = SmallDisk::start(&["--chat", "0", "--rate", "off"]);
+    let mut ann = Client::named(disk.server.chat(), "ann");
+    let mut bob = Client::named(disk.server.chat(), "bob");
     ann.wait_for("-- guest-1 is now bob");
-    // No place is left, whatever the journal has by now.
-    let _ = fs::write(&filler, vec![0; 2 << 20]);
+    disk.fill();
     let stopped = "-- the server cannot store what you say; please wait";
     let mut said = 0;
     let mut got = Vec::new();
@@ -249,23 +199,15 @@ fn a_full_disk_makes_people_wait_and_costs_nothing() {
         ann.say(&format!("{said} said while it waits"));
         said += 1;
     }
-    fs::remove_file(&filler).expect("the filler is there");
+    disk.empty();
     got.extend(bob.wait_for("-- what you say is stored again"));
     ann.say("the end");
     got.extend(bob.wait_for("<ann> the end"));
     let heard = got.iter().filter(|line| line.starts_with("<ann> ")).count();
     assert_eq!(heard, said, "each line was passed on once");
-    let copy = folder.path().join("copy.db");
     let start = Instant::now();
     loop {
-        for end in ["", "-wal", "-shm"] {
-            let copied = fs::copy(
-                format!("{}{end}", disk.join("journal.db").display()),
-                format!("{}{end}", copy.display()),
-            );
-            assert!(copied.is_ok(), "{copied:?}");
-        }
-        let kept = rows(&copy, "SELECT CAST(text AS TEXT) FROM messages WHERE kind = 'say' ORDER BY seq");
+        let kept = disk.rows("SELECT CAST(text AS TEXT) FROM messages WHERE kind = 'say' ORDER BY seq");
         if kept.len() == said + 1 {
             let first = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
             let numbers: Vec<_> = kept.iter().take(said).map(first).collect();
@@ -275,7 +217,7 @@ fn a_full_disk_makes_people_wait_and_costs_nothing() {
         assert!(start.elapsed() < PATIENCE, "{} of {said}", kept.len());
         thread::sleep(Duration::from_millis(20));
     }
-    server.stop();
+    disk.server.stop();
 }
 
 #[test]

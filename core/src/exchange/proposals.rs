@@ -167,6 +167,11 @@ impl Exchange<'_> {
         }
     }
 
+    /// Whether a room has place for a record now.
+    pub(crate) fn is_room_open(&self, room: RoomIndex) -> bool {
+        !self.rooms[room].closed
+    }
+
     /// Appends a record whose place in the order is decided. Returns whether that is done with: it is not
     /// while the room has no place for it.
     pub(crate) fn append_decided(&mut self, index: u64, conn: Option<ConnId>, record: &Record<'_>) -> bool {
@@ -177,7 +182,7 @@ impl Exchange<'_> {
             self.decide(index, conn);
             return true;
         };
-        if self.rooms[room].closed {
+        if !self.is_room_open(room) {
             return false;
         }
         let &Record { unix_ms, author, kind, name, text, .. } = record;

@@ -40,8 +40,8 @@ fn main() {
     let mut stored = 0;
     while stored < COUNT - 1 {
         for event in journal.events() {
-            if let Event::Stored(Some(seq)) = event {
-                stored = seq;
+            if let Event::Stored(mark) = event {
+                stored = mark.seq.unwrap_or(stored);
             }
         }
         std::thread::sleep(std::time::Duration::from_millis(1));

@@ -2,19 +2,40 @@
 
 use std::ops::Range;
 
-use parlour_core::{Kind, Record};
+use parlour_core::{Identity, Kind, Place, Record, RoomRef};
 
-/// Records that were said, and what belongs to them. It has one piece of memory for all texts, because there may
-/// be hundreds of thousands of records a second.
+/// Records that were said, and what belongs to them.
 #[derive(Debug, Default)]
 pub struct Batch {
-    entries: Vec<Entry>,
-    bytes: Vec<u8>,
-    /// The number of the last record of a hub.
-    last: Option<u64>,
+    said: Lines,
+    proposed: Lines,
+    /// The first and the last number of proposals that are among the records by now.
+    pub(crate) settled: Vec<(u64, u64)>,
+    /// The last numbers in it.
+    mark: Mark,
+    /// Somebody waits until it is stored.
+    is_awaited: bool,
     pub(crate) rooms: Vec<(i64, String)>,
     pub(crate) addresses: Vec<(i64, String)>,
     pub(crate) gaps: Vec<Gap>,
+}
+
+/// How far something goes: the last number of each kind. `None`: there is none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Of the records of a hub.
+    pub seq: Option<u64>,
+    /// Of the proposals.
+    pub proposal: Option<u64>,
+    /// Of the bytes that were said in no room of a hub.
+    pub bytes: Option<u64>,
+}
+
+/// Records in one piece of memory, because there may be hundreds of thousands of them a second.
+#[derive(Debug, Default)]
+struct Lines {
+    entries: Vec<Entry>,
+    bytes: Vec<u8>,
 }
 
 /// Records that are missing, because the journal was too slow.
@@ -60,33 +81,61 @@ pub(crate) struct Said<'b> {
 /// Memory of an entry beside its texts.
 const ENTRY: usize = size_of::<Entry>();
 
+impl Mark {
+    /// Goes on to a later one.
+    pub fn raise(&mut self, later: Mark) {
+        let Mark { seq, proposal, bytes } = later;
+        self.seq = seq.or(self.seq);
+        self.proposal = proposal.or(self.proposal);
+        self.bytes = bytes.or(self.bytes);
+    }
+}
+
 impl Batch {
     /// Adds a record of a room, whose number in the file is `room`.
     pub fn push(&mut self, record: &Record<'_>, room: i64) {
-        let &Record { seq, unix_ms, author, name, kind, is_torn, text, .. } = record;
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.bytes.extend_from_slice(text);
-        let client = author.as_u64() as i64;
-        self.last = Some(seq);
-        self.entries.push(Entry {
-            seq,
-            unix_ms,
-            room,
-            client,
-            kind,
-            is_torn,
-            name: name.len(),
-            text: text.len(),
-        });
+        self.mark.seq = Some(record.seq);
+        self.said.push(record, room);
     }
 
     /// Adds bytes that were not said in a room of a hub, but to an echo listener, say. `room` is the number of
-    /// a room for them alone, in which `number` grows.
-    pub fn push_bytes(&mut self, number: u64, unix_ms: u64, room: i64, client: u64, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        let client = client as i64;
-        let (kind, is_torn, name, text) = (Kind::Raw, false, 0, bytes.len());
-        self.entries.push(Entry { seq: number, unix_ms, room, client, kind, is_torn, name, text });
+    /// a room for them alone, in which `number` grows. `is_awaited`: somebody waits until they are stored.
+    pub fn push_bytes(
+        &mut self,
+        number: u64,
+        unix_ms: u64,
+        room: i64,
+        client: u64,
+        bytes: &[u8],
+        is_awaited: bool,
+    ) {
+        self.mark.bytes = Some(number);
+        self.is_awaited |= is_awaited;
+        let (author, place) = (Identity::from_u64(client), Place::Private);
+        let (name, kind, is_torn, text) = ("", Kind::Raw, false, bytes);
+        let seq = number;
+        self.said.push(
+            &Record { seq, unix_ms, room: RoomRef::NONE, place, author, name, kind, is_torn, text },
+            room,
+        );
+    }
+
+    /// Adds what somebody wants to say, who waits until it is stored. Its `seq` is the number of the proposal;
+    /// numbers grow. The file keeps it until [`Batch::settle`]. What is left then, after a power cut, say, is
+    /// among the records when the journal is opened again.
+    pub fn propose(&mut self, record: &Record<'_>, room: i64) {
+        self.mark.proposal = Some(record.seq);
+        self.is_awaited = true;
+        self.proposed.push(record, room);
+    }
+
+    /// Says that the last record that was added is what this proposal became. Add it in the same batch, because
+    /// the file must have one of the two, and not both.
+    pub fn settle(&mut self, proposal: u64) {
+        match self.settled.last_mut() {
+            Some((_, last)) if *last + 1 == proposal => *last = proposal,
+            _ => self.settled.push((proposal, proposal)),
+        }
     }
 
     /// Adds a room that is not in the file yet. It comes before its records.
@@ -106,39 +155,83 @@ impl Batch {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.rooms.is_empty() && self.addresses.is_empty() && self.gaps.is_empty()
+        let has_lines = [&self.said, &self.proposed].iter().any(|lines| !lines.entries.is_empty());
+        !has_lines && self.rooms.is_empty() && self.addresses.is_empty() && self.gaps.is_empty()
     }
 
     /// The memory that it needs, in bytes.
     pub fn size(&self) -> usize {
-        self.bytes.len() + self.entries.len() * ENTRY
+        self.said.size() + self.proposed.size()
     }
 
-    /// The number of its last record of a hub.
-    pub(crate) fn last_seq(&self) -> Option<u64> {
-        self.last
+    /// Whether somebody waits until it is stored.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// The last numbers in it.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// Appends another batch, and leaves it empty with its memory.
     pub(crate) fn take(&mut self, other: &mut Batch) {
-        self.entries.append(&mut other.entries);
-        self.last = other.last.take().or(self.last);
-        self.bytes.append(&mut other.bytes);
+        self.said.take(&mut other.said);
+        self.proposed.take(&mut other.proposed);
+        self.settled.append(&mut other.settled);
+        self.mark.raise(std::mem::take(&mut other.mark));
+        self.is_awaited |= std::mem::take(&mut other.is_awaited);
         self.rooms.append(&mut other.rooms);
         self.addresses.append(&mut other.addresses);
         self.gaps.append(&mut other.gaps);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-        self.last = None;
-        self.bytes.clear();
+        self.said.clear();
+        self.proposed.clear();
+        self.settled.clear();
+        self.mark = Mark::default();
+        self.is_awaited = false;
         self.rooms.clear();
         self.addresses.clear();
         self.gaps.clear();
     }
 
     pub(crate) fn said(&self) -> impl Iterator<Item = Said<'_>> {
+        self.said.each()
+    }
+
+    /// Their `seq` is the number of the proposal.
+    pub(crate) fn proposed(&self) -> impl Iterator<Item = Said<'_>> {
+        self.proposed.each()
+    }
+}
+
+impl Lines {
+    fn push(&mut self, record: &Record<'_>, room: i64) {
+        let &Record { seq, unix_ms, author, name, kind, is_torn, text, .. } = record;
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(text);
+        let client = author.as_u64() as i64;
+        let (name, text) = (name.len(), text.len());
+        self.entries.push(Entry { seq, unix_ms, room, client, kind, is_torn, name, text });
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * ENTRY
+    }
+
+    fn take(&mut self, other: &mut Self) {
+        self.entries.append(&mut other.entries);
+        self.bytes.append(&mut other.bytes);
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes.clear();
+    }
+
+    fn each(&self) -> impl Iterator<Item = Said<'_>> {
         let mut from = 0;
         self.entries.iter().map(move |entry| {
             let mut piece = |len: usize| -> Range<usize> {

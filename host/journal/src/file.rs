@@ -4,12 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::error::JournalError;
-use crate::removal::{LAST_CLIENT, LAST_SEQ};
+use crate::removal::{LAST_CLIENT, LAST_SEQ, last_id};
 use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
 use crate::thread::Sync;
 
@@ -23,6 +23,8 @@ pub struct Known {
     pub next_seq: u64,
     /// The number of the first client that is not in the file.
     pub next_client: u64,
+    /// The number for the first proposal. No proposal of any journal has it or a higher one.
+    pub next_proposal: u64,
     /// The rooms.
     pub rooms: Vec<Room>,
     /// Whether the server that wrote it last was stopped in order. If not, the file was checked.
@@ -98,8 +100,26 @@ impl Writable {
         }
     }
 
+    /// Moves the proposals that are left to the messages, after all others. Returns how many there were. Do
+    /// this only while no hub is about to say them.
+    pub(crate) fn adopt(&mut self) -> rusqlite::Result<u64> {
+        let transaction = self.db.transaction()?;
+        let seq = next_seq(&transaction)?;
+        let count = transaction.execute(
+            "INSERT INTO messages (id, seq, time, room, client, name, kind, detail, text) \
+             SELECT ?1 + row_number() OVER (ORDER BY id), ?2 + row_number() OVER (ORDER BY id), \
+                    time, room, client, name, kind, detail, text \
+             FROM proposals ORDER BY id",
+            [last_id(&transaction)?, seq - 1],
+        )?;
+        transaction.execute("DELETE FROM proposals", [])?;
+        transaction.commit()?;
+        Ok(count as u64)
+    }
+
     /// Notes that everything was written.
-    pub(crate) fn close(self) -> Result<(), JournalError> {
+    pub(crate) fn close(mut self) -> Result<(), JournalError> {
+        self.adopt()?;
         set_state(&self.db, "clean", 1)?;
         self.db.close().map_err(|(_, error)| error.into())
     }
@@ -166,7 +186,8 @@ fn check_integrity(db: &Connection) -> Result<(), JournalError> {
     if found == "ok" { Ok(()) } else { Err(JournalError::Damaged(found)) }
 }
 
-fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
+/// The number of the first event that is not in the file.
+fn next_seq(db: &Connection) -> rusqlite::Result<i64> {
     let number = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
     // The newest rows have the highest numbers, up to the rooms of one event.
     let of_messages = number(
@@ -174,17 +195,29 @@ fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
     )?;
     let of_gaps = number("SELECT coalesce(max(last), -1) FROM gaps")?;
     let of_deleted = state(db, LAST_SEQ)?.unwrap_or(-1);
-    let client =
-        number("SELECT coalesce(max(id), 0) FROM clients")?.max(state(db, LAST_CLIENT)?.unwrap_or(0));
+    Ok(of_messages.max(of_gaps).max(of_deleted) + 1)
+}
+
+fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
+    let there: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM clients", [], |row| row.get(0))?;
+    let client = there.max(state(db, LAST_CLIENT)?.unwrap_or(0));
     let mut statement = db.prepare("SELECT id, name, topic FROM rooms ORDER BY id")?;
     let rooms =
         statement.query_map([], |row| Ok(Room { id: row.get(0)?, name: row.get(1)?, topic: row.get(2)? }))?;
     Ok(Known {
-        next_seq: (of_messages.max(of_gaps).max(of_deleted) + 1) as u64,
+        next_seq: next_seq(db)? as u64,
         next_client: client as u64 + 1,
+        next_proposal: first_proposal(),
         rooms: rooms.collect::<Result<_, _>>()?,
         was_clean,
     })
+}
+
+/// A server may find the file of another one in place of its own, with proposals in it. So the numbers begin
+/// with the time: no server comes to those of a later one, unless it stores a billion lines a second.
+fn first_proposal() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since_1970.as_millis() as u64) << 20
 }
 
 pub(crate) fn state(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {

@@ -13,6 +13,11 @@
 //!
 //! Messages with some words are looked for by a thread of its own, so a search delays no page.
 //!
+//! A driver that shows only what is stored hands it over as a proposal ([`Batch::propose`]), waits for
+//! [`Event::Stored`], and shows it. Then it hands over the record that the proposal has become
+//! ([`Batch::settle`]). One transaction writes the record and deletes the proposal. It is the first commit
+//! of the two that somebody waits for, and one commit does both for many lines, so the disk syncs no more often.
+//!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
 mod backup;
@@ -34,7 +39,7 @@ mod thread;
 mod writer;
 
 pub use backup::{Backup, BackupError};
-pub use batch::{Batch, Gap};
+pub use batch::{Batch, Gap, Mark};
 pub use error::JournalError;
 pub use file::{Known, Room, open_to_read};
 pub use forget::{Candidate, Forgot, Whom};

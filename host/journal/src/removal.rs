@@ -53,8 +53,11 @@ pub(crate) fn delete_messages(db: &Connection, ids: &[i64]) -> rusqlite::Result<
 
 /// Deletes a client and its view, if it has no messages. Returns whether it had none.
 pub(crate) fn delete_client(db: &Connection, client: i64) -> rusqlite::Result<bool> {
-    if db.prepare_cached("SELECT 1 FROM messages WHERE client = ?1")?.exists([client])? {
-        return Ok(false);
+    // What it is about to say belongs to it, too.
+    for sql in ["SELECT 1 FROM messages WHERE client = ?1", "SELECT 1 FROM proposals WHERE client = ?1"] {
+        if db.prepare_cached(sql)?.exists([client])? {
+            return Ok(false);
+        }
     }
     db.execute_batch(&format!("DROP VIEW IF EXISTS client_{client}"))?;
     db.prepare_cached("DELETE FROM clients WHERE id = ?1")?.execute([client])?;

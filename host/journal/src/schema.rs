@@ -8,6 +8,7 @@
 //! client_ID  a view for each client that has said something
 //! words      the full-text index of messages; its rowid is messages.id
 //! spans      first, last, earliest, latest          the times of the messages with these ids
+//! proposals  id, time, room, client, name, kind, detail, text   with --durable: what nobody was shown yet
 //! state      key, value                             what the server keeps for itself
 //! ```
 //!
@@ -19,10 +20,10 @@
 /// Names the format in the header of the file: "parl".
 pub const APPLICATION_ID: i32 = 0x7061_726c;
 /// The version of the schema. Each migration raises it by one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The steps from each version to the next.
-pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [TABLES, SPANS];
+pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [TABLES, SPANS, PROPOSALS];
 
 const TABLES: &str = "
 CREATE TABLE rooms (
@@ -71,6 +72,19 @@ CREATE TABLE spans (
 ) STRICT;
 INSERT INTO spans SELECT min(id), max(id), min(time), max(time) FROM messages
     WHERE id <= (SELECT coalesce(max(value), 0) FROM state WHERE key = 'indexed') GROUP BY id / 2000;
+";
+
+const PROPOSALS: &str = "
+CREATE TABLE proposals (
+    id INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    room INTEGER NOT NULL REFERENCES rooms,
+    client INTEGER REFERENCES clients,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT,
+    text BLOB NOT NULL
+) STRICT;
 ";
 
 /// The view of a client's messages.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Mark};
 use crate::chores::Chores;
 use crate::error::JournalError;
 use crate::file::{Known, Writable, open_to_read};
@@ -21,8 +21,8 @@ use crate::writer::Writer;
 
 /// The most bytes that wait for the disk, besides one batch.
 pub const MOST_WAITING: usize = 8 << 20;
-/// Commits begin at least so far apart, if little waits. A commit costs the disk the same for one record and for
-/// thousands.
+/// Commits begin at least so far apart, if little waits and nobody waits for it. A commit costs the disk the same
+/// for one record and for thousands.
 const BETWEEN: Duration = Duration::from_millis(10);
 /// If so many bytes wait, the next commit begins at once.
 const MUCH: usize = 256 << 10;
@@ -60,8 +60,8 @@ impl Sync {
 /// What a journal tells the loop.
 #[derive(Debug)]
 pub enum Event<T> {
-    /// Something was written. All records up to this number are in the file; `None`: there were none of a hub.
-    Stored(Option<u64>),
+    /// Something was written. Everything up to these numbers is in the file.
+    Stored(Mark),
     /// The file cannot be written. The journal keeps what it has, and tries again. Told once.
     Failed(JournalError),
     /// It can be written again, and everything that waited is in it.
@@ -126,7 +126,8 @@ impl<T: Send + 'static> Journal<T> {
     /// # Errors
     /// The file cannot be used. Then it is as it was.
     pub fn open(path: &Path, options: Options) -> Result<(Self, Known), JournalError> {
-        let (file, known) = Writable::open(path, options.sync)?;
+        let (mut file, mut known) = Writable::open(path, options.sync)?;
+        known.next_seq += file.adopt()?;
         let db = open_to_read(path)?;
         let (woken, waker) = UnixStream::pair().map_err(JournalError::File)?;
         woken.set_nonblocking(true).map_err(JournalError::File)?;
@@ -260,7 +261,6 @@ impl<T> Work<T> {
         let mut has_failed = false;
         let mut is_idle = false;
         loop {
-            let began = Instant::now();
             let is_closing =
                 if batch.is_empty() { self.take(&mut batch, is_idle) } else { self.shared.lock().is_closing };
             if batch.is_empty() && !is_closing {
@@ -270,12 +270,13 @@ impl<T> Work<T> {
             if batch.is_empty() {
                 break;
             }
+            let began = Instant::now();
             match self.store(&mut file, &batch) {
                 Ok(()) => {
                     is_idle = false;
-                    let seq = batch.last_seq();
+                    let mark = batch.mark();
                     batch.clear();
-                    self.mouth.say(Event::Stored(seq));
+                    self.mouth.say(Event::Stored(mark));
                     if std::mem::take(&mut has_failed) {
                         self.mouth.say(Event::Works);
                     }
@@ -283,7 +284,7 @@ impl<T> Work<T> {
                     if self.chores.is_due(is_much) {
                         self.do_chores(&mut file);
                     }
-                    self.pause(BETWEEN.saturating_sub(began.elapsed()), MUCH);
+                    self.gather(began);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut has_failed, true) || is_closing {
@@ -292,7 +293,7 @@ impl<T> Work<T> {
                     if is_closing {
                         return;
                     }
-                    self.pause(AGAIN, usize::MAX);
+                    self.pause(AGAIN);
                 }
             }
         }
@@ -328,11 +329,26 @@ impl<T> Work<T> {
         waiting.is_closing
     }
 
-    /// Waits for this long, or until so many bytes wait, or the journal closes.
-    fn pause(&self, time: Duration, much: usize) {
+    /// Waits for more, after a commit that began then. If somebody waits for the next one, it begins when the disk
+    /// had as long a rest as the last one took. So many lines share a commit if commits are slow.
+    fn gather(&self, began: Instant) {
+        let took = began.elapsed();
+        let mut waiting = self.shared.lock();
+        while waiting.batch.size() < MUCH && !waiting.is_closing {
+            let apart = if waiting.batch.is_awaited() { BETWEEN.min(2 * took) } else { BETWEEN };
+            let left = apart.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let woken = self.shared.changed.wait_timeout(waiting, left);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits for this long, or until the journal closes.
+    fn pause(&self, time: Duration) {
         let waiting = self.shared.lock();
-        let goes_on = |waiting: &mut Waiting| waiting.batch.size() < much && !waiting.is_closing;
-        drop(self.shared.changed.wait_timeout_while(waiting, time, goes_on));
+        drop(self.shared.changed.wait_timeout_while(waiting, time, |waiting| !waiting.is_closing));
     }
 
     fn store(&mut self, file: &mut Option<Writable>, batch: &Batch) -> Result<(), JournalError> {

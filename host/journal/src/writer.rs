@@ -67,6 +67,18 @@ impl Writer {
             }
         }
         drop(insert);
+        for &(first, last) in &batch.settled {
+            transaction
+                .prepare_cached("DELETE FROM proposals WHERE id BETWEEN ?1 AND ?2")?
+                .execute((first as i64, last as i64))?;
+        }
+        let mut propose = transaction
+            .prepare_cached("INSERT OR IGNORE INTO proposals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        for Said { seq, unix_ms, room, client, name, kind, is_torn, text } in batch.proposed() {
+            let (kind_word, detail) = words(kind, is_torn);
+            propose.execute((seq, unix_ms, room, client, name, kind_word, detail, text))?;
+        }
+        drop(propose);
         for gap in &batch.gaps {
             let numbers =
                 [gap.first, gap.last, gap.records, gap.messages, gap.unix_ms].map(|number| number as i64);
@@ -144,7 +156,7 @@ fn add_rooms(db: &Connection, rooms: &[(i64, String)]) -> rusqlite::Result<()> {
 /// The clients of a batch, as they were called last.
 fn clients(batch: &Batch) -> HashMap<i64, Seen> {
     let mut all = HashMap::<i64, Seen>::new();
-    for said in batch.said() {
+    for said in batch.said().chain(batch.proposed()) {
         let Some(client) = said.client else { continue };
         let has_said = said.kind.is_message();
         // A record of a new name has the old one.

@@ -52,7 +52,7 @@ fn wait(journal: &Journal<()>, what: &str, wanted: impl Fn(&Event<()>) -> bool) 
 }
 
 fn wait_stored(journal: &Journal<()>, seq: u64) {
-    wait(journal, "stored", |event| matches!(event, Event::Stored(stored) if *stored == Some(seq)));
+    wait(journal, "stored", |event| matches!(event, Event::Stored(mark) if mark.seq == Some(seq)));
 }
 
 /// A lobby in which two clients have said something, and what else happens in a room.
@@ -343,4 +343,34 @@ fn the_last_messages_with_some_words_are_found_whether_the_index_has_them_or_not
     assert_eq!(numbers(found(&journal, 1, Span::Last(3_000), 7_000, "tea")).len(), 100);
     assert_eq!(numbers(found(&journal, 1, Span::Last(9), 7_000, "number2996 tea")), [2_996]);
     assert_eq!(numbers(found(&journal, 1, Span::Last(9), 7_000, "number4996 tea")), [4_996]);
+}
+
+/// What is proposed is in the file until it is settled, and never among the messages as well.
+#[test]
+fn a_proposal_becomes_one_message() {
+    let (_folder, path) = folder();
+    let (journal, known) = open(&path);
+    let mut batch = Batch::default();
+    batch.add_room(LOBBY, "lobby");
+    for more in 0..4 {
+        batch.propose(&record(known.next_proposal + more, 7, Kind::Say, &[b'a' + more as u8]), LOBBY);
+    }
+    journal.write(&mut batch);
+    let last = Some(known.next_proposal + 3);
+    wait(&journal, "stored", |event| matches!(event, Event::Stored(mark) if mark.proposal == last));
+    let left = "SELECT coalesce(group_concat(text, ''), '') FROM (SELECT text FROM proposals ORDER BY id)";
+    let said = "SELECT coalesce(group_concat(text, ''), '') FROM (SELECT text FROM messages ORDER BY seq)";
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("abcd".into(), "".into()));
+    for (seq, more) in [(0, 0), (1, 1), (2, 3)] {
+        batch.push(&record(seq, 7, Kind::Say, &[b'a' + more as u8]), LOBBY);
+        batch.settle(known.next_proposal + more);
+    }
+    journal.write(&mut batch);
+    wait_stored(&journal, 2);
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("c".into(), "abd".into()));
+    journal.close().expect("everything is written");
+    assert_eq!((one::<String>(&path, left), one::<String>(&path, said)), ("".into(), "abdc".into()));
+    let (_journal, later) = open(&path);
+    assert_eq!(later.next_seq, 4);
+    assert!(later.next_proposal > known.next_proposal + 3);
 }

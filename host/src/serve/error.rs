@@ -26,6 +26,8 @@ pub(super) enum StartError {
     /// Two listeners have this name.
     SameName(String),
     Memory,
+    /// The option would break what `--durable` promises, for this reason.
+    NotDurable(&'static str, &'static str),
     Journal(PathBuf, JournalError),
     /// Nothing can be recorded in this file.
     Record(PathBuf, io::Error),
@@ -73,6 +75,9 @@ impl fmt::Display for StartError {
                     "--max-conns, --log-size and --rooms ask for more memory than there is; choose smaller \
                      values"
                 )
+            }
+            StartError::NotDurable(option, why) => {
+                write!(f, "--durable cannot be used with {option}: {why}; leave one of the two out")
             }
             StartError::Journal(path, error) => {
                 write!(f, "the journal {} cannot be used: {error}", path.display())

@@ -66,6 +66,7 @@ pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
 }
 
 fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), StartError> {
+    options.check_durable()?;
     let (mut speakers, places): (Vec<_>, Vec<_>) = options.services().into_iter().unzip();
     check_places(&places)?;
     raise_descriptor_limit(options.descriptors(places.len()))?;
@@ -116,6 +117,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         journal,
         known,
         on_failure: options.on_journal_failure,
+        is_durable: options.durable,
         grace_ms: options.grace_ms(),
         labels,
     });

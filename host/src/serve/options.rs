@@ -9,6 +9,7 @@ use parlour_journal::{Known, Sync};
 
 use super::access::{Access, Network};
 use super::echo::EchoPlace;
+use super::error::StartError;
 use super::keep::Kept;
 use super::place::Place;
 use super::relay::RelayPlace;
@@ -23,6 +24,9 @@ const OTHER_DESCRIPTORS: u64 = 16;
 const ROOMS_PER_CONN: usize = 3;
 /// Bytes of a connection's private queue, if its lines need no more.
 const QUEUE: usize = 16 * 1024;
+/// Bytes of lines that clients want to say and that the journal has not taken, with `--durable`. A turn reads
+/// seldom more; then the rest is read in the next one.
+const PROPOSALS: usize = 256 * 1024;
 /// Bytes of a room's log for each record of its index.
 const BYTES_PER_RECORD: usize = 64;
 /// The default limits. They are so high that a person does not notice them.
@@ -119,6 +123,10 @@ pub struct ServeOptions {
     /// ones, such as 1000000 [default: never]
     #[arg(long, value_name = "DURATION|COUNT", requires = "journal")]
     keep: Option<Kept>,
+    /// Show what clients say only when the journal has it on the disk. So nothing that was seen is
+    /// lost, even after a power cut
+    #[arg(long, requires = "journal")]
+    pub(super) durable: bool,
     /// Wait for connections with this system call
     #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
     pub(super) poller: PollerKind,
@@ -186,7 +194,7 @@ impl LagPolicy {
 }
 
 /// The values of `--journal-sync`.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum JournalSync {
     /// Nothing that is in the journal is lost, even after a power cut
     Full,
@@ -250,7 +258,10 @@ impl ServeOptions {
             followers: usize::from(has_console) + usize::from(self.journal.is_some()),
             rings: 0,
         };
-        Limits { queue: QUEUE.max(4 * limits.longest()), ..limits }
+        // A proposal is a little longer than its line.
+        let place = |usual: usize| usual.max(4 * limits.longest());
+        let proposals = if self.durable { place(PROPOSALS) } else { 0 };
+        Limits { queue: place(QUEUE), proposals, ..limits }
     }
 
     /// `before`: what a journal knows from before.
@@ -269,11 +280,25 @@ impl ServeOptions {
             origin: before.map_or(0, |known| known.next_seq),
             first_identity: before.map_or(1, |known| known.next_client),
             keeps_records: before.is_some(),
+            proposes: self.durable,
             grace_ms: self.grace_ms(),
             idle_ms: self.idle_timeout.map(ms),
             per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
             ..Config::new(listeners)
         }
+    }
+
+    /// Refuses options with which people would see what may be lost.
+    pub(super) fn check_durable(&self) -> Result<(), StartError> {
+        if self.durable && self.journal_sync == JournalSync::Normal {
+            let why = "a power cut may cost what people have seen";
+            return Err(StartError::NotDurable("--journal-sync normal", why));
+        }
+        if self.durable && self.on_journal_failure == OnFailure::Continue {
+            let why = "people would see what is not stored";
+            return Err(StartError::NotDurable("--on-journal-failure continue", why));
+        }
+        Ok(())
     }
 
     /// How the journal is written.

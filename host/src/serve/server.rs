@@ -16,6 +16,7 @@ mod leftover;
 mod link;
 mod links;
 mod operator;
+mod proposed;
 mod sessions;
 mod wall_clock;
 
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant as Clock};
 use parlour_core::{ConnId, Hub, Input, ListenerId, Output, Stats};
 use parlour_journal::Forgot;
 
-use self::base::{Base, Target};
+use self::base::{Base, Target, Waiters};
 use self::door::{Door, Newcomer};
 pub(super) use self::keeper::{OnFailure, Open as OpenJournal};
 use self::links::Links;
@@ -260,8 +261,11 @@ impl<'a, P: Poller> Server<'a, P> {
                 Target::ConsoleWaker => self.wake_operator(Clock::now()),
                 Target::Signals => self.take_signals(),
                 Target::Journal => {
-                    if self.base.listen_to_journal() {
-                        self.links.service_all(&mut self.base);
+                    match self.base.listen_to_journal() {
+                        Waiters::All => self.links.service_all(&mut self.base),
+                        Waiters::Some(clients) => {
+                            clients.into_iter().for_each(|client| self.links.service(&mut self.base, client));
+                        }
                     }
                     self.tell_forgotten();
                 }
@@ -276,9 +280,19 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
-    /// Serves the changed connections until none is left or the turn's time is up. Returns whether
-    /// none is left.
+    /// Serves the changed connections, and lets be said what may be said, until nothing is left or the turn's time
+    /// is up. Returns whether nothing is left.
     fn settle(&mut self) -> bool {
+        loop {
+            if !self.serve_changed() {
+                return false;
+            }
+            let Some(clients) = self.base.decide(self.turn_ends) else { return true };
+            clients.into_iter().for_each(|client| self.links.service(&mut self.base, client));
+        }
+    }
+
+    fn serve_changed(&mut self) -> bool {
         let mut count = 0;
         while let Some(output) = self.base.hub.next_output() {
             match output {
@@ -289,7 +303,9 @@ impl<'a, P: Poller> Server<'a, P> {
                     }
                 }
                 Output::Wanted(wanted) => self.base.want_page(wanted),
-                _ => unreachable!("this server decides no order"),
+                // They are taken when the hub has no more to ask.
+                Output::Proposals => {}
+                _ => unreachable!("the hub asks for nothing else"),
             }
             if is_late(count, self.turn_ends) {
                 return false;

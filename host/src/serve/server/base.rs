@@ -29,6 +29,14 @@ pub(super) enum Target {
     Conn(ConnId),
 }
 
+/// Clients that waited for the journal.
+pub(super) enum Waiters {
+    /// All clients.
+    All,
+    /// These alone.
+    Some(Vec<ConnId>),
+}
+
 /// How long something that is recorded may wait to be written.
 const RECORD_PAUSE: Duration = Duration::from_secs(1);
 
@@ -89,22 +97,41 @@ impl<'a, P: Poller> Base<'a, P> {
         }
     }
 
-    /// Does what the journal has to say. Returns whether clients may speak now and could not, or the other way
-    /// round.
-    pub(super) fn listen_to_journal(&mut self) -> bool {
-        let Some(keeper) = &mut self.keeper else { return false };
+    /// Does what the journal has to say. Returns the clients that must be served, because they may speak now and
+    /// could not, or the other way round.
+    pub(super) fn listen_to_journal(&mut self) -> Waiters {
+        let Some(keeper) = &mut self.keeper else { return Waiters::Some(Vec::new()) };
         let before = (keeper.stops_clients(), keeper.is_full());
-        if let Some(text) = keeper.listen(&mut self.hub, self.now) {
+        let (notice, released) = keeper.listen(&mut self.hub, self.now);
+        let is_same = before == (keeper.stops_clients(), keeper.is_full());
+        if let Some(text) = notice {
             self.hub.handle(self.now, Input::Notice { text });
         }
-        before != (keeper.stops_clients(), keeper.is_full())
+        if is_same { Waiters::Some(released) } else { Waiters::All }
+    }
+
+    /// Lets be said what is stored, if only that may be said. Returns the clients that must be served, because they
+    /// may speak again; `None` if nothing was done.
+    pub(super) fn decide(&mut self, until: Clock) -> Option<Vec<ConnId>> {
+        self.keeper.as_mut()?.decide(&mut self.hub, self.now, until)
     }
 
     /// Whether a client must wait for the journal. Rooms wait for it by themselves, an echo does not.
     pub(super) fn must_wait(&self, conn: ConnId) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
         let is_echo = || self.hub.protocol(conn) == Some(Protocol::Echo);
-        let waits = |keeper: &&Keeper| keeper.stops_clients() || keeper.is_full() && is_echo();
-        self.keeper.as_ref().filter(waits).is_some_and(|keeper| !keeper.leaves_out(&self.hub, conn))
+        let is_out = || keeper.leaves_out(&self.hub, conn);
+        (keeper.stops_clients() || keeper.is_full() && is_echo()) && !is_out()
+            || keeper.holds_echo(conn)
+            || keeper.holds_room(conn)
+    }
+
+    /// Whether the hub must not have these bytes of a client before they are stored. If so, the client must wait
+    /// from now on.
+    pub(super) fn hold(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+        let Some(keeper) = &mut self.keeper else { return false };
+        keeper.hold_echo(&self.hub, conn, bytes);
+        keeper.holds_echo(conn)
     }
 
     pub(super) fn is_chat(&self, conn: ConnId) -> bool {

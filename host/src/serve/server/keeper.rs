@@ -1,18 +1,24 @@
 //! The keeper of the journal: a follower that hands over what was said, and pages for those that are behind. It
 //! never waits for the disk. If the journal has no place, the keeper does not read on. Then the rooms wait, and
 //! after the follower's grace it reads how much it lost.
+//!
+//! With `--durable` it also takes what clients want to say, and decides about it when it is stored. Then the rooms
+//! wait for as long as they must.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant as Clock, SystemTime, UNIX_EPOCH};
 
 use parlour_core::{
     ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, ListenerId, Lost, Place,
     Protocol, Record, RoomRef, Scope, Span, Wanted,
 };
-use parlour_journal::{Batch, Event, Forgot, Gap, Journal, JournalError, Known, Question, Stored, Whom};
+use parlour_journal::{
+    Batch, Event, Forgot, Gap, Journal, JournalError, Known, Mark, Question, Stored, Whom,
+};
 use parlour_trace::Taped;
 
+use super::proposed::Proposed;
 use crate::serve::recording::Recording;
 
 /// What to do while the journal cannot be written.
@@ -30,7 +36,9 @@ pub(crate) struct Open {
     pub(crate) journal: Journal<Wanted>,
     pub(crate) known: Known,
     pub(crate) on_failure: OnFailure,
-    /// How long a room waits for the journal, in ms.
+    /// Nobody is shown what is not stored.
+    pub(crate) is_durable: bool,
+    /// How long a room waits for the journal, in ms, unless it is durable.
     pub(crate) grace_ms: u32,
     /// What the rooms of relays and echo listeners are called in the journal, by listener. `None`: the journal
     /// does not have them.
@@ -57,11 +65,16 @@ pub(super) struct Keeper {
     next_room: i64,
     /// Where clients have come from, of whom the journal does not know yet.
     addresses: HashMap<Identity, String>,
-    /// The last record that was handed over, and the last that is in the file.
+    /// The last record that was handed over.
     handed: Option<u64>,
-    stored: Option<u64>,
     /// Memory for a line of a client.
     line: Vec<u8>,
+    /// What is in the file.
+    stored: Mark,
+    /// What clients want to say; `None`: they say it at once.
+    proposed: Option<Proposed>,
+    /// The clients of echo listeners whose bytes wait until they are stored, and the number of these bytes.
+    echoes: HashMap<ConnId, u64>,
     /// Pages that wait until this record is in the file.
     asked: Vec<(Option<u64>, Question<Wanted>)>,
     /// The number of the next bytes that an echo listener gets.
@@ -69,6 +82,8 @@ pub(super) struct Keeper {
     /// It had no place when it was asked last.
     was_full: bool,
     has_failed: bool,
+    /// It takes what is left.
+    is_closing: bool,
     /// What was not handed over while the journal failed.
     dropped: Option<Lost>,
     /// The same of echo listeners.
@@ -83,8 +98,9 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Begins to keep what is said. `None`: the hub has no place for its follower.
     pub(super) fn new(hub: &mut Taped<'_, Recording>, open: Open) -> Option<Self> {
-        let Open { journal, known, on_failure, grace_ms, labels } = open;
-        let follower = hub.follow(Following { grace_ms: Some(grace_ms), scope: Scope::All })?;
+        let Open { journal, known, on_failure, is_durable, grace_ms, labels } = open;
+        let grace_ms = (!is_durable).then_some(grace_ms);
+        let follower = hub.follow(Following { grace_ms, scope: Scope::All })?;
         let next_room = known.rooms.iter().map(|room| room.id).max().unwrap_or(0) + 1;
         let shelves = known.rooms.into_iter();
         Some(Self {
@@ -98,12 +114,15 @@ impl Keeper {
             next_room,
             addresses: HashMap::new(),
             handed: None,
-            stored: None,
             line: vec![0; hub.limits().line],
+            stored: Mark::default(),
+            proposed: is_durable.then(|| Proposed::new(known.next_proposal)),
+            echoes: HashMap::new(),
             asked: Vec::new(),
             next_echo: known.next_seq,
             was_full: false,
             has_failed: false,
+            is_closing: false,
             dropped: None,
             dropped_echo: None,
             gaps: Vec::new(),
@@ -163,15 +182,37 @@ impl Keeper {
         self.has_failed && self.on_failure == OnFailure::Continue
     }
 
+    /// Whether bytes of a client of an echo listener wait until they are stored.
+    pub(super) fn holds_echo(&self, conn: ConnId) -> bool {
+        self.echoes.contains_key(&conn)
+    }
+
+    /// Whether a client must wait until what was said in its room is shown.
+    pub(super) fn holds_room(&self, conn: ConnId) -> bool {
+        self.proposed.as_ref().is_some_and(|proposed| proposed.must_wait(conn))
+    }
+
+    /// Stores what a client has sent before the hub gets it, if that must be so. Then [`Keeper::holds_echo`] is
+    /// true until it is stored.
+    pub(super) fn hold_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
+        let is_echo = hub.protocol(conn) == Some(Protocol::Echo);
+        if self.proposed.is_some() && is_echo && !self.leaves_out(hub, conn) {
+            self.echoes.insert(conn, self.next_echo);
+            self.store_echo(hub, conn, bytes);
+        }
+    }
+
     /// Keeps what a client has sent, if that is in no room, because its listener is an echo.
     pub(super) fn keep_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
-        let Some(listener) = hub.listener(conn).filter(|_| hub.protocol(conn) == Some(Protocol::Echo)) else {
-            return;
-        };
-        let Some(name) = self.labels.get(usize::from(listener.0)).cloned().flatten() else { return };
-        if bytes.is_empty() {
-            return;
+        let is_echo = || hub.protocol(conn) == Some(Protocol::Echo);
+        if self.proposed.is_none() && !bytes.is_empty() && is_echo() {
+            self.store_echo(hub, conn, bytes);
         }
+    }
+
+    fn store_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
+        let label = hub.listener(conn).and_then(|listener| self.labels.get(usize::from(listener.0)));
+        let Some(name) = label.cloned().flatten() else { return };
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         self.unix_ms = unix_ms;
         if self.drops() && !self.has_place() {
@@ -182,10 +223,54 @@ impl Keeper {
         let (room, _) = self.shelf(name);
         let author = hub.identity(conn).unwrap_or_default();
         self.introduce(author);
-        self.batch.push_bytes(self.next_echo, unix_ms, room, author.as_u64(), bytes);
+        let is_awaited = self.proposed.is_some();
+        self.batch.push_bytes(self.next_echo, unix_ms, room, author.as_u64(), bytes, is_awaited);
         self.next_echo += 1;
         self.journal.write(&mut self.batch);
         self.was_full = !self.has_place();
+    }
+
+    /// Takes what clients want to say, as far as there is place.
+    pub(super) fn take_proposals(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
+        let may_take = |keeper: &Self| keeper.proposed.as_ref().is_some_and(Proposed::has_place);
+        while (may_take(self) || self.is_closing)
+            && self.has_place()
+            && let Some(proposal) = hub.next_proposal()
+        {
+            let (number, conn) = (proposal.number, proposal.conn);
+            let place = hub.room(proposal.room);
+            let is_taken = place.is_some();
+            if let Some(place) = place
+                && self.is_left_out(place)
+            {
+                self.proposed.iter_mut().for_each(|proposed| proposed.take_unkept(&proposal));
+            } else if let Some(place) = place {
+                let room = self.room_id(proposal.room, place);
+                self.introduce(proposal.author);
+                if let Some(proposed) = &mut self.proposed {
+                    self.batch.propose(&proposed.take(&proposal), room);
+                }
+            }
+            hub.handle(now, Input::Proposed { number });
+            if !is_taken {
+                // The author was alone there, and its connection broke.
+                hub.handle(now, Input::Withdrawn { conn });
+            }
+        }
+        self.journal.write(&mut self.batch);
+    }
+
+    /// Lets be said what is stored, as far as the rooms have place. Returns the clients for whom
+    /// [`Keeper::holds_room`] has ended; `None` if nothing was done.
+    pub(super) fn decide(
+        &mut self,
+        hub: &mut Taped<'_, Recording>,
+        now: Instant,
+        until: Clock,
+    ) -> Option<Vec<ConnId>> {
+        self.take_proposals(hub, now);
+        let proposed = self.proposed.as_mut()?;
+        proposed.decide(hub, now, until, self.has_failed).then(|| proposed.take_released())
     }
 
     /// Hands over what was said since the last time.
@@ -252,13 +337,23 @@ impl Keeper {
         self.ask();
     }
 
-    /// Does what the journal's threads have to say. Returns the text that people must be told.
-    pub(super) fn listen(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) -> Option<&'static str> {
+    /// Does what the journal's threads have to say. Returns the text that people must be told, and the clients whose
+    /// bytes are stored by now.
+    pub(super) fn listen(
+        &mut self,
+        hub: &mut Taped<'_, Recording>,
+        now: Instant,
+    ) -> (Option<&'static str>, Vec<ConnId>) {
         let mut notice = None;
         let events: Vec<_> = self.journal.events().collect();
         for event in events {
             match event {
-                Event::Stored(seq) => self.stored = seq.or(self.stored),
+                Event::Stored(mark) => {
+                    self.stored.raise(mark);
+                    if let Some((proposed, last)) = self.proposed.as_mut().zip(mark.proposal) {
+                        proposed.note_stored(last);
+                    }
+                }
                 Event::Failed(error) => notice = Some(self.fail(&error)),
                 Event::Works => notice = self.work_again(),
                 Event::Forgot(forgot) => {
@@ -281,7 +376,9 @@ impl Keeper {
         self.read(hub, now);
         self.ask();
         self.was_full = !self.has_place();
-        notice
+        let stored = self.stored.bytes;
+        let released = self.echoes.extract_if(|_, number| Some(*number) <= stored).map(|(conn, _)| conn);
+        (notice, released.collect())
     }
 
     /// Deletes all that a client has said so far.
@@ -297,6 +394,8 @@ impl Keeper {
 
     /// Writes what is left, and ends.
     pub(super) fn close(mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
+        self.is_closing = true;
+        self.take_proposals(hub, now);
         self.read(hub, now);
         if let Err(error) = self.journal.close() {
             tracing::error!("the last messages are not in the journal: {error}");
@@ -304,13 +403,15 @@ impl Keeper {
     }
 
     fn has_place(&self) -> bool {
-        self.batch.size() < parlour_journal::MOST_WAITING && self.journal.has_place()
+        self.is_closing || self.batch.size() < parlour_journal::MOST_WAITING && self.journal.has_place()
     }
 
     /// Asks for the pages that can be read by now.
     fn ask(&mut self) {
         let Self { asked, journal, stored, .. } = self;
-        asked.extract_if(.., |(after, _)| *after <= *stored).for_each(|(_, question)| journal.ask(question));
+        asked
+            .extract_if(.., |(after, _)| *after <= stored.seq)
+            .for_each(|(_, question)| journal.ask(question));
     }
 
     /// The number of a room in the file, and its topic from before if the room was not seen yet.
@@ -318,16 +419,27 @@ impl Keeper {
         if let Some(id) = self.rooms.get(&room) {
             return (*id, None);
         }
-        let name = match place {
+        let (id, topic) = self.shelf(self.name_of(place));
+        self.rooms.insert(room, id);
+        (id, Some(topic).filter(|topic| !topic.is_empty()))
+    }
+
+    /// The number of a room in the file. Its topic is told later.
+    fn room_id(&mut self, room: RoomRef, place: Place<'_>) -> i64 {
+        match self.rooms.get(&room) {
+            Some(id) => *id,
+            None => self.shelf(self.name_of(place)).0,
+        }
+    }
+
+    fn name_of(&self, place: Place<'_>) -> String {
+        match place {
             Place::Chat(name) => name.to_owned(),
             Place::Relay(listener) => {
                 self.labels.get(usize::from(listener.0)).cloned().flatten().unwrap_or_default()
             }
             Place::Private => String::new(),
-        };
-        let (id, topic) = self.shelf(name);
-        self.rooms.insert(room, id);
-        (id, Some(topic).filter(|topic| !topic.is_empty()))
+        }
     }
 
     /// The number and the topic of the room with a name. If the file has none, it gets one.
@@ -359,6 +471,11 @@ impl Keeper {
             shelf.topic = String::from_utf8_lossy(record.text).into_owned();
         }
         self.batch.push(record, room);
+        if record.kind.is_message()
+            && let Some(number) = self.proposed.as_mut().and_then(Proposed::read_back)
+        {
+            self.batch.settle(number);
+        }
     }
 
     // --- What is missing ---

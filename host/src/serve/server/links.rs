@@ -118,6 +118,12 @@ impl Links {
                 }
                 false
             }
+            Ok(Some(count)) if base.hold(id, &self.buffer[..count]) => {
+                let leftover = Leftover::new(&self.buffer[..count]);
+                self.keep(id, leftover);
+                self.service(base, id);
+                false
+            }
             Ok(Some(count)) => {
                 if self.begin_session(base, id, count) {
                     return false;
