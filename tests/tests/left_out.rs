@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 with_each_poller! {
     the_journal_has_nothing_of_a_listener_that_is_left_out,
+    nor_has_one_that_is_durable,
 }
 
 fn text(path: &Path) -> &str {
@@ -61,20 +62,19 @@ fn echo(address: &str, count: usize) {
 }
 
 fn the_journal_has_nothing_of_a_listener_that_is_left_out(poller: Poller) {
+    leave_out(poller, &[]);
+}
+
+fn nor_has_one_that_is_durable(poller: Poller) {
+    leave_out(poller, &["--durable"]);
+}
+
+fn leave_out(poller: Poller, more: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.db");
-    let server = poller.start(&[
-        "--relay",
-        "0,name=gps",
-        "--relay",
-        "0,name=ais,journal=off",
-        "--echo",
-        "0,name=loud",
-        "--echo",
-        "0,name=quiet,journal=off",
-        "--journal",
-        text(&path),
-    ]);
+    let relays = ["--relay", "0,name=gps", "--relay", "0,name=ais,journal=off"];
+    let echoes = ["--echo", "0,name=loud", "--echo", "0,name=quiet,journal=off"];
+    let server = poller.start(&[&relays[..], &echoes, &["--journal", text(&path)], more].concat());
     let addresses = |wanted: &str| -> Vec<String> {
         let all = server.listening().iter();
         all.filter(|(protocol, _)| protocol == wanted).map(|(_, address)| address.clone()).collect()
@@ -109,8 +109,14 @@ fn the_journal_has_nothing_of_a_listener_that_is_left_out(poller: Poller) {
 /// All chat clients wait. A relay that is left out has nothing to wait for.
 #[test]
 fn a_listener_that_is_left_out_goes_on_while_the_journal_cannot_be_written() {
+    for more in [&[][..], &["--durable"]] {
+        go_on(more);
+    }
+}
+
+fn go_on(more: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let args = ["--chat", "0", "--relay", "0,journal=off", "--rate", "off"];
+    let args = [&["--chat", "0", "--relay", "0,journal=off", "--rate", "off"], more].concat();
     let (server, disk) = on_small_disk(folder.path(), "2m", &args);
     let mut ann = Client::named(server.chat(), "ann");
     let mut bob = Client::named(server.chat(), "bob");

@@ -1,6 +1,8 @@
 //! Messages and clients that leave the file. The highest numbers that they had stay in the table `state`, because
 //! no number is used twice: readers and the full-text index know messages by them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use crate::file::state;
@@ -36,19 +38,21 @@ pub(crate) fn take_words(db: &Connection, id: i64, indexed: i64) -> rusqlite::Re
     Ok(())
 }
 
-/// Deletes messages. The full-text index must have lost them before.
-pub(crate) fn delete_messages(db: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
-    let mut delete = db.prepare_cached("DELETE FROM messages WHERE id = ?1 RETURNING seq")?;
-    let (mut last_id, mut last_seq) = (0, 0);
+/// Deletes messages. The full-text index must have lost them before. Returns the clients that have said them.
+pub(crate) fn delete_messages(db: &Connection, ids: &[i64]) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut delete = db.prepare_cached("DELETE FROM messages WHERE id = ?1 RETURNING seq, client")?;
+    let (mut last_id, mut last_seq, mut clients) = (0, 0, BTreeSet::new());
     for id in ids {
-        let seq: i64 = delete.query_row([id], |row| row.get(0))?;
+        let (seq, client): (i64, Option<i64>) =
+            delete.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         (last_id, last_seq) = (last_id.max(*id), last_seq.max(seq));
+        clients.extend(client);
     }
     if !ids.is_empty() {
         raise(db, LAST_ID, last_id)?;
         raise(db, LAST_SEQ, last_seq)?;
     }
-    Ok(())
+    Ok(clients)
 }
 
 /// Deletes a client and its view, if it has no messages. Returns whether it had none.

@@ -27,9 +27,10 @@ pub enum Keep {
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Messages,
-    /// Clients with a higher number that have no messages any more.
+    /// Clients with a higher number that had no messages any more when the server began.
     Clients(i64),
+    /// Messages, and clients that have no others.
+    Messages,
     Gaps,
 }
 
@@ -39,13 +40,13 @@ pub(crate) struct Retention {
     phase: Phase,
     /// When old messages are looked for again.
     next_at: Instant,
-    /// Messages were deleted since clients were looked at; or nobody knows.
+    /// Messages were deleted since gaps were looked at; or nobody knows.
     has_deleted: bool,
 }
 
 impl Retention {
     pub(crate) fn new(keep: Keep) -> Self {
-        Self { keep, phase: Phase::Messages, next_at: Instant::now(), has_deleted: true }
+        Self { keep, phase: Phase::Clients(0), next_at: Instant::now(), has_deleted: true }
     }
 
     pub(crate) fn next_at(&self) -> Instant {
@@ -84,16 +85,13 @@ impl Retention {
         let mut phase = self.phase;
         while Instant::now() < until {
             phase = match phase {
-                Phase::Messages if self.delete_messages(db)? => {
-                    self.has_deleted = true;
-                    Phase::Messages
-                }
-                Phase::Messages if self.has_deleted => Phase::Clients(0),
-                Phase::Messages => return Ok((phase, true)),
                 Phase::Clients(after) => match look_at_client(db, after, gone)? {
                     Some(client) => Phase::Clients(client),
-                    None => Phase::Gaps,
+                    None => Phase::Messages,
                 },
+                Phase::Messages if self.delete_messages(db, gone)? => Phase::Messages,
+                Phase::Messages if self.has_deleted => Phase::Gaps,
+                Phase::Messages => return Ok((phase, true)),
                 Phase::Gaps => {
                     delete_gaps(db, self.oldest_time())?;
                     self.has_deleted = false;
@@ -111,8 +109,8 @@ impl Retention {
         Some(now.saturating_sub(time).as_millis() as i64)
     }
 
-    /// Deletes a few old messages. Returns whether there may be more.
-    fn delete_messages(&self, db: &Connection) -> rusqlite::Result<bool> {
+    /// Deletes a few old messages, and the clients that have no others. Returns whether there may be more.
+    fn delete_messages(&mut self, db: &Connection, gone: &mut Vec<i64>) -> rusqlite::Result<bool> {
         let indexed = state(db, "indexed")?.unwrap_or(0);
         let (ids, span) = match (self.keep, self.oldest_time()) {
             (_, Some(before)) => {
@@ -131,7 +129,12 @@ impl Retention {
         for id in &ids {
             take_words(db, *id, indexed)?;
         }
-        delete_messages(db, &ids)?;
+        for client in delete_messages(db, &ids)? {
+            if delete_client(db, client)? {
+                gone.push(client);
+            }
+        }
+        self.has_deleted |= !ids.is_empty();
         match span {
             Some(span) if ids.len() < AT_ONCE => spans::renew(db, span)?,
             Some(_) => {}
@@ -141,7 +144,7 @@ impl Retention {
     }
 }
 
-/// Deletes the next client if all its messages are gone. Returns its number.
+/// Deletes the next client if it has no messages. Returns its number.
 fn look_at_client(db: &Connection, after: i64, gone: &mut Vec<i64>) -> rusqlite::Result<Option<i64>> {
     let mut next = db.prepare_cached("SELECT id FROM clients WHERE id > ?1 ORDER BY id LIMIT 1")?;
     let client: Option<i64> = next.query_row([after], |row| row.get(0)).optional()?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use parlour_core::{Cause, Identity, Kind, Place, Record, RoomRef, Span};
+use parlour_journal::schema::VERSION;
 use parlour_journal::{
     Batch, Event, Gap, Journal, JournalError, Known, Options, Question, Stored, open_to_read, read_page,
 };
@@ -181,7 +182,7 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_was() {
     let refused = Journal::<()>::open(&newer, Options::default()).expect_err("it is newer");
     assert_eq!(
         refused.to_string(),
-        "a newer parlour made this journal: its schema is 99, and this one knows 2"
+        format!("a newer parlour made this journal: its schema is 99, and this one knows {VERSION}")
     );
     assert!(fs::read(&newer).expect("it can be read") == before);
     let nowhere = folder.path().join("no/such/folder.db");

@@ -151,6 +151,34 @@ fn one_that_speaks_again_after_all_it_said_is_gone_is_there_again() {
     journal.close().expect("everything is written");
 }
 
+/// A client whose only words are proposed stays, and what it has proposed is a message with a number of its own.
+#[test]
+fn one_that_is_about_to_speak_stays_when_all_it_said_is_gone() {
+    let (_folder, path) = folder();
+    let (journal, known) = open(&path, Some(Keep::Newest(0)));
+    say(&journal, 0..20, now_ms());
+    wait_for(&path, "SELECT count(*) FROM clients", 0);
+    let (room, place, author) = (RoomRef::NONE, Place::Private, Identity::from_u64(2));
+    let (name, kind, text) = ("ann", Kind::Say, b"at last".as_slice());
+    let (seq, unix_ms) = (known.next_proposal, now_ms());
+    let mut batch = Batch::default();
+    batch.propose(&Record { seq, unix_ms, room, place, author, name, kind, is_torn: false, text }, 1);
+    journal.write(&mut batch);
+    wait_for(&path, "SELECT count(*) FROM clients", 1);
+    // Another client has the next number, and goes.
+    say(&journal, 20..30, now_ms());
+    wait_for(&path, "SELECT value FROM state WHERE key = 'last_client'", 3);
+    assert_eq!(one(&path, "SELECT id FROM clients"), 2);
+    journal.close().expect("everything is written");
+    assert_eq!(one(&path, "SELECT id FROM messages WHERE seq = 30"), 31);
+    let (journal, _) = open(&path, None);
+    wait_until_indexed(&path, 31);
+    assert_eq!(one(&path, "SELECT rowid FROM words WHERE words MATCH 'last'"), 31);
+    assert_eq!(one(&path, "SELECT count(*) FROM client_2"), 1);
+    journal.close().expect("everything is written");
+    check(&path);
+}
+
 /// Messages that were never in the full-text index are deleted from it neither.
 #[test]
 fn the_index_stays_sound_if_what_is_deleted_was_not_indexed() {
