@@ -46,7 +46,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let counts = Arc::new(Counts::default());
-        let counted = Arc::clone(&counts);
+        let mut counted = Arc::clone(&counts);
         thread::spawn(move || {
             let mut cut = cut;
             for near in listener.incoming() {
@@ -58,6 +58,8 @@ impl Proxy {
                     let (budget, counts) = (Arc::clone(&budget), Arc::clone(&counted));
                     thread::spawn(move || pass_on(from, to, &ends, &budget, &counts));
                 }
+                // The client may come back after `/quit`, if it hears of the end first.
+                counted = Arc::default();
             }
         });
         Self { port, counts }
@@ -114,8 +116,8 @@ fn pass_on(
 
 /// A conversation of bob, who is connected to the server, with alice, who runs the client behind the proxy. Returns what
 /// each of them has read, and how many bytes the proxy has counted if nothing was cut.
-fn converse(cut: Option<(usize, Cut)>) -> ([Vec<String>; 2], usize) {
-    let server = Server::chatting(&[]);
+fn converse(args: &[&str], cut: Option<(usize, Cut)>) -> ([Vec<String>; 2], usize) {
+    let server = Server::chatting(args);
     let mut bob = Client::named(server.chat(), "bob");
     let proxy = Proxy::start(server.chat().to_owned(), cut);
     let mut alice = Program::start_command(join(&[&proxy.port.to_string(), "--nick", "alice"]));
@@ -153,6 +155,21 @@ fn converse(cut: Option<(usize, Cut)>) -> ([Vec<String>; 2], usize) {
 
 #[test]
 fn a_conversation_that_is_cut_at_any_byte_is_the_same() {
+    cut_each(1, |cut| converse(&[], cut));
+}
+
+/// What is said waits until it is on the disk, also what a client said that is away by then.
+#[test]
+fn it_is_the_same_where_nothing_is_shown_before_it_is_stored() {
+    cut_each(5, |cut| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = folder.path().join("journal.db");
+        converse(&["--journal", journal.to_str().expect("a path of UTF-8"), "--durable"], cut)
+    });
+}
+
+/// Holds a conversation, and then cuts it after each so many bytes.
+fn cut_each(step: usize, converse: impl Fn(Option<(usize, Cut)>) -> ([Vec<String>; 2], usize) + Sync) {
     let (whole, bytes) = converse(None);
     // What comes after `/quit` is in no session.
     let last = bytes - "/quit\n".len() - 8;
@@ -162,7 +179,7 @@ fn a_conversation_that_is_cut_at_any_byte_is_the_same() {
         for _ in 0..8 {
             scope.spawn(|| {
                 loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let at = next.fetch_add(step, Ordering::Relaxed);
                     if at > last {
                         break;
                     }
