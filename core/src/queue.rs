@@ -5,61 +5,15 @@
 //! the buffer they are moved to its front. Most queues are empty most of the time. An empty queue
 //! has no buffer: it borrows one for its first entry, and gives it back after the last.
 
+mod buffers;
+
+pub(crate) use self::buffers::Buffers;
+use self::buffers::NO_BUFFER;
 use crate::limits::ENTRY_HEADER as HEADER;
 #[cfg(feature = "large")]
 use crate::log::before;
 #[cfg(feature = "save")]
 use crate::save::{Damaged, Visit, Visitor, ensure};
-
-/// The buffer of a queue that has none.
-const NO_BUFFER: u32 = u32::MAX;
-
-/// As many buffers as there are queues. The buffer that was given back last is lent next. So only as
-/// much memory is used as queues held something at once.
-#[derive(Debug)]
-pub(crate) struct Buffers<'a> {
-    bytes: &'a mut [u8],
-    /// Bytes of one.
-    size: usize,
-    /// The buffer that is lent next, and the first that was never lent. The first bytes of a free buffer
-    /// name the one after it.
-    free: u32,
-    unused: u32,
-}
-
-impl<'a> Buffers<'a> {
-    pub(crate) fn new(bytes: &'a mut [u8], size: usize) -> Self {
-        Self { bytes, size, free: NO_BUFFER, unused: 0 }
-    }
-
-    fn borrow(&mut self) -> u32 {
-        if self.free == NO_BUFFER {
-            self.unused += 1;
-            return self.unused - 1;
-        }
-        let buffer = self.free;
-        let mut next = [0; 4];
-        next.copy_from_slice(&self.get(buffer)[..4]);
-        self.free = u32::from_le_bytes(next);
-        buffer
-    }
-
-    fn give_back(&mut self, buffer: u32) {
-        let next = self.free.to_le_bytes();
-        self.get_mut(buffer)[..4].copy_from_slice(&next);
-        self.free = buffer;
-    }
-
-    fn get(&self, buffer: u32) -> &[u8] {
-        let at = buffer as usize * self.size;
-        &self.bytes[at..at + self.size]
-    }
-
-    fn get_mut(&mut self, buffer: u32) -> &mut [u8] {
-        let at = buffer as usize * self.size;
-        &mut self.bytes[at..at + self.size]
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Queue {
