@@ -339,6 +339,17 @@ fn the_libraries_of_the_firmware_have_no_std_and_the_driver_knows_no_board() {
     }
 }
 
+/// Nobody has to read more than this to know a file.
+#[test]
+fn no_source_is_longer_than_500_lines() {
+    for folder in ["core", "host", "firmware", "tests"] {
+        for (path, text) in sources(folder).iter().filter(|(path, _)| !path.contains("/target/")) {
+            let lines = text.lines().count();
+            assert!(lines <= 500, "{path} has {lines} lines");
+        }
+    }
+}
+
 /// A source is compiled once, as a part of its own crate.
 #[test]
 fn no_crate_takes_a_source_of_another() {

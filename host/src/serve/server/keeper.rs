@@ -5,19 +5,22 @@
 //! With `--durable` it also takes what clients want to say, and decides about it when it is stored. Then the rooms
 //! wait for as long as they must.
 
+mod shelves;
+
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::time::{Instant as Clock, SystemTime, UNIX_EPOCH};
 
 use parlour_core::{
-    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, ListenerId, Lost, Place,
-    Protocol, Record, RoomRef, Scope, Span, Wanted,
+    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
+    Record, Scope, Span, Wanted,
 };
 use parlour_journal::{
     Batch, Event, Forgot, Gap, Journal, JournalError, Known, Mark, Question, Stored, Whom,
 };
 use parlour_trace::Taped;
 
+use self::shelves::Shelves;
 use super::proposed::Proposed;
 use crate::serve::recording::Recording;
 
@@ -45,24 +48,12 @@ pub(crate) struct Open {
     pub(crate) labels: Vec<Option<String>>,
 }
 
-/// A room of the file.
-#[derive(Debug)]
-struct Shelf {
-    id: i64,
-    topic: String,
-}
-
 pub(super) struct Keeper {
     journal: Journal<Wanted>,
     follower: FollowerId,
     on_failure: OnFailure,
-    labels: Vec<Option<String>>,
     batch: Batch,
-    /// All rooms of the file, by name.
-    shelves: HashMap<String, Shelf>,
-    /// The rooms of the hub, as far as they were seen.
-    rooms: HashMap<RoomRef, i64>,
-    next_room: i64,
+    shelves: Shelves,
     /// Where clients have come from, of whom the journal does not know yet.
     addresses: HashMap<Identity, String>,
     /// The last record that was handed over.
@@ -101,17 +92,12 @@ impl Keeper {
         let Open { journal, known, on_failure, is_durable, grace_ms, labels } = open;
         let grace_ms = (!is_durable).then_some(grace_ms);
         let follower = hub.follow(Following { grace_ms, scope: Scope::All })?;
-        let next_room = known.rooms.iter().map(|room| room.id).max().unwrap_or(0) + 1;
-        let shelves = known.rooms.into_iter();
         Some(Self {
             journal,
             follower,
             on_failure,
-            labels,
             batch: Batch::default(),
-            shelves: shelves.map(|room| (room.name, Shelf { id: room.id, topic: room.topic })).collect(),
-            rooms: HashMap::new(),
-            next_room,
+            shelves: Shelves::new(labels, known.rooms),
             addresses: HashMap::new(),
             handed: None,
             line: vec![0; hub.limits().line],
@@ -161,15 +147,7 @@ impl Keeper {
 
     /// Whether the journal has nothing of the listener that a connection came to.
     pub(super) fn leaves_out(&self, hub: &Hub<'_>, conn: ConnId) -> bool {
-        hub.listener(conn).is_some_and(|listener| self.has_no_label(listener))
-    }
-
-    fn is_left_out(&self, place: Place<'_>) -> bool {
-        matches!(place, Place::Relay(listener) if self.has_no_label(listener))
-    }
-
-    fn has_no_label(&self, listener: ListenerId) -> bool {
-        self.labels.get(usize::from(listener.0)) == Some(&None)
+        hub.listener(conn).is_some_and(|listener| self.shelves.leave_out(listener))
     }
 
     /// Whether clients of echo listeners must wait for place in the journal.
@@ -211,8 +189,8 @@ impl Keeper {
     }
 
     fn store_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
-        let label = hub.listener(conn).and_then(|listener| self.labels.get(usize::from(listener.0)));
-        let Some(name) = label.cloned().flatten() else { return };
+        let label = hub.listener(conn).and_then(|listener| self.shelves.label(listener));
+        let Some(name) = label.map(str::to_owned) else { return };
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         self.unix_ms = unix_ms;
         if self.drops() && !self.has_place() {
@@ -220,7 +198,7 @@ impl Keeper {
             self.next_echo += 1;
             return;
         }
-        let (room, _) = self.shelf(name);
+        let (room, _) = self.shelves.named(&mut self.batch, name);
         let author = hub.identity(conn).unwrap_or_default();
         self.introduce(author);
         let is_awaited = self.proposed.is_some();
@@ -241,11 +219,11 @@ impl Keeper {
             let place = hub.room(proposal.room);
             let is_taken = place.is_some();
             if let Some(place) = place
-                && self.is_left_out(place)
+                && self.shelves.leave_out_room(place)
             {
                 self.proposed.iter_mut().for_each(|proposed| proposed.take_unkept(&proposal));
             } else if let Some(place) = place {
-                let room = self.room_id(proposal.room, place);
+                let room = self.shelves.number(&mut self.batch, proposal.room, place);
                 self.introduce(proposal.author);
                 if let Some(proposed) = &mut self.proposed {
                     self.batch.propose(&proposed.take(&proposal), room);
@@ -282,14 +260,14 @@ impl Keeper {
             match hub.read(self.follower) {
                 Some(Followed::Record(record)) => {
                     last = Some(record.seq);
-                    if self.is_left_out(record.place) {
+                    if self.shelves.leave_out_room(record.place) {
                         continue;
                     }
                     if drops && !self.has_place() {
                         drop_one(&mut self.dropped, record.seq, record.kind.is_message());
                         continue;
                     }
-                    let (room, topic) = self.room(record.room, record.place);
+                    let (room, topic) = self.shelves.see(&mut self.batch, record.room, record.place);
                     topics.extend(topic.map(|topic| (record.room, topic)));
                     self.keep(&record, room);
                 }
@@ -315,11 +293,11 @@ impl Keeper {
         // What is asked for may not have been handed over yet.
         self.read(hub, now);
         let Some(place) = hub.room(wanted.room) else { return };
-        if self.is_left_out(place) {
+        if self.shelves.leave_out_room(place) {
             hub.handle(now, Input::Page { wanted, records: &[], has_gap: false });
             return;
         }
-        let (id, topic) = self.room(wanted.room, place);
+        let (id, topic) = self.shelves.see(&mut self.batch, wanted.room, place);
         if let Some(topic) = topic {
             hub.handle(now, Input::Topic { room: wanted.room, topic: &topic });
         }
@@ -358,8 +336,7 @@ impl Keeper {
                 Event::Works => notice = self.work_again(),
                 Event::Forgot(forgot) => {
                     if let Forgot::Done(_, rooms) = &forgot {
-                        let shelves = self.shelves.values_mut().filter(|shelf| rooms.contains(&shelf.id));
-                        shelves.for_each(|shelf| shelf.topic.clear());
+                        self.shelves.forget_topics(rooms);
                     }
                     self.forgotten.push(forgot);
                 }
@@ -414,46 +391,6 @@ impl Keeper {
             .for_each(|(_, question)| journal.ask(question));
     }
 
-    /// The number of a room in the file, and its topic from before if the room was not seen yet.
-    fn room(&mut self, room: RoomRef, place: Place<'_>) -> (i64, Option<String>) {
-        if let Some(id) = self.rooms.get(&room) {
-            return (*id, None);
-        }
-        let (id, topic) = self.shelf(self.name_of(place));
-        self.rooms.insert(room, id);
-        (id, Some(topic).filter(|topic| !topic.is_empty()))
-    }
-
-    /// The number of a room in the file. Its topic is told later.
-    fn room_id(&mut self, room: RoomRef, place: Place<'_>) -> i64 {
-        match self.rooms.get(&room) {
-            Some(id) => *id,
-            None => self.shelf(self.name_of(place)).0,
-        }
-    }
-
-    fn name_of(&self, place: Place<'_>) -> String {
-        match place {
-            Place::Chat(name) => name.to_owned(),
-            Place::Relay(listener) => {
-                self.labels.get(usize::from(listener.0)).cloned().flatten().unwrap_or_default()
-            }
-            Place::Private => String::new(),
-        }
-    }
-
-    /// The number and the topic of the room with a name. If the file has none, it gets one.
-    fn shelf(&mut self, name: String) -> (i64, String) {
-        if let Some(shelf) = self.shelves.get(&name) {
-            return (shelf.id, shelf.topic.clone());
-        }
-        let id = self.next_room;
-        self.next_room += 1;
-        self.batch.add_room(id, &name);
-        self.shelves.insert(name, Shelf { id, topic: String::new() });
-        (id, String::new())
-    }
-
     /// Tells the journal where a client has come from, before the first thing that it says.
     fn introduce(&mut self, author: Identity) {
         if let Some(address) = self.addresses.remove(&author) {
@@ -466,9 +403,8 @@ impl Keeper {
         self.introduce(record.author);
         if record.kind == Kind::Topic
             && let Place::Chat(name) = record.place
-            && let Some(shelf) = self.shelves.get_mut(name)
         {
-            shelf.topic = String::from_utf8_lossy(record.text).into_owned();
+            self.shelves.set_topic(name, record.text);
         }
         self.batch.push(record, room);
         if record.kind.is_message()
