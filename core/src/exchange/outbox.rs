@@ -36,15 +36,31 @@ impl Lane {
         x.rooms.log(self.log)
     }
 
-    fn skip_own(&mut self, log: &Log<'_>) {
+    fn skip_own(&mut self, x: &Exchange<'_>) {
         if self.own_ahead {
             (self.position, self.own, self.own_ahead) =
-                skip_own(log, self.position, self.own, self.own_ahead);
+                skip_own(self.log(x), self.position, self.own, self.own_ahead);
         }
     }
 
     fn is_done(&self) -> bool {
         !before(self.position, self.end)
+    }
+
+    /// Where the run that starts at its position ends: at a record of its own, at a record from `limit` on, or at
+    /// the end.
+    fn run_end(&self, x: &Exchange<'_>, limit: Option<u64>) -> Position {
+        // Most have neither, so the log is not looked up before.
+        let own = self.own_ahead.then(|| self.log(x).record(self.own).start);
+        let limit = limit.map(|seq| self.log(x).position_of(seq));
+        let earlier = |to, position| if before(position, to) { position } else { to };
+        own.into_iter().chain(limit).fold(self.end, earlier)
+    }
+
+    /// The run from its position up to there. `lane`: its number.
+    fn take_run(&mut self, lane: usize, to: Position) -> Run {
+        let from = core::mem::replace(&mut self.position, to);
+        Run::Room { lane, from, to }
     }
 }
 
@@ -93,22 +109,22 @@ impl Walk {
         if self.ends_here {
             return None;
         }
-        for lane in &mut self.lanes {
-            lane.skip_own(x.rooms.log(lane.log));
-        }
         // Most connections have one room and nothing else.
-        if let ([lane], None, None) = (&self.lanes[..], self.entry, self.gap) {
-            if lane.is_done() {
-                return None;
-            }
-            let to = self.run_end(x, 0, None);
-            return Some(self.take_run(0, to));
+        if let [lane] = &mut self.lanes[..]
+            && self.entry.is_none()
+            && self.gap.is_none()
+        {
+            lane.skip_own(x);
+            return (!lane.is_done()).then(|| lane.take_run(0, lane.run_end(x, None)));
         }
         self.next_merged(x, conn)
     }
 
     /// [`Walk::next`] where more than one source may come next.
     fn next_merged(&mut self, x: &Exchange<'_>, conn: &Conn<'_>) -> Option<Run> {
+        for lane in &mut self.lanes {
+            lane.skip_own(x);
+        }
         let (lane, lane_seq) = self.earliest_lane(x);
         let goes_first = |seq: u64| lane_seq.is_none_or(|lane_seq| !before(lane_seq, seq));
         if let Some(gap) = self.gap {
@@ -149,8 +165,8 @@ impl Walk {
         if copies {
             limit = Some(seq.wrapping_add(1));
         }
-        let to = self.run_end(x, lane, limit);
-        Some(self.take_run(lane, to))
+        let to = self.lanes[lane].run_end(x, limit);
+        Some(self.lanes[lane].take_run(lane, to))
     }
 
     fn lane_seq(&self, x: &Exchange<'_>, lane: usize) -> u64 {
@@ -169,28 +185,6 @@ impl Walk {
             }
         }
         earliest
-    }
-
-    /// Where the run that starts at the lane's position ends: at a record of
-    /// its own, at a record from `limit` on, or at the end.
-    fn run_end(&self, x: &Exchange<'_>, lane: usize, limit: Option<u64>) -> Position {
-        let lane = &self.lanes[lane];
-        let log = lane.log(x);
-        let mut to = lane.end;
-        if lane.own_ahead && before(log.record(lane.own).start, to) {
-            to = log.record(lane.own).start;
-        }
-        if let Some(position) = limit.map(|seq| log.position_of(seq))
-            && before(position, to)
-        {
-            to = position;
-        }
-        to
-    }
-
-    fn take_run(&mut self, lane: usize, to: Position) -> Run {
-        let from = core::mem::replace(&mut self.lanes[lane].position, to);
-        Run::Room { lane, from, to }
     }
 }
 
