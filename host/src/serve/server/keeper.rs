@@ -287,7 +287,6 @@ impl Keeper {
         for (room, topic) in topics {
             hub.handle(now, Input::Topic { room, topic: &topic });
         }
-        self.handed = self.handed.max(last);
         self.journal.write(&mut self.batch);
         // How much it is, the keeper reads when there is place again. That may take long.
         if hub.lost(self.follower).is_some() && !std::mem::replace(&mut self.is_losing, true) {
@@ -414,6 +413,7 @@ impl Keeper {
             self.shelves.set_topic(name, record.text);
         }
         self.batch.push(record, room);
+        self.handed = Some(record.seq);
         if record.kind.is_message()
             && let Some(number) = self.proposed.as_mut().and_then(Proposed::read_back)
         {
