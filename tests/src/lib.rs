@@ -6,6 +6,8 @@ pub mod chat;
 #[cfg(feature = "programs")]
 pub mod client;
 pub mod conformance;
+#[cfg(feature = "programs")]
+pub mod disk;
 pub mod hub;
 pub mod imports;
 #[cfg(feature = "programs")]
@@ -32,6 +34,8 @@ pub mod sim;
 pub mod swarm;
 #[cfg(feature = "programs")]
 pub mod sys;
+#[cfg(feature = "programs")]
+pub mod talkers;
 #[cfg(feature = "programs")]
 pub mod terminal;
 pub mod told;

@@ -387,3 +387,27 @@ fn unsafe_stands_in_the_shims_alone_and_says_why() {
         }
     }
 }
+
+/// `cargo test -p parlour-tests --no-default-features` builds the tests of the core alone.
+#[test]
+fn tests_that_start_programs_are_not_built_without_them() {
+    let manifest = fs::read_to_string(root().join("tests/Cargo.toml")).expect("a manifest");
+    let library = fs::read_to_string(root().join("tests/src/lib.rs")).expect("a library");
+    let modules = library.split("#[cfg(feature = \"programs\")]\npub mod ").skip(1);
+    let modules =
+        modules.filter_map(|rest| rest.split(';').next()).map(|name| format!("parlour_tests::{name}::"));
+    let packages = manifest.lines().filter(|line| line.contains("optional = true"));
+    let packages = packages.filter_map(|line| line.split([' ', '.']).next());
+    let packages = packages.map(|name| format!("use {}::", name.replace('-', "_")));
+    let signs: Vec<String> = modules.chain(packages).collect();
+    assert!(signs.len() > 10, "{signs:?}");
+    for (path, text) in sources("tests/tests").iter().filter(|(path, _)| !path.ends_with("architecture.rs")) {
+        let name = path.trim_start_matches("tests/tests/").trim_end_matches(".rs");
+        let entry = format!("name = \"{name}\"\nrequired-features = [\"programs\"]\n");
+        let sign = signs.iter().find(|sign| code(text).contains(*sign));
+        assert!(
+            sign.is_none() || manifest.contains(&entry),
+            "{path} has {sign:?} and no entry in Cargo.toml"
+        );
+    }
+}

@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 with_each_poller! {
     the_journal_has_nothing_of_a_listener_that_is_left_out,
     nor_has_one_that_is_durable,
+    history_does_not_wait_for_what_is_said_to_a_listener_that_is_left_out,
 }
 
 fn text(path: &Path) -> &str {
@@ -104,6 +105,28 @@ fn leave_out(poller: Poller, more: &[&str]) {
     assert_eq!(rows(&path, "SELECT name FROM rooms ORDER BY name"), ["echo loud", "relay gps"]);
     let bytes = fs::read(&path).expect("it is there");
     assert!(!bytes.windows(12).any(|window| window == b"confidential"));
+}
+
+fn history_does_not_wait_for_what_is_said_to_a_listener_that_is_left_out(poller: Poller) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal.db");
+    let args = ["--relay", "0,journal=off", "--journal", text(&path)];
+    let server = poller.chatting(&args);
+    let mut ann = Client::named(server.chat(), "ann");
+    ann.say("long ago");
+    ann.catch_up();
+    server.stop();
+    let server = poller.chatting(&args);
+    let mut bob = Client::named(server.chat(), "bob");
+    bob.say("now");
+    let [mut feed, mut receiver] = [(); 2].map(|()| Client::connect(server.address("relay")));
+    receiver.send(b"I am here\r\n");
+    feed.wait_for("I am here");
+    bob.catch_up();
+    bob.say("/history 50");
+    bob.expect_matching("what was said before", |line| line.ends_with("<ann> long ago"));
+    bob.expect_matching("what was said now", |line| line.ends_with("<bob> now"));
+    server.stop();
 }
 
 /// All chat clients wait. A relay that is left out has nothing to wait for.

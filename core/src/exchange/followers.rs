@@ -225,6 +225,11 @@ impl Exchange<'_> {
         })
     }
 
+    /// What a follower has lost and not committed.
+    pub(crate) fn lost(&self, id: FollowerId) -> Option<Lost> {
+        self.followers.find(id).and_then(|index| self.followers.table[index].lost)
+    }
+
     /// The next thing for a follower to read.
     pub(crate) fn read_on(&mut self, id: FollowerId) -> Option<Followed<'_>> {
         let index = self.followers.find(id)?;

@@ -5,7 +5,7 @@ use crate::config::Protocol;
 use crate::ids::{ConnId, FollowerId};
 use crate::io::Following;
 use crate::limits::WATCH_MS;
-use crate::record::Followed;
+use crate::record::{Followed, Lost};
 
 impl Hub<'_> {
     /// Begins to follow. The follower reads what is said in its rooms from now on; direct messages are in no
@@ -35,6 +35,11 @@ impl Hub<'_> {
     /// Whether a follower has something to read. It takes no time to ask.
     pub fn has_news(&self, follower: FollowerId) -> bool {
         self.x.has_news(follower)
+    }
+
+    /// What a follower has lost and not committed, whether it has read that or not.
+    pub fn lost(&self, follower: FollowerId) -> Option<Lost> {
+        self.x.lost(follower)
     }
 
     /// Lets a connection to a console listener watch the lobby and the rooms of the relays. Returns the

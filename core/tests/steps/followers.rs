@@ -162,6 +162,7 @@ fn a_follower_that_lags_reads_once_exactly_what_it_lost() {
         assert!(scene.hub.has_news(follower));
         scene.say(alice, "what is current\n");
         let lost = Lost { first, last, records, messages: records };
+        assert_eq!(scene.hub.lost(follower), Some(lost), "it has not read that");
         assert_eq!(next(&mut scene, follower), Err(Some(lost)));
         assert_eq!(texts(&mut scene, follower), ["x", "what is current"]);
         assert_eq!(next(&mut scene, follower), Err(None));
@@ -171,7 +172,9 @@ fn a_follower_that_lags_reads_once_exactly_what_it_lost() {
         commit(&mut scene, follower, last.wrapping_sub(1));
         scene.hub.read_again(follower);
         assert_eq!(next(&mut scene, follower), Err(Some(lost)));
+        assert_eq!(scene.hub.lost(follower), Some(lost));
         commit(&mut scene, follower, last);
+        assert_eq!(scene.hub.lost(follower), None);
         scene.hub.read_again(follower);
         assert_eq!(texts(&mut scene, follower), ["x", "what is current"]);
     });

@@ -73,6 +73,8 @@ pub(super) struct Keeper {
     /// It had no place when it was asked last.
     was_full: bool,
     has_failed: bool,
+    /// Messages are lost now, and the operator was told.
+    is_losing: bool,
     /// It takes what is left.
     is_closing: bool,
     /// What was not handed over while the journal failed.
@@ -108,6 +110,7 @@ impl Keeper {
             next_echo: known.next_seq,
             was_full: false,
             has_failed: false,
+            is_losing: false,
             is_closing: false,
             dropped: None,
             dropped_echo: None,
@@ -284,8 +287,11 @@ impl Keeper {
         for (room, topic) in topics {
             hub.handle(now, Input::Topic { room, topic: &topic });
         }
-        self.handed = self.handed.max(last);
         self.journal.write(&mut self.batch);
+        // How much it is, the keeper reads when there is place again. That may take long.
+        if hub.lost(self.follower).is_some() && !std::mem::replace(&mut self.is_losing, true) {
+            tracing::warn!("the journal is too slow, from now on messages are missing in it");
+        }
     }
 
     /// Answers a question of the hub, at once or later.
@@ -407,6 +413,7 @@ impl Keeper {
             self.shelves.set_topic(name, record.text);
         }
         self.batch.push(record, room);
+        self.handed = Some(record.seq);
         if record.kind.is_message()
             && let Some(number) = self.proposed.as_mut().and_then(Proposed::read_back)
         {
@@ -417,7 +424,8 @@ impl Keeper {
     // --- What is missing ---
 
     fn lose(&mut self, lost: Lost) {
-        tracing::warn!(messages = lost.messages, "the journal is too slow, messages are missing in it");
+        self.is_losing = false;
+        tracing::warn!(messages = lost.messages, "the journal was too slow, messages are missing in it");
         self.note_gap(lost);
     }
 
