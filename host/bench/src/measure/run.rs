@@ -288,7 +288,8 @@ impl<'a> Run<'a> {
         }
         let first = self.book.ledger.sent(0);
         if self.plan.work.kind == Kind::Latency {
-            self.book.pace = Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, first));
+            self.book.pace =
+                Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, self.plan.burst, first));
             self.book.stream = None;
         }
         let mut from = self.sample()?;

@@ -50,6 +50,9 @@ pub struct BenchOptions {
     /// In latency, send this many lines a second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
+    /// In latency, send this many lines at a time. There is so much more time between
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    burst: u32,
     /// In fan and latency, let this many of the receivers never read
     #[arg(long, value_name = "N", default_value_t = 0)]
     stall: u32,
@@ -156,6 +159,7 @@ impl BenchOptions {
             work,
             line: self.line,
             rate: self.rate,
+            burst: self.burst,
             stall: self.stall,
             come_back: self.come_back,
             idle: self.idle,

@@ -25,6 +25,8 @@ pub struct Plan {
     pub line: usize,
     /// Lines a second, for [`Kind::Latency`].
     pub rate: u32,
+    /// How many of them are sent at a time.
+    pub burst: u32,
     /// How many of the receivers never read.
     pub stall: u32,
     /// These receivers connect again as soon as the server disconnects them. In [`Kind::Latency`] a
@@ -53,6 +55,7 @@ impl Plan {
             work,
             line: 64,
             rate: 200,
+            burst: 1,
             stall: 0,
             come_back: false,
             idle: 0,
