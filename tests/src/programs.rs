@@ -88,7 +88,9 @@ impl Drop for Program {
 #[must_use]
 pub fn found(name: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
+    // Not everybody has the folder of servers in the path.
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
 }
 

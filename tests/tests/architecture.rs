@@ -96,17 +96,18 @@ const TRACE: [(&str, &[&str]); 13] = [
 ];
 
 /// The load generator: each module, and the modules that it may import.
-const BENCH: [(&str, &[&str]); 10] = [
+const BENCH: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("plan", &[]),
     ("lines", &["plan"]),
     ("crowd", &["error"]),
     ("process", &[]),
+    ("journal", &["error"]),
     ("report", &["lines", "process"]),
-    ("measure", &["crowd", "error", "lines", "plan", "process", "report"]),
+    ("measure", &["crowd", "error", "journal", "lines", "plan", "process", "report"]),
     ("options", &["error", "lines", "measure", "plan", "process", "report"]),
     ("main", &["options"]),
-    ("bin", &["error", "lines", "measure", "plan", "report"]),
+    ("bin", &["error", "lines", "measure", "plan", "process", "report"]),
 ];
 
 /// The driver of smoltcp: a module and those that it may import.

@@ -34,7 +34,7 @@ fn finds_no_faults(address: &str, works: &[&str], args: &[&str]) {
 fn the_chat_has_no_faults_in_any_work() {
     let server = Server::chatting(&[]);
     let pid = server.pid().to_string();
-    let works = ["fan:20", "fan:3x2", "lockstep:10", "ahead:10", "latency:5", "idle:50"];
+    let works = ["fan:20", "fan:3x2", "lockstep:10", "ahead:10", "gather:10", "latency:5", "idle:50"];
     finds_no_faults(server.chat(), &works, &["--pid", &pid]);
     server.stop();
 }
@@ -44,7 +44,7 @@ fn the_relay_has_no_faults_with_long_lines_nor_at_a_socket_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = format!("unix:{}", directory.path().join("relay").display());
     let server = Server::start(&["--relay", "0", "--relay", &socket]);
-    finds_no_faults(server.address("relay"), &["fan:20", "ahead:10"], &["--line", "500"]);
+    finds_no_faults(server.address("relay"), &["fan:20", "ahead:10", "gather:5x9"], &["--line", "500"]);
     finds_no_faults(&socket, &["fan:20", "lockstep:10"], &[]);
     server.stop();
 }
@@ -216,7 +216,7 @@ impl<T: Treatment> Faulty<T> {
 #[track_caller]
 fn finds(expected: &[(&str, u64)], treatment: impl Treatment) {
     // In the first one lines are compared many at once, in the others one by one.
-    for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("latency:3", 4)] {
+    for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("gather:3x8", 4), ("latency:3", 4)] {
         let address = Faulty::start(clients, false, treatment.clone());
         let (reports, code) = reports(&[&address, work, "--rate", "1000"]);
         assert_eq!(faults(&reports[0]), expected, "{work}");
@@ -318,7 +318,9 @@ fn senders_may_get_their_own_lines_and_lines_a_frame() {
         out.extend_from_slice(&line[..line.len() - 1]);
         out.extend_from_slice(b" (12:30)\r\n");
     };
-    for (work, clients) in [("fan:3x8", 4), ("ahead:3", 3), ("lockstep:3", 3), ("latency:3", 4)] {
+    for (work, clients) in
+        [("fan:3x8", 4), ("ahead:3", 3), ("gather:3", 4), ("lockstep:3", 3), ("latency:3", 4)]
+    {
         finds_no_faults(&Faulty::start(clients, true, frame), &[work], &[]);
     }
 }

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use parlour::Address;
+use parlour_journal::JournalError;
 
 /// Why a work cannot be run, or cannot go on.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub enum BenchError {
         /// The possible reason.
         hint: &'static str,
     },
+    /// The server's journal cannot be read.
+    Journal(PathBuf, JournalError),
     /// A system call failed.
     System(&'static str, io::Error),
 }
@@ -85,6 +89,9 @@ impl fmt::Display for BenchError {
             BenchError::Deaf { waiting, clients, hint } => {
                 write!(f, "{waiting} of {clients} clients never got a line: {hint}")
             }
+            BenchError::Journal(path, error) => {
+                write!(f, "the journal {} cannot be read: {error}", path.display())
+            }
             BenchError::System(call, _) => write!(f, "the system call {call} failed"),
         }
     }
@@ -98,6 +105,8 @@ impl Error for BenchError {
             | BenchError::NoProcess(_)
             | BenchError::Descriptors { .. }
             | BenchError::Closed { .. }
+            // Its text has the cause.
+            | BenchError::Journal(..)
             | BenchError::Deaf { .. } => None,
         }
     }

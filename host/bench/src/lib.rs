@@ -8,6 +8,7 @@
 //! lines     lines as they are written, judged and counted
 //! crowd     connections, and the wait for all of them
 //! process   what processes use, and which of them listen
+//! journal   the file in which a server keeps what is said
 //! report    the findings of a work
 //! measure   one work from the first connection to the report
 //! options   the command line
@@ -18,6 +19,7 @@
 
 mod crowd;
 mod error;
+mod journal;
 mod lines;
 mod measure;
 mod options;
@@ -29,6 +31,6 @@ pub use self::error::BenchError;
 pub use self::lines::{Faults, LONGEST_LINE, SHORTEST_LINE};
 pub use self::measure::{measure, pin_to_cpu, raise_descriptor_limit};
 pub use self::options::BenchOptions;
-pub use self::plan::{Dialect, Kind, Plan, Work};
+pub use self::plan::{Answers, Dialect, Kind, Plan, Work};
 pub use self::process::{Listeners, Process};
-pub use self::report::{Idle, Latency, Report, Stall, grouped, median, tables};
+pub use self::report::{Idle, Latency, Report, Stall, Stored, grouped, median, tables};

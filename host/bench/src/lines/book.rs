@@ -10,13 +10,12 @@ use super::ledger::{Audience, Ledger};
 use super::line::Lines;
 use super::pace::Pace;
 use super::stream::Stream;
-use crate::plan::Dialect;
+use crate::plan::{Dialect, Replies};
 
 /// The longest latency that is recorded, in nanoseconds. A longer one counts as this.
 const LONGEST_LATENCY: u64 = 600_000_000_000;
 
 /// Everything that is known of the lines of a run.
-#[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) lines: Lines,
     pub(crate) ledger: Ledger,
@@ -29,8 +28,7 @@ pub(crate) struct Book {
     pub(crate) heard: Vec<usize>,
     /// The last line of the server's own.
     pub(crate) said: Vec<u8>,
-    answer: fn(&[u8]) -> Option<Vec<u8>>,
-    receivers: usize,
+    pub(crate) replies: Replies,
 }
 
 impl Book {
@@ -50,8 +48,7 @@ impl Book {
             latency: None,
             heard: Vec::new(),
             said: Vec::new(),
-            answer: dialect.answer,
-            receivers,
+            replies: Replies::new(dialect),
         }
     }
 
@@ -79,7 +76,7 @@ impl Book {
     /// Takes the lines at the front that are as expected, many at once.
     fn take_stream(&mut self, client: usize, bytes: &[u8]) -> usize {
         let Some(stream) = &mut self.stream else { return 0 };
-        if client >= self.receivers || !self.ledger.expects(client, 0) {
+        if !self.ledger.expects(client, 0) || !self.ledger.listens(client) {
             return 0;
         }
         let (next, sent) = (self.ledger.next(client, 0), self.ledger.sent(0));
@@ -89,10 +86,10 @@ impl Book {
     }
 
     fn take_line(&mut self, client: usize, line: &[u8], now: Instant, reply: &mut Vec<u8>) {
-        let Self { lines, ledger, pace, stream, latency, receivers, .. } = self;
+        let Self { lines, ledger, pace, stream, latency, .. } = self;
         let text = &line[..line.len() - 1];
         let ours = lines.inspect(text, |verdict| {
-            if client >= *receivers {
+            if !ledger.listens(client) {
                 return;
             }
             let Some(arrival) = ledger.take(client, verdict) else { return };
@@ -114,9 +111,7 @@ impl Book {
             }
         });
         if !ours {
-            if let Some(answer) = (self.answer)(text) {
-                reply.extend_from_slice(&answer);
-            }
+            reply.extend(self.replies.to(client, text).unwrap_or_default());
             self.said.clear();
             self.said.extend_from_slice(&text[..text.len().min(200)]);
         }

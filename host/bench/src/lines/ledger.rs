@@ -64,6 +64,8 @@ pub(crate) enum Audience {
     All,
     /// Its sender alone.
     Sender,
+    /// The last client alone. Some servers send it to others too, which does not count.
+    Last,
 }
 
 /// A line that came. The receiver had the first `before` lines of its sender, and now has the first
@@ -78,6 +80,7 @@ pub(crate) struct Arrival {
 /// Counts lines, by receiver and sender.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    receivers: usize,
     senders: usize,
     pub(crate) audience: Audience,
     /// How many lines each sender has sent.
@@ -88,6 +91,8 @@ pub(crate) struct Ledger {
     missing: HashMap<(usize, u32), BTreeSet<u64>>,
     /// Nothing is a fault yet, because the audience is still being found out.
     probing: bool,
+    /// Lines count from this number on.
+    first: u64,
     pub(crate) faults: Faults,
     /// Lines that came whole.
     pub(crate) deliveries: u64,
@@ -97,12 +102,14 @@ impl Ledger {
     /// A ledger for `receivers`, of which the first `senders` send. It is probing.
     pub(crate) fn new(receivers: usize, senders: usize, audience: Audience) -> Self {
         Self {
+            receivers,
             senders,
             audience,
             sent: vec![0; senders],
             next: vec![0; receivers * senders],
             missing: HashMap::new(),
             probing: true,
+            first: 0,
             faults: Faults::default(),
             deliveries: 0,
         }
@@ -135,7 +142,13 @@ impl Ledger {
             Audience::Others => receiver != sender,
             Audience::All => true,
             Audience::Sender => receiver == sender,
+            Audience::Last => self.listens(receiver),
         }
+    }
+
+    /// Whether it counts what `client` gets.
+    pub(crate) fn listens(&self, client: usize) -> bool {
+        client < self.receivers && (self.audience != Audience::Last || client + 1 == self.receivers)
     }
 
     /// From now on everything counts. All clients go on with the same number, and lines that were sent
@@ -146,6 +159,23 @@ impl Ledger {
         self.next.fill(first);
         self.deliveries = 0;
         self.probing = false;
+        self.first = first;
+    }
+
+    /// Lines count from this number on, since [`Ledger::begin`].
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// A ledger of one receiver that should get all lines, and has none yet.
+    pub(crate) fn for_all(&self) -> Self {
+        Self {
+            sent: self.sent.clone(),
+            next: vec![self.first; self.senders],
+            probing: false,
+            first: self.first,
+            ..Self::new(1, self.senders, Audience::All)
+        }
     }
 
     /// Enters `count` whole lines of `sender` that came in order.

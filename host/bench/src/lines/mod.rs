@@ -7,12 +7,14 @@
 //! stream    checks many lines at once
 //! pace      when a client may send
 //! book      takes the bytes that come, with the help of the others
+//! stock     judges what the server has stored
 //! ```
 
 mod book;
 mod ledger;
 mod line;
 mod pace;
+mod stock;
 mod stream;
 
 pub(crate) use self::book::Book;
@@ -21,4 +23,5 @@ pub use self::ledger::Faults;
 pub(crate) use self::line::{Id, Lines, Verdict};
 pub use self::line::{LONGEST_LINE, SHORTEST_LINE};
 pub(crate) use self::pace::{Pace, Rounds, Schedule};
+pub(crate) use self::stock::Stock;
 pub(crate) use self::stream::Stream;

@@ -88,19 +88,21 @@ impl Rounds {
 pub(crate) struct Schedule {
     start: Instant,
     interval: Duration,
+    burst: u64,
     first: u64,
 }
 
 impl Schedule {
-    /// `rate` lines a second from `start` on. The first of them has the number `first`.
-    pub(crate) fn new(start: Instant, rate: u32, first: u64) -> Self {
-        Self { start, interval: Duration::from_secs(1) / rate, first }
+    /// `rate` lines a second from `start` on, `burst` of them at a time. The first one has the number `first`.
+    pub(crate) fn new(start: Instant, rate: u32, burst: u32, first: u64) -> Self {
+        Self { start, interval: Duration::from_secs(1) / rate, burst: burst.into(), first }
     }
 
     /// When line `number` is due.
     pub(crate) fn due(&self, number: u64) -> Instant {
         let interval = self.interval.as_nanos() as u64;
-        self.start + Duration::from_nanos(interval * (number - self.first))
+        let before = number - self.first;
+        self.start + Duration::from_nanos(interval * (before - before % self.burst))
     }
 }
 
@@ -109,6 +111,14 @@ mod tests {
     use super::super::ledger::Audience;
     use super::super::line::Verdict;
     use super::*;
+
+    #[test]
+    fn lines_of_a_burst_are_due_together() {
+        let start = Instant::now();
+        let schedule = Schedule::new(start, 1_000, 3, 10);
+        let due: Vec<_> = (10..17).map(|number| (schedule.due(number) - start).as_millis()).collect();
+        assert_eq!(due, [0, 0, 0, 3, 3, 3, 6]);
+    }
 
     #[test]
     fn all_go_on_when_everybody_has_a_line_of_everybody() {

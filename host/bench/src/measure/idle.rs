@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Id, Lines, Verdict};
-use crate::plan::Plan;
+use crate::plan::{Plan, Replies};
 use crate::process::resident_of;
 use crate::report::{Idle, Report, Sample, median};
 
@@ -31,6 +31,7 @@ struct Room<'a> {
     plan: &'a Plan,
     lines: &'a Lines,
     crowd: Crowd,
+    replies: Replies,
     /// How many lines newcomers have sent so far.
     number: u64,
     /// The last newcomer, and when it had the server's first bytes.
@@ -41,8 +42,15 @@ struct Room<'a> {
 /// Runs the work of `plan`.
 pub(super) fn measure(plan: &Plan, lines: &Lines, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let server = &plan.pids;
-    let mut room =
-        Room { plan, lines, crowd: Crowd::new(&plan.address)?, number: 0, newcomer: 0, greeted_at: None };
+    let mut room = Room {
+        plan,
+        lines,
+        crowd: Crowd::new(&plan.address)?,
+        replies: Replies::new(&plan.dialect),
+        number: 0,
+        newcomer: 0,
+        greeted_at: None,
+    };
     room.enter()?;
     room.settle()?;
     let empty = room.join()?;
@@ -79,7 +87,7 @@ impl Room<'_> {
     fn enter(&mut self) -> Result<usize, BenchError> {
         let client = self.crowd.connect(Habit::Reads)?;
         (self.newcomer, self.greeted_at) = (client, None);
-        let hello = (self.plan.dialect.hello)(client);
+        let hello = (self.plan.dialect.hello)(client, true);
         self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
         self.crowd.flush(client)?;
         // Servers tell the others of a newcomer.
@@ -93,7 +101,7 @@ impl Room<'_> {
     /// were any bytes.
     fn step(&mut self, timeout: Duration) -> Result<(Option<u64>, bool), BenchError> {
         let (mut came, mut any) = (None, false);
-        let (lines, answer) = (self.lines, self.plan.dialect.answer);
+        let (lines, replies) = (self.lines, &mut self.replies);
         let (mut said, newcomer, greeted_at) = (Vec::new(), self.newcomer, &mut self.greeted_at);
         self.crowd.turn(timeout, |client, bytes, reply| {
             any = true;
@@ -110,7 +118,7 @@ impl Room<'_> {
                     }
                 });
                 if !ours {
-                    reply.extend(answer(text).unwrap_or_default());
+                    reply.extend(replies.to(client, text).unwrap_or_default());
                     said = text.to_vec();
                 }
             }

@@ -1,6 +1,7 @@
 //! One work from the first connection to the report: `run` sends lines, `idle` only holds
-//! connections. This file checks the plan before either begins.
+//! connections, `audit` reads the server's journal. This file checks the plan before any of them begins.
 
+mod audit;
 mod idle;
 mod run;
 
@@ -52,6 +53,9 @@ fn check(plan: &Plan) -> Result<(), BenchError> {
     }
     if plan.idle > 0 && plan.work.kind != Kind::Echo {
         return Err(BenchError::Plan("--idle works only with echo"));
+    }
+    if plan.journal.is_some() && plan.work.kind == Kind::Idle {
+        return Err(BenchError::Plan("--journal does not work with idle, because its clients say nothing"));
     }
     if let Some(&pid) = plan.pids.iter().find(|&&pid| Process::Pid(pid).cpu().is_none()) {
         return Err(BenchError::NoProcess(pid));

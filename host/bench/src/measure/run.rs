@@ -1,9 +1,13 @@
 //! One work from the first connection to the report. It connects, finds out who gets which lines, fills
-//! the buffers of clients that never read, warms up, measures, and waits for the last lines. It has one
-//! thread. Only the wait for all connections blocks.
+//! the buffers of clients that never read, warms up, measures, and waits for the last lines. `feed` sends. It
+//! has one thread. Only the wait for all connections blocks.
+
+mod feed;
 
 use std::time::{Duration, Instant};
 
+use self::feed::FILLER;
+use super::audit::Audit;
 use crate::crowd::{Crowd, Habit};
 use crate::error::BenchError;
 use crate::lines::{Audience, Book, Lines, Pace, Rounds, Schedule, Stream};
@@ -18,20 +22,11 @@ const PROBE: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_millis(100);
 /// How often progress is shown.
 const TELL: Duration = Duration::from_millis(250);
-/// The most bytes that one client sends at once.
-const BURST: usize = 64 * 1024;
 /// Bytes that fill the buffers of both systems for a client that does not read: more than Linux' largest
 /// send buffer, which is 4 MiB by default.
 const FILL: usize = 6 << 20;
 /// How many lines ahead filling may be, the same as in `fan`.
 const FILL_AHEAD: u64 = 4096;
-/// The client that sends only to fill the buffers of those that came back. It receives, too.
-const FILLER: usize = 1;
-/// How far ahead it may be. It is little, because a scheduled line waits behind all of these.
-const FILLER_AHEAD: u64 = 256;
-/// This long before a line is due, and this long after it came, the wait is too coarse. It counts in
-/// whole milliseconds, and waking up takes long.
-const SPIN: Duration = Duration::from_millis(1);
 
 /// How a phase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +48,7 @@ pub(super) struct Run<'a> {
     plan: &'a Plan,
     crowd: Crowd,
     book: Book,
+    audit: Option<Audit>,
     progress: &'a dyn Fn(&str),
     told: Instant,
     /// How many clients are in the ledger, and how many of them send. The senders come first.
@@ -83,12 +79,14 @@ impl<'a> Run<'a> {
             Kind::Latency if plan.come_back => (clients + 1, FILLER + 1, Audience::Others, window(ahead)),
             Kind::Fan | Kind::Latency | Kind::Idle => (clients + 1, 1, Audience::Others, window(ahead)),
             Kind::Lockstep | Kind::Ahead => (clients, clients, Audience::Others, window(ahead)),
+            Kind::Gather => (clients + 1, clients, Audience::Last, window(ahead)),
             Kind::Echo => (clients, clients, Audience::Sender, Pace::Echo { ahead }),
         };
         Ok(Self {
             plan,
             crowd: Crowd::new(&plan.address)?,
             book: Book::new(lines, (receivers, senders), audience, pace, &plan.dialect),
+            audit: Audit::open(plan)?,
             progress,
             told: Instant::now(),
             receivers,
@@ -104,7 +102,9 @@ impl<'a> Run<'a> {
 
     /// The clients in the ledger that read and are still connected.
     fn readers(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.receivers - self.stalled).filter(|&client| self.crowd.is_open(client))
+        let ledger = &self.book.ledger;
+        (0..self.receivers - self.stalled)
+            .filter(|&client| self.crowd.is_open(client) && ledger.listens(client))
     }
 
     fn connect(&mut self) -> Result<(), BenchError> {
@@ -123,7 +123,13 @@ impl<'a> Run<'a> {
     }
 
     fn greet(&mut self, client: usize) -> Result<(), BenchError> {
-        let hello = (self.plan.dialect.hello)(client);
+        self.book.replies.begin_anew(client);
+        let needs_lines = match self.plan.work.kind {
+            Kind::Fan | Kind::Latency => client > 0,
+            Kind::Gather => client >= self.senders,
+            Kind::Lockstep | Kind::Ahead | Kind::Echo | Kind::Idle => true,
+        };
+        let hello = (self.plan.dialect.hello)(client, needs_lines);
         self.crowd.outbox(client).extend_from_slice(hello.as_bytes());
         self.crowd.flush(client)
     }
@@ -227,7 +233,7 @@ impl<'a> Run<'a> {
             self.tell(|_| format!("waiting for the first line, {waiting} have none"));
         }
         self.settle()?;
-        if !echo && self.book.ledger.next(0, 0) > 0 {
+        if self.book.ledger.audience == Audience::Others && self.book.ledger.next(0, 0) > 0 {
             self.book.ledger.audience = Audience::All;
         }
         Ok(())
@@ -282,11 +288,11 @@ impl<'a> Run<'a> {
         }
         let first = self.book.ledger.sent(0);
         if self.plan.work.kind == Kind::Latency {
-            self.book.pace = Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, first));
+            self.book.pace =
+                Pace::Schedule(Schedule::new(Instant::now(), self.plan.rate, self.plan.burst, first));
             self.book.stream = None;
         }
-        let server = &self.plan.pids;
-        let mut from = Sample::take(self.deliveries, server);
+        let mut from = self.sample()?;
         if ended == Ended::InTime {
             ended = self.drive(self.plan.warmup, "warming up")?;
         }
@@ -294,20 +300,22 @@ impl<'a> Run<'a> {
             self.book.record_latency();
         }
         if ended == Ended::InTime {
-            from = Sample::take(self.deliveries, server);
+            from = self.sample()?;
             ended = self.drive(self.plan.duration, "measuring")?;
         }
-        let to = Sample::take(self.deliveries, server);
+        let to = self.sample()?;
         if ended != Ended::Stopped {
             self.drain()?;
         }
         let readers: Vec<_> = self.readers().collect();
         readers.into_iter().for_each(|client| self.book.ledger.close(client));
         let latency = self.book.latency.as_ref().map(|(_, histogram)| histogram);
-        let report = from.report(&to, self.plan.work.to_string(), self.plan.line, server);
+        let report = from.report(&to, self.plan.work.to_string(), self.plan.line, &self.plan.pids);
         let faults = self.book.ledger.faults;
+        let finish = |audit: &Audit| audit.finish(self.plan, &self.book, &report);
         Ok(Report {
             faults,
+            stored: self.audit.as_ref().map(finish).transpose()?,
             stopped: ended == Ended::Stopped || (report.deliveries == 0 && faults.lost > 0),
             latency: latency.filter(|histogram| !histogram.is_empty()).map(Latency::of),
             stall: stall.map(|longest_pause| Stall {
@@ -320,6 +328,12 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// This moment.
+    fn sample(&mut self) -> Result<Sample, BenchError> {
+        self.audit.as_mut().map(Audit::mark).transpose()?;
+        Ok(Sample::take(self.deliveries, &self.plan.pids))
+    }
+
     /// From now on every line counts, and clients send by the work's pace.
     fn begin(&mut self) {
         self.book.ledger.begin();
@@ -328,7 +342,7 @@ impl<'a> Run<'a> {
                 self.book.pace = Pace::Rounds(Rounds::new(self.plan.work.depth.into(), &self.book.ledger));
             }
             Kind::Fan | Kind::Latency => self.book.stream = Some(Stream::new(0)),
-            Kind::Echo | Kind::Idle => {}
+            Kind::Gather | Kind::Echo | Kind::Idle => {}
         }
         self.book.heard = (0..self.senders).collect();
         self.deliveries = 0;
@@ -406,80 +420,5 @@ impl<'a> Run<'a> {
             self.tell(|run| format!("waiting for the last lines, {} have not come", run.outstanding()));
         }
         self.settle()
-    }
-
-    /// Lets every client send as the work's pace allows. Returns how long to wait after that.
-    fn feed(&mut self) -> Result<Duration, BenchError> {
-        let heard = std::mem::take(&mut self.book.heard);
-        let timeout = match &self.book.pace {
-            Pace::Window { ahead, end } => self.send_ahead(0, *ahead, *end)?,
-            Pace::Rounds(rounds) => {
-                let end = rounds.end();
-                for client in 0..self.senders {
-                    self.send_below(client, end)?;
-                }
-                TURN
-            }
-            Pace::Echo { ahead } => {
-                let (ahead, senders) = (*ahead, self.senders);
-                for &client in heard.iter().filter(|&&client| client < senders) {
-                    self.send_below(client, self.book.ledger.next(client, client) + ahead)?;
-                }
-                TURN
-            }
-            // Scheduled lines go out first.
-            Pace::Schedule(_) => self.send_due()?.min(self.refill()?),
-        };
-        self.book.heard = heard;
-        self.book.heard.clear();
-        Ok(timeout)
-    }
-
-    /// Sends lines of the filler, if a client has come back. Returns how long to wait after that.
-    fn refill(&mut self) -> Result<Duration, BenchError> {
-        if self.senders <= FILLER || self.book.ledger.sent(FILLER) >= self.filler_end {
-            return Ok(TURN);
-        }
-        self.send_ahead(FILLER, FILLER_AHEAD, self.filler_end)
-    }
-
-    /// Sends lines of `sender` up to number `end`, at most `ahead` lines ahead of the slowest receiver.
-    /// Returns how long to wait after that.
-    fn send_ahead(&mut self, sender: usize, ahead: u64, end: u64) -> Result<Duration, BenchError> {
-        let ledger = &self.book.ledger;
-        let slowest = self.readers().filter(|&client| ledger.expects(client, sender));
-        let slowest = slowest.map(|client| ledger.next(client, sender)).min().unwrap_or(0);
-        let all = self.send_below(sender, end.min(slowest + ahead))?;
-        Ok(if all || !self.crowd.is_flushed(sender) { TURN } else { Duration::ZERO })
-    }
-
-    /// Sends lines of `sender` up to number `end`, but one burst at most. Returns whether that was all.
-    fn send_below(&mut self, sender: usize, end: u64) -> Result<bool, BenchError> {
-        if self.book.ledger.sent(sender) < end && self.crowd.is_flushed(sender) {
-            while self.book.ledger.sent(sender) < end && self.crowd.outbox(sender).len() < BURST {
-                self.write_line(sender);
-            }
-            self.crowd.flush(sender)?;
-        }
-        Ok(self.book.ledger.sent(sender) >= end)
-    }
-
-    /// Sends all lines that are due or overdue. Returns how long to wait after that.
-    fn send_due(&mut self) -> Result<Duration, BenchError> {
-        let Pace::Schedule(schedule) = &self.book.pace else { return Ok(TURN) };
-        let now = Instant::now();
-        let (mut due, mut next) = (0, schedule.due(self.book.ledger.sent(0)));
-        while next <= now {
-            due += 1;
-            next = schedule.due(self.book.ledger.sent(0) + due);
-        }
-        for _ in 0..due {
-            self.write_line(0);
-        }
-        self.crowd.flush(0)?;
-        let wait = next - now;
-        let busy = due > 0 || now.saturating_duration_since(self.arrived) < SPIN || wait <= SPIN;
-        let whole = Duration::from_millis(wait.saturating_sub(SPIN).as_millis() as u64);
-        Ok(if busy { Duration::ZERO } else { TURN.min(whole) })
     }
 }

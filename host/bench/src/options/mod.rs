@@ -4,6 +4,7 @@ mod pid;
 mod status;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -23,8 +24,8 @@ const MORE: &str = "--help explains the columns of the tables, and the names in 
 
 const EXIT_CODES: &str = "
 
-Exit codes: 0 if every line came back as it should; 1 if the server lost or damaged lines, closed
-connections, or stopped; 2 if a WORK could not be run.";
+Exit codes: 0 if every line came back as it should; 1 if the server or its journal lost or damaged
+lines, or the server closed connections or stopped; 2 if a WORK could not be run.";
 
 /// Puts load on a server that passes lines on, and checks every line that comes back
 #[derive(Clone, Debug, clap::Parser)]
@@ -37,6 +38,7 @@ pub struct BenchOptions {
     ///   fan:N       one sends as fast as it can, N receive
     ///   lockstep:N  N each send a line, and the next one when all have it
     ///   ahead:NxK   the same, but each may be up to K lines ahead
+    ///   gather:NxK  N send as fast as they can, up to K lines ahead, and one receives
     ///   echo:NxK    N get back what they send, with K lines on the way
     ///   latency:N   one sends --rate lines a second, N receive
     ///   idle:N      N are silent
@@ -48,6 +50,9 @@ pub struct BenchOptions {
     /// In latency, send this many lines a second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
+    /// In latency, send this many lines at a time. There is so much more time between
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    burst: u32,
     /// In fan and latency, let this many of the receivers never read
     #[arg(long, value_name = "N", default_value_t = 0)]
     stall: u32,
@@ -78,6 +83,10 @@ pub struct BenchOptions {
     /// or in a virtual machine.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pid: Vec<Pid>,
+    /// The server's journal (parlour --journal FILE): count the lines that come into it, and check
+    /// that it has every line
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Run parlour-bench on this processor only, counted from 0
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -125,7 +134,7 @@ impl BenchOptions {
             complain(format_args!("parlour-bench: {complaint}"));
             return ExitCode::from(2);
         }
-        ExitCode::from(u8::from(output.reports.iter().any(|report| report.faults.any() || report.stopped)))
+        ExitCode::from(u8::from(output.reports.iter().any(Report::has_faults)))
     }
 
     fn measure_all(&self, output: &mut Output) -> Result<(), String> {
@@ -150,6 +159,7 @@ impl BenchOptions {
             work,
             line: self.line,
             rate: self.rate,
+            burst: self.burst,
             stall: self.stall,
             come_back: self.come_back,
             idle: self.idle,
@@ -157,6 +167,7 @@ impl BenchOptions {
             warmup: self.warmup,
             patience: self.patience,
             pids: pids.to_vec(),
+            journal: self.journal.clone(),
         }
     }
 }

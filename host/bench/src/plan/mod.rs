@@ -3,11 +3,13 @@
 mod dialect;
 mod work;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use parlour::Address;
 
-pub use self::dialect::Dialect;
+pub(crate) use self::dialect::Replies;
+pub use self::dialect::{Answers, Dialect};
 pub use self::work::{Kind, Work};
 
 /// A work, the server that does it, and how long to measure.
@@ -23,6 +25,8 @@ pub struct Plan {
     pub line: usize,
     /// Lines a second, for [`Kind::Latency`].
     pub rate: u32,
+    /// How many of them are sent at a time.
+    pub burst: u32,
     /// How many of the receivers never read.
     pub stall: u32,
     /// These receivers connect again as soon as the server disconnects them. In [`Kind::Latency`] a
@@ -38,6 +42,8 @@ pub struct Plan {
     pub patience: Duration,
     /// The server's processes. Their use is added up. If there are none, it is not reported.
     pub pids: Vec<u32>,
+    /// The server's journal. The report says what it got, and the run checks that it has every line.
+    pub journal: Option<PathBuf>,
 }
 
 impl Plan {
@@ -49,6 +55,7 @@ impl Plan {
             work,
             line: 64,
             rate: 200,
+            burst: 1,
             stall: 0,
             come_back: false,
             idle: 0,
@@ -56,6 +63,7 @@ impl Plan {
             warmup: Duration::from_secs(1),
             patience: Duration::from_secs(10),
             pids: Vec::new(),
+            journal: None,
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Kind {
     Lockstep,
     /// The same, but each may be some lines ahead.
     Ahead,
+    /// All but one send as fast as they can, and that one receives.
+    Gather,
     /// Each gets its own lines back.
     Echo,
     /// One sends on a schedule, the others receive.
@@ -28,10 +30,11 @@ struct Row {
     depth: u32,
 }
 
-const TABLE: [Row; 6] = [
+const TABLE: [Row; 7] = [
     Row { kind: Kind::Fan, name: "fan", clients: 100, depth: 4096 },
     Row { kind: Kind::Lockstep, name: "lockstep", clients: 100, depth: 1 },
     Row { kind: Kind::Ahead, name: "ahead", clients: 100, depth: 16 },
+    Row { kind: Kind::Gather, name: "gather", clients: 10, depth: 400 },
     Row { kind: Kind::Echo, name: "echo", clients: 50, depth: 1 },
     Row { kind: Kind::Latency, name: "latency", clients: 100, depth: 0 },
     Row { kind: Kind::Idle, name: "idle", clients: 1000, depth: 0 },
@@ -42,7 +45,7 @@ const TABLE: [Row; 6] = [
 pub struct Work {
     /// What the clients do.
     pub kind: Kind,
-    /// How many receive. If all send, how many there are.
+    /// How many receive. For [`Kind::Gather`], how many send. If all send, how many there are.
     pub clients: u32,
     /// How many lines a client may be ahead of those that have come.
     pub depth: u32,
@@ -115,7 +118,15 @@ mod tests {
 
     #[test]
     fn a_work_is_read_as_it_is_written() {
-        for text in ["fan:100", "fan:900x16", "lockstep:10", "ahead:100x32", "echo:500x32", "idle:10000"] {
+        for text in [
+            "fan:100",
+            "fan:900x16",
+            "lockstep:10",
+            "ahead:100x32",
+            "gather:20x50",
+            "echo:500x32",
+            "idle:10000",
+        ] {
             assert_eq!(text.parse::<Work>().map(|work| work.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("echo".parse(), Ok(Work { kind: Kind::Echo, clients: 50, depth: 1 }));

@@ -51,6 +51,14 @@ pub(super) const IDLE: [Column; 7] = [
     column("heard_full", "us", "as heard_empty, with all connections there"),
 ];
 
+/// The further columns with `--journal`.
+pub(super) const STORED: [Column; 4] = [
+    WORK,
+    column("stored", "lines/s", "lines that came into the journal (--journal)"),
+    column("cpu_stored", "ns", "processor time of the server for each of these lines"),
+    column("journal_faults", "lines", "lines that the journal lacks or has damaged, as in faults"),
+];
+
 /// The fields of the JSON around the reports.
 const DOCUMENT: [Column; 5] = [
     column("version", "", "version of parlour-bench"),
@@ -77,6 +85,7 @@ pub(crate) fn explained() -> String {
         ("Columns of all works but idle", &THROUGHPUT[..]),
         ("Further columns of latency", &LATENCY[1..]),
         ("Columns of idle", &IDLE[1..]),
+        ("Further columns with --journal", &STORED[1..]),
         ("JSON (--json)", &DOCUMENT),
         (
             "Each report in the JSON has the columns by the same names (numbers in the same units), and",
@@ -85,7 +94,7 @@ pub(crate) fn explained() -> String {
     ] {
         text += &format!("{head}:\n");
         for Column { name, unit, meaning } in columns {
-            text += &format!("  {name:<13}  {unit:<7}  {meaning}\n");
+            text += &format!("  {name:<14}  {unit:<7}  {meaning}\n");
         }
         text.push('\n');
     }

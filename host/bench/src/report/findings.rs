@@ -12,7 +12,7 @@ const PERCENTILES: [f64; 18] = [
 ];
 
 /// The findings of one work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The work, as on the command line.
     pub work: String,
@@ -45,6 +45,18 @@ pub struct Report {
     /// The cost of silent connections.
     #[serde(flatten)]
     pub idle: Option<Idle>,
+    /// What the server's journal has.
+    #[serde(flatten)]
+    pub stored: Option<Stored>,
+}
+
+impl Report {
+    /// Whether the server did something wrong.
+    pub fn has_faults(&self) -> bool {
+        self.stopped
+            || self.faults.any()
+            || self.stored.as_ref().is_some_and(|stored| stored.journal_faults.any())
+    }
 }
 
 /// Latencies in microseconds.
@@ -87,6 +99,17 @@ pub struct Stall {
     pub came_back: u32,
     /// The longest time in which nobody else received anything, in seconds.
     pub longest_pause: f64,
+}
+
+/// What a journal has.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Lines that came into the journal each second of the time that was measured.
+    pub stored: f64,
+    /// Processor time of the server for each of them, in nanoseconds, if its processes are known.
+    pub cpu_stored: Option<f64>,
+    /// The faults of what is in the journal in the end.
+    pub journal_faults: Faults,
 }
 
 /// The cost of silent connections. Times are medians in microseconds, from connecting.

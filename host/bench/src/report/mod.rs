@@ -16,6 +16,6 @@ mod table;
 
 pub(crate) use self::columns::explained;
 pub use self::figures::{grouped, median};
-pub use self::findings::{Idle, Latency, Report, Stall};
+pub use self::findings::{Idle, Latency, Report, Stall, Stored};
 pub(crate) use self::sample::Sample;
 pub use self::table::tables;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::findings::Report;
-use crate::lines::Faults;
 use crate::process::{Process, cpu_of, resident_of};
 
 /// A moment of a run.
@@ -42,11 +41,7 @@ impl Sample {
             cpu_server: used.map(percent),
             cpu_bench: percent(end.own.saturating_sub(self.own)),
             memory: resident_of(server),
-            faults: Faults::default(),
-            stopped: false,
-            latency: None,
-            stall: None,
-            idle: None,
+            ..Report::default()
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::columns::{Column, IDLE, LATENCY, THROUGHPUT};
+use super::columns::{Column, IDLE, LATENCY, STORED, THROUGHPUT};
 use super::figures::grouped;
 use super::findings::Report;
 
-/// The reports as tables: one of throughput, one of latencies and one of idle connections. A table
+/// The reports as tables: one each of throughput, latencies, idle connections and journals. A table
 /// without rows is left out.
 pub fn tables(reports: &[Report]) -> String {
     let mut text = String::new();
@@ -59,6 +59,20 @@ pub fn tables(reports: &[Report]) -> String {
                 us(idle.heard_full),
             ]
         }),
+    );
+    table(
+        &mut text,
+        &STORED,
+        reports.iter().filter_map(|report| report.stored.map(|stored| (report, stored))).map(
+            |(report, stored)| {
+                [
+                    report.work.clone(),
+                    grouped(stored.stored),
+                    or_dash(stored.cpu_stored, |ns| format!("{ns:.1} ns")),
+                    stored.journal_faults.to_string(),
+                ]
+            },
+        ),
     );
     text
 }

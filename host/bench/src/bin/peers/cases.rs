@@ -4,6 +4,9 @@ use parlour_bench::{Kind, Work};
 
 use crate::peer::{Peer, Service};
 
+/// The cases of servers that store lines are called so, too.
+const STORED: &str = "stored";
+
 /// A work with its circumstances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
@@ -18,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) come_back: bool,
     /// Silent connections.
     pub(crate) idle: u32,
+    /// Lines a second, for [`Kind::Latency`].
+    pub(crate) rate: u32,
     /// The case is for servers with this service.
     service: Option<Service>,
 }
@@ -26,9 +31,9 @@ const fn case(kind: Kind, clients: u32) -> Case {
     let service = match kind {
         Kind::Echo => Some(Service::Echo),
         Kind::Idle => None,
-        Kind::Fan | Kind::Lockstep | Kind::Ahead | Kind::Latency => Some(Service::Room),
+        Kind::Fan | Kind::Lockstep | Kind::Ahead | Kind::Gather | Kind::Latency => Some(Service::Room),
     };
-    Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, service }
+    Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, rate: 200, service }
 }
 
 /// The numbers of receivers in the plot of cost by receivers.
@@ -46,6 +51,17 @@ pub(crate) const ECHO_DEEP: Case = Case { depth: Some(32), ..case(Kind::Echo, 50
 pub(crate) const LATENCY: Case = case(Kind::Latency, 100);
 pub(crate) const LATENCY_STALLED: Case = Case { stall: 10, ..LATENCY };
 pub(crate) const LATENCY_BESIEGED: Case = Case { come_back: true, ..LATENCY_STALLED };
+
+/// One client talks, or ten do. All that they say is stored.
+pub(crate) const STORE_ONE: Case = stored(fan(1));
+pub(crate) const STORE_TEN: Case = stored(case(Kind::Gather, 10));
+/// The time until another client has a line, if little is said and if much is.
+pub(crate) const STORE_CALM: Case = stored(case(Kind::Latency, 1));
+pub(crate) const STORE_BUSY: Case = Case { rate: 200_000, ..STORE_CALM };
+
+const fn stored(case: Case) -> Case {
+    Case { service: Some(Service::Store), ..case }
+}
 
 /// One sender and this many receivers.
 pub(crate) const fn fan(receivers: u32) -> Case {
@@ -75,6 +91,10 @@ pub(crate) fn all() -> Vec<Case> {
         LATENCY,
         LATENCY_STALLED,
         LATENCY_BESIEGED,
+        STORE_ONE,
+        STORE_TEN,
+        STORE_CALM,
+        STORE_BUSY,
     ];
     let mut cases = Vec::new();
     let plots = RECEIVERS.map(fan).into_iter().chain(IDLE.map(wake_up)).chain(IDLE.map(hold));
@@ -89,14 +109,19 @@ pub(crate) fn all() -> Vec<Case> {
 impl Case {
     /// Whether the case is for that server.
     pub(crate) fn is_for(&self, peer: &Peer) -> bool {
-        self.service.is_none_or(|service| service == peer.service)
-            && self.line <= peer.longest_line
-            && self.clients + self.idle <= peer.most_connections
+        let is_service = match peer.service {
+            Service::Writer => *self == STORE_ONE,
+            // All that such servers do with silent clients is measured without a store.
+            Service::Store => self.service == Some(Service::Store),
+            service => self.service.is_none_or(|wanted| wanted == service),
+        };
+        is_service && self.line <= peer.longest_line && self.clients + self.idle <= peer.most_connections
     }
 
     /// Whether this is the name of the case or of its kind.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        name == self.name() || name == self.work().name()
+        let is_stored = self.service == Some(Service::Store);
+        name == self.name() || name == self.work().name() || (is_stored && name == STORED)
     }
 
     pub(crate) fn work(&self) -> Work {
@@ -113,6 +138,15 @@ impl Case {
                 name += &format!(" {count} {what}");
             }
         }
-        if self.line == 64 { name } else { format!("{name} {} B", self.line) }
+        if self.line != 64 {
+            name += &format!(" {} B", self.line);
+        }
+        if self.rate != STORE_CALM.rate {
+            name += &format!(" {}/s", self.rate);
+        }
+        if self.service == Some(Service::Store) {
+            name += &format!(" {STORED}");
+        }
+        name
     }
 }

@@ -2,10 +2,12 @@
 //! writes the results as JSON, as Markdown and as plots.
 //!
 //! ```text
-//! peer, dialects, reference   the servers, their protocols, the reference programs
+//! servers, peer, dialects     the servers, their start, their protocols
+//! reference, writer           the reference programs, SQLite without a server
 //! cases                       the cases that they are measured in
 //! results                     the results, and medians
-//! markdown, chart, plots      the results as text and as plots
+//! markdown, stored            the results as text
+//! chart, plots                the results as plots
 //! ```
 //!
 //! The library `parlour_bench` measures.
@@ -18,8 +20,12 @@ mod peer;
 mod plots;
 mod reference;
 mod results;
+mod servers;
+mod stored;
+mod writer;
 
 use std::cell::Cell;
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -34,9 +40,10 @@ use parlour_bench::{Plan, pin_to_cpu, raise_descriptor_limit};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cases::Case;
-use crate::peer::{PEERS, Peer};
+use crate::peer::{Launch, Peer, folder_on};
 use crate::reference::REFERENCES;
 use crate::results::{Machine, Results, Run};
+use crate::servers::PEERS;
 
 /// How often progress is printed.
 const SELDOM: Duration = Duration::from_secs(5);
@@ -65,9 +72,12 @@ struct PeersOptions {
     /// Measure only servers whose name contains this; repeat it for more
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
-    /// Measure only cases of this name or kind, such as "fan:100 512 B" or fan; repeat it for more
+    /// Measure only cases of this name or kind, such as "fan:100 512 B", fan or stored; repeat it for more
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
+    /// Where the servers store what they keep: a folder on the disk that is to be measured
+    #[arg(long, value_name = "FOLDER", default_value_os_t = own_folder())]
+    disk: PathBuf,
     /// The folder for the results
     #[arg(long, value_name = "FOLDER", default_value_os_t = benchmarks())]
     to: PathBuf,
@@ -94,6 +104,12 @@ enum Command {
 fn benchmarks() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     workspace.unwrap_or(Path::new(".")).join("benchmarks")
+}
+
+/// The folder of this program. Folders for temporary files may be in memory.
+fn own_folder() -> PathBuf {
+    let program = env::current_exe().ok();
+    program.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
 }
 
 fn main() -> ExitCode {
@@ -145,7 +161,8 @@ impl PeersOptions {
         // The servers inherit it.
         raise_descriptor_limit().map_err(|error| error.in_full())?;
         let mut results = Results {
-            machine: Machine::here(self.duration.as_secs_f64(), self.rounds),
+            machine: Machine::here(self.duration.as_secs_f64(), self.rounds, &self.disk)
+                .map_err(|error| format!("{}: {error}", self.disk.display()))?,
             ..Results::default()
         };
         let peers = self.peers(&mut results);
@@ -206,16 +223,23 @@ impl PeersOptions {
     }
 
     fn report(&self, case: &Case, peer: &Peer, place: &str) -> Result<parlour_bench::Report, String> {
-        let server = peer.start(self.server_cpu)?;
+        if let Launch::Sqlite(synchronous) = peer.launch {
+            let folder = folder_on(&self.disk)?;
+            let (what, how_long) = ((case.line, synchronous), (self.warmup, self.duration));
+            return writer::measure(case.work(), what, how_long, (self.server_cpu, folder.path()));
+        }
+        let server = peer.start(self.server_cpu, &self.disk)?;
         let plan = Plan {
             dialect: (peer.dialect)(case.line),
             line: case.line,
+            rate: case.rate,
             stall: case.stall,
             come_back: case.come_back,
             idle: case.idle,
             duration: self.duration,
             warmup: self.warmup,
             pids: vec![server.pid()],
+            journal: server.journal(),
             ..Plan::new(server.address.clone(), case.work())
         };
         let told = Cell::new(Instant::now());

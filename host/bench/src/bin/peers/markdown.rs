@@ -3,16 +3,18 @@
 use std::fmt::Write;
 
 use crate::cases::{self, Case};
-use crate::peer::{PEERS, Peer, Service};
+use crate::peer::{Peer, Service};
 use crate::results::{Results, Value, cost};
+use crate::servers::PEERS;
+use crate::stored;
 
 /// A cell without a measurement.
-const NOTHING: &str = "-";
+pub(crate) const NOTHING: &str = "-";
 
 /// A column: its head, and a server's cell.
-struct Column<'a> {
-    head: String,
-    cell: Box<dyn Fn(&Peer) -> String + 'a>,
+pub(crate) struct Column<'a> {
+    pub(crate) head: String,
+    pub(crate) cell: Box<dyn Fn(&Peer) -> String + 'a>,
 }
 
 /// The whole page.
@@ -27,6 +29,7 @@ pub(crate) fn page(results: &Results) -> String {
         machine.processor, machine.processors, machine.kernel, machine.rounds, machine.seconds,
     );
     let rooms = |peer: &Peer| peer.service == Service::Room;
+    let echoes = |peer: &Peer| peer.service == Service::Echo;
     let all = |_: &Peer| true;
     section(
         &mut text,
@@ -35,7 +38,7 @@ pub(crate) fn page(results: &Results) -> String {
         rooms,
         &costs(results, Service::Room),
     );
-    section(&mut text, results, "The same of an echo", |peer| !rooms(peer), &costs(results, Service::Echo));
+    section(&mut text, results, "The same of an echo", echoes, &costs(results, Service::Echo));
     section(
         &mut text,
         results,
@@ -44,6 +47,7 @@ pub(crate) fn page(results: &Results) -> String {
         &latencies(results),
     );
     section(&mut text, results, "Connections that say nothing", all, &idle(results));
+    stored::sections(&mut text, results);
     let failures = results.failures();
     if !results.missing.is_empty() || !failures.is_empty() {
         text += "\nNot measured:\n\n";
@@ -61,7 +65,11 @@ pub(crate) fn page(results: &Results) -> String {
 
 fn costs(results: &Results, service: Service) -> Vec<Column<'_>> {
     let (limit, columns) = match service {
-        Service::Room => (
+        Service::Echo => (
+            "limit-echo",
+            vec![(cases::ECHO_50, "50, 1 line each"), (cases::ECHO_DEEP, "500, 32 lines each")],
+        ),
+        Service::Room | Service::Store | Service::Writer => (
             "limit-fan",
             vec![
                 (cases::FAN_100, "1 to 100"),
@@ -70,10 +78,6 @@ fn costs(results: &Results, service: Service) -> Vec<Column<'_>> {
                 (cases::LOCKSTEP, "100 talk in lock-step"),
                 (cases::AHEAD, "16 lines ahead"),
             ],
-        ),
-        Service::Echo => (
-            "limit-echo",
-            vec![(cases::ECHO_50, "50, 1 line each"), (cases::ECHO_DEEP, "500, 32 lines each")],
         ),
     };
     let column = |(case, head): (Case, &str)| Column {
@@ -157,7 +161,13 @@ fn idle(results: &Results) -> Vec<Column<'_>> {
 }
 
 /// A median as text, or why there is none.
-fn value(results: &Results, case: &Case, peer: &Peer, read: Value, show: impl Fn(f64) -> String) -> String {
+pub(crate) fn value(
+    results: &Results,
+    case: &Case,
+    peer: &Peer,
+    read: Value,
+    show: impl Fn(f64) -> String,
+) -> String {
     let trouble = results.trouble(case, peer.name);
     match (results.median(case, peer.name, read), trouble) {
         (Some(value), None) => show(value),
@@ -167,7 +177,7 @@ fn value(results: &Results, case: &Case, peer: &Peer, read: Value, show: impl Fn
 }
 
 /// Three significant digits, or all digits of a whole number.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.2}"),
         10.0..100.0 => format!("{value:.1}"),
@@ -175,7 +185,7 @@ fn short(value: f64) -> String {
     }
 }
 
-fn section(
+pub(crate) fn section(
     text: &mut String,
     results: &Results,
     title: &str,

@@ -1,7 +1,6 @@
-//! The servers that are compared: a table, and the start of each of them on a processor of its own.
+//! A server that is compared, and its start on a processor of its own.
 
 use std::env;
-use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,9 +8,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use parlour::Address;
-use parlour_bench::{Dialect, LONGEST_LINE};
+use parlour_bench::Dialect;
+use tempfile::TempDir;
 
-use crate::dialects;
+use crate::servers::{CONNECTIONS, JOURNAL, strings};
 
 /// How long a server may take to listen.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -23,136 +23,53 @@ pub(crate) enum Service {
     Room,
     /// Returns it.
     Echo,
+    /// Passes it on to all others, and may store it.
+    Store,
+    /// Stores lines that it makes itself, and is no server.
+    Writer,
+}
+
+/// Nothing is stored.
+pub(crate) const ALL: &str = "all";
+
+/// What may be missing in a store of what was shown.
+pub(crate) struct Loss {
+    /// After `kill -9`.
+    pub(crate) by_kill: &'static str,
+    /// After a power cut.
+    pub(crate) by_power_cut: &'static str,
 }
 
 /// How a server is started.
-enum Launch {
-    /// This workspace's parlour, with this listener, under this poller.
-    Parlour { listener: &'static str, poller: &'static str },
+pub(crate) enum Launch {
+    /// This workspace's parlour, with this listener, under this poller, and with these options.
+    Parlour { listener: &'static str, poller: &'static str, options: &'static [&'static str] },
     /// A reference program of this one.
     Reference(&'static str),
     /// A program that may be installed.
-    Installed { program: &'static str, args: fn(port: u16, folder: &Path) -> Vec<String> },
+    Installed {
+        program: &'static str,
+        args: fn(port: u16, folder: &Path) -> Vec<String>,
+        /// Arguments with which it only says whether it takes the others. Not every version does.
+        trial: Option<fn(folder: &Path) -> Vec<String>>,
+    },
+    /// SQLite in this program, with this value of `synchronous`.
+    Sqlite(&'static str),
 }
 
 /// A server to compare.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) service: Service,
-    launch: Launch,
+    pub(crate) launch: Launch,
     /// The form in which it takes lines of this length.
     pub(crate) dialect: fn(usize) -> Dialect,
     /// Length of the longest line that it passes on, with the LF, in bytes.
     pub(crate) longest_line: usize,
     /// The most connections that it is measured with.
     pub(crate) most_connections: u32,
-}
-
-const fn parlour(name: &'static str, service: Service, listener: &'static str, poller: &'static str) -> Peer {
-    Peer {
-        name,
-        service,
-        launch: Launch::Parlour { listener, poller },
-        dialect: raw,
-        longest_line: LONGEST_LINE,
-        most_connections: ANY,
-    }
-}
-
-const fn reference(name: &'static str, service: Service) -> Peer {
-    Peer {
-        name,
-        service,
-        launch: Launch::Reference(name),
-        dialect: raw,
-        longest_line: LONGEST_LINE,
-        most_connections: ANY,
-    }
-}
-
-fn raw(_line: usize) -> Dialect {
-    Dialect::raw()
-}
-
-/// All servers. Those called `limit` do only what the kernel demands of every server.
-pub(crate) const PEERS: [Peer; 14] = [
-    reference("limit-fan", Service::Room),
-    parlour("parlour relay, epoll", Service::Room, "--relay", "epoll"),
-    parlour("parlour relay, select", Service::Room, "--relay", "select"),
-    parlour("parlour chat, epoll", Service::Room, "--chat", "epoll"),
-    parlour("parlour chat, select", Service::Room, "--chat", "select"),
-    Peer {
-        name: "ncat --broker",
-        service: Service::Room,
-        launch: Launch::Installed { program: "ncat", args: ncat },
-        dialect: raw,
-        longest_line: LONGEST_LINE,
-        most_connections: ANY,
-    },
-    Peer {
-        name: "nats-server",
-        service: Service::Room,
-        launch: Launch::Installed { program: "nats-server", args: nats },
-        dialect: dialects::nats,
-        longest_line: LONGEST_LINE,
-        most_connections: ANY,
-    },
-    Peer {
-        name: "redis-server",
-        service: Service::Room,
-        launch: Launch::Installed { program: "redis-server", args: redis },
-        dialect: dialects::redis,
-        longest_line: LONGEST_LINE,
-        most_connections: ANY,
-    },
-    Peer {
-        name: "ngircd",
-        service: Service::Room,
-        launch: Launch::Installed { program: "ngircd", args: ngircd },
-        dialect: dialects::irc,
-        longest_line: dialects::LONGEST_IRC_LINE,
-        // It tells every client of every newcomer. With ten thousand that takes many minutes.
-        most_connections: 1_000,
-    },
-    reference("tokio-chat", Service::Room),
-    reference("limit-echo", Service::Echo),
-    parlour("parlour echo, epoll", Service::Echo, "--echo", "epoll"),
-    parlour("parlour echo, select", Service::Echo, "--echo", "select"),
-    reference("tokio-echo", Service::Echo),
-];
-
-const ANY: u32 = u32::MAX;
-/// How many connections every server should allow.
-const CONNECTIONS: &str = "12000";
-
-fn strings(args: &[&str]) -> Vec<String> {
-    args.iter().map(ToString::to_string).collect()
-}
-
-fn ncat(port: u16, _folder: &Path) -> Vec<String> {
-    strings(&["--broker", "--listen", "--max-conns", CONNECTIONS, "127.0.0.1", &port.to_string()])
-}
-
-fn nats(port: u16, _folder: &Path) -> Vec<String> {
-    strings(&["--addr", "127.0.0.1", "--port", &port.to_string()])
-}
-
-fn redis(port: u16, folder: &Path) -> Vec<String> {
-    let (port, folder) = (port.to_string(), folder.display().to_string());
-    let network = ["--bind", "127.0.0.1", "--port", &port, "--maxclients", CONNECTIONS];
-    let memory_only = ["--save", "", "--appendonly", "no", "--dir", &folder];
-    strings(&[&network[..], &memory_only[..]].concat())
-}
-
-fn ngircd(port: u16, folder: &Path) -> Vec<String> {
-    let file = folder.join("ngircd.conf");
-    let text = format!(
-        "[Global]\nName = bench.example.net\nInfo = bench\nListen = 127.0.0.1\nPorts = {port}\n\
-         [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxPenaltyTime = 0\nPingTimeout = 3600\n\
-         [Options]\nDNS = no\nIdent = no\nPAM = no\n"
-    );
-    fs::write(&file, text).expect("a folder of our own");
-    strings(&["--nodaemon", "--config", &file.display().to_string()])
+    /// Set if it stores lines.
+    pub(crate) loss: Option<Loss>,
 }
 
 /// A running server. Dropping it ends the server.
@@ -160,13 +77,18 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) address: Address,
     /// The folder with its files, as long as it runs.
-    _folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl Running {
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its journal, if it has one that the load generator can read.
+    pub(crate) fn journal(&self) -> Option<PathBuf> {
+        Some(self.folder.path().join(JOURNAL)).filter(|path| path.exists())
     }
 }
 
@@ -179,18 +101,31 @@ impl Drop for Running {
 }
 
 impl Peer {
+    /// Whether it stores anything.
+    pub(crate) fn stores(&self) -> bool {
+        self.loss.as_ref().is_some_and(|loss| loss.by_kill != ALL)
+    }
+
     /// Why it cannot be started here, if it cannot.
     pub(crate) fn missing(&self) -> Option<String> {
         match self.launch {
-            Launch::Reference(_) => None,
-            Launch::Parlour { poller, .. } => match binary() {
+            Launch::Reference(_) | Launch::Sqlite(_) => None,
+            Launch::Parlour { poller, options, .. } => match binary() {
                 Err(error) => Some(error),
-                Ok(binary) if poller == "select" || knows_pollers(binary) => None,
-                Ok(_) => Some(format!("this parlour has no --poller {poller}")),
+                Ok(binary) if poller != "select" && !knows(binary, "--poller") => {
+                    Some(format!("this parlour has no --poller {poller}"))
+                }
+                Ok(binary) => {
+                    let mut options = options.iter().filter(|option| option.starts_with("--"));
+                    let unknown = options.find(|option| !knows(binary, option));
+                    unknown.map(|option| format!("this parlour has no {option}"))
+                }
             },
-            Launch::Installed { program, .. } => {
-                find(program).is_none().then(|| format!("{program} is not installed"))
-            }
+            Launch::Installed { program, trial, .. } => match (find(program), trial) {
+                (None, _) => Some(format!("{program} is not installed")),
+                (Some(path), Some(trial)) => refusal(&path, trial).err(),
+                (Some(_), None) => None,
+            },
         }
     }
 
@@ -198,6 +133,7 @@ impl Peer {
     pub(crate) fn version(&self) -> String {
         let program = match self.launch {
             Launch::Reference(_) => return "of this workspace".into(),
+            Launch::Sqlite(_) => return rusqlite::version().into(),
             Launch::Parlour { .. } => binary().ok().map(Path::to_owned),
             Launch::Installed { program, .. } => find(program),
         };
@@ -207,9 +143,9 @@ impl Peer {
         text.lines().find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
     }
 
-    /// Starts it on the processor `cpu` and waits until it listens.
-    pub(crate) fn start(&self, cpu: usize) -> Result<Running, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    /// Starts it on the processor `cpu`, with its files on `disk`, and waits until it listens.
+    pub(crate) fn start(&self, cpu: usize, disk: &Path) -> Result<Running, String> {
+        let folder = folder_on(disk)?;
         // Another program may take the free port before the server does. Then the start fails.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();
@@ -219,7 +155,7 @@ impl Peer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(folder.path());
         let child = command.spawn().map_err(|error| format!("{} cannot be started: {error}", self.name))?;
         let address = format!("127.0.0.1:{port}");
-        let mut running = Running { child, address: Address::Tcp(address.clone()), _folder: folder };
+        let mut running = Running { child, address: Address::Tcp(address.clone()), folder };
         let give_up = Instant::now() + START_TIME;
         while TcpStream::connect(&address).is_err() {
             if let Ok(Some(status)) = running.child.try_wait() {
@@ -238,18 +174,20 @@ impl Peer {
     fn command(&self, port: u16, folder: &Path) -> Result<(PathBuf, Vec<String>), String> {
         let text = port.to_string();
         match self.launch {
-            Launch::Parlour { listener, poller } => {
+            Launch::Parlour { listener, poller, options } => {
                 let binary = binary()?;
                 let mut args = strings(&["serve", listener, &text, "--max-conns", CONNECTIONS]);
-                if knows_pollers(binary) {
+                if knows(binary, "--poller") {
                     args.extend(strings(&["--poller", poller]));
                 }
+                args.extend(strings(options));
                 Ok((binary.to_owned(), args))
             }
             Launch::Reference(name) => Ok((this_program()?, strings(&["reference", name, &text]))),
-            Launch::Installed { program, args } => {
+            Launch::Installed { program, args, .. } => {
                 Ok((find(program).unwrap_or_else(|| program.into()), args(port, folder)))
             }
+            Launch::Sqlite(_) => Err(format!("{} is no server", self.name)),
         }
     }
 }
@@ -280,13 +218,29 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
-/// Whether this parlour can be told which poller to use.
-fn knows_pollers(binary: &Path) -> bool {
-    static KNOWS: OnceLock<bool> = OnceLock::new();
-    *KNOWS.get_or_init(|| {
+/// Whether this parlour has an option.
+fn knows(binary: &Path, option: &str) -> bool {
+    static HELP: OnceLock<String> = OnceLock::new();
+    let help = HELP.get_or_init(|| {
         let help = Command::new(binary).args(["serve", "--help"]).output();
-        help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--poller"))
-    })
+        help.map(|help| String::from_utf8_lossy(&help.stdout).into_owned()).unwrap_or_default()
+    });
+    help.split_whitespace().any(|word| word == option)
+}
+
+/// Why an installed program does not take its arguments.
+fn refusal(program: &Path, trial: fn(&Path) -> Vec<String>) -> Result<(), String> {
+    let folder = folder_on(&env::temp_dir())?;
+    let output = Command::new(program).args(trial(folder.path())).current_dir(folder.path()).output();
+    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let told = told.lines().find(|line| !line.is_empty()).unwrap_or("it does not take its arguments");
+    if output.status.success() { Ok(()) } else { Err(told.to_owned()) }
+}
+
+/// A new folder, which is deleted in the end.
+pub(crate) fn folder_on(disk: &Path) -> Result<TempDir, String> {
+    tempfile::tempdir_in(disk).map_err(|error| format!("{}: {error}", disk.display()))
 }
 
 /// Where a program is. Also looks in the folders of programs for administrators.

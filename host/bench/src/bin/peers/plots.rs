@@ -7,8 +7,9 @@ use plotters::style::RGBColor;
 
 use crate::cases::{self, Case};
 use crate::chart::{Axis, Chart, Series, Style, label};
-use crate::peer::{PEERS, Peer, Service};
+use crate::peer::{Peer, Service};
 use crate::results::{Results, Value, cost};
+use crate::servers::PEERS;
 
 /// Families of servers with the colours of their lines. The colours work on light and on dark.
 const COLORS: [(&str, RGBColor); 9] = [

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
 
 use parlour_bench::{Report, median};
 use serde::{Deserialize, Serialize};
 
 use crate::cases::Case;
+
+/// How often the disk is tried.
+const SYNCS: u32 = 101;
 
 /// Reads a figure from a report, if it is there.
 pub(crate) type Value = fn(&Report) -> Option<f64>;
@@ -31,6 +37,9 @@ pub(crate) struct Machine {
     /// How long each run was measured, in seconds.
     pub(crate) seconds: f64,
     pub(crate) rounds: u32,
+    /// How long the disk takes for a small write that must stay: the median, in microseconds.
+    #[serde(default)]
+    pub(crate) sync: Option<f64>,
 }
 
 /// One run of one server.
@@ -45,19 +54,33 @@ pub(crate) struct Run {
 }
 
 impl Machine {
-    /// This machine.
-    pub(crate) fn here(seconds: f64, rounds: u32) -> Self {
+    /// This machine, and the disk of this folder.
+    pub(crate) fn here(seconds: f64, rounds: u32, disk: &Path) -> io::Result<Self> {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        Self {
+        Ok(Self {
             processor: model.map_or("unknown", |(_, name)| name).to_owned(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
             seconds,
             rounds,
-        }
+            sync: time_of_sync(disk)?,
+        })
     }
+}
+
+/// How long a write of 4 KiB and fdatasync(2) take in this folder: the median of some tries, in microseconds.
+fn time_of_sync(folder: &Path) -> io::Result<Option<f64>> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    let mut times = Vec::new();
+    for _ in 0..SYNCS {
+        let start = Instant::now();
+        file.write_all(&[b'x'; 4096])?;
+        file.sync_data()?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(median(times))
 }
 
 impl Results {
@@ -77,7 +100,11 @@ impl Results {
         let of = |run: &Run| match &run.report {
             None => Some("failed".to_owned()),
             Some(report) if report.stopped => Some("stopped".to_owned()),
-            Some(report) => report.faults.any().then(|| report.faults.to_string()),
+            Some(report) if report.faults.any() => Some(report.faults.to_string()),
+            Some(report) => {
+                let stored = report.stored.filter(|_| report.has_faults())?;
+                Some(format!("journal: {}", stored.journal_faults))
+            }
         };
         self.runs(case, peer).find_map(of)
     }
