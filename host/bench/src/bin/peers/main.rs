@@ -118,7 +118,7 @@ fn main() -> ExitCode {
     let outcome = match &options.command {
         Some(Command::Reference { name, port }) => serve(name, *port),
         Some(Command::On { cpu, program, args }) => become_program(*cpu, program, args),
-        None if options.redraw => PAGES.iter().try_for_each(|page| show(page, &options.to)),
+        None if options.redraw => redraw(&options.to),
         None => options.measure(),
     };
     match outcome {
@@ -141,6 +141,16 @@ fn become_program(cpu: usize, program: &Path, args: &[OsString]) -> Result<(), S
     pin_to_cpu(cpu).map_err(|error| error.in_full())?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| format!("prctl: {error}"))?;
     Err(format!("{}: {}", program.display(), process::Command::new(program).args(args).exec()))
+}
+
+/// Makes the pages again whose results are in a folder.
+fn redraw(folder: &Path) -> Result<(), String> {
+    let is_there = |page: &&Page| folder.join(page.name).with_extension("json").exists();
+    let pages: Vec<_> = PAGES.iter().filter(is_there).collect();
+    if pages.is_empty() {
+        return Err(format!("{} has no results", folder.display()));
+    }
+    pages.into_iter().try_for_each(|page| show(page, folder))
 }
 
 /// Makes a page, and its plots, from the results in a folder.
