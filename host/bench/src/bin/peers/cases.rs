@@ -23,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) idle: u32,
     /// Lines a second, for [`Kind::Latency`].
     pub(crate) rate: u32,
+    /// How many of them are sent at a time.
+    pub(crate) burst: u32,
     /// The case is for servers with this service.
     service: Option<Service>,
 }
@@ -33,7 +35,18 @@ const fn case(kind: Kind, clients: u32) -> Case {
         Kind::Idle => None,
         Kind::Fan | Kind::Lockstep | Kind::Ahead | Kind::Gather | Kind::Latency => Some(Service::Room),
     };
-    Case { kind, clients, depth: None, line: 64, stall: 0, come_back: false, idle: 0, rate: 200, service }
+    Case {
+        kind,
+        clients,
+        depth: None,
+        line: 64,
+        stall: 0,
+        come_back: false,
+        idle: 0,
+        rate: 200,
+        burst: 1,
+        service,
+    }
 }
 
 /// The numbers of receivers in the plot of cost by receivers.
@@ -57,7 +70,7 @@ pub(crate) const STORE_ONE: Case = stored(fan(1));
 pub(crate) const STORE_TEN: Case = stored(case(Kind::Gather, 10));
 /// The time until another client has a line, if little is said and if much is.
 pub(crate) const STORE_CALM: Case = stored(case(Kind::Latency, 1));
-pub(crate) const STORE_BUSY: Case = Case { rate: 200_000, ..STORE_CALM };
+pub(crate) const STORE_BUSY: Case = Case { rate: 200_000, burst: 1_000, ..STORE_CALM };
 
 const fn stored(case: Case) -> Case {
     Case { service: Some(Service::Store), ..case }
@@ -112,7 +125,7 @@ impl Case {
         let is_service = match peer.service {
             Service::Writer => *self == STORE_ONE,
             // All that such servers do with silent clients is measured without a store.
-            Service::Store => self.service == Some(Service::Store),
+            Service::Store => self.is_stored(),
             service => self.service.is_none_or(|wanted| wanted == service),
         };
         is_service && self.line <= peer.longest_line && self.clients + self.idle <= peer.most_connections
@@ -120,8 +133,12 @@ impl Case {
 
     /// Whether this is the name of the case or of its kind.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        let is_stored = self.service == Some(Service::Store);
-        name == self.name() || name == self.work().name() || (is_stored && name == STORED)
+        name == self.name() || name == self.work().name() || (self.is_stored() && name == STORED)
+    }
+
+    /// Whether it is for servers that store lines.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.service == Some(Service::Store)
     }
 
     pub(crate) fn work(&self) -> Work {
@@ -144,7 +161,7 @@ impl Case {
         if self.rate != STORE_CALM.rate {
             name += &format!(" {}/s", self.rate);
         }
-        if self.service == Some(Service::Store) {
+        if self.is_stored() {
             name += &format!(" {STORED}");
         }
         name

@@ -40,6 +40,7 @@ use parlour_bench::{Plan, pin_to_cpu, raise_descriptor_limit};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cases::Case;
+use crate::markdown::{PAGES, Page};
 use crate::peer::{Launch, Peer, folder_on};
 use crate::reference::REFERENCES;
 use crate::results::{Machine, Results, Run};
@@ -81,7 +82,7 @@ struct PeersOptions {
     /// The folder for the results
     #[arg(long, value_name = "FOLDER", default_value_os_t = benchmarks())]
     to: PathBuf,
-    /// Measure nothing, and make the table and the plots again from results.json
+    /// Measure nothing, and make the tables and the plots again from results.json and stored.json
     #[arg(long)]
     redraw: bool,
 }
@@ -117,8 +118,8 @@ fn main() -> ExitCode {
     let outcome = match &options.command {
         Some(Command::Reference { name, port }) => serve(name, *port),
         Some(Command::On { cpu, program, args }) => become_program(*cpu, program, args),
-        None if options.redraw => show(&options.to),
-        None => options.measure().and_then(|()| show(&options.to)),
+        None if options.redraw => redraw(&options.to),
+        None => options.measure(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,16 +143,28 @@ fn become_program(cpu: usize, program: &Path, args: &[OsString]) -> Result<(), S
     Err(format!("{}: {}", program.display(), process::Command::new(program).args(args).exec()))
 }
 
-/// Writes the table and the plots of the results in a folder.
-fn show(folder: &Path) -> Result<(), String> {
-    let json = folder.join("results.json");
+/// Makes the pages again whose results are in a folder.
+fn redraw(folder: &Path) -> Result<(), String> {
+    let is_there = |page: &&Page| folder.join(page.name).with_extension("json").exists();
+    let pages: Vec<_> = PAGES.iter().filter(is_there).collect();
+    if pages.is_empty() {
+        return Err(format!("{} has no results", folder.display()));
+    }
+    pages.into_iter().try_for_each(|page| show(page, folder))
+}
+
+/// Makes a page, and its plots, from the results in a folder.
+fn show(page: &Page, folder: &Path) -> Result<(), String> {
+    let [json, markdown] = ["json", "md"].map(|ending| folder.join(page.name).with_extension(ending));
     let text = fs::read_to_string(&json).map_err(|error| format!("{}: {error}", json.display()))?;
     let results: Results =
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", json.display()))?;
-    let page = markdown::page(&results);
-    fs::write(folder.join("results.md"), &page).map_err(|error| error.to_string())?;
-    plots::draw(&results, folder)?;
-    println!("{page}");
+    let text = page.text(&results);
+    fs::write(&markdown, &text).map_err(|error| format!("{}: {error}", markdown.display()))?;
+    if !page.is_about_stores {
+        plots::draw(&results, folder)?;
+    }
+    println!("{text}");
     Ok(())
 }
 
@@ -160,15 +173,33 @@ impl PeersOptions {
         fs::create_dir_all(&self.to).map_err(|error| format!("{}: {error}", self.to.display()))?;
         // The servers inherit it.
         raise_descriptor_limit().map_err(|error| error.in_full())?;
+        for page in &PAGES {
+            let wanted =
+                |case: &Case| self.case.is_empty() || self.case.iter().any(|name| case.is_called(name));
+            let cases = cases::all().into_iter().filter(|case| case.is_stored() == page.is_about_stores);
+            let cases: Vec<_> = cases.filter(wanted).collect();
+            if PEERS.iter().any(|peer| self.wants(peer, &cases)) {
+                self.measure_for(page, &cases)?;
+                show(page, &self.to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a server is asked for, and one of these cases is for it.
+    fn wants(&self, peer: &Peer, cases: &[Case]) -> bool {
+        let is_named = self.only.is_empty() || self.only.iter().any(|text| peer.name.contains(text));
+        is_named && cases.iter().any(|case| case.is_for(peer))
+    }
+
+    fn measure_for(&self, page: &Page, cases: &[Case]) -> Result<(), String> {
         let mut results = Results {
             machine: Machine::here(self.duration.as_secs_f64(), self.rounds, &self.disk)
                 .map_err(|error| format!("{}: {error}", self.disk.display()))?,
             ..Results::default()
         };
-        let peers = self.peers(&mut results);
+        let peers = self.peers(&mut results, cases);
         pin_to_cpu(self.load_cpu).map_err(|error| error.in_full())?;
-        let wanted = |case: &Case| self.case.is_empty() || self.case.iter().any(|name| case.is_called(name));
-        let cases: Vec<_> = cases::all().into_iter().filter(wanted).collect();
         for round in 0..self.rounds {
             for (at, case) in cases.iter().enumerate() {
                 for peer in peers.iter().filter(|peer| case.is_for(peer)) {
@@ -178,23 +209,22 @@ impl PeersOptions {
                     results.runs.push(self.run(case, peer, round, &place));
                 }
                 // Write the results so far. They are not lost if the rest is stopped.
-                self.write(&results).map_err(|error| format!("{}: {error}", self.to.display()))?;
+                let written = self.write(page, &results);
+                written.map_err(|error| format!("{}: {error}", self.to.display()))?;
             }
         }
         Ok(())
     }
 
-    fn write(&self, results: &Results) -> io::Result<()> {
+    fn write(&self, page: &Page, results: &Results) -> io::Result<()> {
         let text = serde_json::to_string_pretty(results)?;
-        fs::write(self.to.join("results.json"), text + "\n")
+        fs::write(self.to.join(page.name).with_extension("json"), text + "\n")
     }
 
     /// The servers that can be started here. Prints why the others cannot.
-    fn peers(&self, results: &mut Results) -> Vec<&'static Peer> {
+    fn peers(&self, results: &mut Results, cases: &[Case]) -> Vec<&'static Peer> {
         let mut peers = Vec::new();
-        let wanted =
-            |peer: &&Peer| self.only.is_empty() || self.only.iter().any(|text| peer.name.contains(text));
-        for peer in PEERS.iter().filter(wanted) {
+        for peer in PEERS.iter().filter(|peer| self.wants(peer, cases)) {
             if let Some(why) = peer.missing() {
                 eprintln!("{}: left out, {why}", peer.name);
                 results.missing.insert(peer.name.into(), why);
@@ -233,6 +263,7 @@ impl PeersOptions {
             dialect: (peer.dialect)(case.line),
             line: case.line,
             rate: case.rate,
+            burst: case.burst,
             stall: case.stall,
             come_back: case.come_back,
             idle: case.idle,

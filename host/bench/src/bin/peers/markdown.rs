@@ -17,50 +17,77 @@ pub(crate) struct Column<'a> {
     pub(crate) cell: Box<dyn Fn(&Peer) -> String + 'a>,
 }
 
-/// The whole page.
-pub(crate) fn page(results: &Results) -> String {
-    let machine = &results.machine;
-    let mut text = format!(
-        "# Measured side by side\n\n\
-         Written by `cargo peers`: {} ({} processors, {}), the server on one processor and the load on another; \
-         medians of {} rounds of {} s. A figure depends on the machine; what can be compared are figures \
-         of one run. In brackets: how many times the limit, a program of the workspace that makes the same \
-         system calls and does nothing else (median of the rounds' ratios).\n",
-        machine.processor, machine.processors, machine.kernel, machine.rounds, machine.seconds,
-    );
+/// A page, and the results that it is made of.
+pub(crate) struct Page {
+    /// The name of both, without the ending.
+    pub(crate) name: &'static str,
+    title: &'static str,
+    /// Whether it is about servers that store what they pass on.
+    pub(crate) is_about_stores: bool,
+    sections: fn(&mut String, &Results),
+}
+
+pub(crate) const PAGES: [Page; 2] = [
+    Page { name: "results", title: "Measured side by side", is_about_stores: false, sections },
+    Page {
+        name: "stored",
+        title: "Stored, measured side by side",
+        is_about_stores: true,
+        sections: stored::sections,
+    },
+];
+
+impl Page {
+    /// The whole page.
+    pub(crate) fn text(&self, results: &Results) -> String {
+        let machine = &results.machine;
+        let mut text = format!(
+            "# {}\n\n\
+             Written by `cargo peers`: {} ({} processors, {}), the server on one processor and the load on another; \
+             medians of {} rounds of {} s. A figure depends on the machine; what can be compared are figures \
+             of one run.",
+            self.title,
+            machine.processor,
+            machine.processors,
+            machine.kernel,
+            machine.rounds,
+            machine.seconds,
+        );
+        (self.sections)(&mut text, results);
+        let failures = results.failures();
+        if !results.missing.is_empty() || !failures.is_empty() {
+            text += "\nNot measured:\n\n";
+            for (what, why) in results.missing.iter().chain(&failures) {
+                let _ = writeln!(text, "- {what}: {why}");
+            }
+        }
+        text += "\nVersions:\n\n";
+        for (peer, version) in &results.versions {
+            let _ = writeln!(text, "- {peer}: {version}");
+        }
+        text
+    }
+}
+
+/// The tables of servers that only pass lines on.
+fn sections(text: &mut String, results: &Results) {
     let rooms = |peer: &Peer| peer.service == Service::Room;
     let echoes = |peer: &Peer| peer.service == Service::Echo;
     let all = |_: &Peer| true;
+    *text += " In brackets: how many times the limit, a program of the workspace that makes the same system calls \
+              and does nothing else (median of the rounds' ratios).\n";
     section(
-        &mut text,
+        text,
         results,
         "Processor time of the server for each delivery",
         rooms,
         &costs(results, Service::Room),
     );
-    section(&mut text, results, "The same of an echo", echoes, &costs(results, Service::Echo));
-    section(
-        &mut text,
-        results,
-        "Latency of 200 messages a second, 100 receivers",
-        rooms,
-        &latencies(results),
-    );
-    section(&mut text, results, "Connections that say nothing", all, &idle(results));
-    stored::sections(&mut text, results);
-    let failures = results.failures();
-    if !results.missing.is_empty() || !failures.is_empty() {
-        text += "\nNot measured:\n\n";
-        for (what, why) in results.missing.iter().chain(&failures) {
-            let _ = writeln!(text, "- {what}: {why}");
-        }
-    }
-    text += "\nWhere there is only a dash, the case was not for that server: its protocol has no lines of that \
-             length, or so many connections take it too long.\n\nVersions:\n\n";
-    for (peer, version) in &results.versions {
-        let _ = writeln!(text, "- {peer}: {version}");
-    }
-    text
+    section(text, results, "The same of an echo", echoes, &costs(results, Service::Echo));
+    section(text, results, "Latency of 200 messages a second, 100 receivers", rooms, &latencies(results));
+    section(text, results, "Connections that say nothing", all, &idle(results));
+    *text += "\nWhere there is only a dash, the case was not for that server: its protocol has no lines of that \
+              length, or so many connections take it too long.\n";
 }
 
 fn costs(results: &Results, service: Service) -> Vec<Column<'_>> {

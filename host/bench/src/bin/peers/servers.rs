@@ -29,19 +29,17 @@ pub(crate) const PEERS: [Peer; 24] = [
     parlour("parlour echo, epoll", Service::Echo, "--echo", "epoll"),
     parlour("parlour echo, select", Service::Echo, "--echo", "select"),
     reference("tokio-echo", Service::Echo),
-    sqlite("SQLite alone, synchronous=NORMAL", "normal", Loss { by_kill: NOTHING, by_power_cut: SECONDS }),
-    sqlite("SQLite alone, synchronous=FULL", "full", Loss { by_kill: NOTHING, by_power_cut: NOTHING }),
+    // Those that store, by what they may lose.
     keeping("parlour without a journal", &[], Loss { by_kill: ALL, by_power_cut: ALL }),
+    storing(
+        installed("nats JetStream", "nats-server", jetstream, dialects::jetstream),
+        Loss { by_kill: NOTHING, by_power_cut: "2 min" },
+    ),
+    sqlite("SQLite alone, synchronous=NORMAL", "normal", Loss { by_kill: NOTHING, by_power_cut: SECONDS }),
     keeping(
         "parlour --journal --journal-sync normal",
         &["--journal", JOURNAL, "--journal-sync", "normal"],
         Loss { by_kill: MOMENT, by_power_cut: SECONDS },
-    ),
-    keeping("parlour --journal", &["--journal", JOURNAL], Loss { by_kill: MOMENT, by_power_cut: MOMENT }),
-    keeping(
-        "parlour --journal --durable",
-        &["--journal", JOURNAL, "--durable"],
-        Loss { by_kill: NOTHING, by_power_cut: NOTHING },
     ),
     storing(
         installed(
@@ -52,13 +50,16 @@ pub(crate) const PEERS: [Peer; 24] = [
         ),
         Loss { by_kill: "2 s", by_power_cut: "2 s" },
     ),
-    storing(
-        installed("redis stream, appendfsync always", "redis-server", redis_always, dialects::redis_stream),
+    keeping("parlour --journal", &["--journal", JOURNAL], Loss { by_kill: MOMENT, by_power_cut: MOMENT }),
+    sqlite("SQLite alone, synchronous=FULL", "full", Loss { by_kill: NOTHING, by_power_cut: NOTHING }),
+    keeping(
+        "parlour --journal --durable",
+        &["--journal", JOURNAL, "--durable"],
         Loss { by_kill: NOTHING, by_power_cut: NOTHING },
     ),
     storing(
-        installed("nats JetStream", "nats-server", jetstream, dialects::jetstream),
-        Loss { by_kill: NOTHING, by_power_cut: "2 min" },
+        installed("redis stream, appendfsync always", "redis-server", redis_always, dialects::redis_stream),
+        Loss { by_kill: NOTHING, by_power_cut: NOTHING },
     ),
     storing(
         Peer {

@@ -12,29 +12,26 @@ use crate::results::{Results, Value};
 /// Appends the tables.
 pub(crate) fn sections(text: &mut String, results: &Results) {
     let stores = |peer: &Peer| matches!(peer.service, Service::Store | Service::Writer);
-    let before = text.len();
-    section(text, results, "Messages that are stored", stores, &throughput(results));
-    section(
-        text,
-        results,
-        "How long a message takes to another client, with a store",
-        stores,
-        &latencies(results),
-    );
-    if text.len() == before {
-        return;
-    }
-    *text += "\nLost at most: what somebody has seen, and the store may lack afterwards. In brackets: only passed on, and \
-              not stored. `1 talks` is `fan:1`, and `10 talk` is `gather:10`. Each has one receiver.";
     if let Some(us) = results.machine.sync {
-        let _ = write!(text, " A write of 4 KiB that must stay on the disk takes {} there.", time(us));
+        let _ = write!(text, " A write of 4 KiB and fdatasync(2) take {} on this disk.", time(us));
     }
     text.push('\n');
+    section(text, results, "Messages that are stored", stores, &throughput(results));
+    section(text, results, "The time until another client has a message", stores, &latencies(results));
+    let _ = write!(
+        text,
+        "\n\"May be lost\" says what somebody has seen, and the store may not have afterwards. In brackets: only passed on, \
+         not stored. `1 talks` is `fan:1`, `10 talk` is `gather:10`, and the second table is `latency:1`; there, {} \
+         messages a second come in bursts of {}. A message has {} bytes.\n",
+        grouped(cases::STORE_BUSY.rate.into()),
+        grouped(cases::STORE_BUSY.burst.into()),
+        cases::STORE_BUSY.line,
+    );
 }
 
 fn throughput(results: &Results) -> Vec<Column<'_>> {
     let lost = |when: &str, read: fn(&Loss) -> &'static str| Column {
-        head: format!("lost at most after {when}"),
+        head: format!("may be lost after {when}"),
         cell: Box::new(move |peer: &Peer| peer.loss.as_ref().map_or(NOTHING, read).to_owned()),
     };
     let mut columns =
