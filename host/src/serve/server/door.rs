@@ -200,7 +200,7 @@ fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newco
         // Those that are away must not keep others out.
         Err(Refusal::Full) if links.make_place(base, |_| true) => welcome(base, links, newcomer),
         Err(Refusal::PerPeer)
-            if links.make_place(base, |other| peer.ip.zip(other.ip).is_some_and(is_counted_as_one)) =>
+            if links.make_place(base, |other| peer.ip.zip(other).is_some_and(is_counted_as_one)) =>
         {
             welcome(base, links, newcomer);
         }

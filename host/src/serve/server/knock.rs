@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::door::Newcomer;
-use crate::resume::{Key, Message};
+use crate::resume::{Key, Message, Sieve};
 
 /// How long this moment is. A person does not notice it.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -65,9 +65,9 @@ impl Newcomer {
             // What is wrong shows when it is read.
             Err(_) => 0,
         };
-        Some(match Message::find(&bytes[..count]) {
-            Some((b"", Message::Resume(key, received), after)) => {
-                let len = count - after.len();
+        let mut text = Vec::new();
+        Some(match Sieve::default().take(&bytes[..count], &mut text) {
+            (len, Some(Message::Resume(key, received))) if text.is_empty() => {
                 // These bytes are there.
                 let _ = recv(&self.socket, &mut bytes[..len], RecvFlags::empty());
                 Knock::Back(key, received)
