@@ -6,13 +6,20 @@
 //! bytes of text, and is no part of it: each message is a subnegotiation of telnet (RFC 855). A client that
 //! knows nothing of this never sees one.
 
+mod sieve;
 mod stream;
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+pub(crate) use self::sieve::Sieve;
 pub(crate) use self::stream::Stream;
+
+/// The most bytes of text that a client sends before the server has used them and acknowledged that. So many the
+/// server takes in even while a room waits. If there were more, the client's acknowledgements would stand
+/// behind text that nobody reads, and the client would look as if it did not read.
+pub(crate) const INPUT: usize = 16 * 1024;
 
 /// Bytes of telnet: "interpret as command", and the beginning and the end of a subnegotiation.
 const IAC: u8 = 255;
@@ -99,7 +106,7 @@ pub(crate) enum Message {
     Unknown,
     /// So many bytes were received.
     Ack(u64),
-    /// The client ends its input, and does not come back.
+    /// The client ends its input and does not come back, or the server ends the connection.
     Bye,
 }
 
@@ -125,11 +132,6 @@ impl Message {
         bytes
     }
 
-    /// Whether [`Message::find`] must look at some bytes at all.
-    pub(crate) fn may_be_in(bytes: &[u8]) -> bool {
-        bytes.contains(&IAC)
-    }
-
     /// Reads what stands between the beginning and the end.
     fn read(text: &[u8]) -> Option<Self> {
         let words: Vec<_> = std::str::from_utf8(text).ok()?.split(' ').collect();
@@ -144,57 +146,11 @@ impl Message {
             _ => return None,
         })
     }
-
-    /// The first message among some bytes that is whole, what stands before it, and what after it.
-    pub(crate) fn find(bytes: &[u8]) -> Option<(&[u8], Self, &[u8])> {
-        let mut from = 0;
-        while let Some(at) = bytes[from..].iter().position(|byte| *byte == IAC) {
-            let at = from + at;
-            if let Some(rest) = bytes[at..].strip_prefix(&START)
-                && let Some(len) = rest.iter().take(LONGEST).position(|byte| *byte == IAC)
-                && let Some(after) = rest[len..].strip_prefix(&END)
-                && let Some(message) = Self::read(&rest[..len])
-            {
-                return Some((&bytes[..at], message, after));
-            }
-            from = at + 1;
-        }
-        None
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bytes(message: &Message) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        bytes
-    }
-
-    #[test]
-    fn each_message_is_found_between_text() {
-        let key = Key::new(u64::MAX).expect("randomness");
-        for message in [
-            Message::New,
-            Message::Key(key),
-            Message::Resume(key, u64::MAX),
-            Message::Resumed(7),
-            Message::Unknown,
-            Message::Ack(0),
-            Message::Bye,
-        ] {
-            let all = [b"a\xff\xfd\x01b".as_slice(), &bytes(&message), b"c"].concat();
-            let (before, found, after) = Message::find(&all).expect("a message");
-            assert_eq!((before, after), (b"a\xff\xfd\x01b".as_slice(), b"c".as_slice()));
-            assert_eq!(bytes(&found), bytes(&message));
-            assert!(bytes(&message).len() <= LONGEST + START.len() + END.len());
-            for len in 0..all.len() - 1 {
-                assert!(Message::find(&all[..len]).is_none(), "{len} bytes of {message:?}");
-            }
-        }
-    }
 
     #[test]
     fn other_bytes_are_no_message() {
@@ -212,9 +168,8 @@ mod tests {
             "key 1-+0000000000000000000000000000000",
             "resume 1 2",
         ] {
-            assert!(Message::find(&[&START, text.as_bytes(), &END].concat()).is_none(), "{text:?}");
+            assert!(Message::read(text.as_bytes()).is_none(), "{text:?}");
         }
-        assert!(Message::find(b"\xff\xfa\x18new\xff\xf0").is_none(), "another option");
     }
 
     #[test]
