@@ -26,8 +26,8 @@ pub type Bytes = heapless::Vec<u8, LONGEST>;
 pub enum Message {
     /// The client wants a session. Text counts from here on.
     New,
-    /// The server's answer. Its text counts from here on. Neither side sends more than so many bytes of text that the
-    /// other one has not acknowledged.
+    /// The server's answer. Its text counts from here on. The client sends no more than so many bytes of text that are
+    /// not acknowledged, and acknowledges a quarter of that at the latest.
     Key(Key, usize),
     /// The client comes back, and has received so many bytes.
     Resume(Key, u64),
@@ -37,7 +37,7 @@ pub enum Message {
     Unknown,
     /// So many bytes were received.
     Ack(u64),
-    /// The client ends its input, and does not come back.
+    /// The client ends its input and does not come back, or the server ends the connection.
     Bye,
 }
 

@@ -149,9 +149,22 @@ impl<S: Store> Stream<S> {
         (self.received, self.acknowledged) = (0, 0);
     }
 
-    /// Ends it. The store holds the text that may not have arrived.
-    pub fn into_store(self) -> S {
-        self.out
+    /// Waits for no acknowledgement of what was sent, because the other side can send none any more.
+    pub fn confirm_sent(&mut self) {
+        self.note_ack(self.start + self.sent as u64);
+    }
+
+    /// Whether the other side has used all our text.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed == self.start + self.out.len() as u64
+    }
+
+    /// Takes the text that may not have arrived. It cannot be sent again.
+    pub fn take_store(&mut self) -> S
+    where
+        S: Default,
+    {
+        core::mem::take(&mut self.out)
     }
 
     fn drop_first(&mut self, count: usize) {
@@ -172,8 +185,7 @@ impl<S: Store> Stream<S> {
         self.received += count as u64;
     }
 
-    /// The server has given its key. Its text counts from here on, and neither side sends more than so many bytes that
-    /// are not acknowledged.
+    /// The server has given its key. Its text counts from here on. `window`: see [`Message::Key`].
     pub fn note_key(&mut self, window: usize) {
         (self.received, self.acknowledged) = (0, 0);
         self.window = window;
@@ -195,6 +207,15 @@ impl<S: Store> Stream<S> {
             self.acknowledged = used;
             // If the last one has not gone out, this one takes its place. So they do not pile up.
             self.owed = Some(used);
+            self.say_owed();
+        }
+    }
+
+    /// As [`Stream::acknowledge`], but in any case.
+    pub fn acknowledge_all(&mut self) {
+        if self.received > self.acknowledged {
+            self.acknowledged = self.received;
+            self.owed = Some(self.received);
             self.say_owed();
         }
     }

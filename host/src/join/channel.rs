@@ -172,7 +172,7 @@ impl Channel {
             && !self.is_over
             && connection.push(&Message::New.bytes()).is_ok()
         {
-            self.session = Session::Asked(Stream::new(INPUT), Instant::now() + ASKED_TIME);
+            self.session = Session::Asked(Stream::asking(INPUT), Instant::now() + ASKED_TIME);
         }
     }
 
@@ -199,7 +199,7 @@ impl Channel {
         self.finish();
         let rest = match &mut self.session {
             Session::Asked(stream, _) | Session::Open(_, stream) if !self.has_said_bye => {
-                [take_rest(stream), Message::Bye.bytes()].concat()
+                [take_rest(stream), Message::Bye.bytes().to_vec()].concat()
             }
             _ => Vec::new(),
         };
@@ -260,10 +260,7 @@ impl Channel {
                 let messages = stream.take(&bytes, &mut text);
                 stream.acknowledge(0);
                 self.session = match messages.first() {
-                    Some(Message::Key(key)) => {
-                        stream.set_window(INPUT);
-                        Session::Open(*key, stream)
-                    }
+                    Some(Message::Key(key, _)) => Session::Open(*key, stream),
                     Some(Message::Unknown) => {
                         self.do_without(stream);
                         Session::None

@@ -1,6 +1,6 @@
 //! Takes messages out of the bytes of a connection, in whatever pieces these come.
 
-use super::{END, IAC, LONGEST, Message, START};
+use parlour_resume::{Front, IAC, Message};
 
 #[derive(Debug, Default)]
 pub(crate) struct Sieve {
@@ -35,26 +35,25 @@ impl Sieve {
             return None;
         }
         self.held.push(byte);
-        let held = &self.held[..];
-        if let Some(inner) = held.strip_prefix(&START).and_then(|rest| rest.strip_suffix(&END)) {
-            let message = Message::read(inner);
-            // It is seldom needed.
-            self.held = Vec::new();
-            return message;
+        match Front::of(&self.held) {
+            Front::Part => None,
+            Front::Message(message, _) => {
+                // It is seldom needed.
+                self.held = Vec::new();
+                message
+            }
+            Front::Text(_) => {
+                text.append(&mut self.held);
+                None
+            }
         }
-        let is_begun =
-            if held.len() < START.len() { START.starts_with(held) } else { held.starts_with(&START) };
-        if !is_begun || held.len() == START.len() + LONGEST + END.len() {
-            text.append(&mut self.held);
-        }
-        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resume::Key;
+    use crate::resume::{INPUT, new_key};
 
     /// The text and the messages among some bytes that come in pieces of one size.
     fn sieve(bytes: &[u8], size: usize) -> (Vec<u8>, Vec<Message>) {
@@ -71,10 +70,11 @@ mod tests {
 
     #[test]
     fn each_message_is_found_in_whatever_pieces_it_comes() {
-        let key = Key::new(u64::MAX).expect("randomness");
+        let key = new_key(u64::MAX).expect("randomness");
         for message in [
             Message::New,
-            Message::Key(key),
+            Message::Key(key, INPUT),
+            Message::Key(key, 512),
             Message::Resume(key, u64::MAX),
             Message::Resumed(7),
             Message::Unknown,
@@ -82,20 +82,19 @@ mod tests {
             Message::Bye,
         ] {
             let bytes = message.bytes();
-            assert!(bytes.len() <= LONGEST + START.len() + END.len());
             let all = [b"a\xff\xfd\x01b".as_slice(), &bytes, b"c", &bytes].concat();
             for size in 1..=all.len() {
                 let (text, found) = sieve(&all, size);
                 assert_eq!(text, b"a\xff\xfd\x01bc", "{message:?} in pieces of {size}");
                 let found: Vec<_> = found.iter().map(Message::bytes).collect();
-                assert_eq!(found, [&bytes[..], &bytes], "in pieces of {size}");
+                assert_eq!(found, [bytes.clone(), bytes.clone()], "in pieces of {size}");
             }
         }
     }
 
     #[test]
     fn what_only_looks_like_a_message_is_text() {
-        let long = [&START[..], &[b'x'; 200], b"\xff\xf0"].concat();
+        let long = [b"\xff\xfa\x52".as_slice(), &[b'x'; 200], b"\xff\xf0"].concat();
         for text in [b"a\xff\xfa\x18b\xff\xf0".as_slice(), b"\xff\xffx", b"\xff\xfd\x01", &long] {
             for size in 1..=text.len() {
                 let (taken, messages) = sieve(text, size);

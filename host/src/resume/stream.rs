@@ -1,146 +1,78 @@
-//! One side of a session: bytes in both directions that survive the connection which carries them.
+//! One side of a session, whose connection is read into a buffer.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
-use super::{Message, Sieve};
+use parlour_resume::{self as resume, Message, Store};
 
-/// How many bytes are used between two acknowledgements.
-const ACK_EVERY: u64 = 4 * 1024;
+use super::Sieve;
+
 /// From this size on, memory that is hardly used is freed.
 const MUCH: usize = 8 * 1024;
 
+/// Text that may have to be sent again.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(VecDeque<u8>);
+
+impl Store for Queue {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn as_slices(&self) -> (&[u8], &[u8]) {
+        self.0.as_slices()
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.0.drain(..count);
+        if self.0.capacity() > MUCH && self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to_fit();
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// The most bytes of text that are sent before the other side has acknowledged them.
-    window: usize,
-    /// Text that we may have to send again. It begins after so many bytes of all our text, and this many of it were
-    /// sent on the connection that is open now.
-    out: VecDeque<u8>,
-    start: u64,
-    sent: usize,
-    /// How many bytes of our text the other side has used.
-    confirmed: u64,
-    /// Messages that go out before the rest of the text. Then comes the acknowledgement of so many bytes.
-    messages: Vec<u8>,
-    owed: Option<u64>,
-    /// How many bytes of text we have received, and how many of these we have acknowledged.
-    received: u64,
-    acknowledged: u64,
+    counts: resume::Stream<Queue>,
     sieve: Sieve,
+    /// The server was asked for a key.
+    awaits_key: bool,
+}
+
+impl Deref for Stream {
+    type Target = resume::Stream<Queue>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.counts
+    }
+}
+
+impl DerefMut for Stream {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.counts
+    }
 }
 
 impl Stream {
-    /// Nothing was sent or received yet. `window`: the most bytes that are sent before they are acknowledged.
+    /// The side that gives the key. Nothing was sent or received yet. `window`: the most bytes that are sent before
+    /// they are acknowledged.
     pub(crate) fn new(window: usize) -> Self {
-        Self {
-            window,
-            out: VecDeque::new(),
-            start: 0,
-            sent: 0,
-            confirmed: 0,
-            messages: Vec::new(),
-            owed: None,
-            received: 0,
-            acknowledged: 0,
-            sieve: Sieve::default(),
-        }
+        let counts = resume::Stream::new(Queue::default(), window);
+        Self { counts, sieve: Sieve::default(), awaits_key: false }
     }
 
-    pub(crate) fn set_window(&mut self, window: usize) {
-        self.window = window;
-    }
-
-    // --- Going out ---
-
-    /// Up to where text may be sent, as a place in `out`.
-    fn limit(&self) -> usize {
-        let limit = self.confirmed.saturating_add(self.window as u64).saturating_sub(self.start);
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    }
-
-    /// How many more bytes of text it takes now.
-    pub(crate) fn place(&self) -> usize {
-        self.limit().saturating_sub(self.out.len())
-    }
-
-    /// Adds text.
-    pub(crate) fn push(&mut self, text: &[u8]) {
-        self.out.extend(text);
-    }
-
-    /// Adds a message.
-    pub(crate) fn say(&mut self, message: &Message) {
-        message.encode(&mut self.messages);
-    }
-
-    /// What is to be sent now, in order.
-    pub(crate) fn unsent(&self) -> [&[u8]; 3] {
-        let (left, right) = self.out.as_slices();
-        let until = self.limit().clamp(self.sent, self.out.len());
-        let part = |from: usize, slice| -> &[u8] {
-            let within = |place: usize| place.saturating_sub(from).min(<[u8]>::len(slice));
-            &slice[within(self.sent)..within(until)]
-        };
-        [&self.messages, part(0, left), part(left.len(), right)]
-    }
-
-    /// Whether something is to be sent now.
-    pub(crate) fn has_unsent(&self) -> bool {
-        !self.messages.is_empty() || self.sent < self.limit().min(self.out.len())
-    }
-
-    /// How many bytes of text it keeps.
-    pub(crate) fn kept(&self) -> usize {
-        self.out.len()
-    }
-
-    /// How many bytes are to be sent, now or later.
-    pub(crate) fn pending(&self) -> usize {
-        self.messages.len() + self.out.len() - self.sent
-    }
-
-    /// So many bytes of [`Stream::unsent`] were sent.
-    pub(crate) fn note_sent(&mut self, count: usize) {
-        let of_messages = count.min(self.messages.len());
-        self.messages.drain(..of_messages);
-        self.sent += count - of_messages;
-        self.say_owed();
-    }
-
-    /// Keeps no longer what was sent. It cannot be sent again.
-    pub(crate) fn forget_sent(&mut self) {
-        self.drop_first(self.sent);
-    }
-
-    /// Waits for no acknowledgement of what was sent, because the other side can send none any more.
-    pub(crate) fn confirm_sent(&mut self) {
-        self.confirm(self.start + self.sent as u64);
-    }
-
-    /// Whether the other side has used all our text.
-    pub(crate) fn is_confirmed(&self) -> bool {
-        self.confirmed == self.start + self.out.len() as u64
+    /// The side that asks for the key. With the key comes another window.
+    pub(crate) fn asking(window: usize) -> Self {
+        Self { awaits_key: true, ..Self::new(window) }
     }
 
     /// Text that may not have arrived.
     pub(crate) fn take_unacknowledged(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out).into()
-    }
-
-    fn drop_first(&mut self, count: usize) {
-        self.out.drain(..count);
-        self.start += count as u64;
-        self.sent = self.sent.saturating_sub(count);
-        if self.out.capacity() > MUCH && self.out.len() < self.out.capacity() / 4 {
-            self.out.shrink_to_fit();
-        }
-    }
-
-    // --- Coming in ---
-
-    /// How many bytes of text have come.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
+        self.counts.take_store().0.into()
     }
 
     /// Takes what has come, and adds its text to `text`. Returns the messages but the acknowledgements.
@@ -150,72 +82,26 @@ impl Stream {
             let before = text.len();
             let (count, message) = self.sieve.take(bytes, text);
             bytes = &bytes[count..];
-            self.received += (text.len() - before) as u64;
+            self.counts.note_text(text.len() - before);
             match message {
-                Some(Message::Ack(received)) => self.confirm(received),
-                Some(Message::Key(key)) => {
-                    // The server's text counts from here on.
-                    (self.received, self.acknowledged) = (0, 0);
-                    messages.push(Message::Key(key));
+                Some(Message::Ack(received)) => self.counts.note_ack(received),
+                Some(Message::Key(_, window)) if std::mem::take(&mut self.awaits_key) => {
+                    self.counts.note_key(window);
+                    messages.extend(message);
                 }
+                Some(Message::Key(..)) => {}
                 message => messages.extend(message),
             }
         }
         messages
     }
 
-    /// The other side has used so many bytes. An acknowledgement of what was not sent is no reason to keep less.
-    fn confirm(&mut self, received: u64) {
-        if (self.confirmed..=self.start + self.sent as u64).contains(&received) {
-            self.confirmed = received;
-            self.drop_first(received.saturating_sub(self.start) as usize);
-        }
-    }
-
-    /// All that has come was used, but the last `left` bytes of it. Now and then the other side is told.
-    pub(crate) fn acknowledge(&mut self, left: usize) {
-        let used = self.received.saturating_sub(left as u64);
-        if used.saturating_sub(self.acknowledged) >= ACK_EVERY {
-            self.acknowledged = used;
-            // If the last one has not gone out, this one takes its place. So they do not pile up.
-            self.owed = Some(used);
-            self.say_owed();
-        }
-    }
-
-    /// As [`Stream::acknowledge`], but in any case.
-    pub(crate) fn acknowledge_all(&mut self) {
-        if self.received > self.acknowledged {
-            self.acknowledged = self.received;
-            self.owed = Some(self.received);
-            self.say_owed();
-        }
-    }
-
-    fn say_owed(&mut self) {
-        if self.messages.is_empty()
-            && let Some(used) = self.owed.take()
-        {
-            self.say(&Message::Ack(used));
-        }
-    }
-
-    // --- When the connection has broken ---
-
-    /// Whether the other side may have so many bytes.
-    pub(crate) fn can_resume(&self, received: u64) -> bool {
-        (self.start..=self.start + self.out.len() as u64).contains(&received)
-    }
-
     /// The client is back over another connection, and has used so many bytes. Returns false if that cannot be, and
     /// then nothing has changed.
     pub(crate) fn welcome_back(&mut self, received: u64) -> bool {
-        let can_resume = self.restart(received);
+        let can_resume = self.counts.welcome_back(received);
         if can_resume {
-            self.confirmed = received;
-            self.say(&Message::Resumed(self.received));
-            // The last one may be lost.
-            self.owed = Some(self.acknowledged);
+            self.sieve = Sieve::default();
         }
         can_resume
     }
@@ -223,29 +109,18 @@ impl Stream {
     /// The server goes on over another connection. It has so many bytes, and may not have used all of them. Returns
     /// false if that cannot be, and then nothing has changed.
     pub(crate) fn go_on(&mut self, received: u64) -> bool {
-        let can_resume = self.restart(received);
+        let can_resume = self.counts.go_on(received);
         if can_resume {
-            // It was told.
-            self.acknowledged = self.received;
+            self.sieve = Sieve::default();
         }
         can_resume
-    }
-
-    fn restart(&mut self, received: u64) -> bool {
-        if !self.can_resume(received) {
-            return false;
-        }
-        self.drop_first((received - self.start) as usize);
-        self.sent = 0;
-        (self.messages, self.owed) = (Vec::new(), None);
-        self.sieve = Sieve::default();
-        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resume::new_key;
 
     const WINDOW: usize = 64 * 1024;
 
@@ -322,44 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_cannot_have_arrived() {
-        let mut stream = Stream::new(WINDOW);
-        stream.push(b"hello");
-        send(&mut stream, 2);
-        stream.take(b"\xff\xfa\x52ack 3\xff\xf0", &mut Vec::new());
-        assert_eq!((stream.out.len(), stream.place()), (5, WINDOW - 5));
-        stream.take(b"\xff\xfa\x52ack 2\xff\xf0", &mut Vec::new());
-        assert_eq!((stream.out.len(), stream.unsent().concat()), (3, b"llo".to_vec()));
-        stream.take(b"\xff\xfa\x52ack 1\xff\xf0", &mut Vec::new());
-        assert_eq!(stream.place(), WINDOW - 3, "an older one changes nothing");
-        assert!(!stream.go_on(1) && !stream.go_on(6) && stream.go_on(5));
-        assert_eq!(stream.pending(), 0);
-    }
-
-    #[test]
-    fn no_more_is_sent_than_the_other_side_takes_in() {
-        let mut stream = Stream::new(4);
-        stream.push(b"hello");
-        assert_eq!((send(&mut stream, 9), stream.place()), (b"hell".to_vec(), 0));
-        assert!(!stream.has_unsent() && stream.pending() == 1);
-        stream.take(b"\xff\xfa\x52ack 3\xff\xf0", &mut Vec::new());
-        assert_eq!((send(&mut stream, 9), stream.place()), (b"o".to_vec(), 2));
-        // What the server has received, it may not have used.
-        assert!(stream.go_on(5));
-        assert_eq!(stream.place(), 2);
-    }
-
-    #[test]
-    fn acknowledgements_do_not_pile_up() {
-        let mut stream = Stream::new(WINDOW);
-        for _ in 0..10_000 {
-            stream.take(&[b'x'; ACK_EVERY as usize], &mut Vec::new());
-            stream.acknowledge(0);
+    fn only_the_side_that_asked_takes_a_key() {
+        let bytes = Message::Key(new_key(1).expect("randomness"), 512).bytes();
+        let (mut server, mut client) = (Stream::new(WINDOW), Stream::asking(WINDOW));
+        for stream in [&mut server, &mut client] {
+            stream.take(b"text", &mut Vec::new());
         }
-        assert!(stream.messages.len() < 100, "{} bytes", stream.messages.len());
-        let acks: Vec<_> = (0..3).map(|_| send(&mut stream, usize::MAX)).collect();
-        let ack = |times: u64| Message::Ack(times * ACK_EVERY).bytes();
-        assert_eq!(acks, [ack(1), ack(10_000), Vec::new()]);
+        assert!(server.take(&bytes, &mut Vec::new()).is_empty());
+        assert_eq!((server.place(), server.received()), (WINDOW, 4));
+        assert_eq!(client.take(&bytes, &mut Vec::new()).len(), 1);
+        assert_eq!((client.place(), client.received()), (512, 0));
+        assert!(client.take(&bytes, &mut Vec::new()).is_empty());
     }
 
     #[test]
@@ -368,6 +216,7 @@ mod tests {
         stream.push(&[b'x'; WINDOW]);
         send(&mut stream, usize::MAX);
         stream.take(&Message::Ack(WINDOW as u64 - 1).bytes(), &mut Vec::new());
-        assert!(stream.out.len() == 1 && stream.out.capacity() < MUCH);
+        assert_eq!(stream.kept(), 1);
+        assert!(stream.counts.take_store().0.capacity() < MUCH);
     }
 }

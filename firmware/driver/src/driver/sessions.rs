@@ -8,7 +8,7 @@ mod away;
 mod input;
 
 use parlour_core::{Cause, Close, ConnId, ListenerId};
-use parlour_resume::{Key, Ring, Stream};
+use parlour_resume::{Key, Message, Ring, Stream};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub struct Session<'a> {
     input: Ring<'a>,
     /// The client has said that it does not come back, or cannot.
     is_over: bool,
+    /// The client was told that its connection ends.
+    has_said_bye: bool,
     place: Place,
 }
 
@@ -73,6 +75,7 @@ impl Session<'_> {
         stream: Stream::new(Ring::new(&mut []), 0),
         input: Ring::new(&mut []),
         is_over: false,
+        has_said_bye: false,
         place: Place::Here(0),
     };
 }
@@ -181,7 +184,8 @@ impl<'h> Driver<'h> {
             return false;
         };
         key.session = conn.as_u64();
-        (session.conn, session.key, session.is_over) = (Some(conn), Some(key), false);
+        (session.conn, session.key) = (Some(conn), Some(key));
+        (session.is_over, session.has_said_bye) = (false, false);
         session.place = Place::Here(index);
         session.open(key);
         self.links[index].session = Some(at as u16);
@@ -218,6 +222,14 @@ impl<'h> Driver<'h> {
             return !session.is_over;
         }
         let stream = &mut session.stream;
+        if link.has_ended {
+            // The client may wait for that.
+            stream.acknowledge_all();
+        }
+        if hub.interest(conn).close == Close::Write && !core::mem::replace(&mut session.has_said_bye, true) {
+            // Otherwise it would come back.
+            stream.say(&Message::Bye);
+        }
         loop {
             let mut moved = 0;
             if stream.place() > 0 && hub.interest(conn).write {
@@ -242,6 +254,10 @@ impl<'h> Driver<'h> {
                 }
             }
             stream.note_sent(sent);
+            if link.has_ended {
+                // The client acknowledges nothing any more.
+                stream.confirm_sent();
+            }
             if link.is_full || moved + sent == 0 {
                 return true;
             }

@@ -13,7 +13,7 @@ use super::leftover::Leftover;
 use super::link::{InputEnd, Link, Sent};
 use super::links::Links;
 use crate::poll::Poller;
-use crate::resume::{Key, Message, Stream};
+use crate::resume::{INPUT, Key, Message, Stream, new_key};
 use crate::serve::peer::Peer;
 
 /// The most bytes that are kept for a client until it has acknowledged them. If there are many sessions, it is less, so
@@ -129,10 +129,10 @@ impl Links {
     /// Lets a client have a session. Returns whether it has one.
     fn open_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
         let may_open = self.absents.window.is_some() && base.hub.interest(id).close == Close::No;
-        let key = if may_open { Key::new(id.as_u64()).ok() } else { None };
+        let key = if may_open { new_key(id.as_u64()).ok() } else { None };
         let Some((key, link)) = key.zip(self.link(id)) else { return false };
         let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false, has_said_bye: false };
-        session.stream.say(&Message::Key(key));
+        session.stream.say(&Message::Key(key, INPUT));
         link.session = Some(Box::new(session));
         self.absents.sessions += 1;
         true
