@@ -3,9 +3,11 @@
 
 use parlour_resume::{Front, Key, Message, Ring, Stream};
 use parlour_smoltcp::core::{Cause, ListenerId};
-use parlour_smoltcp::{Note, SessionOptions};
+use parlour_smoltcp::{Driver, Links, Note, Session, SessionOptions, Shortage};
 use parlour_tests::chat::{Chat, ClientId};
+use parlour_tests::hub::HubMemory;
 use parlour_tests::wire::{CHAT, Cable, Ground, Layout, Wire};
+use smoltcp::iface::SocketSet;
 use smoltcp::time::Duration;
 
 const CHATTING: ListenerId = ListenerId(0);
@@ -394,6 +396,12 @@ fn only_the_key_opens_a_session_and_it_is_worth_nothing_after_quit() {
     wire.run();
     let seen = wire.take_all(thief);
     assert!(seen.windows(7).any(|part| part == b"unknown"), "{seen:?}");
+    // The next one has another.
+    let mut memory = [0; KEPT];
+    let mut carol = Returning::new(&mut wire, &mut memory, None);
+    until(&mut wire, &mut carol, |_, carol| carol.key.is_some());
+    let secret = |key: Option<Key>| key.expect("a session").to_string().split_off(2);
+    assert_ne!(secret(carol.key), secret(Some(key)));
 }
 
 #[test]
@@ -431,12 +439,12 @@ fn one_that_says_goodbye_has_left_when_its_connection_ends() {
         let bob = wire.person("bob");
         let mut alice = enter(&mut wire, &mut memory, None);
         wire.until_pong(bob);
-        alice.says("my last words\n");
+        alice.says("bye\n");
         alice.step(&mut wire);
         alice.stream.say(&Message::Bye);
         alice.step(&mut wire);
         alice.breaks(&mut wire, cut);
-        wire.sees(bob, "<alice> my last words");
+        wire.sees(bob, "<alice> bye");
         if cut == Cut::End {
             until(&mut wire, &mut alice, |_, alice| alice.stream.is_confirmed());
         }
@@ -446,6 +454,27 @@ fn one_that_says_goodbye_has_left_when_its_connection_ends() {
         wire.advance(Duration::from_secs(10));
         wire.is_at_rest(&plan);
     }
+}
+
+#[test]
+fn memory_that_is_too_small_is_refused() {
+    let make = |receive, bytes| {
+        let mut plan = plan(4);
+        plan.options.receive = receive;
+        let (mut memory, mut links, mut buffers) =
+            (HubMemory::default(), Links::<16>::new(), vec![0; plan.options.bytes(&plan.services)]);
+        let (mut sessions, mut windows) = ([const { Session::EMPTY }; 2], vec![0; bytes]);
+        let (mut sockets, hub) = (SocketSet::new(Vec::new()), memory.hub(&plan.setup));
+        let services = &plan.services;
+        let driver = Driver::new(hub, services, plan.options, &mut sockets, &mut links, &mut buffers);
+        let offered = SessionOptions::new(CHATTING, WINDOW);
+        driver.expect("room for all").offer_sessions(offered, &mut sessions, &mut windows).err()
+    };
+    // An acknowledgement may stand behind a window of text.
+    let receive = WINDOW + SessionOptions::MESSAGES;
+    assert_eq!(make(receive, 4 * WINDOW), None);
+    assert_eq!(make(receive - 1, 4 * WINDOW), Some(Shortage::Bytes));
+    assert_eq!(make(receive, 4 * WINDOW - 1), Some(Shortage::Bytes));
 }
 
 #[test]

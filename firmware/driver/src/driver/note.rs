@@ -42,10 +42,11 @@ pub enum Note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shortage {
-    /// The storage holds fewer links than [`SocketOptions::links`], or the hub has
+    /// The storage holds fewer links than [`SocketOptions::links`](crate::SocketOptions::links), or the hub has
     /// more connections than there are links.
     Links,
-    /// The buffers are shorter than [`SocketOptions::bytes`].
+    /// The buffers are shorter than [`SocketOptions::bytes`](crate::SocketOptions::bytes), or than those of the sessions must be, or a client's
+    /// receive buffer has no place behind the window of a session.
     Bytes,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Links => "there are fewer links than sockets, or fewer sockets than connections of the hub",
-            Self::Bytes => "the buffers are too short for the sockets",
+            Self::Bytes => "the buffers are too short for the sockets, or for the sessions",
         })
     }
 }

@@ -151,8 +151,7 @@ impl Driver<'_> {
         let conn = ConnId::from_u64(key.session);
         let link = &mut self.links[index];
         (link.phase, link.session) = (Phase::Open(conn), Some(at as u16));
-        // It is attended in this turn.
-        (link.is_full, link.has_ended, link.broken) = (true, false, None);
+        (link.is_full, link.has_ended, link.broken) = (false, false, None);
         self.links[conn.slot()].of_slot = index as u16;
         sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle).set_timeout(Some(self.options.timeout));
         note(Note::Resumed(conn));
