@@ -163,7 +163,13 @@ impl Queue {
     /// Whether a part of an entry was sent.
     #[cfg(feature = "large")]
     pub(crate) fn is_half_sent(&self, entry: &Entry) -> bool {
-        self.is_torn && entry.start == self.head as usize + HEADER
+        self.is_torn && self.is_first(entry)
+    }
+
+    /// Whether an entry is the first one.
+    #[cfg(feature = "large")]
+    pub(crate) fn is_first(&self, entry: &Entry) -> bool {
+        entry.start == self.head as usize + HEADER
     }
 
     /// Whether the first entry is older than this place in the order, or was sent in part.

@@ -6,7 +6,11 @@
 #![forbid(unsafe_code)]
 
 use parlour_boards::Board;
+#[cfg(feature = "sessions")]
+use parlour_core::ListenerId;
 use parlour_core::{Limits, Listener, OnLag, Protocol};
+#[cfg(feature = "sessions")]
+use parlour_smoltcp::SessionOptions;
 use parlour_smoltcp::{Service, SocketOptions};
 
 /// Ports of the services, chat and echo.
@@ -19,7 +23,7 @@ pub const GREETING: usize = 96;
 /// was said in the room that it left.
 const MOVING: usize = 4;
 
-/// Clients that can catch up at once. A newcomer takes milliseconds to read the little that a log holds,
+/// Clients that can catch up at once, besides those that come back. A newcomer takes milliseconds to read the little that a log holds,
 /// unless it does not read. If all places are taken, a newcomer is shown nothing of what was said before,
 /// and a client that is too slow is disconnected.
 const CATCHING_UP: usize = 4;
@@ -35,7 +39,7 @@ pub const fn limits(board: &Board, max_conns: usize) -> Limits {
         rooms: sizes.rooms,
         rooms_per_conn: 2,
         members: max_conns + sizes.echoes + max_conns.div_ceil(MOVING),
-        catch_ups: CATCHING_UP,
+        catch_ups: CATCHING_UP + sizes.sessions,
         name: sizes.name,
         line: sizes.line,
         queue: 0,
@@ -67,6 +71,12 @@ pub const fn sockets(board: &Board, max_conns: usize) -> usize {
 /// The buffers and times of the driver's sockets.
 pub const fn socket_options(board: &Board) -> SocketOptions {
     SocketOptions::new(board.sizes.receive, board.sizes.send)
+}
+
+/// The sessions of a board that has some: those of the chat.
+#[cfg(feature = "sessions")]
+pub const fn session_options(board: &Board) -> SessionOptions {
+    SessionOptions::new(ListenerId(0), board.sizes.session_window)
 }
 
 /// The hub's listeners for the services.

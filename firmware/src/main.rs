@@ -12,6 +12,8 @@ mod choices {
 }
 mod memory;
 mod nics;
+#[cfg(feature = "riscv32-virt")]
+mod random;
 #[cfg(feature = "emulated")]
 mod registers;
 mod report;
@@ -20,9 +22,13 @@ mod stack;
 
 use defmt::info;
 use parlour_core::{Config, Hub, Limits, Listener};
+#[cfg(feature = "sessions")]
+use parlour_smoltcp::Session;
 use parlour_smoltcp::{Addressing, Clock, Driver};
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::Device;
+#[cfg(feature = "sessions")]
+use smoltcp::time::Duration;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
@@ -44,6 +50,10 @@ pub(crate) trait Machine: Clock {
 
     /// A number that others cannot foresee, if the board has one.
     fn seed(&self) -> u64;
+
+    /// Fills bytes in such a way that nobody can foresee them. Returns false if it cannot.
+    #[cfg(feature = "sessions")]
+    fn draw(&self, bytes: &mut [u8; 16]) -> bool;
 }
 
 /// Serves for ever.
@@ -58,6 +68,8 @@ pub(crate) fn run<M: Machine>(machine: &M, device: &mut M::Device, settings: &Se
 
     let mut report = Report::new(machine.now());
     loop {
+        #[cfg(feature = "sessions")]
+        driver.draw_keys(|bytes| machine.draw(bytes));
         let due = driver.poll(interface, device, machine, &mut sockets, &mut report::note);
         let now = machine.now();
         if let Some(address) = addressing.poll(now, interface, &mut sockets) {
@@ -90,8 +102,32 @@ fn make_driver(
     let services = parlour_firmware::services(BOARD, settings.max_conns);
     let options = parlour_firmware::socket_options(BOARD);
     match Driver::new(hub, &services, options, sockets, statics.links, statics.buffers) {
-        Ok(driver) => statics.driver.insert(driver),
+        Ok(driver) => {
+            let driver = statics.driver.insert(driver);
+            #[cfg(feature = "sessions")]
+            offer_sessions(driver, settings, statics.sessions);
+            driver
+        }
         Err(shortage) => defmt::panic!("the driver's memory is too small: {}", shortage),
+    }
+}
+
+/// Lets clients come back. If they have no time for it, they cannot.
+#[cfg(feature = "sessions")]
+fn offer_sessions(
+    driver: &mut Driver<'static>,
+    settings: &Settings,
+    (sessions, bytes): (&'static mut [Session<'static>], &'static mut [u8]),
+) {
+    let mut options = parlour_firmware::session_options(BOARD);
+    if let Some(ms) = settings.away_ms {
+        options.away = Duration::from_millis(ms.into());
+    }
+    if options.away == Duration::ZERO {
+        return;
+    }
+    if let Err(shortage) = driver.offer_sessions(options, sessions, bytes) {
+        defmt::panic!("the memory for clients that come back is too small: {}", shortage);
     }
 }
 

@@ -6,6 +6,8 @@
 use parlour_boards::Board;
 use parlour_core::{CatchUp, Conn, Limits, Listener, Member, RECORD_WORDS, Room, Storage};
 use parlour_firmware::{GREETING, limits, services, socket_options, sockets};
+#[cfg(feature = "sessions")]
+use parlour_smoltcp::Session;
 use parlour_smoltcp::{Driver, Links, SocketOptions};
 use smoltcp::iface::{Interface, SocketStorage};
 use static_cell::ConstStaticCell;
@@ -22,6 +24,13 @@ const LINK_COUNT: usize = SocketOptions::links(&services(BOARD, MAX_CONNS));
 const ALL_SOCKETS: usize = sockets(BOARD, MAX_CONNS);
 const BUFFER_BYTES: usize = socket_options(BOARD).bytes(&services(BOARD, MAX_CONNS));
 
+#[cfg(feature = "sessions")]
+const SESSION_BYTE_COUNT: usize = parlour_firmware::session_options(BOARD).bytes(BOARD.sizes.sessions);
+const _: () = assert!(
+    cfg!(feature = "sessions") == (BOARD.sizes.sessions > 0),
+    "a board has the feature `sessions` if it has memory for some",
+);
+
 type Filled<T, const N: usize> = ConstStaticCell<heapless::Vec<T, N>>;
 
 static CONNS: Filled<Conn<'static>, { LIMITS.conns }> = ConstStaticCell::new(heapless::Vec::new());
@@ -35,6 +44,12 @@ static BYTES: ConstStaticCell<[u8; LIMITS.bytes()]> = ConstStaticCell::new([0; L
 static SOCKETS: Filled<SocketStorage<'static>, ALL_SOCKETS> = ConstStaticCell::new(heapless::Vec::new());
 static SOCKET_BUFFERS: ConstStaticCell<[u8; BUFFER_BYTES]> = ConstStaticCell::new([0; BUFFER_BYTES]);
 static LINKS: ConstStaticCell<Links<LINK_COUNT>> = ConstStaticCell::new(Links::new());
+#[cfg(feature = "sessions")]
+static SESSIONS: Filled<Session<'static>, { BOARD.sizes.sessions }> =
+    ConstStaticCell::new(heapless::Vec::new());
+#[cfg(feature = "sessions")]
+static SESSION_BYTES: ConstStaticCell<[u8; SESSION_BYTE_COUNT]> =
+    ConstStaticCell::new([0; SESSION_BYTE_COUNT]);
 static DRIVER: ConstStaticCell<Option<Driver<'static>>> = ConstStaticCell::new(None);
 static INTERFACE: ConstStaticCell<Option<Interface>> = ConstStaticCell::new(None);
 static LISTENERS: ConstStaticCell<Option<[Listener; 2]>> = ConstStaticCell::new(None);
@@ -52,6 +67,8 @@ pub(crate) struct DriverStatics {
     pub(crate) storage: Storage<'static>,
     pub(crate) buffers: &'static mut [u8],
     pub(crate) links: &'static mut Links<LINK_COUNT>,
+    #[cfg(feature = "sessions")]
+    pub(crate) sessions: (&'static mut [Session<'static>], &'static mut [u8]),
     pub(crate) driver: &'static mut Option<Driver<'static>>,
     pub(crate) listeners: &'static mut Option<[Listener; 2]>,
     pub(crate) greeting: &'static mut Option<heapless::String<GREETING>>,
@@ -71,6 +88,8 @@ pub(crate) fn take() -> Statics {
         },
         buffers: SOCKET_BUFFERS.take(),
         links: LINKS.take(),
+        #[cfg(feature = "sessions")]
+        sessions: (fill(&SESSIONS, || Session::EMPTY), SESSION_BYTES.take()),
         driver: DRIVER.take(),
         listeners: LISTENERS.take(),
         greeting: GREETING_TEXT.take(),

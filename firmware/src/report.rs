@@ -19,6 +19,10 @@ pub(crate) fn note(note: Note) {
         }
         Note::Refused(listener, why) => warn!("newcomer to service {} refused: {}", listener.0, why),
         Note::Closed(conn) => info!("client {} closed", conn.slot()),
+        #[cfg(feature = "sessions")]
+        Note::Away(conn, cause) => info!("client {} is away, and may come back: {}", conn.slot(), cause),
+        #[cfg(feature = "sessions")]
+        Note::Resumed(conn) => info!("client {} is back", conn.slot()),
         Note::Broken(conn, cause) => info!("client {} lost its connection: {}", conn.slot(), cause),
     }
 }

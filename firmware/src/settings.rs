@@ -18,6 +18,9 @@ pub(crate) struct Settings {
     /// How many of the last messages a newcomer is shown, if the log still has them.
     pub(crate) history: u32,
     pub(crate) greeting: heapless::String<GREETING>,
+    /// How long a client may take to come back.
+    #[cfg(feature = "sessions")]
+    pub(crate) away_ms: Option<u32>,
 }
 
 impl Settings {
@@ -31,6 +34,8 @@ impl Settings {
         on_lag: OnLag::Disconnect,
         history: 20,
         greeting: heapless::String::new(),
+        #[cfg(feature = "sessions")]
+        away_ms: None,
     };
 }
 
@@ -50,6 +55,8 @@ impl Settings {
             "lag" if value == "disconnect" => self.on_lag = OnLag::Disconnect,
             "history" => self.history = value.parse().ok()?,
             "greeting" => self.greeting = unescaped(value)?,
+            #[cfg(feature = "sessions")]
+            "away" => self.away_ms = Some(value.parse().ok()?),
             _ => return None,
         }
         Some(())

@@ -26,6 +26,8 @@ pub mod over_tcp;
 pub mod picture;
 #[cfg(feature = "programs")]
 pub mod programs;
+#[cfg(feature = "programs")]
+pub mod resumed;
 pub mod seeds;
 #[cfg(feature = "programs")]
 pub mod server;

@@ -12,7 +12,7 @@ mod client;
 use std::rc::Rc;
 
 use parlour_smoltcp::core::{Hub, Input};
-use parlour_smoltcp::{Driver, Links, Note, Service, SocketOptions};
+use parlour_smoltcp::{Driver, Links, Note, Service, Session, SessionOptions, SocketOptions};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, FaultInjector, TxToken};
 use smoltcp::socket::{Socket, tcp};
@@ -32,6 +32,8 @@ pub const ADDRESS: IpAddress = IpAddress::v4(192, 0, 2, 1);
 const PORTS: std::ops::Range<u16> = 49152..65535;
 /// Sockets of the driver at the most.
 const LINKS: usize = 128;
+/// Sessions of the driver at the most.
+const SESSIONS: usize = 8;
 /// Turns in a row in which nothing moves, at one instant.
 const IDLE_TURNS: u32 = 10;
 
@@ -44,6 +46,8 @@ pub struct Layout {
     pub services: Vec<Service>,
     /// The driver's sockets.
     pub options: SocketOptions,
+    /// The sessions that the driver offers, if it does.
+    pub sessions: Option<SessionOptions>,
     /// Bytes of a client's buffers, to receive and to send.
     pub client: [usize; 2],
     /// The seed of chance.
@@ -67,6 +71,8 @@ pub struct Ground<'a> {
     hub: HubMemory<'a>,
     links: Links<LINKS>,
     buffers: Vec<u8>,
+    sessions: Vec<Session<'a>>,
+    session_bytes: Vec<u8>,
 }
 
 /// A driver with its clients.
@@ -88,6 +94,8 @@ pub struct Wire<'a, D> {
     client_buffers: [usize; 2],
     /// The driver's notes that were not taken yet.
     notes: Vec<Note>,
+    /// Where the driver's keys come from, if there is randomness.
+    randomness: Option<fastrand::Rng>,
 }
 
 impl<'a> Wire<'a, Cable> {
@@ -124,13 +132,18 @@ impl<'a, D: Device> Wire<'a, D> {
         config.random_seed = plan.seed;
         let mut interface = Interface::new(config, &mut device, now);
         interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(ADDRESS, 24)).expect("one address"));
-        let Layout { setup, services, options, client, .. } = plan;
-        let Ground { hub, links, buffers } = ground;
+        let Layout { setup, services, options, sessions: offered, client, .. } = plan;
+        let Ground { hub, links, buffers, sessions, session_bytes } = ground;
         *buffers = vec![0; options.bytes(services)];
         let mut sockets = SocketSet::new(Vec::new());
         let hub = hub.hub(setup);
-        let driver =
+        let mut driver =
             Driver::new(hub, services, *options, &mut sockets, links, buffers).expect("room for all");
+        if let Some(options) = offered {
+            sessions.resize_with(SESSIONS, || Session::EMPTY);
+            *session_bytes = vec![0; options.bytes(SESSIONS)];
+            driver.offer_sessions(*options, sessions, session_bytes).expect("room for all");
+        }
         Self {
             interface,
             sockets,
@@ -144,6 +157,7 @@ impl<'a, D: Device> Wire<'a, D> {
             live: Vec::new(),
             client_buffers: *client,
             notes: Vec::new(),
+            randomness: Some(fastrand::Rng::with_seed(plan.seed)),
         }
     }
 
@@ -218,10 +232,17 @@ impl<'a, D: Device> Wire<'a, D> {
         }
     }
 
+    /// From now on there is no randomness.
+    pub fn end_randomness(&mut self) {
+        self.randomness = None;
+    }
+
     /// Lets the driver take one turn.
     pub fn turn(&mut self) {
         let now = self.now;
         self.turns += 1;
+        let randomness = &mut self.randomness;
+        self.driver.draw_keys(|bytes| randomness.as_mut().is_some_and(|random| fill(random, bytes)));
         self.due = self.driver.poll(
             &mut self.interface,
             &mut self.device,
@@ -367,4 +388,9 @@ impl<'a, D: Device> Wire<'a, D> {
     pub fn take_all(&mut self, client: ClientId) -> Vec<u8> {
         self.clients[client].take_all()
     }
+}
+
+fn fill(random: &mut fastrand::Rng, bytes: &mut [u8]) -> bool {
+    random.fill(bytes);
+    true
 }

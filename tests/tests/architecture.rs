@@ -117,7 +117,11 @@ const DRIVER: [(&str, &[&str]); 3] = [("address", &[]), ("driver", &["options"])
 /// that it may depend on, the optional crates included.
 const FIRMWARE: [(&str, &[&str], &[&str]); 2] = [
     ("firmware/boards", &[], &[]),
-    ("firmware/driver", &["address", "driver", "options"], &["defmt", "heapless", "parlour-core", "smoltcp"]),
+    (
+        "firmware/driver",
+        &["address", "driver", "options"],
+        &["defmt", "heapless", "parlour-core", "parlour-resume", "smoltcp"],
+    ),
 ];
 
 /// The runner of firmware: each module, and the modules that it may import.
@@ -134,11 +138,12 @@ const RUNNER: [(&str, &[&str]); 9] = [
 ];
 
 /// The only files and folders with `unsafe`: system calls, and the parts of each board.
-const SHIMS: [&str; 6] = [
+const SHIMS: [&str; 7] = [
     "host/src/sys.rs",
     "tests/src/sys.rs",
     "firmware/src/boards/",
     "firmware/src/nics/",
+    "firmware/src/random/",
     "firmware/src/registers.rs",
     "firmware/src/stack.rs",
 ];
@@ -217,6 +222,19 @@ fn dependencies(package: &str) -> Vec<String> {
 fn the_core_depends_on_heapless_and_defmt_alone_and_its_memory_on_the_core() {
     assert_eq!(dependencies("core"), ["defmt", "heapless"]);
     assert_eq!(dependencies("core/memory"), ["parlour-core"]);
+}
+
+/// Sessions are counted by servers, clients and boards alike.
+#[test]
+fn what_clients_need_to_come_back_depends_on_heapless_alone() {
+    assert_eq!(dependencies("core/resume"), ["heapless"]);
+    let root = fs::read_to_string(root().join("core/resume/src/lib.rs")).expect("text");
+    assert!(root.contains("\n#![no_std]\n") && root.contains("\n#![forbid(unsafe_code)]\n"));
+    for (path, text) in sources("core/resume/src") {
+        for forbidden in ["std::", "alloc::", "extern crate"] {
+            assert!(!code(&text).contains(forbidden), "{path} has {forbidden}");
+        }
+    }
 }
 
 #[test]

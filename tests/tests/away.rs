@@ -288,6 +288,41 @@ fn one_that_is_away_holds_nobody_up_and_is_told_how_many_messages_are_gone() {
     }
 }
 
+/// A direct message takes a part of the queue. What was said before it still comes first.
+#[test]
+fn the_order_is_kept_in_a_queue_of_one_line() {
+    let mut limits = LIMITS;
+    limits.queue = limits.longest() + 12;
+    let setup = setup(limits, false);
+    let mut memory = HubMemory::default();
+    let mut world = World::new(memory.hub(&setup), false);
+    world.settle();
+    for who in 0..3 {
+        world.say(who, "hello\n");
+    }
+    world.settle();
+    let conn = world.conns[0];
+    for most in 0..40 {
+        world.seen.clear();
+        // Something may be half sent when it goes.
+        world.say(1, "zero\n");
+        world.send(0, most);
+        assert_eq!(world.hub.handle(world.now, Input::Away { conn }).taken(), 1);
+        world.is_away = true;
+        for line in ["one\n", "/msg guest-1 two\n", "three\n", "/msg guest-1 four\n", "five\n"] {
+            world.say(1, line);
+            world.settle();
+        }
+        world.hub.handle(world.now, Input::Back { conn });
+        world.is_away = false;
+        world.settle();
+        let seen = String::from_utf8(world.seen.clone()).expect("text");
+        let expected = "<guest-2> zero\r\n<guest-2> one\r\n[guest-2] two\r\n<guest-2> three\r\n\
+                        [guest-2] four\r\n<guest-2> five\r\n";
+        assert_eq!(seen, expected, "after {most} bytes");
+    }
+}
+
 /// There is one place to note how far a client is, and another client has it.
 #[test]
 fn one_that_cannot_be_away_goes_on_where_it_was() {

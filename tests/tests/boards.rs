@@ -10,6 +10,7 @@ use parlour_tests::board::RunningBoard;
 use parlour_tests::conformance::{Declared, Need, play_all};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::over_tcp::{Hub, OverTcp, SMALL_BUFFER};
+use parlour_tests::resumed::{Cut, converse};
 use parlour_tests::swarm::Swarm;
 
 macro_rules! boards {
@@ -397,4 +398,39 @@ fn sleeps_when_idle(name: &'static str) {
     let used = board.processor_time() - before;
     println!("{name}: {used:?} of {WHILE:?}");
     assert!(used * 100 < WHILE * 3, "{used:?} of {WHILE:?}");
+}
+
+/// With `parlour join`, and a connection between it and the board that is cut.
+#[test]
+fn clients_come_back_to_boards_with_memory_for_it() {
+    let emulated = BOARDS.iter().filter(|board| matches!(board.run, Run::Qemu { .. }));
+    let with_sessions: Vec<_> = emulated.filter(|board| board.sizes.sessions > 0).collect();
+    assert!(!with_sessions.is_empty());
+    for Board { name, .. } in with_sessions {
+        let cut_at = |cut| converse(&RunningBoard::start(name, &[]).chat(), cut);
+        let (whole, bytes) = cut_at(None);
+        for (number, at) in (1..bytes).step_by(bytes / 12).enumerate() {
+            let cut = [Cut::Reset, Cut::End, Cut::HalfOpen][number % 3];
+            let (cut_short, _) = cut_at(Some((at, cut)));
+            assert_eq!(cut_short, whole, "{name}: {cut:?} after {at} bytes");
+        }
+    }
+}
+
+/// Without memory for it, `parlour join` is a client like others.
+#[test]
+fn a_board_without_memory_for_it_keeps_no_client_that_is_gone() {
+    let board = RunningBoard::start("lm3s6965evb", &[]);
+    assert_eq!(row("lm3s6965evb").sizes.sessions, 0);
+    let mut swarm = Swarm::default();
+    let [bob, alice] = ["bob", "alice"].map(|name| {
+        let client = swarm.connect(&board.chat(), SMALL_BUFFER);
+        swarm.send(client, format!("/nick {name}\n/ping\n").as_bytes());
+        swarm.wait_for(client, b"-- pong\r\n");
+        client
+    });
+    swarm.send(alice, b"\xff\xfa\x52new\xff\xf0/ping\n");
+    assert_eq!(swarm.next_within(alice, PATIENCE), Next::Line(b"-- pong\r\n".to_vec()), "and no key");
+    swarm.reset(alice);
+    swarm.wait_for(bob, b"-- alice left (connection lost)\r\n");
 }

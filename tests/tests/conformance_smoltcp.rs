@@ -3,8 +3,8 @@
 
 use parlour_boards::named;
 use parlour_firmware::{limits, socket_options};
-use parlour_smoltcp::core::{Limits, NAME_BYTES};
-use parlour_smoltcp::{Service, SocketOptions};
+use parlour_smoltcp::core::{Limits, ListenerId, NAME_BYTES};
+use parlour_smoltcp::{Service, SessionOptions, SocketOptions};
 use parlour_tests::chat::{Chat, ClientId};
 use parlour_tests::conformance::{Declared, Driver, Need, Report, Settings, play, scripts};
 use parlour_tests::hub::Setup;
@@ -43,6 +43,7 @@ struct Case {
     /// Sockets for clients beyond those that the hub lets in: one whose last
     /// acknowledgement was lost is in use for a while longer than its client is.
     spares: usize,
+    sessions: Option<SessionOptions>,
     cannot: &'static [Need],
     /// So many of the network's milliseconds are one of a script's. A retransmission
     /// takes a second at least, which is a thousand times what it takes elsewhere.
@@ -76,13 +77,13 @@ impl<D: Device> Driver for OnWire<'_, D> {
     }
 
     fn start(&mut self, settings: &Settings) {
-        let Case { sizes, options, refusals, spares, slowness, seed, .. } = self.case;
+        let Case { sizes, options, refusals, spares, sessions, slowness, seed, .. } = self.case;
         let mut setup = Setup::for_script(settings, sizes);
         setup.config.grace_ms *= slowness;
         setup.config.flush_ms *= slowness;
         setup.config.idle_ms = setup.config.idle_ms.map(|ms| ms * slowness);
         let services = vec![Service { port: PORT, clients: setup.limits.conns + spares, refusals }];
-        let plan = Layout { setup, services, options, client: [BUFFER; 2], seed };
+        let plan = Layout { setup, services, options, sessions, client: [BUFFER; 2], seed };
         let ground = self.ground.take().expect("a driver is started once");
         self.wire = Some((self.make)(ground, &plan));
     }
@@ -154,6 +155,7 @@ const GOOD: Case = Case {
     options: SocketOptions::new(BUFFER, BUFFER),
     refusals: 2,
     spares: 0,
+    sessions: Some(SessionOptions::new(ListenerId(0), 1024)),
     cannot: &[],
     slowness: 1,
     seed: 0,
@@ -187,6 +189,7 @@ fn the_driver_keeps_all_rules_with_the_sizes_of_the_smallest_board() {
         sizes: Limits { conns: board.sizes.max_conns, ..limits(board, board.sizes.max_conns) },
         options: socket_options(board),
         refusals: board.sizes.refusals,
+        sessions: None,
         cannot: &[Need::LogSize, Need::LongNames],
         ..GOOD
     };

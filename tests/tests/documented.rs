@@ -34,6 +34,7 @@ fn number(text: &str) -> u64 {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = match &text[digits..] {
         "" | "s" => 1,
+        "min" => 60,
         "k" | "K" | "KiB" => 1 << 10,
         "M" | "MiB" => 1 << 20,
         unit => panic!("{text:?} has the unit {unit:?}"),

@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 /// The packages that are published.
-const PUBLISHED: [&str; 8] = [
+const PUBLISHED: [&str; 9] = [
     "parlour",
     "parlour-bench",
     "parlour-boards",
     "parlour-core",
     "parlour-journal",
     "parlour-memory",
+    "parlour-resume",
     "parlour-smoltcp",
     "parlour-trace",
 ];

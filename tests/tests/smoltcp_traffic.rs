@@ -112,7 +112,14 @@ fn each_board_serves_as_many_as_it_says() {
             config: Config::new(&[]),
         };
         let services = services(board, clients).to_vec();
-        let plan = Layout { setup, services, options: socket_options(board), client: [4096; 2], seed: 1 };
+        let plan = Layout {
+            setup,
+            services,
+            options: socket_options(board),
+            sessions: None,
+            client: [4096; 2],
+            seed: 1,
+        };
         let mut ground = Ground::default();
         let mut wire = Wire::new(&mut ground, &plan);
         assert_eq!(PORTS, [CHAT, ECHO]);

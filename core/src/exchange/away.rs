@@ -130,8 +130,26 @@ impl Exchange<'_> {
         let Some(next) = self.told_in_order(conn).filter(|_| conn.state.is_open()) else { return true };
         !before(next, entry.seq)
             || conn.queue.is_half_sent(entry)
-            // There is no place for what was said earlier.
-            || conn.queue.free(self.conns.buffers()) < conn.longest
+            // There is no place for what was said earlier, and nothing else makes some.
+            || conn.queue.is_first(entry) && conn.queue.free(self.conns.buffers()) < self.place_for_next(conn)
+    }
+
+    /// Whether there is place in the queue of a connection for what it is told next.
+    pub(super) fn takes_next(&self, slot: Slot) -> bool {
+        self.queue_free(slot) >= self.place_for_next(&self.conns[slot])
+    }
+
+    /// How much place what a connection is told next needs in its queue. A queue may be as short as one line. If
+    /// something waits there, it has no place for every line, but it mostly has place for this one.
+    fn place_for_next(&self, conn: &Conn<'_>) -> usize {
+        let catch_up = self.catch_ups.get(conn.catch_up);
+        let told_as_said =
+            catch_up.filter(|it| it.was_away && it.came_at.is_none() && conn.encoding.is_none());
+        let next = told_as_said.and_then(|CatchUp { member, next, .. }| {
+            let log = &self.rooms[self.members[*member].room].log;
+            log.past(log.find(*next).ok()?)
+        });
+        next.map_or(conn.longest, |(_, [first, rest])| first.len() + rest.len())
     }
 
     /// Whether nothing that waits for a connection can go out before it is told more.

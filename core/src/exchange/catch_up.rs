@@ -162,7 +162,7 @@ impl Exchange<'_> {
     /// Whether there is place in the queue of a connection for another record that it is told.
     pub(super) fn takes_past(&self, slot: Slot) -> bool {
         let is_short = self.queue_used(slot) < AT_ONCE || self.must_be_told_more(slot);
-        is_short && self.takes_a_line(slot)
+        is_short && self.takes_next(slot)
     }
 
     /// Tells a connection the next record that it has not read.

@@ -23,6 +23,10 @@ impl Exchange<'_> {
         true
     }
 
+    pub(super) fn takes_next(&self, slot: Slot) -> bool {
+        self.takes_a_line(slot)
+    }
+
     pub(super) fn must_be_told_more(&self, _: Slot) -> bool {
         false
     }

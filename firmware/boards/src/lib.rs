@@ -59,6 +59,11 @@ pub struct Sizes {
     pub receive: usize,
     /// Bytes of each client's send buffer.
     pub send: usize,
+    /// Chat clients that can come back after their connection has broken. 0: the board has no memory for it, or no
+    /// randomness for their keys.
+    pub sessions: usize,
+    /// Bytes that are kept for each of them in each direction. Its receive buffer has a little more.
+    pub session_window: usize,
 }
 
 /// How a board is run.
@@ -118,6 +123,8 @@ pub const BOARDS: &[Board] = &[
             records: 32,
             receive: 128,
             send: 256,
+            sessions: 0,
+            session_window: 0,
         },
         run: Run::Qemu {
             command: "qemu-system-arm",
@@ -145,10 +152,12 @@ pub const BOARDS: &[Board] = &[
             records: 4096,
             receive: 4 * KB,
             send: 8 * KB,
+            sessions: 64,
+            session_window: 3 * KB,
         },
         run: Run::Qemu {
             command: "qemu-system-riscv32",
-            args: &["-M", "virt", "-m", "16M", "-bios", "none"],
+            args: &["-M", "virt", "-m", "16M", "-bios", "none", "-device", "virtio-rng-device"],
             nic: Nic::Device("virtio-net-device"),
         },
     },
@@ -171,6 +180,8 @@ pub const BOARDS: &[Board] = &[
             records: 64,
             receive: 512,
             send: 1024,
+            sessions: 6,
+            session_window: 256,
         },
         run: Run::Probe { chip: "STM32F429ZITx" },
     },

@@ -9,15 +9,25 @@
 //! socket for each client. After those it has a few small sockets, which tell newcomers that
 //! the server is full.
 
-use core::error::Error;
-use core::fmt;
+mod link;
+mod note;
+#[cfg_attr(not(feature = "sessions"), path = "driver/no_sessions.rs")]
+mod sessions;
+mod sockets;
 
 use parlour_core::{Cause, Close, ConnId, Hub, Input, ListenerId, Output, Refusal};
-use smoltcp::iface::{Interface, PollIngressSingleResult, SocketHandle, SocketSet};
+use smoltcp::iface::{Interface, PollIngressSingleResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration, Instant};
 
+pub use self::link::{Link, Links};
+use self::link::{Phase, is_connected};
+pub use self::note::{Clock, Note, Shortage};
+#[cfg(feature = "sessions")]
+use self::sessions::Sessions;
+#[cfg(feature = "sessions")]
+pub use self::sessions::{Session, SessionOptions};
 use crate::options::{REFUSAL_BUFFER, Service, SocketOptions};
 
 /// How long the hub may take to say the last lines of a peer that has reset its connection.
@@ -25,93 +35,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The most frames that one turn receives before the hub acts on them. Newcomers that arrive together
 /// may find no socket that listens.
 const FRAMES: usize = 16;
-
-/// A clock with a start of its own choice.
-pub trait Clock {
-    /// The time now. It never goes back.
-    fn now(&self) -> Instant;
-}
-
-impl<F: Fn() -> Instant> Clock for F {
-    fn now(&self) -> Instant {
-        self()
-    }
-}
-
-/// An event that an operator may want to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Note {
-    /// A client came in.
-    Connected(ConnId, ListenerId),
-    /// A newcomer was not let in.
-    Refused(ListenerId, Refusal),
-    /// A client's connection ended in order, or because the hub wanted it.
-    Closed(ConnId),
-    /// A client's connection broke.
-    Broken(ConnId, Cause),
-}
-
-/// The state of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// It listens, or is about to.
-    Listening,
-    /// It is a connection of the hub.
-    Open(ConnId),
-    /// Its last output still goes out, until this instant at the latest.
-    Leaving(Instant),
-}
-
-/// One socket, as the driver sees it.
-#[derive(Debug)]
-pub struct Link {
-    handle: SocketHandle,
-    listener: ListenerId,
-    port: u16,
-    /// It only tells newcomers that the server is full.
-    refuses: bool,
-    phase: Phase,
-    /// The socket took less than there was.
-    is_full: bool,
-    /// The hub knows that the peer sends no more.
-    has_ended: bool,
-    /// Why the connection broke. Its remaining input is still read.
-    broken: Option<Cause>,
-    /// The link of the connection in the hub's slot whose number is this link's index.
-    of_slot: u16,
-}
-
-/// Storage for a driver's links.
-pub type Links<const N: usize> = heapless::Vec<Link, N>;
-
-impl Link {
-    fn conn(&self) -> Option<ConnId> {
-        if let Phase::Open(conn) = self.phase { Some(conn) } else { None }
-    }
-}
-
-/// The part of a driver's memory that is too small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Shortage {
-    /// The storage holds fewer links than [`SocketOptions::links`], or the hub has
-    /// more connections than there are links.
-    Links,
-    /// The buffers are shorter than [`SocketOptions::bytes`].
-    Bytes,
-}
-
-impl fmt::Display for Shortage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Links => "there are fewer links than sockets, or fewer sockets than connections of the hub",
-            Self::Bytes => "the buffers are too short for the sockets",
-        })
-    }
-}
-
-impl Error for Shortage {}
 
 /// A hub and its sockets.
 #[derive(Debug)]
@@ -123,6 +46,8 @@ pub struct Driver<'h> {
     first: usize,
     /// When broken connections are dropped, even if their last lines still wait.
     last_words_until: Option<Instant>,
+    #[cfg(feature = "sessions")]
+    sessions: Sessions<'h>,
 }
 
 impl<'h> Driver<'h> {
@@ -162,21 +87,19 @@ impl<'h> Driver<'h> {
                 let (receive, send) =
                     if refuses { (REFUSAL_BUFFER, REFUSAL_BUFFER) } else { (options.receive, options.send) };
                 let socket = tcp::Socket::new(cut(receive), cut(send));
-                let link = Link {
-                    handle: sockets.add(socket),
-                    listener: ListenerId(index as u8),
-                    port: service.port,
-                    refuses,
-                    phase: Phase::Listening,
-                    is_full: false,
-                    has_ended: false,
-                    broken: None,
-                    of_slot: 0,
-                };
-                let _ = links.push(link);
+                let handle = sockets.add(socket);
+                let _ = links.push(Link::new(handle, ListenerId(index as u8), service.port, refuses));
             }
         }
-        let mut driver = Self { hub, options, links, first: 0, last_words_until: None };
+        let mut driver = Self {
+            hub,
+            options,
+            links,
+            first: 0,
+            last_words_until: None,
+            #[cfg(feature = "sessions")]
+            sessions: Sessions::default(),
+        };
         driver.settle_sockets(Instant::ZERO, sockets);
         Ok(driver)
     }
@@ -215,9 +138,9 @@ impl<'h> Driver<'h> {
         let deadline = self.hub.next_deadline().map(|at| Instant::from_millis(at.as_millis() as i64));
         let leaving = self.links.iter().filter_map(|link| match link.phase {
             Phase::Leaving(until) => Some(until),
-            Phase::Listening | Phase::Open(_) => None,
+            _ => None,
         });
-        let own = leaving.chain(deadline).chain(self.last_words_until);
+        let own = leaving.chain(deadline).chain(self.last_words_until).chain(self.next_of_sessions());
         own.chain(interface.poll_at(now, sockets)).min()
     }
 
@@ -233,6 +156,7 @@ impl<'h> Driver<'h> {
                 sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle).abort();
                 self.listen(index, sockets);
             }
+            self.hear_newcomer(now, index, sockets, note);
             let socket = sockets.get_mut(self.links[index].handle);
             match self.links[index].phase {
                 Phase::Listening if is_connected(socket) => self.welcome(now, index, socket, note),
@@ -246,7 +170,7 @@ impl<'h> Driver<'h> {
                 Phase::Leaving(_) => {
                     while socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap_or(0) > 0 {}
                 }
-                Phase::Listening => {}
+                _ => {}
             }
         }
         for index in 0..self.links.len() {
@@ -255,6 +179,7 @@ impl<'h> Driver<'h> {
             self.attend(now, index, conn, socket, note);
         }
         self.last_words_until = self.last_words_until.filter(|until| *until > now);
+        self.attend_absents(now, note);
         // The hub gets the input of this turn before the deadlines.
         self.handle(now, Input::Tick);
         while let Some(output) = self.hub.next_output() {
@@ -263,6 +188,8 @@ impl<'h> Driver<'h> {
             if self.links[index].conn() == Some(conn) {
                 let socket = sockets.get_mut(self.links[index].handle);
                 self.attend(now, index, conn, socket, note);
+            } else {
+                self.attend_absent(now, conn, note);
             }
         }
     }
@@ -284,7 +211,12 @@ impl<'h> Driver<'h> {
         let opened = if refuses {
             Err(Refusal::Full)
         } else {
-            self.handle(now, Input::Accepted { listener, peer }).opened()
+            match self.handle(now, Input::Accepted { listener, peer }).opened() {
+                Err(Refusal::Full) if self.make_place(now, note) => {
+                    self.handle(now, Input::Accepted { listener, peer }).opened()
+                }
+                opened => opened,
+            }
         };
         let link = &mut self.links[index];
         (link.is_full, link.has_ended, link.broken) = (false, false, None);
@@ -307,16 +239,16 @@ impl<'h> Driver<'h> {
 
     /// Offers the hub what a peer has sent. The hub may take only a part.
     fn hear(&mut self, now: Instant, index: usize, conn: ConnId, socket: &mut tcp::Socket<'_>) {
-        // The input is in two parts if it goes round the end of the ring.
-        while socket.can_recv() && self.hub.interest(conn).read > 0 {
-            let taken = socket.recv(|bytes| {
-                let offered = bytes.len().min(self.hub.interest(conn).read);
-                let taken = self.handle(now, Input::Received { conn, bytes: &bytes[..offered] }).taken();
-                (taken, taken)
-            });
-            if taken.unwrap_or(0) == 0 {
-                break;
+        if !self.hear_session(now, index, conn, socket) {
+            // The input is in two parts if it goes round the end of the ring.
+            while socket.can_recv() && self.hub.interest(conn).read > 0 {
+                if self.offer(now, conn, socket, usize::MAX) == 0 {
+                    break;
+                }
             }
+        }
+        if self.has_moved(index, conn) {
+            return;
         }
         let link = &mut self.links[index];
         if socket.state() == State::Closed && link.broken.is_none() {
@@ -325,10 +257,20 @@ impl<'h> Driver<'h> {
         }
         // A broken connection needs another look, although its socket stays silent.
         link.is_full |= link.broken.is_some();
-        if !socket.may_recv() && link.broken.is_none() && !link.has_ended {
-            link.has_ended = true;
+        if !socket.may_recv() && link.broken.is_none() && !link.has_ended && self.may_end(index, now) {
+            self.links[index].has_ended = true;
             self.handle(now, Input::PeerClosed { conn });
         }
+    }
+
+    /// Offers the hub the first bytes that a peer has sent, at most so many. Returns how many it took.
+    fn offer(&mut self, now: Instant, conn: ConnId, socket: &mut tcp::Socket<'_>, most: usize) -> usize {
+        let taken = socket.recv(|bytes| {
+            let offered = bytes.len().min(self.hub.interest(conn).read).min(most);
+            let taken = self.handle(now, Input::Received { conn, bytes: &bytes[..offered] }).taken();
+            (taken, taken)
+        });
+        taken.unwrap_or(0)
     }
 
     /// Does for a connection what the hub wants: reads, writes, closes.
@@ -341,29 +283,41 @@ impl<'h> Driver<'h> {
         note: &mut impl FnMut(Note),
     ) {
         self.hear(now, index, conn, socket);
-        self.write(now, index, conn, socket);
-        let link = &mut self.links[index];
-        if let Some(cause) = link.broken {
+        if self.has_moved(index, conn) {
+            return;
+        }
+        if !self.write_session(now, index, conn, socket) {
+            self.write(now, index, conn, socket);
+        }
+        if let Some(cause) = self.links[index].broken {
+            if self.go_away(now, index, conn, cause, socket, note) {
+                return;
+            }
             // The hub has acted on all of the peer's input, wants no more of it, or takes too long.
             let interest = self.hub.interest(conn);
-            let is_heard = !socket.can_recv() && (interest.read > 0 || link.has_ended);
+            let is_heard = !socket.can_recv()
+                && !self.has_input(index)
+                && (interest.read > 0 || self.links[index].has_ended);
             let is_over = self.last_words_until.is_some_and(|until| until <= now);
             if is_heard || is_over || interest.close != Close::No {
-                link.phase = Phase::Leaving(now);
+                self.links[index].phase = Phase::Leaving(now);
                 note(Note::Broken(conn, cause));
+                self.end_session(index);
                 self.handle(now, Input::Failed { conn, cause });
             }
             return;
         }
         match self.hub.interest(conn).close {
             Close::No => return,
+            Close::Write if self.has_unsent(index) => return,
             // The peer's last lines are still read.
             Close::Write => return socket.close(),
             Close::Full => socket.close(),
             Close::Abort => socket.abort(),
         }
-        link.phase = Phase::Leaving(now + self.options.linger);
+        self.links[index].phase = Phase::Leaving(now + self.options.linger);
         note(Note::Closed(conn));
+        self.end_session(index);
         self.handle(now, Input::Closed { conn });
     }
 
@@ -392,98 +346,6 @@ impl<'h> Driver<'h> {
                 return;
             }
         }
-    }
-
-    /// Lets sockets listen again if their peers have just acknowledged the end. The next frame
-    /// may come from a newcomer that needs such a socket.
-    fn reopen(&mut self, sockets: &mut SocketSet<'_>) {
-        for index in 0..self.links.len() {
-            if !matches!(self.links[index].phase, Phase::Leaving(_)) {
-                continue;
-            }
-            let socket = sockets.get::<tcp::Socket<'_>>(self.links[index].handle);
-            if socket.state() == State::Closed && socket.remote_endpoint().is_none() {
-                self.links[index].phase = Phase::Listening;
-                self.listen(index, sockets);
-            }
-        }
-    }
-
-    /// Lets finished sockets listen again. Call it after everything was sent: before that, a reset or
-    /// the acknowledgement of the peer's end may still wait. Returns whether the transport gave up a
-    /// peer: the next turn must tell the hub.
-    fn settle_sockets(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
-        let mut has_lost = false;
-        for index in 0..self.links.len() {
-            let socket = sockets.get_mut::<tcp::Socket<'_>>(self.links[index].handle);
-            let link = &mut self.links[index];
-            match link.phase {
-                Phase::Open(_) if socket.state() == State::Closed && link.broken.is_none() => {
-                    // A reset by the peer was found when its socket was heard.
-                    link.broken = Some(Cause::TimedOut);
-                    self.last_words_until.get_or_insert(now + LAST_WORDS);
-                    has_lost = true;
-                }
-                Phase::Leaving(until) => {
-                    let is_done = match socket.state() {
-                        // The peer has everything, including our end. We need not wait until it closes.
-                        State::FinWait2 | State::TimeWait => true,
-                        // A reset waits while the peer's hardware address is unknown.
-                        State::Closed => socket.remote_endpoint().is_none() || until <= now,
-                        _ => false,
-                    };
-                    if is_done || until <= now {
-                        socket.abort();
-                    }
-                    if is_done {
-                        link.phase = Phase::Listening;
-                    }
-                }
-                Phase::Listening | Phase::Open(_) => {}
-            }
-            if link.phase == Phase::Listening && !socket.is_open() {
-                self.listen(index, sockets);
-            }
-        }
-        has_lost
-    }
-
-    /// Lets a socket that is closed listen.
-    fn listen(&self, index: usize, sockets: &mut SocketSet<'_>) {
-        let link = &self.links[index];
-        let socket = sockets.get_mut::<tcp::Socket<'_>>(link.handle);
-        socket.set_nagle_enabled(false);
-        socket.set_ack_delay(None);
-        socket.set_keep_alive(Some(self.options.keep_alive));
-        // An unfinished handshake keeps the socket from all other newcomers.
-        socket.set_timeout(Some(self.options.linger));
-        // It is closed and the port is not 0.
-        let _ = socket.listen(link.port);
-    }
-
-    /// Whether a socket has just begun to answer a peer that another socket answers already. A newcomer
-    /// repeats its SYN if the answer was lost. The first socket that listens gets the repeated SYN.
-    fn is_double(&self, index: usize, sockets: &SocketSet<'_>) -> bool {
-        let link = &self.links[index];
-        let socket = sockets.get::<tcp::Socket<'_>>(link.handle);
-        if socket.state() != State::SynReceived {
-            return false;
-        }
-        self.links[index + 1..].iter().any(|other| {
-            let is_here = matches!(other.phase, Phase::Listening | Phase::Open(_)) && other.port == link.port;
-            is_here
-                && sockets.get::<tcp::Socket<'_>>(other.handle).remote_endpoint() == socket.remote_endpoint()
-        })
-    }
-}
-
-/// Whether a socket that listened has a peer now. A peer that sent something and reset at once counts
-/// too.
-fn is_connected(socket: &tcp::Socket<'_>) -> bool {
-    match socket.state() {
-        State::Listen | State::SynReceived => false,
-        State::Closed => socket.can_recv(),
-        _ => true,
     }
 }
 

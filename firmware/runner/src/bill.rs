@@ -175,6 +175,9 @@ fn ram(variant: &Variant, image: &Image) -> Result<Vec<Item>, BillError> {
         item("socket buffers", of("SOCKET_BUFFERS")?, Some(options.receive + options.send)),
         item("network interface and frames", network, None),
     ];
+    if board.sizes.sessions > 0 {
+        items.push(item("clients that come back", of("SESSIONS")? + of("SESSION_BYTES")?, None));
+    }
     let named: usize = items.iter().map(|item| item.bytes).sum();
     items.push(item("other statics", image.variables - named, None));
     items.push(item("stack", image.stack, None));
@@ -244,7 +247,10 @@ mod tests {
             ("nics::one::RINGS", 50),
             ("stack::OTHER", 77),
         ];
-        let symbols: Vec<_> = sizes.iter().map(|(name, size)| (format!("{CRATE}{name}"), *size)).collect();
+        let of_sessions = [("memory::SESSIONS", 900), ("memory::SESSION_BYTES", 4_000)];
+        let has_sessions = variant.board.sizes.sessions > 0;
+        let sizes = sizes.iter().chain(if has_sessions { &of_sessions[..] } else { &[] });
+        let symbols: Vec<_> = sizes.map(|(name, size)| (format!("{CRATE}{name}"), *size)).collect();
         let variables = symbols.iter().map(|(_, size)| size).sum::<usize>() + 10;
         let image = Image { text: 10, rodata: 20, initial: 30, variables, stack: 7_000, symbols };
         Image { symbols: [image.symbols.clone(), vec![("other::FRAMES".into(), 60)]].concat(), ..image }

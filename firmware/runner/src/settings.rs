@@ -37,6 +37,10 @@ pub struct Settings {
     /// shows none [default: 20]
     #[arg(long, value_name = "N", value_parser = |text: &str| number(text, 0..=u32::MAX))]
     history: Option<u32>,
+    /// Let a chat client whose connection has broken come back within this time, if the board has memory for it; 0
+    /// lets nobody come back [default: 5min]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    resume_window: Option<Duration>,
 }
 
 /// Why a program cannot be given these settings.
@@ -56,6 +60,8 @@ pub enum SettingsError {
         /// The smallest log that does, in bytes.
         least: usize,
     },
+    /// The board has no memory for clients that come back.
+    NoSessions,
     /// A hub cannot have these limits.
     Limits(LimitsError),
 }
@@ -69,6 +75,12 @@ impl fmt::Display for SettingsError {
             SettingsError::LogTooSmall { least } => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")
             }
+            SettingsError::NoSessions => {
+                write!(
+                    f,
+                    "no client can come back to this board, which has no memory for it; leave --resume-window out"
+                )
+            }
             SettingsError::Limits(_) => {
                 write!(f, "a hub cannot have these settings; choose others for --line-limit and --log-size")
             }
@@ -80,7 +92,9 @@ impl Error for SettingsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             SettingsError::Limits(error) => Some(error),
-            SettingsError::TooHigh { .. } | SettingsError::LogTooSmall { .. } => None,
+            SettingsError::TooHigh { .. } | SettingsError::LogTooSmall { .. } | SettingsError::NoSessions => {
+                None
+            }
         }
     }
 }
@@ -101,6 +115,9 @@ impl Settings {
         within("--line-limit", self.line_limit.map(|bytes| bytes as usize), built.line)?;
         within("--log-size", log.map(|bytes| bytes as usize), built.log)?;
         within("--greeting", self.greeting.as_ref().map(String::len), GREETING)?;
+        if self.resume_window.is_some() && variant.board.sizes.sessions == 0 {
+            return Err(SettingsError::NoSessions);
+        }
         let limits = Limits {
             line: self.line_limit.map_or(built.line, |line| line as usize),
             log: log.map_or(built.log, |log| log as usize),
@@ -124,6 +141,7 @@ impl Settings {
             ("lag", lag),
             ("idle", self.idle_timeout.map(ms)),
             ("greeting", self.greeting.as_deref().map(escaped)),
+            ("away", self.resume_window.map(ms)),
             ("history", self.history.map(|count| count.to_string())),
         ];
         Ok(words.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect())
@@ -223,6 +241,15 @@ mod tests {
         for policy in ["disconnect", "skip", "replay"] {
             assert_eq!(words(&[&format!("--on-lag={policy}")]), Ok(vec![format!("lag={policy}")]));
         }
+    }
+
+    #[test]
+    fn clients_come_back_to_boards_with_memory_for_it() {
+        let error = words(&["--resume-window=1m"]).expect_err("a small board");
+        assert!(error.contains("no memory for it"), "{error}");
+        let variant = Variant::of(parlour_boards::named("riscv32-virt").expect("a row"));
+        let cli = Cli::try_parse_from(["run", "--resume-window=1m"]).expect("a duration");
+        assert_eq!(cli.settings.words(&variant, 64).expect("good settings"), ["away=60000"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! ST Nucleo-F429ZI: Cortex-M4 at 168 MHz, 2 MB of flash, 192 KB of RAM, Ethernet with a LAN8742A on the
 //! board (user manual UM1974). The program builds, but was never run on the real board.
 
+use core::cell::RefCell;
+
 use defmt_rtt as _;
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::peripherals::{ETH, ETH_SMA, RNG};
@@ -41,7 +43,7 @@ type Nic = Embassy<Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>>;
 struct Nucleo {
     clock: Systick,
     mac: EthernetAddress,
-    seed: u64,
+    random: RefCell<Rng<'static, RNG>>,
 }
 
 #[cortex_m_rt::entry]
@@ -53,8 +55,6 @@ fn main() -> ! {
     // Locally administered, and different on each chip.
     let [.., a, b, c] = uid::uid();
     let mac = [0x02, 0x70, 0x61, a, b, c];
-    let mut seed = [0; 8];
-    Rng::new(chip.RNG, Interrupts).fill_bytes(&mut seed);
     let ethernet = Ethernet::new(
         FRAMES.take(),
         chip.ETH,
@@ -74,7 +74,7 @@ fn main() -> ! {
     let board = Nucleo {
         clock: Systick::start(core.SYST, CLOCK_HZ),
         mac: EthernetAddress(mac),
-        seed: u64::from_le_bytes(seed),
+        random: RefCell::new(Rng::new(chip.RNG, Interrupts)),
     };
     crate::run(&board, &mut Embassy(ethernet), &Settings::DEFAULT)
 }
@@ -116,6 +116,12 @@ impl Machine for Nucleo {
     }
 
     fn seed(&self) -> u64 {
-        self.seed
+        self.random.borrow_mut().next_u64()
+    }
+
+    fn draw(&self, bytes: &mut [u8; 16]) -> bool {
+        // The generator of the chip (RM0090, section 24). If its own tests fail, the driver starts it again.
+        self.random.borrow_mut().fill_bytes(bytes);
+        true
     }
 }

@@ -5,6 +5,8 @@
 //! and end the processor's sleep. Then the loop looks what there is to do.
 #![allow(unsafe_code)]
 
+use core::cell::RefCell;
+
 use parlour_smoltcp::Clock;
 use riscv::register::{mie, mstatus};
 use smoltcp::time::Instant;
@@ -13,6 +15,7 @@ use smoltcp::wire::EthernetAddress;
 use super::emulated;
 use crate::Machine;
 use crate::nics::virtio::Virtio;
+use crate::random::virtio as random;
 use crate::registers::Registers;
 use crate::stack;
 
@@ -36,6 +39,8 @@ const PLIC_THRESHOLD: usize = 0x20_0000;
 const PLIC_CLAIM: usize = 0x20_0004;
 
 struct Virt {
+    /// Without it, nobody has a key.
+    random: RefCell<Option<random::Virtio>>,
     clint: Registers,
     plic: Registers,
     mac: EthernetAddress,
@@ -49,6 +54,10 @@ fn main() -> ! {
     let clint = unsafe { Registers::new(0x0200_0000, 0xC000) };
     // SAFETY: its interrupt controller, likewise.
     let plic = unsafe { Registers::new(0x0C00_0000, 0x40_0000) };
+    let random = (0..VIRTIO_SLOTS).find_map(|slot| {
+        // SAFETY: the machine has such registers in each slot, and nobody else uses those of this device.
+        unsafe { random::Virtio::start(VIRTIO + slot * VIRTIO_LEN, VIRTIO_LEN) }
+    });
     let found = (0..VIRTIO_SLOTS).find_map(|slot| {
         // SAFETY: the machine has such registers in each slot, which nobody else uses.
         let card = unsafe { Virtio::start(VIRTIO + slot * VIRTIO_LEN, VIRTIO_LEN) };
@@ -66,7 +75,10 @@ fn main() -> ! {
     unsafe { mie::set_mext() };
     // SAFETY: likewise.
     unsafe { mie::set_mtimer() };
-    let board = Virt { clint, plic, mac: card.mac() };
+    if random.is_none() {
+        defmt::warn!("there is no source of randomness (virtio-rng-device), so no client can come back");
+    }
+    let board = Virt { random: RefCell::new(random), clint, plic, mac: card.mac() };
     crate::run(&board, &mut card, &settings)
 }
 
@@ -123,5 +135,9 @@ impl Machine for Virt {
 
     fn seed(&self) -> u64 {
         emulated::seed()
+    }
+
+    fn draw(&self, bytes: &mut [u8; 16]) -> bool {
+        self.random.borrow_mut().as_mut().is_some_and(|random| random.fill(bytes))
     }
 }

@@ -20,8 +20,8 @@ const QUEUE: usize = 16;
 const FRAME: usize = 1536;
 /// Bytes of the longest frame without that header.
 const MTU: usize = 1514;
-/// Pages that the two queues take.
-const PAGES: usize = 4;
+/// Pages that the two queues take, and the one of the source of randomness.
+const PAGES: usize = 6;
 
 #[repr(align(4096))]
 struct Pages([u8; PAGES * PAGE_SIZE]);
@@ -33,8 +33,8 @@ static FRAMES: ConstStaticCell<[[[u8; FRAME]; QUEUE]; 2]> = ConstStaticCell::new
 static FIRST_PAGE: AtomicUsize = AtomicUsize::new(0);
 static PAGES_GIVEN: AtomicUsize = AtomicUsize::new(0);
 
-/// How the card sees memory. It uses the same addresses as the processor.
-struct Dma;
+/// How the devices see memory. They use the same addresses as the processor.
+pub(crate) struct Dma;
 
 // SAFETY: each page is given away once, is aligned and zero, and stays for ever; addresses
 // are the same on both sides.

@@ -7,23 +7,25 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Full, Lost};
 use super::uplink::{self, Uplink};
-use crate::resume::{Key, Message, Stream};
+use crate::resume::{INPUT, Key, Message, Sieve, Stream};
 
-/// Bytes that may be on their way to the server. A fast connection has so many.
-const WINDOW: usize = 1024 * 1024;
+/// Text that may wait for the server.
+const QUEUE: usize = 1024 * 1024;
 /// What a server may send before it says whether the session goes on.
 const GREETING: usize = 64 * 1024;
 /// How long the server may take to say whether the session goes on.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How long text waits for a server that was asked for a session. Some know nothing of sessions.
+const ASKED_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Channel {
     uplink: Uplink,
     session: Session,
-    /// The client has ended its input, and does not come back.
+    /// The client has ended its input, and does not come back once the server has all of that.
     is_over: bool,
-    /// The session ends with the connection.
-    is_ending: bool,
+    /// The server was told over this connection.
+    has_said_bye: bool,
     /// What came over a new connection and was not told yet.
     unheard: Vec<u8>,
 }
@@ -32,13 +34,16 @@ pub(super) struct Channel {
 enum Session {
     /// There is none. Text is sent as it is.
     None,
-    /// The server was asked for one.
-    Asked(Stream),
+    /// The server was asked for one, and may answer until then.
+    Asked(Stream, Instant),
     Open(Key, Stream),
+    /// The server has ended it.
+    Ended,
     /// Over a new connection, the server was asked to go on. What it has sent since then.
     Resuming {
         key: Key,
         stream: Stream,
+        sieve: Sieve,
         heard: Vec<u8>,
         until: Instant,
     },
@@ -65,7 +70,7 @@ pub(super) enum Change {
 
 impl Channel {
     pub(super) fn new(uplink: Uplink) -> Self {
-        Self { uplink, session: Session::None, is_over: false, is_ending: false, unheard: Vec::new() }
+        Self { uplink, session: Session::None, is_over: false, has_said_bye: false, unheard: Vec::new() }
     }
 
     // --- Waiting ---
@@ -77,7 +82,11 @@ impl Channel {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let unheard = (!self.unheard.is_empty()).then(Instant::now);
-        let answer = if let Session::Resuming { until, .. } = self.session { Some(until) } else { None };
+        let answer = match &self.session {
+            Session::Asked(stream, until) if stream.pending() > 0 && !stream.has_unsent() => Some(*until),
+            Session::Resuming { until, .. } => Some(*until),
+            _ => None,
+        };
         [self.uplink.deadline(), answer, unheard].into_iter().flatten().min()
     }
 
@@ -93,7 +102,7 @@ impl Channel {
             uplink::Change::Failed(error, pause) => Change::Failed(error, pause),
             uplink::Change::Connected => self.connect(now),
         };
-        self.send();
+        self.send(now);
         change
     }
 
@@ -127,13 +136,13 @@ impl Channel {
 
     /// Whether it takes no more text now.
     pub(super) fn is_full(&mut self) -> bool {
-        let is_full = self.stream().is_some_and(|stream| stream.place() == 0);
+        let is_full = self.stream().is_some_and(|stream| stream.kept() >= QUEUE);
         is_full || self.uplink.connection().is_some_and(|connection| connection.is_full())
     }
 
     /// How many bytes the server's system has not taken yet.
     pub(super) fn pending(&mut self) -> usize {
-        let unsent = self.stream().map_or(0, |stream| stream.unsent().concat().len());
+        let unsent = self.stream().map_or(0, |stream| stream.pending());
         unsent + self.uplink.pending()
     }
 
@@ -153,7 +162,7 @@ impl Channel {
                 }
             }
         }
-        self.send();
+        self.send(Instant::now());
         Ok(())
     }
 
@@ -163,24 +172,14 @@ impl Channel {
             && !self.is_over
             && connection.push(&Message::New.bytes()).is_ok()
         {
-            self.session = Session::Asked(Stream::new(WINDOW));
+            self.session = Session::Asked(Stream::asking(INPUT), Instant::now() + ASKED_TIME);
         }
     }
 
-    /// The server ends. The next one will not know the session.
-    pub(super) fn end_session(&mut self) {
-        self.is_ending = true;
-    }
-
-    /// Tells the server that the client ends its input, and does not come back.
+    /// Tells the server, when it has got all text, that the client ends its input and does not come back.
     pub(super) fn finish(&mut self) {
-        if let Session::Asked(stream) | Session::Open(_, stream) = &mut self.session
-            && !self.is_over
-        {
-            stream.say(&Message::Bye);
-        }
         self.is_over = true;
-        self.send();
+        self.send(Instant::now());
     }
 
     /// Ends the sending side. Everything was sent.
@@ -191,16 +190,18 @@ impl Channel {
     }
 
     pub(super) fn has_outgoing(&mut self) -> bool {
-        let has_unsent = self.stream().is_some_and(|stream| stream.has_unsent());
-        has_unsent || self.uplink.connection().is_some_and(|connection| connection.has_outgoing())
+        let is_pending = self.stream().is_some_and(|stream| stream.pending() > 0);
+        is_pending || self.uplink.connection().is_some_and(|connection| connection.has_outgoing())
     }
 
     /// Ends it. Returns the connection, if there is one, with all that is left to be sent.
     pub(super) fn into_connection(mut self) -> Option<Connection> {
         self.finish();
-        let rest = match &self.session {
-            Session::None | Session::Resuming { .. } => Vec::new(),
-            Session::Asked(stream) | Session::Open(_, stream) => stream.unsent().concat(),
+        let rest = match &mut self.session {
+            Session::Asked(stream, _) | Session::Open(_, stream) if !self.has_said_bye => {
+                [take_rest(stream), Message::Bye.bytes().to_vec()].concat()
+            }
+            _ => Vec::new(),
         };
         let mut connection = self.uplink.into_connection()?;
         connection.push_all(&rest);
@@ -209,29 +210,39 @@ impl Channel {
 
     fn stream(&mut self) -> Option<&mut Stream> {
         match &mut self.session {
-            Session::None => None,
-            Session::Asked(stream) | Session::Open(_, stream) | Session::Resuming { stream, .. } => {
+            Session::None | Session::Ended => None,
+            Session::Asked(stream, _) | Session::Open(_, stream) | Session::Resuming { stream, .. } => {
                 Some(stream)
             }
         }
     }
 
     /// Sends what the connection takes. While the server has not said whether a session goes on, it gets no text.
-    fn send(&mut self) {
+    fn send(&mut self, now: Instant) {
         let Some(connection) = self.uplink.connection() else { return };
         connection.flush();
-        if let Session::Asked(stream) | Session::Open(_, stream) = &mut self.session {
+        if let Session::Asked(stream, until) = &mut self.session
+            && *until <= now
+        {
+            // The server may know nothing of sessions. What goes out from now on is not kept.
+            stream.set_window(usize::MAX);
+        }
+        if let Session::Asked(stream, _) | Session::Open(_, stream) = &mut self.session {
             while !connection.has_outgoing() && stream.has_unsent() {
                 let bytes = stream.unsent().concat();
                 connection.push_all(&bytes);
                 stream.note_sent(bytes.len());
                 connection.flush();
             }
+            if self.is_over && !self.has_said_bye && stream.pending() == 0 {
+                self.has_said_bye = true;
+                connection.push_all(&Message::Bye.bytes());
+                connection.flush();
+            }
         }
-        if let Session::Asked(stream) = &mut self.session
-            && stream.place() == 0
+        if let Session::Asked(stream, until) = &mut self.session
+            && *until <= now
         {
-            // The server has not answered, and may know nothing of sessions.
             stream.forget_sent();
         }
     }
@@ -241,53 +252,76 @@ impl Channel {
     fn receive(&mut self, bytes: Vec<u8>) -> Change {
         let mut text = Vec::new();
         match std::mem::replace(&mut self.session, Session::None) {
-            Session::None => return Change::Received(bytes),
-            Session::Asked(mut stream) => {
+            session @ (Session::None | Session::Ended) => {
+                self.session = session;
+                return Change::Received(bytes);
+            }
+            Session::Asked(mut stream, until) => {
                 let messages = stream.take(&bytes, &mut text);
-                let key = messages.iter().find_map(|message| match message {
-                    Message::Key(key) => Some(*key),
-                    _ => None,
-                });
-                self.session = match key {
-                    Some(key) => Session::Open(key, stream),
-                    None => Session::Asked(stream),
+                stream.acknowledge(0);
+                self.session = match messages.first() {
+                    Some(Message::Key(key, _)) => Session::Open(*key, stream),
+                    Some(Message::Unknown) => {
+                        self.do_without(stream);
+                        Session::None
+                    }
+                    _ => Session::Asked(stream, until),
                 };
             }
             Session::Open(key, mut stream) => {
-                stream.take(&bytes, &mut text);
-                self.session = Session::Open(key, stream);
+                let messages = stream.take(&bytes, &mut text);
+                stream.acknowledge(0);
+                let is_ended = messages.iter().any(|message| matches!(message, Message::Bye));
+                self.session = if is_ended { Session::Ended } else { Session::Open(key, stream) };
             }
-            Session::Resuming { key, stream, mut heard, until } => {
-                heard.extend_from_slice(&bytes);
-                return self.hear_answer(key, stream, heard, until);
+            Session::Resuming { key, stream, sieve, heard, until } => {
+                return self.hear_answer(key, stream, (sieve, heard), &bytes, until);
             }
         }
         Change::Received(text)
     }
 
+    /// The server has no sessions.
+    fn do_without(&mut self, mut stream: Stream) {
+        if let Some(connection) = self.uplink.connection() {
+            connection.push_all(&take_rest(&mut stream));
+        }
+    }
+
     /// Looks whether the server has said if the session goes on.
-    fn hear_answer(&mut self, key: Key, mut stream: Stream, heard: Vec<u8>, until: Instant) -> Change {
-        match Message::find(&heard) {
-            // What stands before that was for a newcomer.
-            Some((_, Message::Resumed(received), after)) if stream.resume(received) => {
-                stream.take(after, &mut self.unheard);
-                self.session = Session::Open(key, stream);
-                self.uplink.is_good();
-                Change::Resumed
-            }
-            Some((before, Message::Unknown | Message::Resumed(_), after)) => {
-                self.unheard = [before, after].concat();
-                Change::Connected(stream.take_unacknowledged())
-            }
-            _ if heard.len() > GREETING => {
-                self.unheard = heard;
-                Change::Connected(stream.take_unacknowledged())
-            }
-            _ => {
-                self.session = Session::Resuming { key, stream, heard, until };
-                Change::None
+    fn hear_answer(
+        &mut self,
+        key: Key,
+        mut stream: Stream,
+        (mut sieve, mut heard): (Sieve, Vec<u8>),
+        mut bytes: &[u8],
+        until: Instant,
+    ) -> Change {
+        while !bytes.is_empty() {
+            let (count, message) = sieve.take(bytes, &mut heard);
+            bytes = &bytes[count..];
+            match message {
+                // What stands before that was for a newcomer.
+                Some(Message::Resumed(received)) if stream.go_on(received) => {
+                    stream.take(bytes, &mut self.unheard);
+                    stream.acknowledge(0);
+                    self.session = Session::Open(key, stream);
+                    self.uplink.is_good();
+                    return Change::Resumed;
+                }
+                Some(Message::Unknown | Message::Resumed(_)) => {
+                    self.unheard = [&heard, bytes].concat();
+                    return Change::Connected(stream.take_unacknowledged());
+                }
+                _ => {}
             }
         }
+        if heard.len() > GREETING {
+            self.unheard = heard;
+            return Change::Connected(stream.take_unacknowledged());
+        }
+        self.session = Session::Resuming { key, stream, sieve, heard, until };
+        Change::None
     }
 
     /// A server that does not answer in time knows nothing of sessions.
@@ -304,13 +338,15 @@ impl Channel {
     }
 
     fn connect(&mut self, now: Instant) -> Change {
+        self.has_said_bye = false;
         match std::mem::replace(&mut self.session, Session::None) {
             Session::Open(key, stream) => {
                 let message = Message::Resume(key, stream.received()).bytes();
                 if let Some(connection) = self.uplink.connection() {
                     connection.push_all(&message);
                 }
-                self.session = Session::Resuming { key, stream, heard: Vec::new(), until: now + ANSWER_TIME };
+                let (sieve, heard) = (Sieve::default(), Vec::new());
+                self.session = Session::Resuming { key, stream, sieve, heard, until: now + ANSWER_TIME };
                 Change::None
             }
             _ => Change::Connected(Vec::new()),
@@ -320,14 +356,20 @@ impl Channel {
     fn lose(&mut self, lost: Lost, pause: Duration, now: Instant) -> Change {
         let (session, is_kept) = match std::mem::replace(&mut self.session, Session::None) {
             Session::Open(key, stream) | Session::Resuming { key, stream, .. }
-                if !self.is_over && !self.is_ending =>
+                if !self.is_over || !stream.is_confirmed() =>
             {
                 (Session::Open(key, stream), true)
             }
             _ => (Session::None, false),
         };
-        (self.session, self.is_ending) = (session, false);
+        self.session = session;
         let pause = if is_kept { self.uplink.hurry(now).unwrap_or(pause) } else { pause };
         Change::Lost { lost, pause, is_kept }
     }
+}
+
+/// What a session has not sent.
+fn take_rest(stream: &mut Stream) -> Vec<u8> {
+    stream.set_window(usize::MAX);
+    stream.unsent().concat()
 }

@@ -276,9 +276,6 @@ impl<'a> Chat<'a> {
         }
         self.roster.heard(line);
         self.cut = Cut::announced(line);
-        if Kind::of(line) == Kind::Server("server is shutting down") {
-            self.channel.end_session();
-        }
         if let Kind::Server(text) = Kind::of(line)
             && let Some(limit) = told_limit(text)
         {

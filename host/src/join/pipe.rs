@@ -166,7 +166,10 @@ impl Pipe {
                 self.text.convert(&bytes, &mut self.unwritten);
                 self.hear(&bytes);
             }
-            Change::Resumed => self.active = Instant::now(),
+            Change::Resumed => {
+                self.active = Instant::now();
+                self.said_end = false;
+            }
             Change::Lost { lost, is_kept, .. } if is_kept && self.may_resume && self.cut.is_none() => {
                 self.broken = Some(lost);
             }

@@ -269,8 +269,8 @@ impl<'a, P: Poller> Server<'a, P> {
                     }
                     self.tell_forgotten();
                 }
-                // The door looks at all of them.
-                Target::ConsoleOutput | Target::Listener(_) | Target::Knocking | Target::Nothing => {}
+                Target::Knocking => self.door.note_knock(fd),
+                Target::ConsoleOutput | Target::Listener(_) | Target::Nothing => {}
             }
         }
         for index in 0..self.ready.len() {

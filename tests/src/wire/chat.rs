@@ -47,6 +47,7 @@ impl Layout {
                 Service { port: ECHO, clients: 2, refusals: 2 },
             ],
             options: SocketOptions::new(256, 512),
+            sessions: None,
             client: [1024; 2],
             seed: 1,
         }

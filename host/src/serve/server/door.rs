@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Bound, Input, ListenerId, Refusal};
@@ -38,7 +38,7 @@ pub(super) struct Door {
     gate: Gate<Newcomer>,
     /// The listeners of the chat, and newcomers to these that may come back.
     chats: Vec<ListenerId>,
-    knocking: Knocking,
+    knocking: Knocking<Newcomer>,
     /// When to accept again, after there were no descriptors left.
     starved_until: Option<Clock>,
     /// The log has said that newcomers wait, and nobody was accepted since.
@@ -58,7 +58,7 @@ impl Door {
             access,
             gate,
             chats,
-            knocking: Knocking::default(),
+            knocking: Knocking::new(),
             starved_until: None,
             is_starved: false,
         }
@@ -137,9 +137,30 @@ impl Door {
         while let Some(newcomer) = self.gate.enter(now) {
             self.let_knock(base, links, newcomer);
         }
-        while let Some((newcomer, knock)) = self.knocking.next(now) {
+        self.end_moments(base, links, now);
+    }
+
+    /// A newcomer that has a moment has said something.
+    pub(super) fn note_knock(&mut self, fd: RawFd) {
+        self.knocking.note_ready(fd, Clock::now());
+    }
+
+    /// Lets a newcomer in, if need be after it had a moment to say that it comes back.
+    fn let_knock<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
+        if !links.has_sessions() || !self.chats.contains(&newcomer.peer.listener) {
+            return welcome(base, links, newcomer);
+        }
+        let now = Clock::now();
+        let fd = self.knocking.wait(now, newcomer);
+        base.watch(fd, Target::Knocking, true, false);
+        self.end_moments(base, links, now);
+    }
+
+    /// Lets in those that have said something, or whose moment is over.
+    fn end_moments<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, now: Clock) {
+        while let Some(newcomer) = self.knocking.next(now) {
             base.unwatch(newcomer.socket.as_raw_fd());
-            match knock {
+            match newcomer.hear() {
                 Knock::New => welcome(base, links, newcomer),
                 Knock::Back(key, received) => {
                     let Newcomer { socket, peer } = newcomer;
@@ -150,15 +171,6 @@ impl Door {
                 }
             }
         }
-    }
-
-    /// Lets a newcomer in, if need be after it had a moment to say that it comes back.
-    fn let_knock<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
-        if !links.has_sessions() || !self.chats.contains(&newcomer.peer.listener) {
-            return welcome(base, links, newcomer);
-        }
-        let fd = self.knocking.wait(Clock::now(), newcomer);
-        base.watch(fd, Target::Knocking, true, false);
     }
 
     /// Stops accepting until a descriptor may be free again.
@@ -200,7 +212,7 @@ fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newco
         // Those that are away must not keep others out.
         Err(Refusal::Full) if links.make_place(base, |_| true) => welcome(base, links, newcomer),
         Err(Refusal::PerPeer)
-            if links.make_place(base, |other| peer.ip.zip(other.ip).is_some_and(is_counted_as_one)) =>
+            if links.make_place(base, |other| peer.ip.zip(other).is_some_and(is_counted_as_one)) =>
         {
             welcome(base, links, newcomer);
         }

@@ -26,6 +26,11 @@ impl Leftover {
         self.rest().is_empty()
     }
 
+    /// How many bytes of input there are.
+    pub(super) fn len(&self) -> usize {
+        self.rest().len()
+    }
+
     /// Its memory in bytes.
     pub(super) fn size(&self) -> usize {
         self.bytes.len()

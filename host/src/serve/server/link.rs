@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IoSlice, Read};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use socket2::Socket;
 
 use super::leftover::Leftover;
 use super::sessions::Session;
+use crate::resume::{INPUT, Sieve};
 use crate::serve::peer::Peer;
 
 /// The most slices in one write.
 const WRITE_SLICES: usize = 16;
 
-/// Bytes that are kept for the client of a session until it has acknowledged them, and bytes of its input that the
-/// hub has not taken, before its socket is read no more.
-pub(super) const WINDOW: usize = 64 * 1024;
+/// So much of what a session's client sends can be read even if the hub has not taken any of [`INPUT`] bytes before:
+/// its acknowledgements.
+const MESSAGES: usize = 4 * 1024;
 
 /// A connection as the driver sees it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Link {
     /// `None` while the client is away.
     socket: Option<Socket>,
     pub(super) peer: Peer,
+    /// The address for which the hub counts it: the one that it came from first.
+    pub(super) counted_for: Option<IpAddr>,
     /// Input that the hub did not take yet. While there is some, the socket is not read.
     pub(super) leftover: Leftover,
     /// The hash of the name that was last reported.
@@ -43,6 +46,8 @@ pub(super) struct Link {
     /// Sending failed, so further output is dropped. The connection counts as failed once the peer's
     /// earlier input is read.
     pub(super) broken: Option<Cause>,
+    /// Finds the message of a client of the chat that has no session and wants one.
+    pub(super) sieve: Sieve,
     /// What it needs to be resumed, if it can be.
     pub(super) session: Option<Box<Session>>,
     /// Whether the peer of a session sends no more.
@@ -85,6 +90,7 @@ impl Link {
             id,
             socket: Some(socket),
             peer,
+            counted_for: peer.ip,
             leftover: Leftover::default(),
             name_hash: hash(name),
             gap: 0,
@@ -92,6 +98,7 @@ impl Link {
             is_full: false,
             is_shut: false,
             broken: None,
+            sieve: Sieve::default(),
             session: None,
             end: InputEnd::No,
         }
@@ -116,9 +123,10 @@ impl Link {
         self.socket().as_raw_fd()
     }
 
-    /// Whether the socket of a session is read now.
-    pub(super) fn reads_session(&self) -> bool {
-        self.end == InputEnd::No && self.leftover.size() < WINDOW
+    /// The most bytes that are read now from the client of a session.
+    pub(super) fn session_appetite(&self) -> usize {
+        let is_over = self.end != InputEnd::No;
+        if is_over { 0 } else { (INPUT + MESSAGES).saturating_sub(self.leftover.len()) }
     }
 
     /// Whether its name has changed since the last call.

@@ -73,7 +73,8 @@ impl Links {
 
     /// The names of the clients that have one, in order.
     pub(super) fn names<P: Poller>(&self, base: &Base<'_, P>) -> Vec<String> {
-        let names = self.links.iter().flatten().map(|link| base.hub.name(link.id).to_owned());
+        let links = self.links.iter().flatten().chain(self.absents.links());
+        let names = links.map(|link| base.hub.name(link.id).to_owned());
         let mut names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
         names.sort_unstable();
         names
@@ -125,8 +126,8 @@ impl Links {
                 false
             }
             Ok(Some(count)) => {
-                if self.begin_session(base, id, count) {
-                    return false;
+                if base.is_chat(id) && !link.sieve.is_text(&self.buffer[..count]) {
+                    return self.sift(base, id, count);
                 }
                 let taken = base.receive(id, &self.buffer[..count]);
                 if taken < count {
@@ -151,6 +152,7 @@ impl Links {
         }
         self.tell_end(base, id);
         self.write(base, id);
+        self.say_bye(base, id);
         let interest = base.hub.interest(id);
         let Some(link) = self.link(id) else { return self.service_absent(base, id) };
         let has_unsent = link.session.as_ref().is_some_and(|session| session.stream.has_unsent());
@@ -169,7 +171,7 @@ impl Links {
         }
         let read = match link.session {
             None => interest.read > 0 && link.leftover.is_empty() && !must_wait,
-            Some(_) => link.reads_session(),
+            Some(_) => link.session_appetite() > 0,
         };
         let write = (interest.write || has_unsent) && link.is_full;
         let fd = link.fd();

@@ -2,6 +2,7 @@
 //! It comes back over another connection with its key, or its time is over.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Cause, Close, ConnId, Input};
@@ -9,11 +10,17 @@ use socket2::Socket;
 
 use super::base::{Base, Target};
 use super::leftover::Leftover;
-use super::link::{InputEnd, Link, Sent, WINDOW};
+use super::link::{InputEnd, Link, Sent};
 use super::links::Links;
 use crate::poll::Poller;
-use crate::resume::{Key, Message, Stream};
+use crate::resume::{INPUT, Key, Message, Stream, new_key};
 use crate::serve::peer::Peer;
+
+/// The most bytes that are kept for a client until it has acknowledged them. If there are many sessions, it is less, so
+/// that all of them together have so much, but never so little that the client need not acknowledge any.
+const WINDOW: usize = 64 * 1024;
+const ALL_WINDOWS: usize = 16 * 1024 * 1024;
+const SMALL_WINDOW: usize = 16 * 1024;
 
 /// What a link has that can be resumed.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub(super) struct Session {
     pub(super) stream: Stream,
     /// The client has said that it does not come back.
     is_over: bool,
+    /// The client was told that.
+    has_said_bye: bool,
 }
 
 /// A client that is away.
@@ -59,9 +68,19 @@ impl Absents {
         self.position(id).map(|index| &self.absents[index].link)
     }
 
+    /// The links of all of them.
+    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.absents.iter().map(|absent| &absent.link)
+    }
+
     /// A link is gone.
     pub(super) fn forget(&mut self, link: &Link) {
         self.sessions -= usize::from(link.session.is_some());
+    }
+
+    /// The most bytes that are kept for one client. If there are many, each has less.
+    fn place(&self) -> usize {
+        (ALL_WINDOWS / self.sessions.max(1)).clamp(SMALL_WINDOW, WINDOW)
     }
 
     /// When the time of the next one is over.
@@ -78,45 +97,49 @@ impl Links {
 
     // --- While the client is here ---
 
-    /// Acts on a message among the `count` bytes that were read from a client without a session, if one is there.
-    /// Otherwise nothing has happened.
-    pub(super) fn begin_session<P: Poller>(
-        &mut self,
-        base: &mut Base<'_, P>,
-        id: ConnId,
-        count: usize,
-    ) -> bool {
-        if self.absents.window.is_none() || !Message::may_be_in(&self.buffer[..count]) || !base.is_chat(id) {
-            return false;
-        }
+    /// Takes `count` bytes that were read from a client of the chat without a session. They may have messages, which
+    /// the hub must not see: it records what it sees. Returns whether the hub left some.
+    pub(super) fn sift<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId, count: usize) -> bool {
         let bytes = self.buffer[..count].to_vec();
-        match Message::find(&bytes) {
-            Some((before, Message::New, after)) => self.open_session(base, id, before, after),
-            Some((_, Message::Resume(key, received), _)) => self.resume_late(base, id, key, received),
-            _ => false,
+        let (mut rest, mut text) = (&bytes[..], Vec::new());
+        let mut is_refused = false;
+        while let Some(link) = self.link(id).filter(|_| !rest.is_empty()) {
+            let (count, message) = link.sieve.take(rest, &mut text);
+            rest = &rest[count..];
+            match message {
+                Some(Message::New) if self.open_session(base, id) => {
+                    self.take_text(base, id, &text);
+                    let leaves_some = self.take_bytes(base, id, rest);
+                    self.service(base, id);
+                    return leaves_some;
+                }
+                Some(Message::Resume(key, received)) if self.resume_late(base, id, key, received) => {
+                    return false;
+                }
+                Some(Message::New | Message::Resume(..)) => is_refused = true,
+                _ => {}
+            }
         }
+        if let Some(link) = self.link(id).filter(|link| is_refused && !link.is_full) {
+            let _ = link.write([&Message::Unknown.bytes()[..]].into_iter());
+        }
+        self.take_text(base, id, &text)
     }
 
-    fn open_session<P: Poller>(
-        &mut self,
-        base: &mut Base<'_, P>,
-        id: ConnId,
-        before: &[u8],
-        after: &[u8],
-    ) -> bool {
-        let key = Key::new(id.as_u64());
-        let (Ok(key), Some(link)) = (key, self.link(id)) else { return false };
-        let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false };
-        session.stream.say(&Message::Key(key));
+    /// Lets a client have a session. Returns whether it has one.
+    fn open_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
+        let may_open = self.absents.window.is_some() && base.hub.interest(id).close == Close::No;
+        let key = if may_open { new_key(id.as_u64()).ok() } else { None };
+        let Some((key, link)) = key.zip(self.link(id)) else { return false };
+        let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false, has_said_bye: false };
+        session.stream.say(&Message::Key(key, INPUT));
         link.session = Some(Box::new(session));
         self.absents.sessions += 1;
-        self.take_text(base, id, before);
-        self.take_bytes(base, id, after);
-        self.service(base, id);
         true
     }
 
-    /// A client comes back that was greeted already as a newcomer, because its first bytes came late.
+    /// A client comes back that was greeted already as a newcomer, because its first bytes came late. Returns whether
+    /// it goes on in its session.
     fn resume_late<P: Poller>(
         &mut self,
         base: &mut Base<'_, P>,
@@ -125,9 +148,6 @@ impl Links {
         received: u64,
     ) -> bool {
         if !self.may_resume(base, key, received) {
-            if let Some(link) = self.link(id) {
-                let _ = link.write([&Message::Unknown.bytes()[..]].into_iter());
-            }
             return false;
         }
         let Some(mut link) = self.take_link(base, id) else { return false };
@@ -143,8 +163,8 @@ impl Links {
     /// received is told in it.
     pub(super) fn read_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let read = match self.link(id) {
-            Some(link) if link.reads_session() => link.read(&mut buffer[..WINDOW]),
+        let read = match self.link(id).map(|link| (link.session_appetite(), link)) {
+            Some((appetite @ 1.., link)) => link.read(&mut buffer[..appetite]),
             _ => Ok(None),
         };
         let leaves_some = match read {
@@ -201,8 +221,17 @@ impl Links {
 
     /// Moves output of the hub into the session, and writes once.
     pub(super) fn write_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
-        let Some(link) = self.link(id).filter(|link| !link.is_full) else { return };
-        let Some(mut session) = link.session.take() else { return };
+        let window = self.absents.place();
+        let Some(link) = self.link(id) else { return };
+        let (left, has_ended) = (link.leftover.len(), link.end != InputEnd::No);
+        match &mut link.session {
+            // The client may wait for that.
+            Some(session) if has_ended && left == 0 => session.stream.acknowledge_all(),
+            Some(session) => session.stream.acknowledge(left),
+            None => return,
+        }
+        let Some(mut session) = link.session.take_if(|_| !link.is_full) else { return };
+        session.stream.set_window(window);
         base.send(id, |pieces| {
             let mut count = 0;
             for piece in pieces {
@@ -217,11 +246,25 @@ impl Links {
         let count =
             sent.note(link.write(session.stream.unsent().into_iter().filter(|piece| !piece.is_empty())));
         session.stream.note_sent(count);
+        if has_ended {
+            session.stream.confirm_sent();
+        }
         link.session = Some(session);
         match sent {
             Sent::Broken(cause) => self.lose(base, id, cause),
             Sent::Some(_) => link.is_full = true,
             Sent::All(_) => {}
+        }
+    }
+
+    /// Tells the client of a session that the server ends the connection, once that is so. Otherwise it would come back.
+    pub(super) fn say_bye<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
+        if base.hub.interest(id).close == Close::Write
+            && let Some(session) = self.link(id).and_then(|link| link.session.as_mut())
+            && !std::mem::replace(&mut session.has_said_bye, true)
+        {
+            session.stream.say(&Message::Bye);
+            self.write_session(base, id);
         }
     }
 
@@ -280,14 +323,14 @@ impl Links {
         }
     }
 
-    /// Ends the session of the client that has been away for longest, of those for which `is_meant`. Returns whether
-    /// there was one.
+    /// Ends the session of the client that has been away for longest, of those for which `is_meant`, which gets the
+    /// address that a client is counted for. Returns whether there was one.
     pub(super) fn make_place<P: Poller>(
         &mut self,
         base: &mut Base<'_, P>,
-        is_meant: impl Fn(Peer) -> bool,
+        is_meant: impl Fn(Option<IpAddr>) -> bool,
     ) -> bool {
-        let found = self.absents.absents.iter().find(|absent| is_meant(absent.link.peer));
+        let found = self.absents.absents.iter().find(|absent| is_meant(absent.link.counted_for));
         let Some(id) = found.map(|absent| absent.link.id) else { return false };
         self.end_absent(base, id);
         true
@@ -300,7 +343,8 @@ impl Links {
         let id = ConnId::from_u64(key.session);
         let here = self.links.get(id.slot()).and_then(Option::as_ref).filter(|link| link.id == id);
         let session = here.or_else(|| self.absents.link(id)).and_then(|link| link.session.as_ref());
-        session.is_some_and(|session| session.key.is(&key) && session.stream.can_resume(received))
+        let is_meant = |session: &Session| session.key.is(&key) && !session.is_over;
+        session.is_some_and(|session| is_meant(session) && session.stream.can_resume(received))
             && base.hub.interest(id).close == Close::No
     }
 
@@ -327,8 +371,7 @@ impl Links {
             }
         };
         if let Some(session) = &mut link.session {
-            session.stream.resume(received);
-            session.stream.say(&Message::Resumed(session.stream.received()));
+            session.stream.welcome_back(received);
         }
         link.reconnect(socket, peer);
         base.report.resumed(peer, base.hub.name(id));

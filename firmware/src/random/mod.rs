@@ -1,0 +1,3 @@
+//! Sources of randomness, one file each. They know no boards.
+
+pub(crate) mod virtio;
