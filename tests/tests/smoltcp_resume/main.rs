@@ -1,23 +1,22 @@
 //! Clients of the driver of smoltcp that come back. A connection is cut at every byte of a conversation, in each way
 //! in which it can be cut, and what each side reads is what it reads when nothing is cut.
 
-use parlour_resume::{Front, Key, Message, Ring, Stream};
+mod returning;
+
+use parlour_resume::{Key, Message};
 use parlour_smoltcp::core::{Cause, ListenerId};
 use parlour_smoltcp::{Driver, Links, Note, Session, SessionOptions, Shortage};
-use parlour_tests::chat::{Chat, ClientId};
+use parlour_tests::chat::Chat;
 use parlour_tests::hub::HubMemory;
 use parlour_tests::wire::{CHAT, Cable, Ground, Layout, Wire};
 use smoltcp::iface::SocketSet;
 use smoltcp::time::Duration;
 
+use crate::returning::{Cut, KEPT, Returning, STEP, STEPS, until, until_read};
+
 const CHATTING: ListenerId = ListenerId(0);
 /// A small window, as on a small board.
 const WINDOW: usize = 50;
-const STEP: Duration = Duration::from_millis(10);
-/// Steps until something must have happened.
-const STEPS: usize = 20_000;
-/// Bytes of text that a client keeps.
-const KEPT: usize = 16 * 1024;
 
 fn plan(clients: usize) -> Layout {
     let mut plan =
@@ -25,172 +24,6 @@ fn plan(clients: usize) -> Layout {
     plan.setup.limits.conns = clients;
     plan.services[1].clients = 0;
     plan
-}
-
-/// How a connection is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
-    /// The server sees a reset.
-    Reset,
-    /// The server sees an end.
-    End,
-    /// The server sees nothing.
-    HalfOpen,
-}
-
-/// A client that has a session, or wants one.
-struct Returning<'m> {
-    client: ClientId,
-    key: Option<Key>,
-    stream: Stream<Ring<'m>>,
-    /// What has come and is not whole yet.
-    wire: Vec<u8>,
-    text: String,
-    /// Over a new connection, it waits for the server's answer.
-    is_resuming: bool,
-    /// The server has said that it knows no such session.
-    is_refused: bool,
-    /// The server has said that the session is over.
-    is_over: bool,
-    /// Once it has its key: bytes that have come and gone.
-    passed: usize,
-    /// It is cut after so many.
-    cut: Option<(usize, Cut)>,
-    /// Whether it acknowledges what it has received.
-    acknowledges: bool,
-}
-
-impl<'m> Returning<'m> {
-    fn new(wire: &mut Wire<'_, Cable>, memory: &'m mut [u8; KEPT], cut: Option<(usize, Cut)>) -> Self {
-        let client = wire.connect(CHAT);
-        let mut stream = Stream::new(Ring::new(memory), KEPT);
-        stream.say(&Message::New);
-        Self {
-            client,
-            key: None,
-            stream,
-            wire: Vec::new(),
-            text: String::new(),
-            is_resuming: false,
-            is_refused: false,
-            is_over: false,
-            passed: 0,
-            cut,
-            acknowledges: true,
-        }
-    }
-
-    fn says(&mut self, text: &str) {
-        self.stream.push(text.as_bytes());
-    }
-
-    /// How many of some bytes pass before it is cut.
-    fn passes(&mut self, count: usize) -> usize {
-        let left = self.cut.map_or(count, |(at, _)| at - self.passed);
-        let count = count.min(left);
-        self.passed += if self.key.is_some() { count } else { 0 };
-        count
-    }
-
-    /// Receives and sends.
-    fn step(&mut self, wire: &mut Wire<'_, Cable>) {
-        wire.run();
-        let bytes = wire.take_all(self.client);
-        let count = self.passes(bytes.len());
-        self.wire.extend_from_slice(&bytes[..count]);
-        self.take();
-        if self.acknowledges {
-            self.stream.acknowledge(0);
-        }
-        if !self.is_resuming {
-            let bytes = self.stream.unsent().concat();
-            let count = self.passes(bytes.len());
-            self.stream.note_sent(count);
-            wire.sends(self.client, &bytes[..count]);
-            wire.run();
-        }
-        if let Some((_, cut)) = self.cut.take_if(|(at, _)| *at == self.passed) {
-            self.breaks(wire, cut);
-            self.comes_back(wire);
-        }
-        wire.advance(STEP);
-    }
-
-    fn breaks(&mut self, wire: &mut Wire<'_, Cable>, cut: Cut) {
-        match cut {
-            Cut::Reset => wire.reset(self.client),
-            Cut::End => wire.half_close(self.client),
-            Cut::HalfOpen => wire.unplug(self.client),
-        }
-    }
-
-    fn comes_back(&mut self, wire: &mut Wire<'_, Cable>) {
-        self.client = wire.connect(CHAT);
-        self.wire.clear();
-        self.is_resuming = true;
-        let key = self.key.expect("a session");
-        wire.sends(self.client, &Message::Resume(key, self.stream.received()).bytes());
-    }
-
-    fn take(&mut self) {
-        while !self.wire.is_empty() {
-            let len = match Front::of(&self.wire) {
-                Front::Part => return,
-                Front::Text(len) => {
-                    // What comes before the answer is for a newcomer.
-                    if !self.is_resuming {
-                        self.stream.note_text(len);
-                        self.text += std::str::from_utf8(&self.wire[..len]).expect("text");
-                    }
-                    len
-                }
-                Front::Message(message, len) => {
-                    self.hear(message.expect("a message that is known"));
-                    len
-                }
-            };
-            self.wire.drain(..len);
-        }
-    }
-
-    fn hear(&mut self, message: Message) {
-        match message {
-            Message::Key(key, window) => {
-                assert_eq!((self.key.is_none(), window), (true, WINDOW));
-                self.key = Some(key);
-                self.stream.note_key(window);
-            }
-            Message::Ack(received) => self.stream.note_ack(received),
-            Message::Resumed(received) => {
-                assert!(self.is_resuming && self.stream.go_on(received), "{received} bytes");
-                self.is_resuming = false;
-            }
-            Message::Unknown => (self.is_resuming, self.is_refused) = (false, true),
-            Message::Bye => self.is_over = true,
-            message => panic!("a server does not say {message:?}"),
-        }
-    }
-}
-
-/// Lets time pass until something is so.
-#[track_caller]
-fn until(
-    wire: &mut Wire<'_, Cable>,
-    alice: &mut Returning<'_>,
-    mut is_so: impl FnMut(&mut Wire<'_, Cable>, &Returning<'_>) -> bool,
-) {
-    for _ in 0..STEPS {
-        alice.step(wire);
-        if is_so(wire, alice) {
-            return;
-        }
-    }
-    panic!("it does not happen{}; alice has read {:?}", wire.when(), alice.text);
-}
-
-#[track_caller]
-fn until_read(wire: &mut Wire<'_, Cable>, alice: &mut Returning<'_>, text: &str) {
-    until(wire, alice, |_, alice| alice.text.contains(text));
 }
 
 /// Alice comes in, and has a session and her name.
