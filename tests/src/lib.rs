@@ -25,6 +25,8 @@ pub mod programs;
 pub mod seeds;
 #[cfg(feature = "programs")]
 pub mod server;
+#[cfg(feature = "programs")]
+pub mod session;
 pub mod sim;
 #[cfg(feature = "programs")]
 pub mod swarm;
