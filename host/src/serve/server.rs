@@ -8,6 +8,7 @@
 //! a socket does not take is left to the poller. A turn ends when its time is up. The next turn begins
 //! with the first connection that had no turn, or whose room was full.
 
+mod absents;
 mod base;
 mod door;
 mod keeper;
@@ -17,6 +18,7 @@ mod link;
 mod links;
 mod operator;
 mod proposed;
+mod session;
 mod sessions;
 mod wall_clock;
 

@@ -11,7 +11,7 @@ use parlour_core::{Cause, ConnId};
 use socket2::Socket;
 
 use super::leftover::Leftover;
-use super::sessions::Session;
+use super::session::Session;
 use crate::resume::{INPUT, Sieve};
 use crate::serve::peer::Peer;
 

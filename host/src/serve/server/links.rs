@@ -6,10 +6,10 @@ use std::time::{Duration, Instant as Clock};
 use parlour_core::{Cause, Close, ConnId, Input};
 use socket2::Socket;
 
+use super::absents::Absents;
 use super::base::{Base, Target};
 use super::leftover::Leftover;
 use super::link::{Link, Sent};
-use super::sessions::Absents;
 use crate::poll::Poller;
 use crate::serve::peer::Peer;
 

@@ -1,98 +1,25 @@
 //! Sessions: links that can be resumed. If the connection of one breaks, the client stays in the hub, and is away.
 //! It comes back over another connection with its key, or its time is over.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::time::{Duration, Instant as Clock};
+use std::time::Instant as Clock;
 
 use parlour_core::{Cause, Close, ConnId, Input};
 use socket2::Socket;
 
+use super::absents::{Absent, WINDOW};
 use super::base::{Base, Target};
-use super::leftover::Leftover;
 use super::link::{InputEnd, Link, Sent};
 use super::links::Links;
+use super::session::Session;
 use crate::poll::Poller;
 use crate::resume::{INPUT, Key, Message, Stream, new_key};
 use crate::serve::peer::Peer;
 
-/// The most bytes that are kept for a client until it has acknowledged them. If there are many sessions, it is less, so
-/// that all of them together have so much, but never so little that the client need not acknowledge any.
-const WINDOW: usize = 64 * 1024;
-const ALL_WINDOWS: usize = 16 * 1024 * 1024;
-const SMALL_WINDOW: usize = 16 * 1024;
-
-/// What a link has that can be resumed.
-#[derive(Debug)]
-pub(super) struct Session {
-    key: Key,
-    pub(super) stream: Stream,
-    /// The client has said that it does not come back.
-    is_over: bool,
-    /// The client was told that.
-    has_said_bye: bool,
-}
-
-/// A client that is away.
-#[derive(Debug)]
-struct Absent {
-    link: Link,
-    since: Clock,
-    cause: Cause,
-}
-
-/// The clients that are away, and how long they may be.
-#[derive(Debug)]
-pub(super) struct Absents {
-    window: Option<Duration>,
-    /// In the order in which they went.
-    absents: VecDeque<Absent>,
-    /// How many sessions there are, with those of clients that are here.
-    sessions: usize,
-}
-
-impl Absents {
-    pub(super) fn new(window: Option<Duration>) -> Self {
-        Self { window, absents: VecDeque::new(), sessions: 0 }
-    }
-
-    fn position(&self, id: ConnId) -> Option<usize> {
-        self.absents.iter().position(|absent| absent.link.id == id)
-    }
-
-    fn take(&mut self, id: ConnId) -> Option<Absent> {
-        self.position(id).and_then(|index| self.absents.remove(index))
-    }
-
-    fn link(&self, id: ConnId) -> Option<&Link> {
-        self.position(id).map(|index| &self.absents[index].link)
-    }
-
-    /// The links of all of them.
-    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
-        self.absents.iter().map(|absent| &absent.link)
-    }
-
-    /// A link is gone.
-    pub(super) fn forget(&mut self, link: &Link) {
-        self.sessions -= usize::from(link.session.is_some());
-    }
-
-    /// The most bytes that are kept for one client. If there are many, each has less.
-    fn place(&self) -> usize {
-        (ALL_WINDOWS / self.sessions.max(1)).clamp(SMALL_WINDOW, WINDOW)
-    }
-
-    /// When the time of the next one is over.
-    pub(super) fn next_at(&self) -> Option<Clock> {
-        self.absents.front().zip(self.window).map(|(absent, window)| absent.since + window)
-    }
-}
-
 impl Links {
     /// Whether somebody may come back.
     pub(super) fn has_sessions(&self) -> bool {
-        self.absents.sessions > 0
+        self.absents.has_sessions()
     }
 
     // --- While the client is here ---
@@ -128,13 +55,13 @@ impl Links {
 
     /// Lets a client have a session. Returns whether it has one.
     fn open_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
-        let may_open = self.absents.window.is_some() && !base.is_ending(id);
+        let may_open = self.absents.may_return() && !base.is_ending(id);
         let key = if may_open { new_key(id.as_u64()).ok() } else { None };
         let Some((key, link)) = key.zip(self.link(id)) else { return false };
         let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false, has_said_bye: false };
         session.stream.say(&Message::Key(key, INPUT));
         link.session = Some(Box::new(session));
-        self.absents.sessions += 1;
+        self.absents.count();
         true
     }
 
@@ -291,15 +218,14 @@ impl Links {
         let Some(mut link) = self.take_link(base, id) else { return };
         base.report.away(link.peer, base.hub.name(id), cause);
         link.disconnect();
-        self.absents.absents.push_back(Absent { link, since: Clock::now(), cause });
+        self.absents.push(link, cause);
     }
 
     /// Does what the hub wants with a client that is away.
     pub(super) fn service_absent<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
-        let Some(index) = self.absents.position(id) else { return };
+        let Some(link) = self.absents.link_mut(id) else { return };
         if !base.must_wait(id) {
-            let leftover: &mut Leftover = &mut self.absents.absents[index].link.leftover;
-            leftover.offer(base, id);
+            link.leftover.offer(base, id);
         }
         if base.is_ending(id) {
             // It cannot be told the rest.
@@ -317,10 +243,8 @@ impl Links {
 
     /// Ends the sessions of those whose time is over.
     pub(super) fn expire<P: Poller>(&mut self, base: &mut Base<'_, P>, now: Clock) {
-        while self.absents.next_at().is_some_and(|at| at <= now)
-            && let Some(absent) = self.absents.absents.front()
-        {
-            self.end_absent(base, absent.link.id);
+        while let Some(id) = self.absents.late(now) {
+            self.end_absent(base, id);
         }
     }
 
@@ -331,8 +255,8 @@ impl Links {
         base: &mut Base<'_, P>,
         is_meant: impl Fn(Option<IpAddr>) -> bool,
     ) -> bool {
-        let found = self.absents.absents.iter().find(|absent| is_meant(absent.link.counted_for));
-        let Some(id) = found.map(|absent| absent.link.id) else { return false };
+        let found = self.absents.links().find(|link| is_meant(link.counted_for));
+        let Some(id) = found.map(|link| link.id) else { return false };
         self.end_absent(base, id);
         true
     }
