@@ -11,8 +11,12 @@
 //!
 //! [`OnLag::Replay`]: crate::limits::OnLag::Replay
 
+#[cfg(feature = "large")]
+mod look;
 mod table;
 
+#[cfg(feature = "large")]
+pub(super) use self::look::Look;
 #[cfg(feature = "large")]
 pub(super) use self::table::BeforeLog;
 pub use self::table::CatchUp;

@@ -6,33 +6,16 @@
 //! one at a time. The words stay in the line of the connection, which is kept until all is told.
 
 use super::Exchange;
-use super::catch_up::CatchUp;
+use super::catch_up::{CatchUp, Look};
 use crate::conn::Slot;
 use crate::io::Wanted;
 use crate::room::RoomIndex;
-#[cfg(feature = "save")]
-use crate::save::{Damaged, Visit, Visitor};
 use crate::text::Decimal;
 
 /// The most messages that are shown, if the log does not have more.
 const MOST_MESSAGES: u32 = 1_000;
 /// The most messages with some words that are shown.
 const MOST_FOUND: u32 = 20;
-
-/// What one that looks back wants, and what it has got.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    /// It looks for words.
-    pub(super) searches: bool,
-    /// Messages that it was told.
-    told: u32,
-    /// Some that it should have been told are not there.
-    pub(super) lacks_some: bool,
-}
-
-impl Look {
-    pub(super) const NEW: Self = Self { searches: false, told: 0, lacks_some: false };
-}
 
 impl Exchange<'_> {
     /// Lets a member be told the last so many messages of a room. Returns false if there is no place to note how
@@ -120,15 +103,5 @@ impl Exchange<'_> {
             self.catch_ups.remove(&mut self.conns[slot].catch_up, member, true);
             self.wake(slot);
         }
-    }
-}
-
-#[cfg(feature = "save")]
-impl Visit for Look {
-    fn visit(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Damaged> {
-        let Self { searches, told, lacks_some } = self;
-        searches.visit(visitor)?;
-        told.visit(visitor)?;
-        lacks_some.visit(visitor)
     }
 }

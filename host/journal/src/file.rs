@@ -6,15 +6,34 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::JournalError;
 use crate::removal::{LAST_CLIENT, LAST_SEQ, last_id};
 use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
-use crate::thread::Sync;
+use crate::state::{set_state, state};
 
 /// How long a reader or the writer waits for the other, where SQLite lets one of them wait.
 pub(crate) const BUSY: Duration = Duration::from_secs(5);
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// Until the disk has it.
+    #[default]
+    Full,
+    /// Only for the system. A power cut may cost the last commits, and leaves the file sound.
+    Normal,
+}
+
+impl Sync {
+    fn word(self) -> &'static str {
+        match self {
+            Sync::Full => "full",
+            Sync::Normal => "normal",
+        }
+    }
+}
 
 /// What a journal knows from before.
 #[derive(Clone, Debug, Default)]
@@ -218,14 +237,4 @@ fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
 fn first_proposal() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (since_1970.as_millis() as u64) << 20
-}
-
-pub(crate) fn state(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
-    db.prepare_cached("SELECT value FROM state WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
-}
-
-pub(crate) fn set_state(db: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT INTO state VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
-        .execute((key, value))?;
-    Ok(())
 }

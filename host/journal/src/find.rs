@@ -14,9 +14,9 @@ use parlour_core::Span;
 use rusqlite::{Connection, named_params};
 
 use crate::error::JournalError;
-use crate::file::state;
 use crate::page::{COLUMNS, Page, Question, Stored};
 use crate::search::{Search, quoted};
+use crate::state::state;
 
 /// How long a search takes at the most, and how long one may have waited for the others that is still begun. Together
 /// they are less than a hub waits for a page.

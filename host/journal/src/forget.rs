@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::file::{BUSY, set_state, state};
+use crate::file::BUSY;
 use crate::history::Client;
 use crate::removal::{delete_client, delete_messages, last_id, numbers, take_words};
+use crate::state::{set_state, state};
 
 /// How many messages are taken between two looks at the clock, and pages of the index in one piece.
 const AT_ONCE: i64 = 64;

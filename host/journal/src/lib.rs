@@ -35,15 +35,16 @@ mod retention;
 pub mod schema;
 mod search;
 mod spans;
+mod state;
 mod thread;
 mod writer;
 
 pub use backup::{Backup, BackupError};
 pub use batch::{Batch, Gap, Mark};
 pub use error::JournalError;
-pub use file::{Known, Room, open_to_read};
+pub use file::{Known, Room, Sync, open_to_read};
 pub use forget::{Candidate, Forgot, Whom};
 pub use history::{Author, Client, Filter, History, Item};
 pub use page::{Page, Question, Stored, read_page};
 pub use retention::Keep;
-pub use thread::{Event, Journal, MOST_WAITING, Options, Sync};
+pub use thread::{Event, Journal, MOST_WAITING, Options};

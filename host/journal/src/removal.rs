@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use crate::file::state;
+use crate::state::state;
 
 /// The keys in `state` of the highest numbers that left the file.
 pub(crate) const LAST_ID: &str = "last_id";

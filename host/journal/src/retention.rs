@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::file::state;
 use crate::removal::{LAST_SEQ, delete_client, delete_messages, last_id, numbers, raise, take_words};
 use crate::spans;
+use crate::state::state;
 
 /// How many messages or clients are looked at between two looks at the clock.
 const AT_ONCE: usize = 64;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::batch::{Batch, Mark};
 use crate::chores::Chores;
 use crate::error::JournalError;
-use crate::file::{Known, Writable, open_to_read};
+use crate::file::{Known, Sync, Writable, open_to_read};
 use crate::find::Searcher;
 use crate::forget::{Forgot, Whom};
 use crate::page::{Page, Question, read_page};
@@ -36,25 +36,6 @@ pub struct Options {
     pub sync: Sync,
     /// How long messages are kept. `None`: for ever.
     pub keep: Option<Keep>,
-}
-
-/// What a commit waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sync {
-    /// Until the disk has it.
-    #[default]
-    Full,
-    /// Only for the system. A power cut may cost the last commits, and leaves the file sound.
-    Normal,
-}
-
-impl Sync {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Sync::Full => "full",
-            Sync::Normal => "normal",
-        }
-    }
 }
 
 /// What a journal tells the loop.

@@ -6,11 +6,11 @@ use parlour_core::Kind;
 use rusqlite::{Connection, Transaction};
 
 use crate::batch::{Batch, Said};
-use crate::file::{set_state, state};
 use crate::kinds::words;
 use crate::removal::last_id;
 use crate::schema::view_of;
 use crate::spans;
+use crate::state::{set_state, state};
 
 /// Messages that the full-text index gets at once. Meanwhile what is said waits.
 const INDEXED_AT_ONCE: i64 = 2_000;

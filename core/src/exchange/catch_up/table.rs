@@ -2,9 +2,9 @@
 
 use core::ops::{Index, IndexMut};
 
-use crate::conn::NONE;
 #[cfg(feature = "large")]
-use crate::exchange::look_back::Look;
+use super::look::Look;
+use crate::conn::NONE;
 use crate::log::before;
 use crate::room::MemberIndex;
 #[cfg(feature = "save")]

@@ -6,11 +6,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{Bound, Input, ListenerId, Refusal};
-use socket2::Socket;
 
 use super::base::{Base, Target};
 use super::knock::{Knock, Knocking};
 use super::links::Links;
+use super::newcomer::Newcomer;
 use crate::poll::Poller;
 use crate::resume::Message;
 use crate::serve::access::Access;
@@ -23,13 +23,6 @@ use crate::serve::peer::Peer;
 const NEWCOMERS: usize = 64;
 /// How long to wait before accepting again, when there are no descriptors left.
 const STARVED_PAUSE: Duration = Duration::from_secs(1);
-
-/// A client that has connected and is not in yet.
-#[derive(Debug)]
-pub(in crate::serve) struct Newcomer {
-    pub(super) socket: Socket,
-    peer: Peer,
-}
 
 pub(super) struct Door {
     /// By the hub's number of the listener. `None` once it is closed.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Clock};
 
 use rustix::net::{RecvFlags, recv};
 
-use super::door::Newcomer;
+use super::newcomer::Newcomer;
 use crate::resume::{Key, Message, Sieve};
 
 /// How long this moment is. A person does not notice it.

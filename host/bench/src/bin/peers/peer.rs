@@ -11,10 +11,13 @@ use parlour::Address;
 use parlour_bench::Dialect;
 use tempfile::TempDir;
 
-use crate::servers::{CONNECTIONS, JOURNAL, strings};
-
 /// How long a server may take to listen.
 const START_TIME: Duration = Duration::from_secs(10);
+
+/// The journal of parlour, in the folder of the server.
+pub(crate) const JOURNAL: &str = "journal.db";
+/// How many connections every server should allow.
+pub(crate) const CONNECTIONS: &str = "12000";
 
 /// The service of a server for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,4 +251,8 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+pub(crate) fn strings(args: &[&str]) -> Vec<String> {
+    args.iter().map(ToString::to_string).collect()
 }

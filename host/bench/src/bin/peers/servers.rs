@@ -6,7 +6,7 @@ use std::path::Path;
 use parlour_bench::{Dialect, LONGEST_LINE};
 
 use crate::dialects;
-use crate::peer::{ALL, Launch, Loss, Peer, Service};
+use crate::peer::{ALL, CONNECTIONS, JOURNAL, Launch, Loss, Peer, Service, strings};
 
 /// Those called `limit` do only what the kernel demands of every server.
 pub(crate) const PEERS: [Peer; 24] = [
@@ -83,11 +83,6 @@ const NOTHING: &str = "nothing";
 const MOMENT: &str = "the last moment";
 const SECONDS: &str = "the last seconds";
 
-/// The journal of parlour, in the folder of the server.
-pub(crate) const JOURNAL: &str = "journal.db";
-/// How many connections every server should allow.
-pub(crate) const CONNECTIONS: &str = "12000";
-
 const fn peer(name: &'static str, service: Service, launch: Launch) -> Peer {
     Peer {
         name,
@@ -134,10 +129,6 @@ const fn sqlite(name: &'static str, synchronous: &'static str, loss: Loss) -> Pe
 
 fn raw(_line: usize) -> Dialect {
     Dialect::raw()
-}
-
-pub(crate) fn strings(args: &[&str]) -> Vec<String> {
-    args.iter().map(ToString::to_string).collect()
 }
 
 fn ncat(port: u16, _folder: &Path) -> Vec<String> {
