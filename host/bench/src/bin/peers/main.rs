@@ -16,6 +16,7 @@ mod cases;
 mod chart;
 mod dialects;
 mod markdown;
+mod pages;
 mod peer;
 mod plots;
 mod reference;
@@ -40,7 +41,7 @@ use parlour_bench::{Plan, pin_to_cpu, raise_descriptor_limit};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cases::Case;
-use crate::markdown::{PAGES, Page};
+use crate::pages::{PAGES, Page};
 use crate::peer::{Launch, Peer, folder_on};
 use crate::reference::REFERENCES;
 use crate::results::{Machine, Results, Run};
