@@ -62,7 +62,7 @@ impl Stream {
         }
     }
 
-    fn set_timeouts(&self, read: Duration) -> io::Result<()> {
+    pub(crate) fn set_timeouts(&self, read: Duration) -> io::Result<()> {
         // Zero would mean forever.
         let read = Some(read.max(Duration::from_millis(1)));
         match self {

@@ -29,6 +29,8 @@ pub mod resumed;
 pub mod seeds;
 #[cfg(feature = "programs")]
 pub mod server;
+#[cfg(feature = "programs")]
+pub mod session;
 pub mod sim;
 #[cfg(feature = "programs")]
 pub mod swarm;

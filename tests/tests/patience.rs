@@ -95,6 +95,21 @@ fn those_that_read_seldom_or_little_cost_no_more_than_a_tenth() {
     }
 }
 
+/// They are told later what was said meanwhile, and hold the room up again.
+#[test]
+fn those_that_break_off_and_come_back_cost_no_more_than_a_tenth() {
+    for (name, count, habit) in [
+        ("breaks off each 10 ms", 1, Habit::BreaksOff(10)),
+        ("breaks off each 190 ms", 1, Habit::BreaksOff(190)),
+        ("breaks off each 4.9 s", 1, Habit::BreaksOff(4_900)),
+        ("20, break off each 300 ms", 20, Habit::BreaksOff(300)),
+        ("breaks off at the last", 1, Habit::BreaksOffAtTheLast(2)),
+        ("20, break off at the last", 20, Habit::BreaksOffAtTheLast(2)),
+    ] {
+        withstand(name, FLOOD, |_| vec![Attack::new(habit); count]);
+    }
+}
+
 #[test]
 fn those_that_read_only_when_the_patience_is_about_to_end_cost_no_more_than_a_tenth() {
     for (name, margins) in [("4 kB at the last", 2..=2), ("20, 4 kB at the last", 2..=21)] {

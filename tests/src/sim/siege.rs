@@ -3,7 +3,7 @@
 //!
 //! The witness's lines are checked one by one, and its pauses are added up.
 
-use parlour_core::{Config, Limits, Listener, ListenerId, Protocol};
+use parlour_core::{Config, Input, Instant, Limits, Listener, ListenerId, Protocol};
 
 use super::peer::Peer;
 use super::world::World;
@@ -54,6 +54,10 @@ pub enum Habit {
     Talks(usize),
     /// It resets its connection after so many ms.
     Leaves(u64),
+    /// It never reads. Its connection breaks so often, in ms, and it is back at once.
+    BreaksOff(u64),
+    /// The same when the room's patience would end within so many ms.
+    BreaksOffAtTheLast(u64),
 }
 
 /// What an attacker does.
@@ -100,6 +104,17 @@ impl Attacker {
         }
         match self.attack.habit {
             Habit::Never => {}
+            Habit::BreaksOff(every) => {
+                if now >= self.next_at {
+                    break_off(world, peer);
+                    self.next_at = now + every;
+                }
+            }
+            Habit::BreaksOffAtTheLast(margin) => {
+                if patience_left.is_some_and(|left| left <= margin) {
+                    break_off(world, peer);
+                }
+            }
             Habit::Takes { bytes, every } => {
                 if now >= self.next_at {
                     peer.receive(world, bytes);
@@ -143,6 +158,15 @@ impl Attacker {
     fn go(&mut self, now: u64) {
         self.peer = None;
         self.next_at = self.attack.back_after.map_or(u64::MAX, |ms| now + ms);
+    }
+}
+
+/// The connection of a client breaks, and the client goes on over another one, which holds as little.
+fn break_off(world: &mut World<'_>, peer: &Peer) {
+    let (now, conn) = (Instant::from_millis(world.now()), world.conn(peer.socket()));
+    if let Some(conn) = conn {
+        world.hub.handle(now, Input::Away { conn });
+        world.hub.handle(now, Input::Back { conn });
     }
 }
 

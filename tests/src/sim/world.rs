@@ -83,12 +83,11 @@ impl<'a> World<'a> {
         let mut hub = Taped::new(memory.hub(setup));
         let store = setup.config.keeps_records.then(|| Store::new(&mut hub, weather.loses_pages));
         let links = (0..setup.limits.conns).map(|_| None).collect();
-        let rng = fastrand::Rng::with_seed(seed);
         let (counters, taken_at) = (Counters::default(), vec![0; setup.listeners.len()]);
         Self {
             hub,
             now: 0,
-            rng,
+            rng: fastrand::Rng::with_seed(seed),
             weather,
             sockets: Vec::new(),
             backlog: Vec::new(),
@@ -157,11 +156,9 @@ impl<'a> World<'a> {
     pub fn reset(&mut self, socket: SocketId) {
         let keeps_sent = self.rng.bool();
         self.sockets[socket].1.reset(keeps_sent);
-        if let State::Open(id) = self.sockets[socket].0 {
-            let at = self.now + GHOST_MS;
-            if let Some(link) = self.link(id) {
-                link.gives_up_at = Some(at);
-            }
+        let at = self.now + GHOST_MS;
+        if let Some(link) = self.conn(socket).and_then(|id| self.link(id)) {
+            link.gives_up_at = Some(at);
         }
     }
 
@@ -177,20 +174,22 @@ impl<'a> World<'a> {
 
     /// Since when the hub takes none of the client's input.
     pub fn waiting_since(&self, socket: SocketId) -> Option<u64> {
-        let State::Open(id) = self.sockets[socket].0 else { return None };
-        self.links[id.slot()].as_ref().and_then(|link| link.waiting_since)
+        self.links[self.conn(socket)?.slot()].as_ref().and_then(|link| link.waiting_since)
     }
 
     /// Since when the hub takes no input of any client at the listener of this connection.
     pub fn all_waiting_since(&self, socket: SocketId) -> Option<u64> {
-        let State::Open(id) = self.sockets[socket].0 else { return None };
-        let listener = usize::from(self.links[id.slot()].as_ref()?.listener.0);
+        let listener = usize::from(self.links[self.conn(socket)?.slot()].as_ref()?.listener.0);
         self.waiting_since(socket).map(|since| since.max(self.taken_at[listener]))
     }
 
     /// Whether the hub holds the connection.
     pub fn is_held(&self, socket: SocketId) -> bool {
-        matches!(self.sockets[socket].0, State::Open(_))
+        self.conn(socket).is_some()
+    }
+
+    pub(super) fn conn(&self, socket: SocketId) -> Option<ConnId> {
+        if let State::Open(id) = self.sockets[socket].0 { Some(id) } else { None }
     }
 
     fn arrival(&mut self) -> u64 {

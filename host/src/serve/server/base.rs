@@ -138,6 +138,11 @@ impl<'a, P: Poller> Base<'a, P> {
         self.hub.protocol(conn) == Some(Protocol::Chat)
     }
 
+    /// Whether a client has left or was disconnected, and is not gone yet.
+    pub(super) fn is_ending(&self, conn: ConnId) -> bool {
+        self.hub.ending(conn).is_some()
+    }
+
     pub(super) fn has_journal(&self) -> bool {
         self.keeper.is_some()
     }

@@ -128,7 +128,7 @@ impl Links {
 
     /// Lets a client have a session. Returns whether it has one.
     fn open_session<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) -> bool {
-        let may_open = self.absents.window.is_some() && base.hub.interest(id).close == Close::No;
+        let may_open = self.absents.window.is_some() && !base.is_ending(id);
         let key = if may_open { new_key(id.as_u64()).ok() } else { None };
         let Some((key, link)) = key.zip(self.link(id)) else { return false };
         let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false, has_said_bye: false };
@@ -188,7 +188,7 @@ impl Links {
     fn end_session_input<P: Poller>(&mut self, base: &mut Base<'_, P>, id: ConnId) {
         let Some(link) = self.link(id) else { return };
         let is_over = link.session.as_ref().is_some_and(|session| session.is_over);
-        if !is_over && base.hub.interest(id).close == Close::No {
+        if !is_over && !base.is_ending(id) {
             return self.lose(base, id, Cause::Reset);
         }
         link.end = InputEnd::Seen;
@@ -301,7 +301,8 @@ impl Links {
             let leftover: &mut Leftover = &mut self.absents.absents[index].link.leftover;
             leftover.offer(base, id);
         }
-        if base.hub.interest(id).close != Close::No {
+        if base.is_ending(id) {
+            // It cannot be told the rest.
             self.end_absent(base, id);
         }
     }
@@ -345,7 +346,7 @@ impl Links {
         let session = here.or_else(|| self.absents.link(id)).and_then(|link| link.session.as_ref());
         let is_meant = |session: &Session| session.key.is(&key) && !session.is_over;
         session.is_some_and(|session| is_meant(session) && session.stream.can_resume(received))
-            && base.hub.interest(id).close == Close::No
+            && !base.is_ending(id)
     }
 
     /// Lets a client go on over a new connection. Gives the socket back if there is no such session.
