@@ -154,3 +154,38 @@ pub fn converse(address: &str, cut: Option<(usize, Cut)>) -> ([Vec<String>; 2], 
     assert_eq!(proxy.counts.was_cut.load(Ordering::Relaxed), cut.is_some(), "{cut:?}");
     ([read, heard], before)
 }
+
+/// Two that run the client say so many lines at once, and each hears all that the other one says.
+///
+/// # Panics
+/// If one does not.
+pub fn flood(address: &str, lines: usize) {
+    let fill = "x".repeat(40);
+    let start = |name: &str| Program::start_command(join(&[address, "--nick", name]));
+    let mut ann = start("ann");
+    ann.stdout.wait_for_line("-- guest-1 is now ann");
+    let mut bob = start("bob");
+    ann.stdout.wait_for_line("-- bob joined");
+    let said: String = (0..lines).map(|number| format!("{number} {fill}\n")).collect();
+    thread::scope(|scope| {
+        for (program, other) in [(&mut ann, "bob"), (&mut bob, "ann")] {
+            let (said, fill) = (&said, &fill);
+            scope.spawn(move || {
+                program.send(said);
+                for number in 0..lines {
+                    let line = format!("<{other}> {number} {fill}");
+                    program.stdout.wait_for(&line, |heard| {
+                        let is_other = heard.starts_with(&format!("<{other}> "));
+                        assert!(!is_other || heard == line, "{heard:?} instead of {line:?}");
+                        assert!(!heard.ends_with(" left (too slow)"), "{heard:?}");
+                        heard == line
+                    });
+                }
+            });
+        }
+    });
+    for mut program in [ann, bob] {
+        program.end_input();
+        assert_eq!(program.wait().code(), Some(0), "{:?}", program.stderr.to_end());
+    }
+}

@@ -10,7 +10,7 @@ use parlour_tests::board::RunningBoard;
 use parlour_tests::conformance::{Declared, Need, play_all};
 use parlour_tests::lines::{Next, PATIENCE};
 use parlour_tests::over_tcp::{Hub, OverTcp, SMALL_BUFFER};
-use parlour_tests::resumed::{Cut, converse};
+use parlour_tests::resumed::{Cut, converse, flood};
 use parlour_tests::swarm::Swarm;
 
 macro_rules! boards {
@@ -414,6 +414,7 @@ fn clients_come_back_to_boards_with_memory_for_it() {
             let (cut_short, _) = cut_at(Some((at, cut)));
             assert_eq!(cut_short, whole, "{name}: {cut:?} after {at} bytes");
         }
+        flood(&RunningBoard::start(name, &["--grace", "1s", "--log-size", "8k"]).chat(), 5_000);
     }
 }
 

@@ -4,9 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use parlour_tests::joined::join;
-use parlour_tests::programs::Program;
-use parlour_tests::resumed::{Cut, converse};
+use parlour_tests::resumed::{Cut, converse, flood};
 use parlour_tests::server::Server;
 
 #[test]
@@ -53,34 +51,5 @@ fn cut_each(step: usize, converse: impl Fn(Option<(usize, Cut)>) -> ([Vec<String
 /// just these.
 #[test]
 fn two_that_flood_each_other_hear_all() {
-    const LINES: usize = 100_000;
-    let server = Server::chatting(&["--grace", "1s"]);
-    let fill = "x".repeat(40);
-    let start = |name: &str| Program::start_command(join(&[server.port(), "--nick", name]));
-    let mut ann = start("ann");
-    ann.stdout.wait_for_line("-- guest-1 is now ann");
-    let mut bob = start("bob");
-    ann.stdout.wait_for_line("-- bob joined");
-    let said: String = (0..LINES).map(|number| format!("{number} {fill}\n")).collect();
-    thread::scope(|scope| {
-        for (program, other) in [(&mut ann, "bob"), (&mut bob, "ann")] {
-            let (said, fill) = (&said, &fill);
-            scope.spawn(move || {
-                program.send(said);
-                for number in 0..LINES {
-                    let line = format!("<{other}> {number} {fill}");
-                    program.stdout.wait_for(&line, |heard| {
-                        let is_other = heard.starts_with(&format!("<{other}> "));
-                        assert!(!is_other || heard == line, "{heard:?} instead of {line:?}");
-                        assert!(!heard.ends_with(" left (too slow)"), "{heard:?}");
-                        heard == line
-                    });
-                }
-            });
-        }
-    });
-    for mut program in [ann, bob] {
-        program.end_input();
-        assert_eq!(program.wait().code(), Some(0), "{:?}", program.stderr.to_end());
-    }
+    flood(Server::chatting(&["--grace", "1s"]).chat(), 100_000);
 }

@@ -257,7 +257,7 @@ impl<'h> Driver<'h> {
         }
         // A broken connection needs another look, although its socket stays silent.
         link.is_full |= link.broken.is_some();
-        if !socket.may_recv() && link.broken.is_none() && !link.has_ended && self.may_end(index, now) {
+        if !socket.may_recv() && link.broken.is_none() && !link.has_ended && self.may_end(now, index, conn) {
             self.links[index].has_ended = true;
             self.handle(now, Input::PeerClosed { conn });
         }

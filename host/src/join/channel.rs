@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Full, Lost};
 use super::uplink::{self, Uplink};
-use crate::resume::{INPUT, Key, Message, Sieve, Stream};
+use crate::resume::{Key, Message, Sieve, Stream};
 
 /// Text that may wait for the server.
 const QUEUE: usize = 1024 * 1024;
@@ -15,6 +15,9 @@ const QUEUE: usize = 1024 * 1024;
 const GREETING: usize = 64 * 1024;
 /// How long the server may take to say whether the session goes on.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How much text is sent to a server that was asked for a session and has not answered. A board may take in no more
+/// while a room waits.
+const ASKED_BYTES: usize = 256;
 /// How long text waits for a server that was asked for a session. Some know nothing of sessions.
 const ASKED_TIME: Duration = Duration::from_secs(1);
 
@@ -172,7 +175,7 @@ impl Channel {
             && !self.is_over
             && connection.push(&Message::New.bytes()).is_ok()
         {
-            self.session = Session::Asked(Stream::asking(INPUT), Instant::now() + ASKED_TIME);
+            self.session = Session::Asked(Stream::asking(ASKED_BYTES), Instant::now() + ASKED_TIME);
         }
     }
 

@@ -238,6 +238,27 @@ fn only_the_key_opens_a_session_and_it_is_worth_nothing_after_quit() {
 }
 
 #[test]
+fn one_that_has_left_before_it_was_told_all_cannot_come_back() {
+    let (mut ground, mut memory) = (Ground::default(), [0; KEPT]);
+    let plan = plan(4);
+    let mut wire = Wire::new(&mut ground, &plan);
+    let bob = wire.person("bob");
+    let mut alice = enter(&mut wire, &mut memory, None);
+    wire.until_pong(bob);
+    alice.acknowledges = false;
+    for number in 0..20 {
+        wire.says(bob, &format!("line {number}"));
+    }
+    alice.says("/quit\n");
+    until(&mut wire, &mut alice, |wire, _| wire.take_all(bob).ends_with(b"-- alice left\r\n"));
+    assert!(!alice.is_over && !alice.text.contains("line 19"), "{}", alice.text);
+    let thief = wire.connect(CHAT);
+    wire.sends(thief, &Message::Resume(alice.key.expect("a session"), alice.stream.received()).bytes());
+    wire.run();
+    assert!(wire.take_all(thief).starts_with(&Message::Unknown.bytes()));
+}
+
+#[test]
 fn a_client_that_comes_back_late_was_greeted_as_a_newcomer_and_has_its_session_all_the_same() {
     let (mut ground, mut memory) = (Ground::default(), [0; KEPT]);
     let plan = plan(4);

@@ -33,7 +33,7 @@ impl Driver<'_> {
         false
     }
 
-    pub(super) fn may_end(&mut self, _: usize, _: Instant) -> bool {
+    pub(super) fn may_end(&mut self, _: Instant, _: usize, _: ConnId) -> bool {
         true
     }
 

@@ -271,6 +271,7 @@ impl<'h> Driver<'h> {
         let session = &self.sessions.table[at];
         let is_meant = session.key.is_some_and(|own| own.is(&key)) && !session.is_over;
         let may_resume = is_meant && session.stream.can_resume(received);
-        (may_resume && self.hub.interest(conn).close == Close::No).then_some(at)
+        // One that has left or was kicked is still there until it has been told so.
+        (may_resume && self.hub.ending(conn).is_none()).then_some(at)
     }
 }

@@ -1,6 +1,6 @@
 //! Clients that are away, and those that come back.
 
-use parlour_core::{Cause, Close, ConnId, Input};
+use parlour_core::{Cause, ConnId, Input};
 use parlour_resume::{Front, Key, Message, Store};
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp;
@@ -67,7 +67,7 @@ impl Driver<'_> {
         let Some(at) = self.sessions.of(conn) else { return };
         if let Place::Away(..) = self.sessions.table[at].place {
             self.offer_input(now, conn, at);
-            if self.hub.interest(conn).close != Close::No {
+            if self.hub.ending(conn).is_some() {
                 self.end_absent(now, at, note);
             }
         }

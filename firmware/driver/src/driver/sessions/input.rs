@@ -150,9 +150,10 @@ impl Driver<'_> {
 
     /// The peer sends no more. Returns whether the hub learns that now. Unless the client has said that it leaves,
     /// something has cut its connection.
-    pub(in crate::driver) fn may_end(&mut self, index: usize, now: Instant) -> bool {
+    pub(in crate::driver) fn may_end(&mut self, now: Instant, index: usize, conn: ConnId) -> bool {
+        let is_ending = self.hub.ending(conn).is_some();
         let Some(session) = self.session(index) else { return true };
-        if session.is_over {
+        if session.is_over || is_ending {
             return session.input.is_empty();
         }
         let link = &mut self.links[index];
