@@ -111,7 +111,8 @@ fn those_that_read_nothing_for_a_while_get_all_of_it_later_and_hold_up_nobody(po
     const LINES: usize = 40_000;
     let (_folder, path) = folder();
     let server = poller.chatting(&["--journal", text(&path), "--log-size", "64k", "--rate", "off"]);
-    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
+    // With less, the kernel's flow control can take minutes to get going again.
+    let small = ConnectOptions { receive_buffer: Some(32 * 1024), source: None };
     let mut stalled: Vec<_> = (0..3).map(|_| Client::enter_with(server.chat(), small)).collect();
     let mut ann = Client::named(server.chat(), "ann");
     let mut reader = Client::named(server.chat(), "bob");
