@@ -192,6 +192,13 @@ impl<'a> Hub<'a> {
             }
             #[cfg(feature = "large")]
             Input::Back { conn } => self.on(conn, |hub, slot| hub.x.come_back(slot)),
+            #[cfg(feature = "large")]
+            Input::Known { conn, identity } => {
+                let slot = self.x.find(conn);
+                Answer::Taken {
+                    count: usize::from(slot.is_some_and(|slot| self.x.know_again(slot, identity))),
+                }
+            }
             Input::Failed { conn, cause } => self.on(conn, |hub, slot| {
                 hub.last_words(slot);
                 hub.x.forget(slot, cause);

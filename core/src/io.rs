@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use crate::ids::FollowerId;
 use crate::ids::{Cause, ConnId, ListenerId};
 #[cfg(feature = "large")]
-use crate::record::{Record, RoomRef};
+use crate::record::{Identity, Record, RoomRef};
 
 /// What the driver tells the hub. A list of inputs is a trace. A recorded trace can be replayed,
 /// and a generated one is a test.
@@ -73,6 +73,17 @@ pub enum Input<'a> {
     Back {
         /// The connection.
         conn: ConnId,
+    },
+    /// The driver has found out that a newcomer to the chat was a client of an earlier hub. From now on it is the
+    /// author with the identity that it had then. The driver must not say this of two connections at a time. The
+    /// answer is [`Answer::Taken`], with 0 if the newcomer was announced already, or if the identity is not below
+    /// [`crate::Config::first_identity`].
+    #[cfg(feature = "large")]
+    Known {
+        /// The connection.
+        conn: ConnId,
+        /// Who it was.
+        identity: Identity,
     },
     /// The connection broke, and the driver has forgotten it.
     Failed {

@@ -82,6 +82,10 @@ impl Driver {
                 6 => drop(hub.handle(at, Input::Notice { text: "all is well" })),
                 7 => drop(hub.handle(at, Input::Away { conn })),
                 8..12 => drop(hub.handle(at, Input::Back { conn })),
+                12 => {
+                    let identity = Identity::from_u64(rng.u64(..12));
+                    hub.handle(at, Input::Known { conn, identity });
+                }
                 _ => {}
             },
             (6..10, Some(conn)) => {
@@ -207,6 +211,7 @@ fn whatever_a_driver_does_can_happen_again() {
             brief,
         ];
         let config = Config {
+            first_identity: 10,
             grace_ms: 50,
             history: 3,
             origin: u64::MAX - 50,

@@ -1,6 +1,8 @@
 //! Clients whose peer cannot be reached now, and that may come back. One that is away is a member of its rooms
 //! like others, and holds nothing. When it is back it catches up, in the order in which all was said: what was
 //! put into its private queue meanwhile waits for what was said before that.
+//!
+//! One that was a client of an earlier hub is a newcomer, but the same author.
 
 use super::Exchange;
 use super::catch_up::CatchUp;
@@ -8,7 +10,9 @@ use crate::config::Protocol;
 use crate::conn::{Conn, Slot};
 use crate::log::before;
 use crate::queue::Entry;
+use crate::record::Identity;
 use crate::room::{Member, MemberIndex, Membership, RoomIndex};
+use crate::session::{Arrival, Guest, Session};
 
 impl Exchange<'_> {
     /// Lets a client be away. Returns false if that is not possible.
@@ -30,6 +34,19 @@ impl Exchange<'_> {
             self.touch(slot);
             self.wake(slot);
         }
+    }
+
+    /// Lets a newcomer to the chat be the author that it was for an earlier hub. Returns false if it cannot be, because
+    /// others know of it already, or because the identity is one of this hub.
+    pub(crate) fn know_again(&mut self, slot: Slot, identity: Identity) -> bool {
+        let is_unseen =
+            matches!(self.session(slot), Session::Chat(Guest { arrival, .. }) if *arrival != Arrival::Told);
+        let is_earlier = identity != Identity::HUB && identity.as_u64() < self.config.first_identity;
+        let is_known = self.is_open(slot) && is_unseen && is_earlier;
+        if is_known {
+            self.conns[slot].identity = identity;
+        }
+        is_known
     }
 
     /// Lets a client that is away hold nothing. It may have come into a room by what it said before.

@@ -9,6 +9,8 @@ mod endings;
 mod followers;
 mod hand_over;
 mod idle;
+#[cfg(all(feature = "console", feature = "large", feature = "relay"))]
+mod known;
 mod lag;
 mod lines;
 mod named;

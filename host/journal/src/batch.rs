@@ -17,8 +17,13 @@ pub struct Batch {
     is_awaited: bool,
     pub(crate) rooms: Vec<(i64, String)>,
     pub(crate) addresses: Vec<(i64, String)>,
+    /// The hashes of clients' keys; `None`: the client has no key any more.
+    pub(crate) keys: Vec<(i64, Option<KeyHash>)>,
     pub(crate) gaps: Vec<Gap>,
 }
+
+/// What the file has of a key with which a client comes back: its SHA-256. Nobody can find the key by it.
+pub type KeyHash = [u8; 32];
 
 /// How far something goes: the last number of each kind. `None`: there is none of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +85,7 @@ pub(crate) struct Said<'b> {
 
 /// Memory of an entry beside its texts.
 const ENTRY: usize = size_of::<Entry>();
+const KEY: usize = size_of::<(i64, Option<KeyHash>)>();
 
 impl Mark {
     /// Goes on to a later one.
@@ -148,6 +154,12 @@ impl Batch {
         self.addresses.push((client as i64, address));
     }
 
+    /// Says by which key a client is known again when it comes back after a restart. It replaces the one before.
+    /// `None`: the client does not come back.
+    pub fn set_key(&mut self, client: u64, hash: Option<KeyHash>) {
+        self.keys.push((client as i64, hash));
+    }
+
     /// Says that records are missing.
     pub fn add_gap(&mut self, gap: Gap) {
         self.gaps.push(gap);
@@ -156,12 +168,13 @@ impl Batch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         let has_lines = [&self.said, &self.proposed].iter().any(|lines| !lines.entries.is_empty());
-        !has_lines && self.rooms.is_empty() && self.addresses.is_empty() && self.gaps.is_empty()
+        let is_rest_empty = self.rooms.is_empty() && self.addresses.is_empty() && self.keys.is_empty();
+        !has_lines && is_rest_empty && self.gaps.is_empty()
     }
 
     /// The memory that it needs, in bytes.
     pub fn size(&self) -> usize {
-        self.said.size() + self.proposed.size()
+        self.said.size() + self.proposed.size() + self.keys.len() * KEY
     }
 
     /// Whether somebody waits until it is stored.
@@ -183,6 +196,7 @@ impl Batch {
         self.is_awaited |= std::mem::take(&mut other.is_awaited);
         self.rooms.append(&mut other.rooms);
         self.addresses.append(&mut other.addresses);
+        self.keys.append(&mut other.keys);
         self.gaps.append(&mut other.gaps);
     }
 
@@ -194,6 +208,7 @@ impl Batch {
         self.is_awaited = false;
         self.rooms.clear();
         self.addresses.clear();
+        self.keys.clear();
         self.gaps.clear();
     }
 

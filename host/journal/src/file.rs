@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::batch::KeyHash;
 use crate::error::JournalError;
 use crate::removal::{LAST_CLIENT, LAST_SEQ, last_id};
 use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
@@ -46,6 +47,8 @@ pub struct Known {
     pub next_proposal: u64,
     /// The rooms.
     pub rooms: Vec<Room>,
+    /// The clients whose session was not over, and the hashes of their keys.
+    pub keys: Vec<(u64, KeyHash)>,
     /// Whether the server that wrote it last was stopped in order. If not, the file was checked.
     pub was_clean: bool,
 }
@@ -218,16 +221,21 @@ fn next_seq(db: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn known(db: &Connection, was_clean: bool) -> Result<Known, JournalError> {
-    let there: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM clients", [], |row| row.get(0))?;
-    let client = there.max(state(db, LAST_CLIENT)?.unwrap_or(0));
+    let most = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let there = most("SELECT coalesce(max(id), 0) FROM clients")?;
+    let with_key = most("SELECT coalesce(max(client), 0) FROM keys")?;
+    let client = there.max(with_key).max(state(db, LAST_CLIENT)?.unwrap_or(0));
     let mut statement = db.prepare("SELECT id, name, topic FROM rooms ORDER BY id")?;
     let rooms =
         statement.query_map([], |row| Ok(Room { id: row.get(0)?, name: row.get(1)?, topic: row.get(2)? }))?;
+    let mut keys = db.prepare("SELECT client, hash FROM keys WHERE length(hash) = 32")?;
+    let keys = keys.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))?;
     Ok(Known {
         next_seq: next_seq(db)? as u64,
         next_client: client as u64 + 1,
         next_proposal: first_proposal(),
         rooms: rooms.collect::<Result<_, _>>()?,
+        keys: keys.collect::<Result<_, _>>()?,
         was_clean,
     })
 }

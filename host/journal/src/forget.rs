@@ -273,6 +273,7 @@ fn overwrite(
             dashes("address")
         );
         db.execute(&sql, [job.client.id])?;
+        db.execute("DELETE FROM keys WHERE client = ?1", [job.client.id])?;
     }
     let indexed = state(db, "indexed")?.unwrap_or(0);
     let mut select = db.prepare_cached(

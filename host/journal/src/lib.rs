@@ -40,7 +40,7 @@ mod thread;
 mod writer;
 
 pub use backup::{Backup, BackupError};
-pub use batch::{Batch, Gap, Mark};
+pub use batch::{Batch, Gap, KeyHash, Mark};
 pub use error::JournalError;
 pub use file::{Known, Room, Sync, open_to_read};
 pub use forget::{Candidate, Forgot, Whom};

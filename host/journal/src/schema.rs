@@ -9,6 +9,7 @@
 //! words      the full-text index of messages; its rowid is messages.id
 //! spans      first, last, earliest, latest          the times of the messages with these ids
 //! proposals  id, time, room, client, name, kind, detail, text   with --durable: what nobody was shown yet
+//! keys       client, hash                           how clients whose session is not over are known again
 //! state      key, value                             what the server keeps for itself
 //! ```
 //!
@@ -20,10 +21,10 @@
 /// Names the format in the header of the file: "parl".
 pub const APPLICATION_ID: i32 = 0x7061_726c;
 /// The version of the schema. Each migration raises it by one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The steps from each version to the next.
-pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [TABLES, SPANS, PROPOSALS];
+pub(crate) const MIGRATIONS: [&str; VERSION as usize] = [TABLES, SPANS, PROPOSALS, KEYS];
 
 const TABLES: &str = "
 CREATE TABLE rooms (
@@ -85,6 +86,11 @@ CREATE TABLE proposals (
     detail TEXT,
     text BLOB NOT NULL
 ) STRICT;
+";
+
+/// A client may have a session before it says something, so it need not be in `clients`.
+const KEYS: &str = "
+CREATE TABLE keys (client INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
 ";
 
 /// The view of a client's messages.

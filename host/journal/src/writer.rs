@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use parlour_core::Kind;
 use rusqlite::{Connection, Transaction};
 
-use crate::batch::{Batch, Said};
+use crate::batch::{Batch, KeyHash, Said};
 use crate::kinds::words;
 use crate::removal::last_id;
 use crate::schema::view_of;
@@ -79,6 +79,7 @@ impl Writer {
             propose.execute((seq, unix_ms, room, client, name, kind_word, detail, text))?;
         }
         drop(propose);
+        note_keys(&transaction, &batch.keys)?;
         for gap in &batch.gaps {
             let numbers =
                 [gap.first, gap.last, gap.records, gap.messages, gap.unix_ms].map(|number| number as i64);
@@ -151,6 +152,18 @@ impl Writer {
 fn add_rooms(db: &Connection, rooms: &[(i64, String)]) -> rusqlite::Result<()> {
     let mut insert = db.prepare_cached("INSERT OR IGNORE INTO rooms (id, name) VALUES (?1, ?2)")?;
     rooms.iter().try_for_each(|room| insert.execute((room.0, &room.1)).map(|_| ()))
+}
+
+fn note_keys(db: &Connection, keys: &[(i64, Option<KeyHash>)]) -> rusqlite::Result<()> {
+    for (client, hash) in keys {
+        match hash {
+            Some(hash) => db
+                .prepare_cached("INSERT OR REPLACE INTO keys (client, hash) VALUES (?1, ?2)")?
+                .execute((client, hash))?,
+            None => db.prepare_cached("DELETE FROM keys WHERE client = ?1")?.execute([client])?,
+        };
+    }
+    Ok(())
 }
 
 /// The clients of a batch, as they were called last.

@@ -109,7 +109,7 @@ fn a_journal_of_the_first_version_gets_its_spans_when_it_is_opened() {
     let db = rusqlite::Connection::open(&path).expect("a database");
     // Two messages are not indexed yet.
     db.execute_batch(
-        "DROP TABLE spans; DROP TABLE proposals; UPDATE state SET value = value - 2 WHERE key = 'indexed'; PRAGMA user_version = 1",
+        "DROP TABLE spans; DROP TABLE proposals; DROP TABLE keys; UPDATE state SET value = value - 2 WHERE key = 'indexed'; PRAGMA user_version = 1",
     )
     .expect("an old journal");
     db.close().expect("closed");

@@ -40,8 +40,8 @@ enum Session {
     /// The server was asked for one, and may answer until then.
     Asked(Stream, Instant),
     Open(Key, Stream),
-    /// The server has ended it.
-    Ended,
+    /// The server has ended it. Perhaps the next one knows the client by its key.
+    Ended(Key),
     /// Over a new connection, the server was asked to go on. What it has sent since then.
     Resuming {
         key: Key,
@@ -213,7 +213,7 @@ impl Channel {
 
     fn stream(&mut self) -> Option<&mut Stream> {
         match &mut self.session {
-            Session::None | Session::Ended => None,
+            Session::None | Session::Ended(_) => None,
             Session::Asked(stream, _) | Session::Open(_, stream) | Session::Resuming { stream, .. } => {
                 Some(stream)
             }
@@ -255,7 +255,7 @@ impl Channel {
     fn receive(&mut self, bytes: Vec<u8>) -> Change {
         let mut text = Vec::new();
         match std::mem::replace(&mut self.session, Session::None) {
-            session @ (Session::None | Session::Ended) => {
+            session @ (Session::None | Session::Ended(_)) => {
                 self.session = session;
                 return Change::Received(bytes);
             }
@@ -275,7 +275,7 @@ impl Channel {
                 let messages = stream.take(&bytes, &mut text);
                 stream.acknowledge(0);
                 let is_ended = messages.iter().any(|message| matches!(message, Message::Bye));
-                self.session = if is_ended { Session::Ended } else { Session::Open(key, stream) };
+                self.session = if is_ended { Session::Ended(key) } else { Session::Open(key, stream) };
             }
             Session::Resuming { key, stream, sieve, heard, until } => {
                 return self.hear_answer(key, stream, (sieve, heard), &bytes, until);
@@ -343,17 +343,21 @@ impl Channel {
     fn connect(&mut self, now: Instant) -> Change {
         self.has_said_bye = false;
         match std::mem::replace(&mut self.session, Session::None) {
-            Session::Open(key, stream) => {
-                let message = Message::Resume(key, stream.received()).bytes();
-                if let Some(connection) = self.uplink.connection() {
-                    connection.push_all(&message);
-                }
-                let (sieve, heard) = (Sieve::default(), Vec::new());
-                self.session = Session::Resuming { key, stream, sieve, heard, until: now + ANSWER_TIME };
-                Change::None
-            }
+            Session::Open(key, stream) => self.ask_to_resume(key, stream, now),
+            // A server that goes on where that one ended may know the client, and nothing of what was on its way.
+            Session::Ended(key) => self.ask_to_resume(key, Stream::new(ASKED_BYTES), now),
             _ => Change::Connected(Vec::new()),
         }
+    }
+
+    fn ask_to_resume(&mut self, key: Key, stream: Stream, now: Instant) -> Change {
+        let message = Message::Resume(key, stream.received()).bytes();
+        if let Some(connection) = self.uplink.connection() {
+            connection.push_all(&message);
+        }
+        let (sieve, heard) = (Sieve::default(), Vec::new());
+        self.session = Session::Resuming { key, stream, sieve, heard, until: now + ANSWER_TIME };
+        Change::None
     }
 
     fn lose(&mut self, lost: Lost, pause: Duration, now: Instant) -> Change {
@@ -363,6 +367,7 @@ impl Channel {
             {
                 (Session::Open(key, stream), true)
             }
+            session @ Session::Ended(_) => (session, false),
             _ => (Session::None, false),
         };
         self.session = session;

@@ -8,6 +8,7 @@ use std::io;
 
 pub(crate) use parlour_resume::{Key, Message, WINDOW as INPUT};
 use rustix::rand::{GetRandomFlags, getrandom};
+use sha2::{Digest, Sha256};
 
 pub(crate) use self::sieve::Sieve;
 pub(crate) use self::stream::Stream;
@@ -24,4 +25,9 @@ pub(crate) fn new_key(session: u64) -> io::Result<Key> {
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
+}
+
+/// What a file may have of a key: nobody can find the key by it, because nobody can try all keys.
+pub(crate) fn hash(key: &Key) -> [u8; 32] {
+    Sha256::digest(key.to_string()).into()
 }

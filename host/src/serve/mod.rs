@@ -120,6 +120,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         is_durable: options.durable,
         grace_ms: options.grace_ms(),
         labels,
+        resume_window: options.resume_window(),
     });
     let chats = (0..).map(ListenerId).zip(&speakers);
     let chats = chats.filter(|(_, speaker)| speaker.protocol == Protocol::Chat).map(|(id, _)| id).collect();

@@ -84,6 +84,15 @@ impl Report {
         }
     }
 
+    /// A newcomer is a client of the server before this one, with this number in the journal.
+    pub(super) fn known_again(&mut self, peer: Peer, client: u64) {
+        if self.has_place() {
+            tracing::info!(%peer, client, "known from before the restart");
+        } else {
+            self.sums.back += 1;
+        }
+    }
+
     /// A client was disconnected. `given` is the reason that the operator gave, or empty.
     pub(super) fn disconnected(&mut self, peer: Peer, name: &str, cause: Cause, given: &str) {
         if self.has_place() {

@@ -175,6 +175,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.door.let_in(&mut self.base, &mut self.links, now);
             self.links.sweep(&mut self.base, now);
             self.links.expire(&mut self.base, now);
+            self.base.expire_keys(now);
             self.base.report.tell_sums(now);
         }
     }
@@ -184,6 +185,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.give_up_at,
             self.door.next_at(&self.links),
             self.links.sweep_at(),
+            self.base.awaits_until(),
             self.base.report.next_at(),
             self.base.record_at(),
             self.operator.as_ref().and_then(Operator::deadline),

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use parlour_core::{Answer, Cause, ConnId, FollowerId, Input, ListenerId, Record, Refusal, RoomRef, Scope};
+use parlour_core::{
+    Answer, Cause, ConnId, FollowerId, Identity, Input, ListenerId, Record, Refusal, RoomRef, Scope,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Asked, CauseDef, RefusalDef, Said, ScopeDef};
@@ -88,6 +90,11 @@ pub(crate) enum Entry<'e> {
     },
     Back {
         conn: Conn,
+    },
+    Known {
+        conn: Conn,
+        identity: u64,
+        is_known: bool,
     },
     Failed {
         conn: Conn,
@@ -183,6 +190,9 @@ impl<'e> Entry<'e> {
             Input::PeerClosed { conn } => Entry::PeerClosed { conn: conn.into() },
             Input::Away { conn } => Entry::Away { conn: conn.into(), is_away: taken > 0 },
             Input::Back { conn } => Entry::Back { conn: conn.into() },
+            Input::Known { conn, identity } => {
+                Entry::Known { conn: conn.into(), identity: identity.as_u64(), is_known: taken > 0 }
+            }
             Input::Failed { conn, cause } => Entry::Failed { conn: conn.into(), cause },
             Input::Closed { conn } => Entry::Closed { conn: conn.into() },
             Input::Page { wanted, records, has_gap } => {
@@ -225,6 +235,9 @@ impl<'e> Entry<'e> {
             Entry::PeerClosed { conn } => Input::PeerClosed { conn: conn.into() },
             Entry::Away { conn, .. } => Input::Away { conn: conn.into() },
             Entry::Back { conn } => Input::Back { conn: conn.into() },
+            Entry::Known { conn, identity, .. } => {
+                Input::Known { conn: conn.into(), identity: Identity::from_u64(identity) }
+            }
             Entry::Failed { conn, cause } => Input::Failed { conn: conn.into(), cause },
             Entry::Closed { conn } => Input::Closed { conn: conn.into() },
             Entry::Page { wanted, ref records, has_gap, .. } => {
@@ -267,7 +280,7 @@ pub(crate) struct Room<'e> {
 mod tests {
     use super::*;
     use crate::encoding::encode;
-    use parlour_core::{Identity, Kind, Place, Span, Wanted};
+    use parlour_core::{Kind, Place, Span, Wanted};
 
     /// Every input, with what can be in it.
     fn inputs(mut each: impl FnMut(Input<'_>, Answer)) {
@@ -300,6 +313,8 @@ mod tests {
         }
         for count in [0, 1] {
             each(Input::Away { conn }, Answer::Taken { count });
+            let identity = Identity::from_u64(1 << 40);
+            each(Input::Known { conn, identity }, Answer::Taken { count });
         }
         each(Input::Received { conn, bytes: b"" }, Answer::Taken { count: 0 });
         each(Input::Received { conn, bytes: b"\xff\0hello\n" }, Answer::Taken { count: 3 });

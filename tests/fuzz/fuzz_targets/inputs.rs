@@ -89,6 +89,7 @@ enum Step<'a> {
     /// that nobody has proposed here.
     Decide(u8, bool, Option<Elsewhere<'a>>),
     Withdraw(u8),
+    Know(u8, u8),
 }
 
 /// A decision of any kind, whatever it is about.
@@ -244,6 +245,10 @@ impl Play<'_> {
             Step::Decide(index, is_local, None) => self.decide(index, is_local),
             Step::Decide(_, _, Some(ref decision)) => self.decide_elsewhere(decision),
             Step::Withdraw(conn) => self.on(conn, |conn| Input::Withdrawn { conn }),
+            Step::Know(conn, identity) => {
+                let identity = Identity::from_u64(identity.into());
+                self.on(conn, |conn| Input::Known { conn, identity });
+            }
         }
         assert!(self.hub.count() <= LIMITS.conns);
     }
@@ -379,6 +384,7 @@ fuzz_target!(|input: (Choices, Vec<Step<'_>>)| {
     let bound = |most: Option<u8>| most.map(|most| Bound::for_all(u32::from(most)));
     let listeners = listeners(bound(choices.rate));
     let config = Config {
+        first_identity: 10,
         greeting: if choices.has_greeting {
             "hello\n\n\u{e4} line that is longer than any may be\r\n"
         } else {

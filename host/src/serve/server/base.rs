@@ -10,6 +10,7 @@ use parlour_trace::Taped;
 use super::keeper::{Keeper, Open};
 use super::wall_clock::WallClock;
 use crate::poll::Poller;
+use crate::resume::Key;
 use crate::serve::peer::Peer;
 use crate::serve::recording::{self, Recording};
 use crate::serve::report::Report;
@@ -165,9 +166,36 @@ impl<'a, P: Poller> Base<'a, P> {
         }
     }
 
-    pub(super) fn forget_address(&mut self, conn: ConnId) {
+    pub(super) fn note_key(&mut self, conn: ConnId, key: &Key) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.forget_address(&self.hub, conn);
+            keeper.note_key(&self.hub, conn, key);
+        }
+    }
+
+    /// A client is about to go.
+    pub(super) fn forget_client(&mut self, conn: ConnId) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget_client(&self.hub, conn);
+        }
+    }
+
+    /// Until when clients of the server before this one may come back.
+    pub(super) fn awaits_until(&self) -> Option<Clock> {
+        self.keeper.as_ref().and_then(Keeper::awaits_until)
+    }
+
+    /// Forgets those that have not come back in time.
+    pub(super) fn expire_keys(&mut self, now: Clock) {
+        if let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.awaits_until().is_some()) {
+            keeper.expire(now);
+        }
+    }
+
+    /// Lets a newcomer that has the key of a client of the server before this one be that client.
+    pub(super) fn know_again(&mut self, conn: ConnId, peer: Peer, key: &Key) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if let Some(client) = keeper.know_again(&mut self.hub, self.now, conn, key) {
+            self.report.known_again(peer, client);
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Shutdown};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Bound, Input, ListenerId, Refusal};
+use parlour_core::{Bound, ConnId, Input, ListenerId, Refusal};
 
 use super::base::{Base, Target};
 use super::knock::{Knock, Knocking};
@@ -140,8 +140,10 @@ impl Door {
 
     /// Lets a newcomer in, if need be after it had a moment to say that it comes back.
     fn let_knock<P: Poller>(&mut self, base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
-        if !links.has_sessions() || !self.chats.contains(&newcomer.peer.listener) {
-            return welcome(base, links, newcomer);
+        let may_return = links.has_sessions() || base.awaits_until().is_some();
+        if !may_return || !self.chats.contains(&newcomer.peer.listener) {
+            welcome(base, links, newcomer);
+            return;
         }
         let now = Clock::now();
         let fd = self.knocking.wait(now, newcomer);
@@ -154,12 +156,14 @@ impl Door {
         while let Some(newcomer) = self.knocking.next(now) {
             base.unwatch(newcomer.socket.as_raw_fd());
             match newcomer.hear() {
-                Knock::New => welcome(base, links, newcomer),
+                Knock::New => drop(welcome(base, links, newcomer)),
                 Knock::Back(key, received) => {
                     let Newcomer { socket, peer } = newcomer;
                     if let Some(socket) = links.resume(base, key, received, socket, peer) {
                         let _ = socket.send(&Message::Unknown.bytes());
-                        welcome(base, links, Newcomer { socket, peer });
+                        if let Some(id) = welcome(base, links, Newcomer { socket, peer }) {
+                            base.know_again(id, peer, &key);
+                        }
                     }
                 }
             }
@@ -198,18 +202,25 @@ impl Door {
     }
 }
 
-fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) {
+/// Lets a newcomer in. `None`: the hub has refused it.
+fn welcome<P: Poller>(base: &mut Base<'_, P>, links: &mut Links, newcomer: Newcomer) -> Option<ConnId> {
     let Newcomer { peer, .. } = newcomer;
     match base.handle(Input::Accepted { listener: peer.listener, peer: peer.ip }).opened() {
-        Ok(id) => links.open(base, id, newcomer.socket, peer),
+        Ok(id) => {
+            links.open(base, id, newcomer.socket, peer);
+            Some(id)
+        }
         // Those that are away must not keep others out.
         Err(Refusal::Full) if links.make_place(base, |_| true) => welcome(base, links, newcomer),
         Err(Refusal::PerPeer)
             if links.make_place(base, |other| peer.ip.zip(other).is_some_and(is_counted_as_one)) =>
         {
-            welcome(base, links, newcomer);
+            welcome(base, links, newcomer)
         }
-        Err(refusal) => refuse(base, &newcomer, refusal),
+        Err(refusal) => {
+            refuse(base, &newcomer, refusal);
+            None
+        }
     }
 }
 

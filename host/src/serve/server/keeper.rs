@@ -5,23 +5,27 @@
 //! With `--durable` it also takes what clients want to say, and decides about it when it is stored. Then the rooms
 //! wait for as long as they must.
 
+mod clients;
+mod echoes;
 mod shelves;
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::time::{Instant as Clock, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant as Clock};
 
 use parlour_core::{
-    ConnId, Followed, FollowerId, Following, Hub, Identity, Input, Instant, Kind, Lost, Place, Protocol,
-    Record, Scope, Span, Wanted,
+    Cause, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Kind, Lost, Place, Record, Scope,
+    Span, Wanted,
 };
 use parlour_journal::{
     Batch, Event, Forgot, Gap, Journal, JournalError, Known, Mark, Question, Stored, Whom,
 };
 use parlour_trace::Taped;
 
+use self::clients::Clients;
 use self::shelves::Shelves;
 use super::proposed::Proposed;
+use crate::resume::{self, Key};
 use crate::serve::recording::Recording;
 
 /// What to do while the journal cannot be written.
@@ -46,6 +50,8 @@ pub(crate) struct Open {
     /// What the rooms of relays and echo listeners are called in the journal, by listener. `None`: the journal
     /// does not have them.
     pub(crate) labels: Vec<Option<String>>,
+    /// How long a client of the server before this one may take to come back.
+    pub(crate) resume_window: Option<Duration>,
 }
 
 pub(super) struct Keeper {
@@ -54,8 +60,7 @@ pub(super) struct Keeper {
     on_failure: OnFailure,
     batch: Batch,
     shelves: Shelves,
-    /// Where clients have come from, of whom the journal does not know yet.
-    addresses: HashMap<Identity, String>,
+    clients: Clients,
     /// The last record that was handed over.
     handed: Option<u64>,
     /// Memory for a line of a client.
@@ -91,7 +96,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Begins to keep what is said. `None`: the hub has no place for its follower.
     pub(super) fn new(hub: &mut Taped<'_, Recording>, open: Open) -> Option<Self> {
-        let Open { journal, known, on_failure, is_durable, grace_ms, labels } = open;
+        let Open { journal, known, on_failure, is_durable, grace_ms, labels, resume_window } = open;
         let grace_ms = (!is_durable).then_some(grace_ms);
         let follower = hub.follow(Following { grace_ms, scope: Scope::All })?;
         Some(Self {
@@ -100,7 +105,7 @@ impl Keeper {
             on_failure,
             batch: Batch::default(),
             shelves: Shelves::new(labels, known.rooms),
-            addresses: HashMap::new(),
+            clients: Clients::new(known.keys, resume_window, Clock::now()),
             handed: None,
             line: vec![0; hub.limits().line],
             stored: Mark::default(),
@@ -137,15 +142,51 @@ impl Keeper {
     /// Notes where a client has come from.
     pub(super) fn note_address(&mut self, hub: &Hub<'_>, conn: ConnId, address: String) {
         if let Some(identity) = hub.identity(conn) {
-            self.addresses.insert(identity, address);
+            self.clients.note_address(identity, address);
         }
     }
 
-    /// A client is about to go.
-    pub(super) fn forget_address(&mut self, hub: &Hub<'_>, conn: ConnId) {
-        if let Some(identity) = hub.identity(conn) {
-            self.addresses.remove(&identity);
+    /// Notes the key of a client that has a session.
+    pub(super) fn note_key(&mut self, hub: &Hub<'_>, conn: ConnId, key: &Key) {
+        if let Some(identity) = hub.identity(conn).filter(|_| self.has_place()) {
+            self.clients.set_key(&mut self.batch, identity, resume::hash(key));
+            self.journal.write(&mut self.batch);
         }
+    }
+
+    /// A client is about to go. If the server ends, it may come back to the next one.
+    pub(super) fn forget_client(&mut self, hub: &Hub<'_>, conn: ConnId) {
+        if let Some(identity) = hub.identity(conn) {
+            let ending = hub.ending(conn).map(|(cause, _)| cause);
+            let may_return = hub.is_shutting_down() && matches!(ending, None | Some(Cause::Shutdown));
+            self.clients.forget(&mut self.batch, identity, may_return);
+            self.journal.write(&mut self.batch);
+        }
+    }
+
+    /// Until when clients of the server before this one may come back.
+    pub(super) fn awaits_until(&self) -> Option<Clock> {
+        self.clients.awaits_until()
+    }
+
+    /// Forgets those that have not come back in time.
+    pub(super) fn expire(&mut self, now: Clock) {
+        self.clients.expire(&mut self.batch, now);
+        self.journal.write(&mut self.batch);
+    }
+
+    /// If the key is one of a client of the server before this one, the newcomer is that client. Returns its number
+    /// in the journal.
+    pub(super) fn know_again(
+        &mut self,
+        hub: &mut Taped<'_, Recording>,
+        now: Instant,
+        conn: ConnId,
+        key: &Key,
+    ) -> Option<u64> {
+        let identity = self.clients.come_back(&resume::hash(key), hub.identity(conn)?)?;
+        let is_known = hub.handle(now, Input::Known { conn, identity }).taken() > 0;
+        is_known.then_some(identity.as_u64())
     }
 
     /// Whether the journal has nothing of the listener that a connection came to.
@@ -163,52 +204,9 @@ impl Keeper {
         self.has_failed && self.on_failure == OnFailure::Continue
     }
 
-    /// Whether bytes of a client of an echo listener wait until they are stored.
-    pub(super) fn holds_echo(&self, conn: ConnId) -> bool {
-        self.echoes.contains_key(&conn)
-    }
-
     /// Whether a client must wait until what was said in its room is shown.
     pub(super) fn holds_room(&self, conn: ConnId) -> bool {
         self.proposed.as_ref().is_some_and(|proposed| proposed.must_wait(conn))
-    }
-
-    /// Stores what a client has sent before the hub gets it, if that must be so. Then [`Keeper::holds_echo`] is
-    /// true until it is stored.
-    pub(super) fn hold_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
-        let is_echo = hub.protocol(conn) == Some(Protocol::Echo);
-        if self.proposed.is_some() && is_echo && !self.leaves_out(hub, conn) {
-            self.echoes.insert(conn, self.next_echo);
-            self.store_echo(hub, conn, bytes);
-        }
-    }
-
-    /// Keeps what a client has sent, if that is in no room, because its listener is an echo.
-    pub(super) fn keep_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
-        let is_echo = || hub.protocol(conn) == Some(Protocol::Echo);
-        if self.proposed.is_none() && !bytes.is_empty() && is_echo() {
-            self.store_echo(hub, conn, bytes);
-        }
-    }
-
-    fn store_echo(&mut self, hub: &Hub<'_>, conn: ConnId, bytes: &[u8]) {
-        let label = hub.listener(conn).and_then(|listener| self.shelves.label(listener));
-        let Some(name) = label.map(str::to_owned) else { return };
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        self.unix_ms = unix_ms;
-        if self.drops() && !self.has_place() {
-            drop_one(&mut self.dropped_echo, self.next_echo, true);
-            self.next_echo += 1;
-            return;
-        }
-        let (room, _) = self.shelves.named(&mut self.batch, name);
-        let author = hub.identity(conn).unwrap_or_default();
-        self.introduce(author);
-        let is_awaited = self.proposed.is_some();
-        self.batch.push_bytes(self.next_echo, unix_ms, room, author.as_u64(), bytes, is_awaited);
-        self.next_echo += 1;
-        self.journal.write(&mut self.batch);
-        self.was_full = !self.has_place();
     }
 
     /// Takes what clients want to say, as far as there is place.
@@ -227,7 +225,7 @@ impl Keeper {
                 self.proposed.iter_mut().for_each(|proposed| proposed.take_unkept(&proposal));
             } else if let Some(place) = place {
                 let room = self.shelves.number(&mut self.batch, proposal.room, place);
-                self.introduce(proposal.author);
+                self.clients.introduce(&mut self.batch, proposal.author);
                 if let Some(proposed) = &mut self.proposed {
                     self.batch.propose(&proposed.take(&proposal), room);
                 }
@@ -397,16 +395,9 @@ impl Keeper {
             .for_each(|(_, question)| journal.ask(question));
     }
 
-    /// Tells the journal where a client has come from, before the first thing that it says.
-    fn introduce(&mut self, author: Identity) {
-        if let Some(address) = self.addresses.remove(&author) {
-            self.batch.add_address(author.as_u64(), address);
-        }
-    }
-
     fn keep(&mut self, record: &Record<'_>, room: i64) {
         self.unix_ms = record.unix_ms;
-        self.introduce(record.author);
+        self.clients.introduce(&mut self.batch, record.author);
         if record.kind == Kind::Topic
             && let Place::Chat(name) = record.place
         {

@@ -301,7 +301,7 @@ impl Links {
         if !link.is_shut {
             report_end(base, &link, cause);
         }
-        base.forget_address(id);
+        base.forget_client(id);
         self.absents.forget(&link);
     }
 

@@ -31,7 +31,7 @@ impl Links {
         let (mut rest, mut text) = (&bytes[..], Vec::new());
         let mut is_refused = false;
         while let Some(link) = self.link(id).filter(|_| !rest.is_empty()) {
-            let (count, message) = link.sieve.take(rest, &mut text);
+            let (peer, (count, message)) = (link.peer, link.sieve.take(rest, &mut text));
             rest = &rest[count..];
             match message {
                 Some(Message::New) if self.open_session(base, id) => {
@@ -43,7 +43,11 @@ impl Links {
                 Some(Message::Resume(key, received)) if self.resume_late(base, id, key, received) => {
                     return false;
                 }
-                Some(Message::New | Message::Resume(..)) => is_refused = true,
+                Some(Message::Resume(key, _)) => {
+                    base.know_again(id, peer, &key);
+                    is_refused = true;
+                }
+                Some(Message::New) => is_refused = true,
                 _ => {}
             }
         }
@@ -58,6 +62,7 @@ impl Links {
         let may_open = self.absents.may_return() && !base.is_ending(id);
         let key = if may_open { new_key(id.as_u64()).ok() } else { None };
         let Some((key, link)) = key.zip(self.link(id)) else { return false };
+        base.note_key(id, &key);
         let mut session = Session { key, stream: Stream::new(WINDOW), is_over: false, has_said_bye: false };
         session.stream.say(&Message::Key(key, INPUT));
         link.session = Some(Box::new(session));
@@ -78,7 +83,7 @@ impl Links {
             return false;
         }
         let Some(mut link) = self.take_link(base, id) else { return false };
-        base.forget_address(id);
+        base.forget_client(id);
         base.handle(Input::Failed { conn: id, cause: Cause::Left });
         if let Some(socket) = link.disconnect() {
             self.resume(base, key, received, socket, link.peer);
@@ -237,7 +242,7 @@ impl Links {
         let Some(Absent { link, cause, .. }) = self.absents.take(id) else { return };
         self.absents.forget(&link);
         super::links::report_end(base, &link, cause);
-        base.forget_address(id);
+        base.forget_client(id);
         base.handle(Input::Failed { conn: id, cause });
     }
 
