@@ -20,6 +20,7 @@ with_each_poller! {
     a_key_is_good_once,
     one_that_has_left_is_not_known_again,
     one_that_comes_too_late_is_not_known_again,
+    one_that_others_know_of_is_not_known_again_and_its_key_is_forgotten,
 }
 
 /// How many clients have said something, and all that they have said.
@@ -179,6 +180,25 @@ fn one_that_comes_too_late_is_not_known_again(poller: Poller) {
         server.stop();
         assert_eq!(rows(&path, SAID), ["2: one,two"], "{window}");
     }
+}
+
+fn one_that_others_know_of_is_not_known_again_and_its_key_is_forgotten(poller: Poller) {
+    let (_folder, path) = folder();
+    let server = start(poller, &path, &[]);
+    let Ticket { key, received } = enter(&server, &path, "one").ticket();
+    kill(server);
+    let server = start(poller, &path, &["--resume-window", "2s"]);
+    let mut alice = Speaker::connect(server.chat());
+    alice.say("two");
+    alice.say("/ping");
+    alice.wait_for("-- pong");
+    alice.tell(&format!("resume {key} {received}"));
+    assert_eq!(alice.message(), "unknown");
+    alice.say("three");
+    // No later server may take the key.
+    wait_for_rows(&path, KEYS, &["0"]);
+    server.stop();
+    assert_eq!(rows(&path, SAID), ["2: one,two,three"]);
 }
 
 /// As [`come_back`], where nobody may be listening for those who come back.

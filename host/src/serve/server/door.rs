@@ -156,7 +156,9 @@ impl Door {
         while let Some(newcomer) = self.knocking.next(now) {
             base.unwatch(newcomer.socket.as_raw_fd());
             match newcomer.hear() {
-                Knock::New => drop(welcome(base, links, newcomer)),
+                Knock::New => {
+                    welcome(base, links, newcomer);
+                }
                 Knock::Back(key, received) => {
                     let Newcomer { socket, peer } = newcomer;
                     if let Some(socket) = links.resume(base, key, received, socket, peer) {

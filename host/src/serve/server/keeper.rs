@@ -184,9 +184,14 @@ impl Keeper {
         conn: ConnId,
         key: &Key,
     ) -> Option<u64> {
-        let identity = self.clients.come_back(&resume::hash(key), hub.identity(conn)?)?;
-        let is_known = hub.handle(now, Input::Known { conn, identity }).taken() > 0;
-        is_known.then_some(identity.as_u64())
+        let (hash, newcomer) = (resume::hash(key), hub.identity(conn)?);
+        let identity = self.clients.earlier(&hash)?;
+        if hub.handle(now, Input::Known { conn, identity }).taken() == 0 {
+            // Others know of it already.
+            return None;
+        }
+        self.clients.come_back(&hash, identity, newcomer);
+        Some(identity.as_u64())
     }
 
     /// Whether the journal has nothing of the listener that a connection came to.

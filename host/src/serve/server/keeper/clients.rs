@@ -64,13 +64,17 @@ impl Clients {
         }
     }
 
-    /// The client of the server before this one that has a key. It comes back as `now_called`. A key is good once.
-    pub(super) fn come_back(&mut self, hash: &KeyHash, now_called: Identity) -> Option<Identity> {
-        let client = self.earlier.remove(hash)?;
-        if let Some(address) = self.addresses.remove(&now_called) {
+    /// The client of the server before this one that has a key.
+    pub(super) fn earlier(&self, hash: &KeyHash) -> Option<Identity> {
+        self.earlier.get(hash).copied()
+    }
+
+    /// It has come back. Until now it was a newcomer. The key is not good again.
+    pub(super) fn come_back(&mut self, hash: &KeyHash, client: Identity, newcomer: Identity) {
+        self.earlier.remove(hash);
+        if let Some(address) = self.addresses.remove(&newcomer) {
             self.addresses.insert(client, address);
         }
         self.keyed.insert(client);
-        Some(client)
     }
 }
