@@ -123,7 +123,9 @@ pub enum OnLag {
     Skip,
     /// It holds nothing any more, and gets later what it has missed, marked as past. It gets what the log
     /// still has, and pages from the driver. If messages are gone, it is told so, and a client of a relay
-    /// is disconnected. One that leaves is told first what was said until then.
+    /// is disconnected. One that leaves is told first what was said until then. If the driver
+    /// [keeps records](Config::keeps_records), a room does not wait for it with all its patience: it is left
+    /// behind when it has taken nothing for 50 ms, or 200 ms after the room closed.
     Replay,
     /// The room of a relay waits for it, however long. Use it only if you trust your clients.
     /// Other protocols disconnect. If listeners share a room, only the one that owns it can make it wait.
@@ -192,6 +194,9 @@ pub struct Config<'a> {
     pub proposes: bool,
     /// How long a room waits at once for members that do not read, at most, in ms.
     pub grace_ms: u32,
+    /// How long a connection may be behind without a break, in ms; `None`: forever. After that it is disconnected. It
+    /// needs the feature `large`.
+    pub behind_ms: Option<u32>,
     /// How long a connection may send nothing before it is closed, in ms; `None`: forever.
     pub idle_ms: Option<u32>,
     /// Connections from one address, or from one IPv6 network of 64 bits; `None`: any number.
@@ -217,6 +222,7 @@ impl Config<'_> {
             keeps_records: false,
             proposes: false,
             grace_ms: 5_000,
+            behind_ms: None,
             idle_ms: None,
             per_peer: None,
             flush_ms: 3_000,
@@ -227,6 +233,12 @@ impl Config<'_> {
     /// What the operator calls a listener; empty if it has no name.
     pub(crate) fn label(&self, id: ListenerId) -> &str {
         self.labels.get(usize::from(id.0)).copied().unwrap_or_default()
+    }
+
+    /// Whether members are left behind without waiting for them: the driver has for them what the log has not.
+    pub(crate) fn leaves_behind(&self) -> bool {
+        let replays = |listener: &Listener| listener.on_lag == OnLag::Replay;
+        cfg!(feature = "large") && self.keeps_records && self.listeners.iter().any(replays)
     }
 
     pub(crate) fn listener(&self, id: ListenerId) -> Option<&Listener> {

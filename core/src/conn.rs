@@ -123,6 +123,9 @@ pub struct Conn<'a> {
     pub(crate) first_member: u32,
     /// The first of its places among those that catch up, or `NONE`; see `exchange/catch_up`.
     pub(crate) catch_up: u32,
+    /// Since when it has caught up without a break, if it does; see [`Instant::wrapping_millis`].
+    #[cfg(feature = "large")]
+    pub(crate) behind_since: u32,
     /// Whether it keeps a list of its memberships that have something to read, and the first of these.
     #[cfg(feature = "large")]
     pub(crate) has_lists: bool,
@@ -195,6 +198,8 @@ impl<'a> Conn<'a> {
         first_member: NONE,
         catch_up: NONE,
         #[cfg(feature = "large")]
+        behind_since: 0,
+        #[cfg(feature = "large")]
         pending: 0,
         #[cfg(feature = "large")]
         is_away: false,
@@ -232,6 +237,7 @@ impl<'a> Conn<'a> {
         #[cfg(feature = "large")]
         {
             self.pending = 0;
+            self.behind_since = 0;
             self.is_away = false;
         }
     }
@@ -263,6 +269,8 @@ impl Conn<'_> {
             gap,
             first_member,
             catch_up,
+            #[cfg(feature = "large")]
+            behind_since,
             has_lists,
             active: _,
             encoding: _,
@@ -306,6 +314,8 @@ impl Conn<'_> {
         gap.visit(visitor)?;
         first_member.visit(visitor)?;
         catch_up.visit(visitor)?;
+        #[cfg(feature = "large")]
+        behind_since.visit(visitor)?;
         has_lists.visit(visitor)?;
         #[cfg(feature = "large")]
         pending.visit(visitor)?;

@@ -107,7 +107,8 @@ impl<'a> Hub<'a> {
         for conn in conns.iter_mut() {
             conn.line = Line::new(take(&mut bytes, limits.line_buffer()));
         }
-        let buffers = Buffers::new(take(&mut bytes, limits.conns * limits.queue), limits.queue);
+        let buffers = take(&mut bytes, limits.conns * limits.queue);
+        let buffers = Buffers::with_reserve(buffers, limits.queue, limits.reserve(&config));
         members.fill_with(|| Member::EMPTY);
         for room in rooms.iter_mut().take(limits.rooms) {
             let log = take(&mut bytes, limits.log);

@@ -41,7 +41,8 @@
 //! hold the log are disconnected. Where a gap does no harm, they may jump ahead instead, and are
 //! told how much they missed ([`OnLag`]). A short wait costs no patience: at most 200 ms, ended because
 //! they have read, and followed by a turn for all members that waited. So a receiver that is slow but
-//! steady sets the pace.
+//! steady sets the pace. For members that the driver can show later what they missed ([`OnLag::Replay`]), a
+//! room waits no longer than such a moment.
 //! The room has the patience, not each member. So a client does not get more of it by reading a
 //! byte, by connecting again, or by bringing others.
 //!

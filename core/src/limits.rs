@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-use crate::config::Protocol;
+use crate::config::{Config, Protocol};
 use crate::encoding::Encoding;
 use crate::name::NAME_BYTES;
 
@@ -168,6 +168,17 @@ impl Limits {
     /// Bytes of the longest record or reply in an encoding.
     pub(crate) fn longest_in(&self, encoding: &dyn Encoding) -> usize {
         encoding.longest(self.longest(), self.name)
+    }
+
+    /// How much of a private queue is kept free for the rest of a half sent line, so that a member can be left behind
+    /// whatever waits for it. A queue with less than two of the longest lines has place for less.
+    pub(crate) fn reserve(&self, config: &Config<'_>) -> usize {
+        if !config.leaves_behind() {
+            return 0;
+        }
+        let encoded = config.encodings.iter().map(|encoding| self.longest_in(*encoding));
+        let longest = encoded.fold(self.longest(), usize::max) + ENTRY_HEADER;
+        longest.min(self.queue.saturating_sub(longest))
     }
 
     /// How many places [`crate::Storage::order`] needs.

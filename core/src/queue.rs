@@ -67,6 +67,11 @@ impl Queue {
 
     /// How long a text [`Queue::push`] would take.
     pub(crate) fn free(&self, buffers: &Buffers<'_>) -> usize {
+        self.all_free(buffers).saturating_sub(buffers.reserve)
+    }
+
+    /// How long a text [`Queue::push_front`] would take.
+    fn all_free(&self, buffers: &Buffers<'_>) -> usize {
         (buffers.size - self.used() as usize).saturating_sub(HEADER)
     }
 
@@ -108,12 +113,12 @@ impl Queue {
 
     /// Puts an entry before all others, if it fits.
     pub(crate) fn push_front(&mut self, buffers: &mut Buffers<'_>, seq: u64, parts: &[&[u8]]) -> bool {
+        let len = total(parts);
+        if len > self.all_free(buffers) {
+            return false;
+        }
         if self.is_empty() {
             return self.push(buffers, seq, parts);
-        }
-        let len = total(parts);
-        if len > self.free(buffers) {
-            return false;
         }
         if (self.head as usize) < HEADER + len {
             self.shift(buffers, HEADER + len);

@@ -34,7 +34,7 @@ use crate::text::Text;
 
 const MAGIC: [u8; 8] = *b"parlour\0";
 /// It changes with every change of what is saved.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// The link behind the last element of a list.
 const END: u32 = u32::MAX;

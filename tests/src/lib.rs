@@ -35,6 +35,8 @@ pub mod server;
 pub mod session;
 pub mod sim;
 #[cfg(feature = "programs")]
+pub mod speech;
+#[cfg(feature = "programs")]
 pub mod swarm;
 #[cfg(feature = "programs")]
 pub mod sys;

@@ -4,18 +4,15 @@
 //! Progress is counted in lines and bytes that come through, rather than in time. Times are generous, so
 //! a busy machine makes no test fail.
 
-use std::io::Write;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::{Client, ConnectOptions, Stream};
-use parlour_tests::server::{Poller, Server};
+use parlour_tests::client::{Client, ConnectOptions};
+use parlour_tests::server::Poller;
+use parlour_tests::speech::{GRACE, Parked, SIEGE, SMALL, Speech, besiege};
 use parlour_tests::swarm::Swarm;
-use parlour_tests::sys::{self, pollfd};
 use parlour_tests::with_each_poller;
-use tempfile::TempDir;
 
 with_each_poller! {
     one_who_never_reads_and_always_comes_back_does_not_silence_the_room,
@@ -31,175 +28,21 @@ with_each_poller! {
     connections_that_are_closed_at_once_are_not_told,
 }
 
-/// A receiver for which the kernel holds little.
-const SMALL: ConnectOptions = ConnectOptions { receive_buffer: Some(2048), source: None };
-
-/// How long attackers keep a room waiting, and their grace period.
-const SIEGE: Duration = Duration::from_secs(8);
-const GRACE: Duration = Duration::from_secs(1);
-
-/// A victim that says a line, and the next one when the witness has heard that one,
-/// in a room with clients that flood it.
-struct Speech {
-    swarm: Swarm,
-    server: Server,
-    /// Has the socket of the witness.
-    _folder: TempDir,
-    flooders: usize,
-    victim: usize,
-    witness: usize,
-    said: usize,
-    /// When the last line was said, and how many bytes the witness had by then.
-    last: (Instant, usize),
-    /// When the witness heard each line of the victim.
-    heard: Vec<Instant>,
-    /// The bytes of whole lines that the witness got.
-    got: usize,
-    /// The most that it got between a line's being said and being heard.
-    passed: usize,
-    /// The start of a line whose end the witness does not have yet.
-    rest: Vec<u8>,
-}
-
-impl Speech {
-    /// The least time between two lines of the victim.
-    const PACE: Duration = Duration::from_millis(20);
-
-    /// The flooders come first, where that is an advantage. The witness listens on a
-    /// Unix socket, for which kernels hold 200 KB, while they hold 4 MB for TCP.
-    fn start(poller: Poller, args: &[&str], flooders: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let local = format!("unix:{}", folder.path().join("chat").display());
-        let server = poller.chatting(&[&["--chat", &local], args].concat());
-        let mut swarm = Swarm::default();
-        for _ in 0..flooders {
-            swarm.connect(server.chat(), ConnectOptions::default());
-        }
-        let victim = swarm.connect(server.chat(), ConnectOptions::default());
-        let witness = swarm.connect(&local, ConnectOptions::default());
-        swarm.send(victim, b"/nick victim\n");
-        swarm.wait_for(victim, b" is now victim\r\n");
-        swarm.send(witness, b"/ping\n");
-        swarm.wait_for(witness, b"-- pong\r\n");
-        Self {
-            swarm,
-            server,
-            _folder: folder,
-            flooders,
-            victim,
-            witness,
-            said: 0,
-            last: (Instant::now(), 0),
-            heard: Vec::new(),
-            got: 0,
-            passed: 0,
-            rest: Vec::new(),
-        }
-    }
-
-    /// Lets the flooders send `chunk` as often as the server takes it.
-    fn flood(&mut self, chunk: &[u8]) {
-        for flooder in 0..self.flooders {
-            if self.swarm.unsent(flooder) == 0 {
-                self.swarm.send(flooder, chunk);
-            }
-        }
-    }
-
-    /// Lets all move once.
-    fn turn(&mut self) {
-        if self.heard.len() == self.said && self.last.0.elapsed() >= Self::PACE {
-            self.swarm.send(self.victim, format!("{}\n", self.said).as_bytes());
-            self.said += 1;
-            self.last = (Instant::now(), self.got);
-        }
-        self.swarm.turn(Duration::from_millis(5));
-        for reader in 0..=self.victim {
-            self.swarm.take_all(reader);
-        }
-        self.rest.extend(self.swarm.take_all(self.witness));
-        let mut whole = 0;
-        for line in self.rest.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-            whole += line.len();
-            if line.starts_with(b"<victim> ") {
-                assert_eq!(line, format!("<victim> {}\r\n", self.heard.len()).as_bytes());
-                self.heard.push(Instant::now());
-                self.passed = self.passed.max(self.got + whole - self.last.1);
-            }
-        }
-        self.got += whole;
-        self.rest.drain(..whole);
-    }
-
-    /// How long the victim was not heard since `start`, in all noticeable pauses and in the longest one.
-    fn silence(&self, start: Instant) -> (Duration, Duration) {
-        const NOTICED: Duration = Duration::from_millis(100);
-        let ends = self.heard.iter().copied().chain([Instant::now()]);
-        let starts = [start].into_iter().chain(self.heard.iter().copied());
-        let pauses: Vec<Duration> =
-            starts.zip(ends).map(|(start, end)| end.saturating_duration_since(start)).collect();
-        let all = pauses.iter().filter(|&&pause| pause > NOTICED).sum();
-        (all, pauses.into_iter().max().unwrap_or_default())
-    }
-
-    /// All leave, and the server ends.
-    fn end(self) {
-        drop(self.swarm);
-        self.server.stop();
-    }
-}
-
-/// Lets `attack` go on with its work after each turn, while a victim talks, and
-/// checks that the room is silent for little longer than one grace and a tenth of
-/// the time.
-fn besiege(mut talk: Speech, mut attack: impl FnMut(&mut Speech)) {
+/// Checks that the room is silent for little longer than one grace and a tenth of the time.
+fn withstand(talk: Speech, attack: impl FnMut(&mut Speech)) {
     /// A quarter of what comes through without an attack.
     const LEAST_LINES: usize = 100;
-    let flood = format!("{}\n", "y".repeat(1000)).repeat(64);
-    let start = Instant::now();
-    while start.elapsed() < SIEGE {
-        talk.flood(flood.as_bytes());
-        talk.turn();
-        attack(&mut talk);
-    }
-    let (silent, longest) = talk.silence(start);
-    let lines = talk.heard.len();
+    const NOTICED: Duration = Duration::from_millis(100);
+    let siege = besiege(talk, attack);
+    let (lines, silent, longest) = (siege.lines, siege.silent(NOTICED), siege.longest());
     let fine = lines >= LEAST_LINES && silent <= SIEGE / 3 && longest <= 2 * GRACE;
     assert!(fine, "{lines} lines came through in {SIEGE:?}; silence of {silent:?}, {longest:?} at once");
-    talk.end();
-}
-
-/// A client that never reads.
-struct Parked {
-    address: String,
-    asks: Vec<u8>,
-    stream: Stream,
-    cut: usize,
-}
-
-impl Parked {
-    /// Connects to `address` and sends `asks`.
-    fn new(address: &str, asks: &[u8]) -> Self {
-        let mut stream = Stream::connect(address, SMALL).expect("a server");
-        stream.write_all(asks).expect("a server that reads");
-        Self { address: address.to_string(), asks: asks.to_vec(), stream, cut: 0 }
-    }
-
-    /// Connects again if it was disconnected. It sees that without reading.
-    fn come_back(&mut self) {
-        let mut polled = [pollfd { fd: self.stream.as_fd().as_raw_fd(), events: 0, revents: 0 }];
-        sys::poll(&mut polled, Duration::ZERO).expect("a socket");
-        if polled[0].revents != 0 {
-            let cut = self.cut + 1;
-            *self = Self { cut, ..Self::new(&self.address, &self.asks) };
-        }
-    }
 }
 
 fn one_who_never_reads_and_always_comes_back_does_not_silence_the_room(poller: Poller) {
     let talk = Speech::start(poller, &["--grace", "1s"], 1);
     let mut parked = Parked::new(talk.server.chat(), b"");
-    besiege(talk, |_| parked.come_back());
+    withstand(talk, |_| parked.come_back());
     assert!(parked.cut > 0, "who never reads is cut");
 }
 
@@ -212,7 +55,7 @@ fn one_who_reads_just_in_time_does_not_silence_the_room(poller: Poller) {
     let address = talk.server.chat().to_string();
     let mut slow = talk.swarm.connect(&address, SMALL);
     let mut wakes = Instant::now() + SELDOM;
-    besiege(talk, |talk| {
+    withstand(talk, |talk| {
         if talk.swarm.is_closed(slow) {
             slow = talk.swarm.connect(&address, SMALL);
         }
@@ -232,7 +75,7 @@ fn comings_and_goings_before_one_who_never_reads_do_not_silence_the_room(poller:
     std::thread::scope(|scope| {
         // The last visit must be over when the server ends with the siege.
         let visits = scope.spawn(|| visits(&address, ConnectOptions::default(), SIEGE * 9 / 10, |_| {}));
-        besiege(talk, |_| parked.come_back());
+        withstand(talk, |_| parked.come_back());
         let visits = visits.join().expect("no panic");
         assert!(visits > 100, "only {visits} visits");
     });

@@ -344,8 +344,8 @@ fn a_hub_that_does_not_fit_is_refused_and_the_reason_is_named() {
     check(&other, &bytes, RestoreError::Listeners);
     other.listeners.pop();
     check(&other, &bytes, RestoreError::Listeners);
-    let newer = with_sum(&[&bytes[..8], &5_u32.to_le_bytes(), &bytes[12..]].concat());
-    check(&setup(0), &newer, RestoreError::Version { saved: 5, wanted: 4 });
+    let newer = with_sum(&[&bytes[..8], &6_u32.to_le_bytes(), &bytes[12..]].concat());
+    check(&setup(0), &newer, RestoreError::Version { saved: 6, wanted: 5 });
 }
 
 #[test]

@@ -7,7 +7,8 @@
 use super::Exchange;
 use super::catch_up::CatchUp;
 use crate::config::Protocol;
-use crate::conn::{Conn, Slot};
+use crate::conn::{Conn, Slot, State};
+use crate::ids::Cause;
 use crate::log::before;
 use crate::queue::Entry;
 use crate::record::Identity;
@@ -30,6 +31,7 @@ impl Exchange<'_> {
     pub(crate) fn come_back(&mut self, slot: Slot) {
         if core::mem::take(&mut self.conns[slot].is_away) {
             self.hear(slot, 1);
+            self.begin_to_be_behind(slot);
             self.give_turn(slot);
             self.touch(slot);
             self.wake(slot);
@@ -49,6 +51,27 @@ impl Exchange<'_> {
         is_known
     }
 
+    /// From now on a connection is behind. It may be so for some time.
+    pub(super) fn begin_to_be_behind(&mut self, slot: Slot) {
+        self.conns[slot].behind_since = self.now.wrapping_millis();
+        if let Some(ms) = self.config.behind_ms {
+            self.arm(slot, self.now.after(u64::from(ms)));
+        }
+    }
+
+    /// Disconnects a client that has been behind for too long without a break.
+    pub(crate) fn check_behind(&mut self, slot: Slot) {
+        let Some(ms) = self.config.behind_ms.filter(|_| self.is_behind(slot) && !self.is_away(slot)) else {
+            return;
+        };
+        let at = self.now.or_after(self.conns[slot].behind_since, ms);
+        if at > self.now {
+            return self.arm(slot, at);
+        }
+        self.stats.lagged += 1;
+        self.kill(slot, Cause::Lagged, State::Dead { abort: true });
+    }
+
     /// Lets a client that is away hold nothing. It may have come into a room by what it said before.
     pub(crate) fn stay_away(&mut self, slot: Slot) {
         if self.is_away(slot) {
@@ -63,7 +86,7 @@ impl Exchange<'_> {
             let mut next = self.conns[slot].first_member;
             while let Some(member) = self.members.get(next) {
                 let index = core::mem::replace(&mut next, member.sibling);
-                if has_left == (member.state != Membership::Present) && !self.let_go_of_log(index) {
+                if has_left == (member.state != Membership::Present) && !self.let_go_of_log(index, true) {
                     return false;
                 }
             }
@@ -71,7 +94,9 @@ impl Exchange<'_> {
         true
     }
 
-    fn let_go_of_log(&mut self, index: MemberIndex) -> bool {
+    /// Lets a membership hold nothing. It stands at the sequence number that it has come to. Returns false if there is
+    /// no place to note that, or none for the rest of a half sent record. `is_away`: its peer cannot be reached.
+    pub(super) fn let_go_of_log(&mut self, index: MemberIndex, is_away: bool) -> bool {
         let &Member { conn: slot, state, is_behind, .. } = &self.members[index];
         if is_behind || !self.members[index].holds() {
             return true;
@@ -90,8 +115,10 @@ impl Exchange<'_> {
                 let number = if end == head { log.next_record() } else { log.record_at(end) };
                 log.record(number.wrapping_sub(1)).seq.wrapping_add(1)
             });
-            let said = self.said_from(self.members[index].room, next).unwrap_or(0);
-            let said_before = self.rooms[self.members[index].room].messages.wrapping_sub(said);
+            let said_before = is_away.then(|| {
+                let said = self.said_from(self.members[index].room, next).unwrap_or(0);
+                self.rooms[self.members[index].room].messages.wrapping_sub(said)
+            });
             let catch_up = CatchUp::of_absent(index, next, until, said_before);
             let Some(place) = self.take_catch_up(slot, catch_up) else { return false };
             let first = &mut self.conns[slot].catch_up;

@@ -79,6 +79,9 @@ impl Exchange<'_> {
         // One place for each connection is enough for all that are in one room.
         self.give_up_look(slot);
         let index = self.catch_ups.take()?;
+        if self.conns[slot].catch_up == NONE {
+            self.begin_to_be_behind(slot);
+        }
         self.members[catch_up.member].is_behind = true;
         self.catch_ups[index] = catch_up;
         Some(index)

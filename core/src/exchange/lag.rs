@@ -2,7 +2,8 @@
 //!
 //! A room without space for the longest line is *closed*: the lines of its members wait, and with
 //! them their input. The room waits for the members whose cursors hold the log, as long as it has
-//! patience; see [`crate::patience`].
+//! patience; see [`crate::patience`]. For members that can read later what they have not read, it waits no longer than
+//! a moment.
 //!
 //! Followers hold the log as members do, but each has a grace of its own; see [`super::followers`]. The
 //! patience of a room is for its members. A room that only followers keep closed does not use it up.
@@ -11,12 +12,11 @@
 //! full, and once a turn while it is closed, however many members have moved.
 
 use super::Exchange;
-use super::catch_up::CatchUp;
 use crate::config::OnLag;
 use crate::conn::{Slot, State};
 use crate::ids::{Cause, Instant};
 use crate::log::{Log, Position, before};
-use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
+use crate::room::{Member, MemberIndex, Room, RoomIndex};
 
 /// Records that a room keeps free beyond the one that is being appended. So comings and goings can be
 /// told even while nobody may speak.
@@ -69,7 +69,8 @@ impl Exchange<'_> {
         }
         self.note_closed(room, for_members);
         if !has_place && (!was_closed || for_members != was_for_members) {
-            self.pend(room, self.room_waits_until(room));
+            let at = if self.config.leaves_behind() { now } else { self.room_waits_until(room) };
+            self.pend(room, at);
         }
     }
 
@@ -132,6 +133,7 @@ impl Exchange<'_> {
         if self.rooms[room].loosened {
             self.refresh(room, false);
         }
+        let leave_at = self.leave_laggards_behind(room, most);
         let Room { closed, unnamed, tell_at, .. } = self.rooms[room];
         let mut wait_until = if closed { self.room_waits_until(room) } else { Instant::NEVER };
         // Only after everybody was offered everything.
@@ -144,12 +146,46 @@ impl Exchange<'_> {
             self.refresh(room, is_over);
         }
         if self.rooms[room].closed {
-            self.pend(room, wait_until);
+            self.pend(room, wait_until.min(leave_at));
         } else if tell_at <= self.now {
             self.tell_sum(room);
         } else if tell_at != Instant::NEVER {
             self.pend(room, tell_at);
         }
+    }
+
+    /// Leaves members behind that keep a room closed, except those that still have a moment, if their listener replays
+    /// and there are pages for them. Returns when there is more to do.
+    fn leave_laggards_behind(&mut self, room: RoomIndex, most: &mut usize) -> Instant {
+        if !self.rooms[room].closed || !self.config.leaves_behind() {
+            return Instant::NEVER;
+        }
+        // Only after everybody was offered everything.
+        if self.rooms[room].unnamed > 0 {
+            return self.now;
+        }
+        let mut leave_at = Instant::NEVER;
+        let mut next = self.rooms[room].first;
+        while let Some(member) = self.members.get(next) {
+            let &Member { conn: slot, taken_at, .. } = member;
+            let index: MemberIndex = core::mem::replace(&mut next, member.next);
+            if !self.holds_up(member) || !self.replays(slot) {
+                continue;
+            }
+            let moment = self.rooms[room].patience.waits_until(self.now, taken_at);
+            if moment > self.now || *most == 0 {
+                leave_at = leave_at.min(moment);
+                continue;
+            }
+            *most -= 1;
+            self.leave_behind(index);
+        }
+        self.refresh(room, false);
+        leave_at
+    }
+
+    fn replays(&self, slot: Slot) -> bool {
+        self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Replay)
     }
 
     /// Deals with the members that keep a room closed, except those that still have a moment. The room's
@@ -174,8 +210,8 @@ impl Exchange<'_> {
                 continue;
             }
             *most -= 1;
-            let replays = self.listener(slot).is_some_and(|listener| listener.on_lag == OnLag::Replay);
-            let goes_on = replays && self.leave_behind(index) || may_skip(self, slot) && self.skip(index);
+            let goes_on =
+                self.replays(slot) && self.leave_behind(index) || may_skip(self, slot) && self.skip(index);
             if !goes_on {
                 self.stats.lagged += 1;
                 self.kill(slot, Cause::Lagged, State::Dead { abort: true });
@@ -198,24 +234,23 @@ impl Exchange<'_> {
             (gap.open, gap.seq) = (true, self.seq);
             self.seq = self.seq.wrapping_add(1);
         }
-        self.give_up_place(index, end);
+        self.members[index].own_ahead = false;
+        self.move_cursor(index, end);
+        self.members[index].end = end;
+        self.stats.lagged += 1;
+        self.touch(slot);
         true
     }
 
     /// Lets a member stand at the sequence number that it has come to, and hold nothing. Returns false if
-    /// that is not possible now, or if it has left and only reads to its end.
+    /// that is not possible now.
     fn leave_behind(&mut self, index: MemberIndex) -> bool {
-        let &Member { conn: slot, state, .. } = &self.members[index];
-        if state != Membership::Present || !self.can_detach(slot) {
-            return false;
-        }
-        let Some(position) = self.set_half_aside(index) else { return false };
-        let log = self.rooms.log(self.members[index].log());
-        let (number, head) = (log.record_at(position), log.head());
-        let next = if position == head { self.seq } else { log.record(number).seq };
-        let is_noted = self.detach(slot, CatchUp::of_laggard(index, next));
+        let slot = self.members[index].conn;
+        let is_noted = self.let_go_of_log(index, false);
         if is_noted {
-            self.give_up_place(index, head);
+            self.stats.lagged += 1;
+            self.wake(slot);
+            self.touch(slot);
         }
         is_noted
     }
@@ -236,16 +271,6 @@ impl Exchange<'_> {
         let end = log.end_of(number);
         let (left, right) = log.slices(position, end);
         self.conns.push_front(slot, record.seq, &[left, right]).then_some(end)
-    }
-
-    /// Moves a cursor on to where it holds nothing.
-    fn give_up_place(&mut self, index: MemberIndex, position: Position) {
-        let slot = self.members[index].conn;
-        self.members[index].own_ahead = false;
-        self.move_cursor(index, position);
-        self.members[index].end = position;
-        self.stats.lagged += 1;
-        self.touch(slot);
     }
 }
 

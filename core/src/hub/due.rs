@@ -44,6 +44,7 @@ impl Hub<'_> {
             self.check_idle(slot);
             self.check_timer(slot);
             self.check_rate(slot);
+            self.x.check_behind(slot);
             self.x.end_pause(slot);
         }
     }

@@ -10,6 +10,8 @@ pub(crate) struct Buffers<'a> {
     bytes: &'a mut [u8],
     /// Bytes of one.
     pub(super) size: usize,
+    /// So many of them are only for what comes before everything else in a queue.
+    pub(super) reserve: usize,
     /// The buffer that is lent next, and the first that was never lent. The first bytes of a free buffer
     /// name the one after it.
     free: u32,
@@ -18,7 +20,12 @@ pub(crate) struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     pub(crate) fn new(bytes: &'a mut [u8], size: usize) -> Self {
-        Self { bytes, size, free: NO_BUFFER, unused: 0 }
+        Self { bytes, size, reserve: 0, free: NO_BUFFER, unused: 0 }
+    }
+
+    /// As [`Buffers::new`], with a reserve for the rest of a half sent line.
+    pub(crate) fn with_reserve(bytes: &'a mut [u8], size: usize, reserve: usize) -> Self {
+        Self { reserve, ..Self::new(bytes, size) }
     }
 
     pub(super) fn borrow(&mut self) -> u32 {

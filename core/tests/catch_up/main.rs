@@ -3,5 +3,6 @@
 #![cfg(all(feature = "large", feature = "relay"))]
 
 mod log;
+mod moments;
 mod pages;
 mod scene;

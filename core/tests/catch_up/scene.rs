@@ -16,7 +16,7 @@ pub(crate) const LIMITS: Limits = Limits {
     catch_ups: 4,
     name: 32,
     line: 64,
-    queue: 512,
+    queue: 720,
     proposals: 0,
     log: 1024,
     records: 16,
@@ -33,10 +33,25 @@ pub(crate) struct Scene<'a> {
 }
 
 pub(crate) fn with_hub(protocol: Protocol, keeps_records: bool, test: impl FnOnce(Scene<'_>)) {
+    with_hub_behind(protocol, keeps_records, None, test);
+}
+
+/// As [`with_hub`]. A client may be behind for so long.
+pub(crate) fn with_hub_behind(
+    protocol: Protocol,
+    keeps_records: bool,
+    behind_ms: Option<u32>,
+    test: impl FnOnce(Scene<'_>),
+) {
     let one = Listener { on_lag: OnLag::Replay, ..Listener::new(protocol) };
     let listeners = [one, Listener { joining: Joining::Several, ..one }];
-    let config =
-        Config { origin: u64::MAX - 5, grace_ms: GRACE_MS, keeps_records, ..Config::new(&listeners) };
+    let config = Config {
+        origin: u64::MAX - 5,
+        grace_ms: GRACE_MS,
+        behind_ms,
+        keeps_records,
+        ..Config::new(&listeners)
+    };
     let mut memory = Memory::new(&LIMITS);
     let hub = Hub::new(config, LIMITS, memory.storage()).unwrap();
     test(Scene { hub, now: Instant::from_millis(0), wanted: VecDeque::new() });

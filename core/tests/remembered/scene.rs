@@ -14,7 +14,7 @@ const LIMITS: Limits = Limits {
     catch_ups: 12,
     name: 32,
     line: 64,
-    queue: 512,
+    queue: 720,
     proposals: 0,
     log: 1024,
     records: 64,

@@ -94,6 +94,9 @@ pub struct ServeOptions {
     /// a journal: replay]
     #[arg(long, value_name = "POLICY")]
     on_lag: Option<LagPolicy>,
+    /// Disconnect a client that has been behind for this long and has not caught up; 0 never does
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    replay_limit: Duration,
     /// Keep the place of a `parlour join` whose connection has broken for this long; 0 does not
     #[arg(long, value_name = "DURATION", default_value = "5min", value_parser = duration)]
     resume_window: Duration,
@@ -282,6 +285,7 @@ impl ServeOptions {
             keeps_records: before.is_some(),
             proposes: self.durable,
             grace_ms: self.grace_ms(),
+            behind_ms: Some(ms(self.replay_limit)).filter(|ms| *ms > 0),
             idle_ms: self.idle_timeout.map(ms),
             per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
             ..Config::new(listeners)

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 /// What every trace begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"parltrac";
 /// The version of the format. It changes with every change of what is written.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The most steps in a block. So a difference that no step shows is found after so many.
 pub const STEPS: u32 = 4096;
 /// From so many bytes on, a block is full.

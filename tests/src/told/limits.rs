@@ -68,8 +68,9 @@ pub(super) fn random_plan(rng: &mut Rng) -> Plan {
     };
     let chat = limits.longest();
     let longest = if has_rings { ENCODINGS[0].longest(chat, NAME) } else { chat };
-    // With place for the welcome and the list of names, so that both come at once.
-    let queue = 2 * (longest + 12) + rng.usize(..300) + if rng.u8(..4) == 0 { 4_096 } else { 0 };
+    // With place for the welcome and the list of names, so that both come at once, beside what is kept free for the
+    // rest of a half sent line.
+    let queue = 3 * (longest + 12) + rng.usize(..300) + if rng.u8(..4) == 0 { 4_096 } else { 0 };
     let log = (4 * longest).next_power_of_two() << rng.u32(..2);
     // A header of 27 bytes and one of 12.
     let proposals = if proposes { chat + 39 + rng.usize(..500) } else { 0 };

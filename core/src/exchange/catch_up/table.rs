@@ -136,15 +136,16 @@ impl Visit for BeforeLog {
 
 #[cfg(feature = "large")]
 impl CatchUp {
-    /// One whose connection is away, and that is told later records from `next` on, before `until` if it has left.
+    /// One that is told later records from `next` on, before `until` if it has left. If its connection is away: so
+    /// many messages were `said_before` that.
     pub(in crate::exchange) fn of_absent(
         member: MemberIndex,
         next: u64,
         until: Option<u64>,
-        said_before: u32,
+        said_before: Option<u32>,
     ) -> Self {
         let until = until.unwrap_or(next.wrapping_add(FAR));
-        Self { until, was_away: true, said_before: Some(said_before), ..Self::of_laggard(member, next) }
+        Self { until, was_away: said_before.is_some(), said_before, ..Self::of_laggard(member, next) }
     }
 
     /// It was told a record, or passed over it.
@@ -298,9 +299,13 @@ impl<'a> CatchUps<'a> {
         }
     }
 
-    /// Lets a place come first of those of a connection.
+    /// Lets a place come first of those of a connection. The one that was first asks again later for what it has
+    /// asked for.
     #[cfg(feature = "large")]
     pub(in crate::exchange) fn prepend(&mut self, first: &mut u32, index: u32) {
+        if let Some(displaced) = self.table.get_mut(*first as usize) {
+            displaced.end_request();
+        }
         self[index].after = core::mem::replace(first, index);
     }
 
