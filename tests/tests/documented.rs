@@ -35,6 +35,7 @@ fn number(text: &str) -> u64 {
     let unit = match &text[digits..] {
         "" | "s" => 1,
         "min" => 60,
+        "h" => 3_600,
         "k" | "K" | "KiB" => 1 << 10,
         "M" | "MiB" => 1 << 20,
         unit => panic!("{text:?} has the unit {unit:?}"),

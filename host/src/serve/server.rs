@@ -160,7 +160,7 @@ impl<'a, P: Poller> Server<'a, P> {
             }
             self.base.write_record();
             let timeout = if is_settled { self.timeout() } else { Some(Duration::ZERO) };
-            self.base.wait(timeout)?;
+            self.base.wait_or_keep(timeout)?;
             let now = self.base.read_clock();
             self.turn_ends = now + TURN;
             self.base.tell_time(now);
@@ -304,7 +304,7 @@ impl<'a, P: Poller> Server<'a, P> {
             match output {
                 Output::Changed { conn } => self.service(conn),
                 Output::News { follower } => {
-                    if !self.base.keep_news(follower) {
+                    if !self.base.note_news(follower) {
                         self.operator.iter_mut().for_each(|operator| operator.watch(&mut self.base));
                     }
                 }

@@ -85,11 +85,28 @@ impl<'a, P: Poller> Base<'a, P> {
         }
     }
 
-    /// Hands over what there is for a follower. Returns whether that is the journal's.
-    pub(super) fn keep_news(&mut self, follower: FollowerId) -> bool {
+    /// Notes that there is something for a follower. Returns whether that is the journal's.
+    pub(super) fn note_news(&mut self, follower: FollowerId) -> bool {
         let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.is(follower)) else { return false };
-        keeper.read(&mut self.hub, self.now);
+        keeper.note_news(&self.hub);
         true
+    }
+
+    /// Waits until a descriptor is ready, or `timeout` has passed. First hands over to the journal what there is for it,
+    /// if nobody else has something to do, or if it has waited for long. So clients do not wait for it.
+    ///
+    /// # Errors
+    /// The errors of the poller, which are bugs.
+    pub(super) fn wait_or_keep(&mut self, timeout: Option<Duration>) -> std::io::Result<()> {
+        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.has_news()) else {
+            return self.poller.wait(timeout);
+        };
+        self.poller.wait(Some(Duration::ZERO))?;
+        let is_idle = self.poller.readable().next().is_none() && self.poller.writable().next().is_none();
+        if is_idle || !keeper.may_wait(&self.hub) {
+            keeper.read(&mut self.hub, self.now);
+        }
+        Ok(())
     }
 
     pub(super) fn want_page(&mut self, wanted: Wanted) {
@@ -291,14 +308,6 @@ impl<'a, P: Poller> Base<'a, P> {
 
     pub(super) fn target(&self, fd: RawFd) -> Target {
         self.targets[fd as usize]
-    }
-
-    /// Waits until a descriptor is ready, or `timeout` has passed.
-    ///
-    /// # Errors
-    /// The errors of the poller, which are bugs.
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> std::io::Result<()> {
-        self.poller.wait(timeout)
     }
 
     /// Fills `ready` with the descriptors that can be read.

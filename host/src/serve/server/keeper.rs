@@ -7,6 +7,7 @@
 
 mod clients;
 mod echoes;
+mod news;
 mod shelves;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use parlour_journal::{
 use parlour_trace::Taped;
 
 use self::clients::Clients;
+use self::news::News;
 use self::shelves::Shelves;
 use super::proposed::Proposed;
 use crate::resume::{self, Key};
@@ -75,6 +77,8 @@ pub(super) struct Keeper {
     asked: Vec<(Option<u64>, Question<Wanted>)>,
     /// The number of the next bytes that an echo listener gets.
     next_echo: u64,
+    /// There is something to hand over.
+    news: Option<News>,
     /// It had no place when it was asked last.
     was_full: bool,
     has_failed: bool,
@@ -113,6 +117,7 @@ impl Keeper {
             echoes: HashMap::new(),
             asked: Vec::new(),
             next_echo: known.next_seq,
+            news: None,
             was_full: false,
             has_failed: false,
             is_losing: false,
@@ -259,6 +264,7 @@ impl Keeper {
 
     /// Hands over what was said since the last time.
     pub(super) fn read(&mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
+        self.news = None;
         let drops = self.drops();
         let mut last = None;
         let mut topics = Vec::new();
