@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parlour_tests::chat::Talk;
-use parlour_tests::client::Client;
+use parlour_tests::client::{Client, ConnectOptions};
 use parlour_tests::lines::PATIENCE;
 use parlour_tests::programs::found;
 use parlour_tests::server::{Poller, Server};
@@ -140,5 +140,46 @@ fn the_help_has_it_only_with_a_journal() {
     let help = answer(&mut server, "/help", "/who");
     assert!(!help.iter().any(|line| line.contains("forget")), "{help:?}");
     answer(&mut server, "/forget bob", "unknown command /forget");
+    server.stop();
+}
+
+/// One reader has let the server read all pages, so they are there for another one, who gets no more of them.
+#[test]
+fn what_is_forgotten_is_in_no_page_that_was_read_before() {
+    // Few enough for all pages to be kept.
+    const LINES: usize = 5_000;
+    let (_folder, path) = folder();
+    let args = ["--journal", text(&path), "--rate", "off", "--log-size", "64K"];
+    let mut server = with_console(Poller::Epoll, &args);
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
+    let [mut first, mut second] = [(); 2].map(|()| Client::enter_with(server.chat(), small));
+    let mut ann = Client::named(server.chat(), "ann");
+    let mut zebedee = Client::named(server.chat(), "Zebedee");
+    let fill = "xylophone ".repeat(40);
+    for number in 0..LINES {
+        zebedee.say(&format!("{fill}{number}"));
+    }
+    zebedee.say("/quit");
+    zebedee.read_to_close();
+    // The server's own memory has only what ann says.
+    for number in 0..2_000 {
+        ann.say(&format!("{} {number}", "harmless ".repeat(10)));
+    }
+    ann.say("the end");
+    ann.catch_up();
+    let heard = |client: &mut Client| {
+        let (mut count, mut line) = (0, String::new());
+        while !line.contains("<ann> the end") {
+            line = client.line();
+            count += usize::from(line.contains("<Zebedee> xylophone"));
+        }
+        count
+    };
+    assert_eq!(heard(&mut first), LINES);
+    let told = answer(&mut server, "/forget zebedee", "that the server has in its memory");
+    assert!(told.iter().any(|line| line.ends_with("nothing is left in the journal")), "{told:?}");
+    let heard = heard(&mut second);
+    println!("{heard} of {LINES} messages were on their way");
+    assert!(heard < LINES / 2, "it gets {heard} of {LINES} messages that are forgotten");
     server.stop();
 }

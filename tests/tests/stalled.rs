@@ -9,7 +9,7 @@ use std::time::Instant;
 use parlour_tests::chat::Talk;
 use parlour_tests::client::{Client, ConnectOptions, Stream};
 use parlour_tests::journals::{folder, rows, text};
-use parlour_tests::server::Poller;
+use parlour_tests::server::{Poller, Server};
 use parlour_tests::talkers::{self, Talker, load};
 use parlour_tests::with_each_poller;
 
@@ -117,4 +117,36 @@ fn those_that_stall_hold_up_nobody_and_read_all_of_it_later(poller: Poller) {
     assert!(log.iter().all(|line| !line.contains("too slow")), "nobody is cut off: {log:#?}");
     server.stop();
     assert!(rows(&path, "SELECT CAST(messages AS TEXT) FROM gaps").is_empty());
+}
+
+/// How many pages of the journal are read from the disk for so many clients that stall, and then read all of it.
+fn pages_read_for(stalled: usize) -> u64 {
+    const LINES: usize = 80_000;
+    let (_folder, path) = folder();
+    let open = ["--max-conns-per-ip", "off", "--max-conns", "200", "--connect-rate", "off", "--rate", "off"];
+    let mut command = Server::command(&[&["--chat", "0", "--journal", text(&path)], &open[..]].concat());
+    command.env("RUST_LOG", "debug");
+    let mut server = Server::launch(command);
+    let small = ConnectOptions { receive_buffer: Some(4096), source: None };
+    let stalled: Vec<_> = (0..stalled).map(|_| Client::enter_with(server.chat(), small)).collect();
+    Talker::named(server.chat(), "ann").talk(0..LINES).join().expect("all was said");
+    let stalled: Vec<_> = stalled
+        .into_iter()
+        .map(|client| thread::spawn(move || Reader::new(client).read_all(LINES)))
+        .collect();
+    for reader in stalled {
+        reader.join().expect("it reads everything");
+    }
+    server.signal(parlour_tests::sys::SIGTERM);
+    let told = server.stderr.wait_for("how many pages", |line| line.contains("read pages of the journal"));
+    let (_, pages) = told.rsplit_once("pages=").expect("a number");
+    pages.trim().parse().expect("a number")
+}
+
+#[test]
+fn a_hundred_that_read_the_same_share_its_pages() {
+    let (one, hundred) = (pages_read_for(1), pages_read_for(100));
+    println!("pages read from the disk: {one} for one reader, {hundred} for a hundred");
+    assert!(one > 50, "{one} pages are too few to see anything");
+    assert!(hundred < 5 * one, "{hundred} pages for a hundred readers, {one} for one");
 }

@@ -29,8 +29,8 @@ use crate::record::{Identity, Kind};
 use crate::room::{Member, MemberIndex, Membership, Room, RoomIndex};
 use crate::text::Decimal;
 
-/// The most bytes that wait at once for a client that catches up, besides one line. More would not go
-/// out sooner, and each connection would need memory for them.
+/// The most bytes that wait at once for a client that catches up, besides one line, unless half of its queue is
+/// more. The rest is for answers.
 pub(super) const AT_ONCE: u32 = 2048;
 /// The most records at once.
 const STEPS_AT_ONCE: u32 = 32;
@@ -168,7 +168,8 @@ impl Exchange<'_> {
 
     /// Whether there is place in the queue of a connection for another record that it is told.
     pub(super) fn takes_past(&self, slot: Slot) -> bool {
-        let is_short = self.queue_used(slot) < AT_ONCE || self.must_be_told_more(slot);
+        let at_once = AT_ONCE.max(self.limits.queue as u32 / 2);
+        let is_short = self.queue_used(slot) < at_once || self.must_be_told_more(slot);
         is_short && self.takes_next(slot)
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::forget::{Forgetting, Forgot, Whom};
+use crate::removed::Removed;
 use crate::retention::{Keep, Retention};
 use crate::writer::Writer;
 
@@ -53,18 +54,24 @@ impl Chores {
 
     /// Does a piece of each. Returns whether there is more to do at once, and what there is to tell. What cannot be
     /// done waits.
-    pub(crate) fn work(&mut self, db: &mut Connection, writer: &mut Writer) -> (bool, Option<Forgot>) {
+    pub(crate) fn work(
+        &mut self,
+        db: &mut Connection,
+        writer: &mut Writer,
+        removed: &Removed,
+    ) -> (bool, Option<Forgot>) {
         self.commits = 0;
         let is_indexed = !writer.index(db).unwrap_or(false);
         let now = Instant::now();
         if let Some(retention) = self.retention.as_mut().filter(|retention| retention.next_at() <= now) {
-            writer.lose_views(&retention.step(db, now + PIECE).unwrap_or_default());
+            let gone = removed.deleting(db, |db| retention.step(db, now + PIECE));
+            writer.lose_views(&gone.unwrap_or_default());
         }
         let mut told = None;
         let now = Instant::now();
         if self.forgetting.next_at().is_some_and(|at| at <= now) {
             let mut gone = Vec::new();
-            told = self.forgetting.step(db, now + PIECE, &mut gone);
+            told = removed.forgetting(db, |db| self.forgetting.step(db, now + PIECE, &mut gone));
             writer.lose_views(&gone);
         }
         let has_more = !is_indexed || self.next_at().is_some_and(|at| at <= Instant::now());

@@ -15,6 +15,7 @@ use rusqlite::{Connection, named_params};
 
 use crate::error::JournalError;
 use crate::page::{COLUMNS, Page, Question, Stored};
+use crate::removed::Removals;
 use crate::search::{Search, quoted};
 use crate::state::state;
 
@@ -51,7 +52,14 @@ impl<T: Send + 'static> Searcher<T> {
                 };
                 let mut records: Vec<_> = found.said.into_iter().map(|(_, _, stored)| stored).collect();
                 records.sort_unstable_by_key(|stored| stored.seq);
-                tell(Page { token: question.token, records, has_gap: !found.is_all });
+                let removals = Removals::default();
+                tell(Page {
+                    token: question.token,
+                    records,
+                    has_gap: !found.is_all,
+                    is_whole: false,
+                    removals,
+                });
             }
         })?;
         Ok(Self { questions: Some(questions), thread: Some(thread) })

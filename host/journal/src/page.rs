@@ -1,21 +1,24 @@
 //! Pages: records that are read back.
 
 use parlour_core::{Identity, Kind, Place, Record, RoomRef, Span};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Rows};
 
 use crate::error::JournalError;
 use crate::kinds::{meaning, words};
+use crate::removed::Removals;
 
 /// The most records of a page, and the most bytes of their texts, besides one.
-const MOST_RECORDS: i64 = 256;
+const MOST_RECORDS: usize = 512;
 const MOST_BYTES: usize = 32 * 1024;
+/// The same of a page of the last messages of a room. Nobody shares it.
+const MOST_LAST: usize = 256;
 
 /// The columns of a [`Stored`].
 pub(crate) const COLUMNS: &str = "messages.seq, messages.time, messages.client, messages.name, messages.kind, \
                                   messages.detail, messages.text";
 
-/// Rows that are being forgotten are there no more.
-pub(crate) const IS_THERE: &str = "messages.kind NOT LIKE '-%'";
+/// Rows that are being forgotten are there no more. Their kind is dashes, which come before all letters.
+pub(crate) const IS_THERE: &str = "messages.kind >= '.'";
 
 /// A page that is wanted.
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ pub struct Page<T> {
     pub records: Vec<Stored>,
     /// There may be more before these: the file could not be read, or not to the end in time.
     pub has_gap: bool,
+    /// It has all records up to [`Question::until`]. Of a search nobody knows.
+    pub is_whole: bool,
+    /// What was taken out of the file before the page was read. Of a search nobody knows.
+    pub removals: Removals,
 }
 
 /// A record with its own memory.
@@ -99,23 +106,14 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
     let Question { token, room, span, until, words: _ } = question;
     let until = i64::try_from(until).unwrap_or(i64::MAX);
     let columns = format!("SELECT {COLUMNS} FROM messages");
-    let mut records = Vec::new();
-    let mut size = 0;
-    match span {
+    let (records, most) = match span {
         Span::From(from) => {
             let from = i64::try_from(from).unwrap_or(0);
             let sql = format!(
                 "{columns} WHERE room = ?1 AND seq >= ?2 AND seq < ?3 AND {IS_THERE} ORDER BY seq LIMIT ?4"
             );
             let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query((room, from, until, MOST_RECORDS))?;
-            while size < MOST_BYTES
-                && let Some(row) = rows.next()?
-            {
-                let stored = Stored::from_row(row)?;
-                size += stored.text.len();
-                records.push(stored);
-            }
+            (take(statement.query((room, from, until, MOST_RECORDS as i64))?)?, MOST_RECORDS)
         }
         Span::Last(count) => {
             let messages = "room = ?1 AND seq < ?2 AND kind IN ('say', 'action', 'raw')";
@@ -124,15 +122,22 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
                  ORDER BY seq DESC LIMIT 1 OFFSET ?3), 0) ORDER BY seq LIMIT ?4"
             );
             let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query((room, until, i64::from(count) - 1, MOST_RECORDS))?;
-            while size < MOST_BYTES
-                && let Some(row) = rows.next()?
-            {
-                let stored = Stored::from_row(row)?;
-                size += stored.text.len();
-                records.push(stored);
-            }
+            (take(statement.query((room, until, i64::from(count) - 1, MOST_LAST as i64))?)?, MOST_LAST)
         }
+    };
+    let (records, is_end) = records;
+    let is_whole = is_end && records.len() < most;
+    Ok(Page { token, records, has_gap: false, is_whole, removals: Removals::default() })
+}
+
+/// Takes rows, until they are enough bytes. Returns whether these are all.
+fn take(mut rows: Rows<'_>) -> rusqlite::Result<(Vec<Stored>, bool)> {
+    let (mut records, mut size) = (Vec::new(), 0);
+    while size < MOST_BYTES {
+        let Some(row) = rows.next()? else { return Ok((records, true)) };
+        let stored = Stored::from_row(row)?;
+        size += stored.text.len();
+        records.push(stored);
     }
-    Ok(Page { token, records, has_gap: false })
+    Ok((records, false))
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -16,6 +17,7 @@ use crate::file::{Known, Sync, Writable, open_to_read};
 use crate::find::Searcher;
 use crate::forget::{Forgot, Whom};
 use crate::page::{Page, Question, read_page};
+use crate::removed::{Removals, Removed};
 use crate::retention::Keep;
 use crate::writer::Writer;
 
@@ -70,6 +72,9 @@ pub struct Journal<T> {
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    removed: Removed,
+    /// How many pages the reader's thread has read.
+    pages_read: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -122,11 +127,18 @@ impl<T: Send + 'static> Journal<T> {
             .map_err(JournalError::File)?;
         let mut mouth = Mouth { events: events.clone(), waker };
         let (questions, asked) = mpsc::channel::<Question<T>>();
+        let of_reader = shared.clone();
         let reader = thread::Builder::new().name("journal reader".to_owned()).spawn(move || {
             for Question { token, room, span, until, words } in asked {
+                let removals = of_reader.removed.now();
                 let page = read_page(&db, Question { token: (), room, span, until, words });
-                let (records, has_gap) = page.map_or((Vec::new(), true), |page| (page.records, page.has_gap));
-                mouth.say(Event::Page(Page { token, records, has_gap }));
+                of_reader.pages_read.fetch_add(1, Ordering::Relaxed);
+                mouth.say(Event::Page(match page {
+                    Ok(Page { token: (), records, has_gap, is_whole, .. }) => {
+                        Page { token, records, has_gap, is_whole, removals }
+                    }
+                    Err(_) => Page { token, records: Vec::new(), has_gap: true, is_whole: false, removals },
+                }));
             }
         });
         let mouth = Mouth { events, waker: again };
@@ -176,6 +188,17 @@ impl<T: Send + 'static> Journal<T> {
             // The reader ends after this does.
             let _ = questions.send(question);
         }
+    }
+
+    /// What was taken out of the file so far. A page with [`Page::removals`] that differ may have more than the file
+    /// has now.
+    pub fn removals(&self) -> Removals {
+        self.shared.removed.now()
+    }
+
+    /// How many pages were read from the file, without those that searches found.
+    pub fn pages_read(&self) -> u64 {
+        self.shared.pages_read.load(Ordering::Relaxed)
     }
 
     /// Deletes all that a client has said, when what was handed over is written. [`Event::Forgot`] says how far
@@ -286,7 +309,7 @@ impl<T> Work<T> {
     /// Does a piece of what can wait. Returns whether there is more.
     fn do_chores(&mut self, file: &mut Option<Writable>) -> bool {
         let Some(file) = file else { return false };
-        let (has_more, told) = self.chores.work(&mut file.db, &mut self.writer);
+        let (has_more, told) = self.chores.work(&mut file.db, &mut self.writer, &self.shared.removed);
         if let Some(told) = told {
             self.mouth.say(Event::Forgot(told));
         }

@@ -293,6 +293,12 @@ impl<'a, P: Poller> Server<'a, P> {
             if !self.serve_changed() {
                 return false;
             }
+            if self.base.answer_some() {
+                if Clock::now() > self.turn_ends {
+                    return false;
+                }
+                continue;
+            }
             let Some(clients) = self.base.decide(self.turn_ends) else { return true };
             clients.into_iter().for_each(|client| self.links.service(&mut self.base, client));
         }

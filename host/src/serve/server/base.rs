@@ -115,6 +115,11 @@ impl<'a, P: Poller> Base<'a, P> {
         }
     }
 
+    /// Answers some of those that have waited for a page of the journal. Returns whether there were any.
+    pub(super) fn answer_some(&mut self) -> bool {
+        self.keeper.as_mut().is_some_and(|keeper| keeper.answer_some(&mut self.hub, self.now))
+    }
+
     /// Does what the journal has to say. Returns the clients that must be served, because they may speak now and
     /// could not, or the other way round.
     pub(super) fn listen_to_journal(&mut self) -> Waiters {

@@ -5,9 +5,11 @@
 //! With `--durable` it also takes what clients want to say, and decides about it when it is stored. Then the rooms
 //! wait for as long as they must.
 
+mod answers;
 mod clients;
 mod echoes;
 mod news;
+mod pages;
 mod shelves;
 
 use std::collections::HashMap;
@@ -18,11 +20,11 @@ use parlour_core::{
     Cause, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Kind, Lost, Place, Record, Scope,
     Span, Wanted,
 };
-use parlour_journal::{
-    Batch, Event, Forgot, Gap, Journal, JournalError, Known, Mark, Question, Stored, Whom,
-};
+use parlour_journal::{Batch, Event, Forgot, Gap, Journal, JournalError, Known, Mark, Whom};
 use parlour_trace::Taped;
 
+use self::answers::Answers;
+pub(crate) use self::answers::Asker;
 use self::clients::Clients;
 use self::news::News;
 use self::shelves::Shelves;
@@ -42,7 +44,7 @@ pub(crate) enum OnFailure {
 /// A journal, and what the server knows of it.
 #[derive(Debug)]
 pub(crate) struct Open {
-    pub(crate) journal: Journal<Wanted>,
+    pub(crate) journal: Journal<Asker>,
     pub(crate) known: Known,
     pub(crate) on_failure: OnFailure,
     /// Nobody is shown what is not stored.
@@ -57,7 +59,7 @@ pub(crate) struct Open {
 }
 
 pub(super) struct Keeper {
-    journal: Journal<Wanted>,
+    journal: Journal<Asker>,
     follower: FollowerId,
     on_failure: OnFailure,
     batch: Batch,
@@ -73,8 +75,7 @@ pub(super) struct Keeper {
     proposed: Option<Proposed>,
     /// The clients of echo listeners whose bytes wait until they are stored, and the number of these bytes.
     echoes: HashMap<ConnId, u64>,
-    /// Pages that wait until this record is in the file.
-    asked: Vec<(Option<u64>, Question<Wanted>)>,
+    answers: Answers,
     /// The number of the next bytes that an echo listener gets.
     next_echo: u64,
     /// There is something to hand over.
@@ -115,7 +116,7 @@ impl Keeper {
             stored: Mark::default(),
             proposed: is_durable.then(|| Proposed::new(known.next_proposal)),
             echoes: HashMap::new(),
-            asked: Vec::new(),
+            answers: Answers::default(),
             next_echo: known.next_seq,
             news: None,
             was_full: false,
@@ -316,18 +317,15 @@ impl Keeper {
         if let Some(topic) = topic {
             hub.handle(now, Input::Topic { room: wanted.room, topic: &topic });
         }
-        let words = if wanted.searches {
-            // If it does not wait any more, it needs no answer.
-            let Some(words) = hub.words(wanted, &mut self.line) else { return };
-            Some(words.to_owned())
-        } else {
-            None
-        };
-        let Wanted { span, until, .. } = wanted;
-        // The hub needs no answer to what it asked for the client before. Those must not pile up while nothing is stored.
-        self.asked.retain(|(_, question)| question.token.conn != wanted.conn);
-        self.asked.push((self.handed, Question { token: wanted, room: id, span, until, words }));
-        self.ask();
+        match wanted.span {
+            _ if wanted.searches => {
+                // If it does not wait any more, it needs no answer.
+                let Some(words) = hub.words(wanted, &mut self.line).map(str::to_owned) else { return };
+                self.ask_for_one(wanted, id, Some(words));
+            }
+            Span::From(from) => self.share(hub, now, wanted, id, from),
+            Span::Last(_) => self.ask_for_one(wanted, id, None),
+        }
     }
 
     /// Does what the journal's threads have to say. Returns the text that people must be told, and the clients whose
@@ -355,14 +353,7 @@ impl Keeper {
                     }
                     self.forgotten.push(forgot);
                 }
-                Event::Page(page) => {
-                    let wanted = page.token;
-                    let (count, has_gap) = self.until_gap(wanted, &page.records);
-                    let has_gap = has_gap || page.has_gap;
-                    let records: Vec<_> =
-                        page.records[..count].iter().map(|stored| stored.record(wanted.room)).collect();
-                    hub.handle(now, Input::Page { wanted, records: &records, has_gap });
-                }
+                Event::Page(page) => self.take_page(hub, now, page),
             }
         }
         self.read(hub, now);
@@ -387,6 +378,7 @@ impl Keeper {
     /// Writes what is left, and ends.
     pub(super) fn close(mut self, hub: &mut Taped<'_, Recording>, now: Instant) {
         self.is_closing = true;
+        self.tell_pages();
         self.take_proposals(hub, now);
         self.read(hub, now);
         if let Err(error) = self.journal.close() {
@@ -396,14 +388,6 @@ impl Keeper {
 
     fn has_place(&self) -> bool {
         self.is_closing || self.batch.size() < parlour_journal::MOST_WAITING && self.journal.has_place()
-    }
-
-    /// Asks for the pages that can be read by now.
-    fn ask(&mut self) {
-        let Self { asked, journal, stored, .. } = self;
-        asked
-            .extract_if(.., |(after, _)| *after <= stored.seq)
-            .for_each(|(_, question)| journal.ask(question));
     }
 
     fn keep(&mut self, record: &Record<'_>, room: i64) {
@@ -429,20 +413,6 @@ impl Keeper {
         self.is_losing = false;
         tracing::warn!(messages = lost.messages, "the journal was too slow, messages are missing in it");
         self.note_gap(lost);
-    }
-
-    /// How many records of a page stand before the next gap, and whether one stands before all of them.
-    fn until_gap(&self, wanted: Wanted, records: &[Stored]) -> (usize, bool) {
-        // Nobody was promised what was said before it came.
-        let Span::From(from) = wanted.span else { return (records.len(), false) };
-        if wanted.searches {
-            return (records.len(), false);
-        }
-        let next = records.first().map_or(wanted.until, |record| record.seq);
-        let has_gap = self.gaps.iter().any(|(first, last)| *last >= from && *first < next);
-        let cut = self.gaps.iter().map(|(first, _)| *first).filter(|first| *first >= next).min();
-        let count = records.iter().take_while(|record| cut.is_none_or(|cut| record.seq < cut)).count();
-        (count, has_gap)
     }
 
     fn note_gap(&mut self, Lost { first, last, records, messages }: Lost) {

@@ -16,7 +16,7 @@ use crate::resume::{INPUT, Sieve};
 use crate::serve::peer::Peer;
 
 /// The most slices in one write.
-const WRITE_SLICES: usize = 16;
+const WRITE_SLICES: usize = 64;
 
 /// So much of what a session's client sends can be read even if the hub has not taken any of [`INPUT`] bytes before:
 /// its acknowledgements.
