@@ -368,7 +368,7 @@ mod tests {
             }
             count += 1;
         });
-        assert_eq!(count, 45);
+        assert_eq!(count, 47);
     }
 
     #[test]

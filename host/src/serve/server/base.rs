@@ -197,6 +197,10 @@ impl<'a, P: Poller> Base<'a, P> {
     /// A client is about to go.
     pub(super) fn forget_client(&mut self, conn: ConnId) {
         if let Some(keeper) = &mut self.keeper {
+            if keeper.has_news() {
+                // Where it came from is written with what it said.
+                keeper.read(&mut self.hub, self.now);
+            }
             keeper.forget_client(&self.hub, conn);
         }
     }
