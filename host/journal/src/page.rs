@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, Rows};
 
 use crate::error::JournalError;
 use crate::kinds::{meaning, words};
+use crate::records::Records;
 use crate::removed::Removals;
 
 /// The most records of a page, and the most bytes of their texts, besides one.
@@ -41,7 +42,7 @@ pub struct Page<T> {
     /// As in the question.
     pub token: T,
     /// The records, in order.
-    pub records: Vec<Stored>,
+    pub records: Records,
     /// There may be more before these: the file could not be read, or not to the end in time.
     pub has_gap: bool,
     /// It has all records up to [`Question::until`]. Of a search nobody knows.
@@ -131,13 +132,14 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
 }
 
 /// Takes rows, until they are enough bytes. Returns whether these are all.
-fn take(mut rows: Rows<'_>) -> rusqlite::Result<(Vec<Stored>, bool)> {
-    let (mut records, mut size) = (Vec::new(), 0);
-    while size < MOST_BYTES {
-        let Some(row) = rows.next()? else { return Ok((records, true)) };
-        let stored = Stored::from_row(row)?;
-        size += stored.text.len();
-        records.push(stored);
+fn take(mut rows: Rows<'_>) -> rusqlite::Result<(Records, bool)> {
+    let (mut records, mut is_end) = (Records::default(), false);
+    while !is_end && records.text_size() < MOST_BYTES {
+        match rows.next()? {
+            Some(row) => records.push_row(row)?,
+            None => is_end = true,
+        }
     }
-    Ok((records, false))
+    records.shrink();
+    Ok((records, is_end))
 }
