@@ -9,8 +9,8 @@ use crate::records::Records;
 use crate::removed::Removals;
 
 /// The most records of a page, and the most bytes of their texts, besides one.
-const MOST_RECORDS: usize = 512;
-const MOST_BYTES: usize = 32 * 1024;
+const MOST_RECORDS: usize = 1024;
+const MOST_BYTES: usize = 64 * 1024;
 /// The same of a page of the last messages of a room. Nobody shares it.
 const MOST_LAST: usize = 256;
 
