@@ -67,7 +67,7 @@ impl Queue {
 
     /// How long a text [`Queue::push`] would take.
     pub(crate) fn free(&self, buffers: &Buffers<'_>) -> usize {
-        self.all_free(buffers).saturating_sub(buffers.reserve)
+        self.all_free(buffers).saturating_sub(buffers.reserve())
     }
 
     /// How long a text [`Queue::push_front`] would take.

@@ -11,7 +11,8 @@ pub(crate) struct Buffers<'a> {
     /// Bytes of one.
     pub(super) size: usize,
     /// So many of them are only for what comes before everything else in a queue.
-    pub(super) reserve: usize,
+    #[cfg(feature = "large")]
+    reserve: usize,
     /// The buffer that is lent next, and the first that was never lent. The first bytes of a free buffer
     /// name the one after it.
     free: u32,
@@ -20,12 +21,36 @@ pub(crate) struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     pub(crate) fn new(bytes: &'a mut [u8], size: usize) -> Self {
-        Self { bytes, size, reserve: 0, free: NO_BUFFER, unused: 0 }
+        Self {
+            bytes,
+            size,
+            #[cfg(feature = "large")]
+            reserve: 0,
+            free: NO_BUFFER,
+            unused: 0,
+        }
     }
 
     /// As [`Buffers::new`], with a reserve for the rest of a half sent line.
+    #[cfg(feature = "large")]
     pub(crate) fn with_reserve(bytes: &'a mut [u8], size: usize, reserve: usize) -> Self {
         Self { reserve, ..Self::new(bytes, size) }
+    }
+
+    /// A small hub has no pages, so it leaves nobody behind without patience.
+    #[cfg(not(feature = "large"))]
+    pub(crate) fn with_reserve(bytes: &'a mut [u8], size: usize, _: usize) -> Self {
+        Self::new(bytes, size)
+    }
+
+    #[cfg(feature = "large")]
+    pub(super) fn reserve(&self) -> usize {
+        self.reserve
+    }
+
+    #[cfg(not(feature = "large"))]
+    pub(super) fn reserve(&self) -> usize {
+        0
     }
 
     pub(super) fn borrow(&mut self) -> u32 {

@@ -50,8 +50,9 @@ impl<T: Send + 'static> Searcher<T> {
                 } else {
                     Found::default()
                 };
-                let mut records: Vec<_> = found.said.into_iter().map(|(_, _, stored)| stored).collect();
-                records.sort_unstable_by_key(|stored| stored.seq);
+                let mut said: Vec<_> = found.said.iter().map(|(_, _, stored)| stored).collect();
+                said.sort_unstable_by_key(|stored| stored.seq);
+                let records = said.into_iter().collect();
                 let removals = Removals::default();
                 tell(Page {
                     token: question.token,

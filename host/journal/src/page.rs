@@ -5,11 +5,12 @@ use rusqlite::{Connection, Row, Rows};
 
 use crate::error::JournalError;
 use crate::kinds::{meaning, words};
+use crate::records::Records;
 use crate::removed::Removals;
 
 /// The most records of a page, and the most bytes of their texts, besides one.
-const MOST_RECORDS: usize = 512;
-const MOST_BYTES: usize = 32 * 1024;
+const MOST_RECORDS: usize = 1024;
+const MOST_BYTES: usize = 64 * 1024;
 /// The same of a page of the last messages of a room. Nobody shares it.
 const MOST_LAST: usize = 256;
 
@@ -41,7 +42,7 @@ pub struct Page<T> {
     /// As in the question.
     pub token: T,
     /// The records, in order.
-    pub records: Vec<Stored>,
+    pub records: Records,
     /// There may be more before these: the file could not be read, or not to the end in time.
     pub has_gap: bool,
     /// It has all records up to [`Question::until`]. Of a search nobody knows.
@@ -131,13 +132,14 @@ pub fn read_page<T>(db: &Connection, question: Question<T>) -> Result<Page<T>, J
 }
 
 /// Takes rows, until they are enough bytes. Returns whether these are all.
-fn take(mut rows: Rows<'_>) -> rusqlite::Result<(Vec<Stored>, bool)> {
-    let (mut records, mut size) = (Vec::new(), 0);
-    while size < MOST_BYTES {
-        let Some(row) = rows.next()? else { return Ok((records, true)) };
-        let stored = Stored::from_row(row)?;
-        size += stored.text.len();
-        records.push(stored);
+fn take(mut rows: Rows<'_>) -> rusqlite::Result<(Records, bool)> {
+    let (mut records, mut is_end) = (Records::default(), false);
+    while !is_end && records.text_size() < MOST_BYTES {
+        match rows.next()? {
+            Some(row) => records.push_row(row)?,
+            None => is_end = true,
+        }
     }
-    Ok((records, false))
+    records.shrink();
+    Ok((records, is_end))
 }

@@ -17,6 +17,7 @@ use crate::file::{Known, Sync, Writable, open_to_read};
 use crate::find::Searcher;
 use crate::forget::{Forgot, Whom};
 use crate::page::{Page, Question, read_page};
+use crate::records::Records;
 use crate::removed::{Removals, Removed};
 use crate::retention::Keep;
 use crate::writer::Writer;
@@ -137,7 +138,9 @@ impl<T: Send + 'static> Journal<T> {
                     Ok(Page { token: (), records, has_gap, is_whole, .. }) => {
                         Page { token, records, has_gap, is_whole, removals }
                     }
-                    Err(_) => Page { token, records: Vec::new(), has_gap: true, is_whole: false, removals },
+                    Err(_) => {
+                        Page { token, records: Records::default(), has_gap: true, is_whole: false, removals }
+                    }
                 }));
             }
         });

@@ -162,6 +162,23 @@ fn what_was_begun_is_ended_by_the_next_server() {
 }
 
 #[test]
+fn a_page_from_before_is_known_to_have_more_than_the_file() {
+    let (_folder, path) = folder();
+    let journal = open(&path, None);
+    say(&journal, 0..100, 3);
+    wait_until_indexed(&path, 100);
+    let before = journal.removals();
+    journal.forget(Whom::Number(9));
+    wait_for(&journal, "nobody", |forgot| matches!(forgot, Forgot::Nobody(_)));
+    assert_eq!(journal.removals(), before);
+    journal.forget(Whom::Number(2));
+    wait_for(&journal, "done", is_done);
+    assert_ne!(journal.removals().forgotten, before.forgotten);
+    assert_eq!(journal.removals().old, before.old);
+    journal.close().expect("everything is written");
+}
+
+#[test]
 fn a_reader_keeps_the_end_waiting_but_no_message() {
     let (_folder, path) = folder();
     let journal = open(&path, None);

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use parlour_core::{ConnId, Input, Instant, Span, Wanted};
-use parlour_journal::{Page, Question, Removals, Stored};
+use parlour_core::{ConnId, Input, Instant, Record, Span, Wanted};
+use parlour_journal::{Page, Question, Removals};
 use parlour_trace::Taped;
 
 use super::Keeper;
@@ -95,7 +95,7 @@ impl Answers {
         let Some(index) = self.readings.iter().position(|reading| reading.number == number) else { return };
         let Reading { room, from, until, waiting, .. } = self.readings.swap_remove(index);
         let Page { records, is_whole, removals, .. } = page;
-        let last = records.last().map_or(from, |last| last.seq + 1);
+        let last = records.last_seq().map_or(from, |last| last + 1);
         let page =
             Rc::new(Shared { room, from, next: if is_whole { until } else { last }, removals, records });
         self.pages.keep(&page);
@@ -152,8 +152,9 @@ impl Keeper {
         let Span::From(from) = wanted.span else { return false };
         // A client takes no more at once than its queue holds.
         let most = hub.limits().queue;
-        let Some(records) = page.records(from, wanted.until, most) else { return false };
-        self.tell(hub, now, wanted, records, false);
+        let Some(range) = page.range(from, wanted.until, most) else { return false };
+        let records: Vec<_> = page.records.iter(range, wanted.room).collect();
+        self.tell(hub, now, wanted, &records, false);
         true
     }
 
@@ -162,18 +163,21 @@ impl Keeper {
         hub: &mut Taped<'_, Recording>,
         now: Instant,
         wanted: Wanted,
-        records: &[Stored],
+        records: &[Record<'_>],
         has_gap: bool,
     ) {
         let (count, is_after_gap) = self.until_gap(wanted, records);
-        let records: Vec<_> = records[..count].iter().map(|stored| stored.record(wanted.room)).collect();
-        hub.handle(now, Input::Page { wanted, records: &records, has_gap: has_gap || is_after_gap });
+        hub.handle(now, Input::Page { wanted, records: &records[..count], has_gap: has_gap || is_after_gap });
     }
 
     /// Takes a page that the journal has read.
     pub(super) fn take_page(&mut self, hub: &mut Taped<'_, Recording>, now: Instant, page: Page<Asker>) {
         match page.token {
-            Asker::One(wanted) => self.tell(hub, now, wanted, &page.records, page.has_gap),
+            Asker::One(wanted) => {
+                let Page { records, has_gap, .. } = &page;
+                let records: Vec<_> = records.iter(0..records.len(), wanted.room).collect();
+                self.tell(hub, now, wanted, &records, *has_gap);
+            }
             Asker::Many(number) if page.has_gap => {
                 // It could not be read.
                 let readings = &mut self.answers.readings;
@@ -223,7 +227,7 @@ impl Keeper {
     }
 
     /// How many records of a page stand before the next gap, and whether one stands before all of them.
-    fn until_gap(&self, wanted: Wanted, records: &[Stored]) -> (usize, bool) {
+    fn until_gap(&self, wanted: Wanted, records: &[Record<'_>]) -> (usize, bool) {
         // Nobody was promised what was said before it came.
         let Span::From(from) = wanted.span else { return (records.len(), false) };
         if wanted.searches {

@@ -2,9 +2,11 @@
 //! not change, so a page stays right until something is taken out of the file.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 
-use parlour_journal::{Removals, Stored};
+use parlour_core::RoomRef;
+use parlour_journal::{Records, Removals};
 
 /// The most pages, and the most bytes of them.
 const MOST_PAGES: usize = 256;
@@ -22,35 +24,33 @@ pub(super) struct Shared {
     pub(super) next: u64,
     /// What was taken out of the file before it was read.
     pub(super) removals: Removals,
-    pub(super) records: Vec<Stored>,
+    pub(super) records: Records,
 }
 
 impl Shared {
-    /// The records from one number up to another, as far as it has them, and not many more than `most` bytes.
+    /// Which of its records come from one number on and before another, and are not many more than `most` bytes.
     /// `None`: it does not know of the first of them.
-    pub(super) fn records(&self, from: u64, until: u64, most: usize) -> Option<&[Stored]> {
+    pub(super) fn range(&self, from: u64, until: u64, most: usize) -> Option<Range<usize>> {
         if !self.covers(self.room, from) {
             return None;
         }
-        let begin = self.records.partition_point(|stored| stored.seq < from);
+        let begin = self.records.count_before(from);
+        let all = begin..self.records.count_before(until).max(begin);
+        if all.is_empty() && until > self.next {
+            return None;
+        }
         let mut size = 0;
-        let wanted = self.records[begin..].iter().take_while(|stored| {
-            let is_wanted = stored.seq < until && size < most;
-            size += stored.text.len() + HEADER;
-            is_wanted
+        let fits = self.records.iter(all, RoomRef::NONE).take_while(|record| {
+            let fits = size < most;
+            size += record.text.len() + HEADER;
+            fits
         });
-        let end = begin + wanted.count();
-        (end > begin || until <= self.next || self.records.get(begin).is_some())
-            .then(|| &self.records[begin..end])
+        let count = fits.count();
+        Some(begin..begin + count)
     }
 
     fn covers(&self, room: i64, from: u64) -> bool {
         self.room == room && (self.from..self.next).contains(&from)
-    }
-
-    fn size(&self) -> usize {
-        let of_record = |stored: &Stored| size_of::<Stored>() + stored.name.len() + stored.text.len();
-        self.records.iter().map(of_record).sum()
     }
 }
 
@@ -87,12 +87,12 @@ impl Pages {
         if page.removals != self.removals || page.next <= page.from {
             return;
         }
-        self.size += page.size();
+        self.size += page.records.size();
         self.pages.push_back(page.clone());
         while (self.size > MOST_BYTES || self.pages.len() > MOST_PAGES)
             && let Some(page) = self.pages.pop_front()
         {
-            self.size -= page.size();
+            self.size -= page.records.size();
         }
     }
 }
@@ -100,41 +100,42 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use parlour_core::Kind;
+    use parlour_journal::Stored;
 
     use super::*;
 
     const ROOM: i64 = 3;
 
     fn page(from: u64, next: u64, seqs: &[u64], text: usize) -> Rc<Shared> {
-        let stored = |seq: &u64| Stored {
-            seq: *seq,
-            unix_ms: 0,
-            client: 1,
-            name: "ann".to_owned(),
-            kind: Kind::Say,
-            is_torn: false,
-            text: vec![b'x'; text],
-        };
-        let records = seqs.iter().map(stored).collect();
+        let stored: Vec<_> = seqs
+            .iter()
+            .map(|seq| Stored {
+                seq: *seq,
+                unix_ms: 0,
+                client: 1,
+                name: "ann".to_owned(),
+                kind: Kind::Say,
+                is_torn: false,
+                text: vec![b'x'; text],
+            })
+            .collect();
+        let records = stored.iter().collect();
         Rc::new(Shared { room: ROOM, from, next, removals: Removals::default(), records })
-    }
-
-    fn seqs(records: Option<&[Stored]>) -> Option<Vec<u64>> {
-        records.map(|records| records.iter().map(|stored| stored.seq).collect())
     }
 
     #[test]
     fn a_page_says_only_what_it_knows() {
         let page = page(10, 20, &[11, 13, 17], 8);
-        assert_eq!(seqs(page.records(10, 99, 1000)), Some(vec![11, 13, 17]));
-        assert_eq!(seqs(page.records(12, 17, 1000)), Some(vec![13]), "up to where it was asked");
-        assert_eq!(seqs(page.records(18, 20, 1000)), Some(vec![]), "there are none");
-        assert_eq!(seqs(page.records(18, 21, 1000)), None, "there may be one behind the page");
-        assert_eq!(seqs(page.records(14, 16, 1000)), Some(vec![]));
-        assert_eq!(seqs(page.records(9, 20, 1000)), None);
-        assert_eq!(seqs(page.records(20, 30, 1000)), None);
-        assert_eq!(seqs(page.records(10, 99, 21)), Some(vec![11, 13]), "a little more than was wanted");
-        assert_eq!(seqs(page.records(10, 99, 20)), Some(vec![11]));
+        assert_eq!(page.range(10, 99, 1000), Some(0..3));
+        assert_eq!(page.range(12, 17, 1000), Some(1..2), "up to where it was asked");
+        assert_eq!(page.range(18, 20, 1000), Some(3..3), "there are none");
+        assert_eq!(page.range(18, 21, 1000), None, "there may be one behind the page");
+        assert_eq!(page.range(14, 16, 1000), Some(2..2));
+        assert_eq!(page.range(14, 12, 1000), Some(2..2));
+        assert_eq!(page.range(9, 20, 1000), None);
+        assert_eq!(page.range(20, 30, 1000), None);
+        assert_eq!(page.range(10, 99, 21), Some(0..2), "a little more than was wanted");
+        assert_eq!(page.range(10, 99, 20), Some(0..1));
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn what_was_used_longest_ago_goes() {
         let mut pages = Pages::default();
-        let count = MOST_BYTES / page(0, 1, &[0], 1 << 16).size();
+        let count = MOST_BYTES / page(0, 1, &[0], 1 << 16).records.size();
         for number in 0..count as u64 {
             pages.keep(&page(number, number + 1, &[number], 1 << 16));
         }
@@ -163,7 +164,7 @@ mod tests {
             pages.keep(&page(number, number + 1, &[number], 1));
         }
         assert_eq!(pages.pages.len(), MOST_PAGES);
-        assert_eq!(pages.size, pages.pages.iter().map(|page| page.size()).sum());
+        assert_eq!(pages.size, pages.pages.iter().map(|page| page.records.size()).sum());
     }
 
     #[test]
