@@ -110,7 +110,7 @@ pub const BOARDS: &[Board] = &[
         target: "thumbv7m-none-eabi",
         flash: Region { origin: 0, len: 256 * KB },
         ram: Region { origin: 0x2000_0000, len: 64 * KB },
-        stack: 6 * KB + 8,
+        stack: 6 * KB,
         tells_panics: false,
         sizes: Sizes {
             max_conns: 32,
