@@ -386,7 +386,7 @@ fn what_is_no_journal_is_named() {
     fs::remove_file(&path).expect("it is there");
     some_talk(&path);
     change(&path, "PRAGMA user_version = 9");
-    check(&path, "a newer parlour made this journal: its schema is 9, and this one knows 3");
+    check(&path, "a newer parlour made this journal: its schema is 9, and this one knows 4");
     let ended = Server::run(&["history", text(&path), "--since", "soon"]);
     assert_eq!((ended.code, ended.stderr.len()), (Some(2), 1), "{:?}", ended.stderr);
 }
