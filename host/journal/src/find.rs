@@ -14,10 +14,11 @@ use parlour_core::Span;
 use rusqlite::{Connection, named_params};
 
 use crate::error::JournalError;
-use crate::page::{COLUMNS, Page, Question, Stored};
+use crate::page::{Page, Question};
 use crate::removed::Removals;
 use crate::search::{Search, quoted};
 use crate::state::state;
+use crate::stored::{COLUMNS, Stored};
 
 /// How long a search takes at the most, and how long one may have waited for the others that is still begun. Together
 /// they are less than a hub waits for a page.

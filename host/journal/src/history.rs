@@ -10,10 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use crate::batch::Gap;
 use crate::error::JournalError;
 use crate::file::open_to_read;
-use crate::page::{COLUMNS, IS_THERE, Stored};
 use crate::search::Search;
 use crate::spans;
 use crate::state::state;
+use crate::stored::{COLUMNS, IS_THERE, Stored};
 
 /// The most rows that are looked at in one piece, and the most bytes of texts, besides one.
 const MOST_ROWS: i64 = 2_048;

@@ -38,6 +38,7 @@ pub mod schema;
 mod search;
 mod spans;
 mod state;
+mod stored;
 mod thread;
 mod writer;
 
@@ -47,8 +48,9 @@ pub use error::JournalError;
 pub use file::{Known, Room, Sync, open_to_read};
 pub use forget::{Candidate, Forgot, Whom};
 pub use history::{Author, Client, Filter, History, Item};
-pub use page::{Page, Question, Stored, read_page};
+pub use page::{Page, Question, read_page};
 pub use records::Records;
 pub use removed::Removals;
 pub use retention::Keep;
+pub use stored::Stored;
 pub use thread::{Event, Journal, MOST_WAITING, Options};

@@ -1,25 +1,18 @@
 //! Pages: records that are read back.
 
-use parlour_core::{Identity, Kind, Place, Record, RoomRef, Span};
-use rusqlite::{Connection, Row, Rows};
+use parlour_core::Span;
+use rusqlite::{Connection, Rows};
 
 use crate::error::JournalError;
-use crate::kinds::{meaning, words};
 use crate::records::Records;
 use crate::removed::Removals;
+use crate::stored::{COLUMNS, IS_THERE};
 
 /// The most records of a page, and the most bytes of their texts, besides one.
 const MOST_RECORDS: usize = 1024;
 const MOST_BYTES: usize = 64 * 1024;
 /// The same of a page of the last messages of a room. Nobody shares it.
 const MOST_LAST: usize = 256;
-
-/// The columns of a [`Stored`].
-pub(crate) const COLUMNS: &str = "messages.seq, messages.time, messages.client, messages.name, messages.kind, \
-                                  messages.detail, messages.text";
-
-/// Rows that are being forgotten are there no more. Their kind is dashes, which come before all letters.
-pub(crate) const IS_THERE: &str = "messages.kind >= '.'";
 
 /// A page that is wanted.
 #[derive(Clone, Debug)]
@@ -49,54 +42,6 @@ pub struct Page<T> {
     pub is_whole: bool,
     /// What was taken out of the file before the page was read. Of a search nobody knows.
     pub removals: Removals,
-}
-
-/// A record with its own memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// See [`Record::seq`].
-    pub seq: u64,
-    /// See [`Record::unix_ms`].
-    pub unix_ms: u64,
-    /// The author; 0 is the server.
-    pub client: u64,
-    /// What the author was called.
-    pub name: String,
-    /// What the record says.
-    pub kind: Kind,
-    /// See [`Record::is_torn`].
-    pub is_torn: bool,
-    /// The text.
-    pub text: Vec<u8>,
-}
-
-impl Stored {
-    /// As a record of a room of a hub.
-    pub fn record(&self, room: RoomRef) -> Record<'_> {
-        let &Stored { seq, unix_ms, client, ref name, kind, is_torn, ref text } = self;
-        // Nobody looks at the place of a record in a page.
-        let (place, author) = (Place::Private, Identity::from_u64(client));
-        Record { seq, unix_ms, room, place, author, name, kind, is_torn, text }
-    }
-
-    /// The words of the file for what it says: `kind`, and `detail` if it has one.
-    pub fn words(&self) -> (&'static str, Option<&'static str>) {
-        words(self.kind, self.is_torn)
-    }
-
-    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let detail: Option<String> = row.get(5)?;
-        let (kind, is_torn) = meaning(row.get_ref(4)?.as_str()?, detail.as_deref());
-        Ok(Self {
-            seq: row.get::<_, i64>(0)? as u64,
-            unix_ms: row.get::<_, i64>(1)? as u64,
-            client: row.get::<_, Option<i64>>(2)?.unwrap_or(0) as u64,
-            name: row.get(3)?,
-            kind,
-            is_torn,
-            text: row.get(6)?,
-        })
-    }
 }
 
 /// Reads one page.

@@ -6,7 +6,7 @@ use parlour_core::{Identity, Kind, Place, Record, RoomRef};
 use rusqlite::Row;
 
 use crate::kinds::meaning;
-use crate::page::Stored;
+use crate::stored::Stored;
 
 /// Records of one room, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Records {
         self.append(Entry { seq, unix_ms, client, kind, is_torn, name: 0, end: 0 }, name, text);
     }
 
-    /// Appends what a row of the file has; see [`crate::page::COLUMNS`].
+    /// Appends what a row of the file has; see [`crate::stored::COLUMNS`].
     pub(crate) fn push_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let (kind, is_torn) = meaning(row.get_ref(4)?.as_str()?, row.get_ref(5)?.as_str_or_null()?);
         let entry = Entry {

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use crate::page::Stored;
+use crate::stored::Stored;
 
 #[derive(Debug)]
 pub(crate) struct Search {
