@@ -235,7 +235,7 @@ impl Config<'_> {
         self.labels.get(usize::from(id.0)).copied().unwrap_or_default()
     }
 
-    /// Whether members are left behind without waiting for them: the driver has for them what the log has not.
+    /// Whether a room waits no longer than a moment for some members: the driver has for them what the log has not.
     pub(crate) fn leaves_behind(&self) -> bool {
         let replays = |listener: &Listener| listener.on_lag == OnLag::Replay;
         cfg!(feature = "large") && self.keeps_records && self.listeners.iter().any(replays)
