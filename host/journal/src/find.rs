@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::sync::mpsc::{self, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, iter};
 
 use parlour_core::Span;
 use rusqlite::{Connection, named_params};
 
+use crate::aside;
 use crate::error::JournalError;
 use crate::page::{Page, Question};
 use crate::removed::Removals;
@@ -44,7 +45,7 @@ pub(crate) struct Searcher<T> {
 impl<T: Send + 'static> Searcher<T> {
     pub(crate) fn start(db: Connection, mut tell: impl FnMut(Page<T>) + Send + 'static) -> io::Result<Self> {
         let (questions, asked) = mpsc::channel::<(Question<T>, Instant)>();
-        let thread = thread::Builder::new().name("journal searcher".to_owned()).spawn(move || {
+        let thread = aside::start("journal searcher", move || {
             for (question, since) in asked {
                 let found = if since.elapsed() < STALE {
                     find(&db, &question, Instant::now() + LONGEST).unwrap_or_default()

@@ -20,6 +20,7 @@
 //!
 //! The file is for people too: [`schema`] has its tables, and [`History`] reads it from beginning to end.
 
+mod aside;
 mod backup;
 mod batch;
 mod chores;

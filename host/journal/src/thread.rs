@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::aside;
 use crate::batch::{Batch, Mark};
 use crate::chores::Chores;
 use crate::error::JournalError;
@@ -129,7 +130,7 @@ impl<T: Send + 'static> Journal<T> {
         let mut mouth = Mouth { events: events.clone(), waker };
         let (questions, asked) = mpsc::channel::<Question<T>>();
         let of_reader = shared.clone();
-        let reader = thread::Builder::new().name("journal reader".to_owned()).spawn(move || {
+        let reader = aside::start("journal reader", move || {
             for Question { token, room, span, until, words } in asked {
                 let removals = of_reader.removed.now();
                 let page = read_page(&db, Question { token: (), room, span, until, words });
@@ -147,7 +148,7 @@ impl<T: Send + 'static> Journal<T> {
         let mouth = Mouth { events, waker: again };
         let (path, to_share) = (path.to_owned(), shared.clone());
         let rooms: Vec<_> = known.rooms.iter().map(|room| (room.id, room.name.clone())).collect();
-        let writer = thread::Builder::new().name("journal writer".to_owned()).spawn(move || {
+        let writer = aside::start("journal writer", move || {
             let writer = Writer::new(rooms);
             let chores = Chores::new(options.keep);
             Work { path, options, shared: to_share, mouth, writer, chores }.run(Some(file));

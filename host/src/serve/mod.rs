@@ -23,6 +23,7 @@ mod watched;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use parlour_core::{Hub, Listener as Speaker, ListenerId, Protocol};
 use parlour_journal::Journal;
@@ -46,6 +47,8 @@ use crate::sys;
 
 /// The hub counts listeners by a byte, and the console is one.
 const MOST_LISTENERS: usize = 250;
+/// The loop's time slice beside a journal: as long as most of its turns.
+const SLICE: Duration = Duration::from_micros(100);
 
 /// Serves until a signal or the operator ends it. Exit code 2: it could not start.
 pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
@@ -137,6 +140,11 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         resume_window: options.resume_window(),
         signals,
     };
+    if options.journal.is_some() {
+        // The writer of the journal may have the processor when a line comes. Where this is not possible, lines wait
+        // for some milliseconds.
+        let _ = sys::ask_for_slices(SLICE);
+    }
     Server::new(hub, poller, parts).run().map_err(|error| StartError::System("wait", error))
 }
 
