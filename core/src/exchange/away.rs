@@ -119,7 +119,7 @@ impl Exchange<'_> {
                 let said = self.said_from(self.members[index].room, next).unwrap_or(0);
                 self.rooms[self.members[index].room].messages.wrapping_sub(said)
             });
-            let catch_up = CatchUp::of_absent(index, next, until, said_before);
+            let catch_up = CatchUp::of_detached(index, next, until, said_before);
             let Some(place) = self.take_catch_up(slot, catch_up) else { return false };
             let first = &mut self.conns[slot].catch_up;
             if has_left {

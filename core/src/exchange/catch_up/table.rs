@@ -136,9 +136,9 @@ impl Visit for BeforeLog {
 
 #[cfg(feature = "large")]
 impl CatchUp {
-    /// One that is told later records from `next` on, before `until` if it has left. If its connection is away: so
-    /// many messages were `said_before` that.
-    pub(in crate::exchange) fn of_absent(
+    /// One that holds the log no more: it is told records from `next` on, before `until` if it has left. If its
+    /// connection is away: so many messages were `said_before` that.
+    pub(in crate::exchange) fn of_detached(
         member: MemberIndex,
         next: u64,
         until: Option<u64>,
