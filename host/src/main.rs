@@ -6,8 +6,9 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use parlour::config::CommandLine;
 use parlour::output::{Log, complain};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -41,6 +42,10 @@ enum Command {
     /// Run the server (the default)
     #[command(after_help = EXAMPLES)]
     Serve(parlour::serve::ServeOptions),
+    /// Check a configuration file of the server
+    Check(parlour::config::CheckOptions),
+    /// Show which options a server would have, and where each comes from
+    Config(parlour::serve::ServeOptions),
     /// Play again what `parlour serve --record FILE` has recorded, and print what went in and out
     Replay(parlour::replay::ReplayOptions),
     /// Join a chat from this terminal, or from a script
@@ -58,7 +63,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let line = match CommandLine::with_file(&Cli::command(), env::args_os().collect()) {
+        Ok(line) => line,
+        Err(faults) => {
+            faults.iter().for_each(complain);
+            return ExitCode::from(2);
+        }
+    };
+    let cli = match Cli::try_parse_from(&line.arguments) {
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
             // The first line is enough: it names the option and the value, and says what is wrong.
             complain(error.to_string().lines().next().unwrap_or_default());
@@ -87,6 +99,8 @@ fn main() -> ExitCode {
     let code = match cli.command {
         None => parlour::serve::run(&cli.serve, &log),
         Some(Command::Serve(options)) => parlour::serve::run(&options, &log),
+        Some(Command::Check(options)) => parlour::config::check(&options),
+        Some(Command::Config(_)) => parlour::config::show(&line, &Cli::command()),
         Some(Command::Replay(options)) => parlour::replay::run(&options),
         Some(Command::Join(options)) => parlour::join::run(&options),
         Some(Command::History(options)) => parlour::history::run(&options),

@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 14] = [
+const HOST: [(&str, &[&str]); 15] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -71,11 +71,12 @@ const HOST: [(&str, &[&str]); 14] = [
     ("terminal", &["output", "poll", "sys"]),
     ("resume", &[]),
     ("serve", &["address", "names", "output", "poll", "resume", "sys", "terminal", "units"]),
+    ("config", &["output", "serve"]),
     ("replay", &["names", "output"]),
     ("join", &["address", "output", "poll", "resume", "sys", "terminal"]),
     ("history", &["output", "sys"]),
     ("backup", &["output"]),
-    ("main", &["output", "serve", "replay", "join", "history", "backup"]),
+    ("main", &["output", "serve", "config", "replay", "join", "history", "backup"]),
 ];
 
 /// Traces: each module, and the modules that it may import.

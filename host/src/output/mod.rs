@@ -20,6 +20,12 @@ pub fn complain(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Writes `text` to standard output. If nobody reads that, nothing happens; `print!` would panic.
+pub(crate) fn print(text: impl fmt::Display) {
+    let mut output = io::stdout().lock();
+    let _ = write!(output, "{text}").and_then(|()| output.flush());
+}
+
 /// The system's words for an error, without its number.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();

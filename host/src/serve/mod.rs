@@ -21,7 +21,7 @@ mod signals;
 mod socket_file;
 mod watched;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ use self::report::Report;
 use self::server::{OpenJournal, Parts, Server};
 use self::watched::Watched;
 use crate::address::Address;
-use crate::output::{Log, complain};
+use crate::output::{Log, complain, print};
 use crate::poll::{Epoll, Poller, Select};
 use crate::sys;
 
@@ -66,6 +66,17 @@ pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What is wrong with `options`, as far as they alone tell: a server that is started may not get an address or a file.
+///
+/// # Errors
+/// Options that do not go together.
+pub(crate) fn check(options: &ServeOptions) -> Result<(), impl std::fmt::Display + use<>> {
+    options.check_durable()?;
+    let places: Vec<_> = options.services().into_iter().map(|(_, place)| place).collect();
+    check_places(&places)?;
+    options.limits(false).check().map_err(StartError::Limits)
 }
 
 fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), StartError> {
@@ -213,9 +224,7 @@ fn announce(speakers: &[Speaker], places: &[Place], listeners: &[Listener]) -> i
         let name = place.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
         hints += &format!("{protocol}{name}: {}\n", command(&address));
     }
-    let mut output = io::stdout().lock();
-    // If nobody reads standard output, the server runs all the same.
-    let _ = output.write_all((text + &hints).as_bytes()).and_then(|()| output.flush());
+    print(text + &hints);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ArgAction;
 use parlour_core::{Bound, Config, Limits, Listener, OnLag, Protocol};
 use parlour_journal::{Known, Sync};
 
@@ -37,6 +38,9 @@ const CHAT_RATE: u32 = 50;
 /// The options of `serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeOptions {
+    /// Read options from this TOML file, by the names that they have here. What is given here wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Listen for chat clients [default: 5000, if no address is given].
     /// ADDR is PORT, HOST:PORT, [::]:PORT or unix:PATH. Options may follow it, as in
     /// unix:/run/parlour.sock,mode=660,name=local:
@@ -128,16 +132,47 @@ pub struct ServeOptions {
     keep: Option<Kept>,
     /// Show what clients say only when the journal has it on the disk. So nothing that was seen is
     /// lost, even after a power cut
-    #[arg(long, requires = "journal")]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        action = ArgAction::Set,
+        hide_default_value = true,
+        hide_possible_values = true,
+        requires_if("true", "journal")
+    )]
     pub(super) durable: bool,
     /// Wait for connections with this system call
     #[arg(long, value_name = "POLLER", alias = "driver", default_value = "select")]
     pub(super) poller: PollerKind,
     /// Show what is said in the lobby and in the relays on standard output
-    #[arg(long)]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        action = ArgAction::Set,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) watch: bool,
     /// Read operator commands from standard input [default: if it is a terminal]
-    #[arg(long)]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        action = ArgAction::Set,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) console: bool,
     /// Record all that happens in this file, which must be new, for `parlour replay`
     #[arg(long, value_name = "FILE")]
