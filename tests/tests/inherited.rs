@@ -1,5 +1,6 @@
 //! Listening sockets that a service manager hands over.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use parlour_tests::chat::Talk;
 use parlour_tests::client::Client;
+use parlour_tests::lines::Next;
+use parlour_tests::programs::{Program, found};
 use parlour_tests::server::{Ended, Poller, Server, binary};
 use parlour_tests::{sys, with_each_poller};
 
@@ -124,4 +127,55 @@ fn what_is_meant_for_another_process_is_left_alone() {
         let ended = Server::run_command(command(&["--chat", &address], pid, &[&first]));
         expect_refused(&ended, "in use");
     }
+}
+
+fn expect_echo(address: &str) {
+    let mut client = TcpStream::connect(address).expect("a listener");
+    client.write_all(b"hello\n").expect("it reads");
+    let mut bytes = [0; 6];
+    client.read_exact(&mut bytes).expect("it answers");
+    assert_eq!(&bytes, b"hello\n");
+}
+
+#[test]
+fn a_name_says_what_a_socket_is_for_if_no_option_names_its_address() {
+    let (relay, of_relay) = listener();
+    let (echo, of_echo) = listener();
+    let mut command = command(&[&format!("--echo={of_echo}")], "$$", &[&relay, &echo]);
+    command.env("LISTEN_FDNAMES", "relay:chat");
+    let server = Server::launch(command);
+    let listening = [("echo".to_owned(), of_echo.clone()), ("relay".to_owned(), of_relay.clone())];
+    assert_eq!(server.listening(), listening);
+    expect_echo(&of_echo);
+    let mut one = Client::connect(&of_relay);
+    let mut other = Client::connect(&of_relay);
+    while other.next_within(Duration::from_millis(50)) == Next::Nothing {
+        one.say("over");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_name_of_no_protocol_says_nothing() {
+    let (other, address) = listener();
+    let mut command = command(&["--chat", "0"], "$$", &[&other]);
+    command.env("LISTEN_FDNAMES", "chit");
+    let ended = Server::run_command(command);
+    expect_refused(&ended, &format!("handed over a socket on {address}, but no option names that address"));
+}
+
+#[test]
+fn systemd_hands_over_sockets_by_name() {
+    let ports: Vec<_> = (0..2).map(|_| listener().1).collect();
+    let args = ["-l", &ports[0], "-l", &ports[1], "--fdname=chat:echo"];
+    let mut command = Command::new(found("systemd-socket-activate", "systemd"));
+    command.args(args).arg(binary()).arg("serve").args(["--history", "0"]);
+    let mut program = Program::start_command(command);
+    program.stderr.wait_for("listening sockets", |line| line.contains(&ports[1]));
+    // The first client has it started.
+    let mut alice = Client::enter(&ports[0]);
+    alice.catch_up();
+    expect_echo(&ports[1]);
+    sys::signal(program.id(), sys::SIGTERM).expect("it runs");
+    assert!(program.wait().success());
 }

@@ -49,7 +49,7 @@ impl fmt::Display for StartError {
             StartError::Inherited(address) => write!(
                 f,
                 "the service manager (LISTEN_FDS) handed over a socket on {address}, but no option names \
-                 that address; add one, as in --chat {address}"
+                 that address; add one, as in --chat {address}, or call the socket chat, echo or relay"
             ),
             StartError::Limits(LimitsError::LogTooSmall { least }) => {
                 write!(f, "--log-size must be at least {least} bytes with this --line-limit")

@@ -1,11 +1,14 @@
-//! Listening sockets that a service manager hands over (sd_listen_fds(3)). The listener on the
-//! command line with the same address takes each of them.
+//! Listening sockets that a service manager hands over (sd_listen_fds(3)). The listener with the same address takes
+//! each of them. If there is none, a socket that is called after a protocol (`FileDescriptorName=chat`) is a
+//! listener for it.
 
 use std::env;
 use std::io;
+use std::iter;
 use std::os::fd::RawFd;
 use std::path::Path;
 
+use parlour_core::Protocol;
 use socket2::{SockAddr, Socket};
 
 use crate::address::Address;
@@ -14,9 +17,9 @@ use crate::sys;
 /// The descriptor of the first socket.
 const FIRST: RawFd = 3;
 
-/// The sockets that no listener has taken yet.
+/// The sockets that no listener has taken yet, and their names.
 #[derive(Debug, Default)]
-pub(super) struct Inherited(Vec<Socket>);
+pub(super) struct Inherited(Vec<(Socket, String)>);
 
 impl Inherited {
     /// Takes the sockets that are meant for this process. Call it before the process opens listening
@@ -30,7 +33,29 @@ impl Inherited {
             return Ok(Self::default());
         }
         let count = variable("LISTEN_FDS").and_then(|count| count.parse().ok()).unwrap_or(0);
-        (FIRST..FIRST.saturating_add(count)).map(inherit).collect::<io::Result<_>>().map(Self)
+        let names = variable("LISTEN_FDNAMES").unwrap_or_default();
+        let names = names.split(':').map(str::to_owned).chain(iter::repeat(String::new()));
+        let sockets = (FIRST..FIRST.saturating_add(count)).zip(names);
+        sockets.map(|(fd, name)| Ok((inherit(fd)?, name))).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// The sockets that are called after a protocol and are none of the `named` addresses.
+    pub(super) fn listeners<'a>(
+        &self,
+        named: impl Iterator<Item = &'a Address> + Clone,
+    ) -> Vec<(Protocol, Address)> {
+        let listener = |(socket, name): &(Socket, String)| {
+            let protocol = match name.as_str() {
+                "chat" => Protocol::Chat,
+                "echo" => Protocol::Echo,
+                "relay" => Protocol::Relay,
+                _ => return None,
+            };
+            let is_named = named.clone().any(|address| listens_on(socket, address));
+            let address = Address::of(&socket.local_addr().ok()?)?;
+            (!is_named).then_some((protocol, address))
+        };
+        self.0.iter().filter_map(listener).collect()
     }
 
     /// Takes the socket that listens on `address`, if there is one.
@@ -38,18 +63,13 @@ impl Inherited {
         if self.0.is_empty() {
             return None;
         }
-        // If the address cannot be resolved, binding reports it.
-        let wanted = address.resolve().unwrap_or_default();
-        let is_wanted = |socket: &Socket| {
-            socket.local_addr().is_ok_and(|local| wanted.iter().any(|wanted| is_same(wanted, &local)))
-        };
-        let index = self.0.iter().position(is_wanted)?;
-        Some(self.0.remove(index))
+        let index = self.0.iter().position(|(socket, _)| listens_on(socket, address))?;
+        Some(self.0.remove(index).0)
     }
 
     /// The address of a socket that no listener has taken, if there is one.
     pub(super) fn unclaimed(&self) -> Option<String> {
-        self.0.first().map(|socket| match socket.local_addr() {
+        self.0.first().map(|(socket, _)| match socket.local_addr() {
             Ok(local) => Address::of(&local).map_or("an unknown address".into(), |local| local.to_string()),
             Err(error) => error.to_string(),
         })
@@ -63,6 +83,12 @@ fn inherit(fd: RawFd) -> io::Result<Socket> {
     // block.
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+fn listens_on(socket: &Socket, address: &Address) -> bool {
+    // If the address cannot be resolved, binding reports it.
+    let wanted = address.resolve().unwrap_or_default();
+    socket.local_addr().is_ok_and(|local| wanted.iter().any(|wanted| is_same(wanted, &local)))
 }
 
 fn is_same(one: &SockAddr, other: &SockAddr) -> bool {

@@ -9,6 +9,7 @@ mod gate;
 mod inherited;
 mod keep;
 mod listener;
+mod manager;
 mod options;
 mod own_commands;
 mod peer;
@@ -33,6 +34,7 @@ use self::error::StartError;
 use self::gate::Gate;
 use self::inherited::Inherited;
 use self::listener::Listener;
+use self::manager::Manager;
 use self::options::PollerKind;
 pub use self::options::{LagPolicy, ServeOptions};
 use self::own_commands::WITH_JOURNAL;
@@ -74,14 +76,17 @@ pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
 /// Options that do not go together.
 pub(crate) fn check(options: &ServeOptions) -> Result<(), impl std::fmt::Display + use<>> {
     options.check_durable()?;
-    let places: Vec<_> = options.services().into_iter().map(|(_, place)| place).collect();
+    let places: Vec<_> = options.services(&[]).into_iter().map(|(_, place)| place).collect();
     check_places(&places)?;
     options.limits(false).check().map_err(StartError::Limits)
 }
 
 fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), StartError> {
     options.check_durable()?;
-    let (mut speakers, places): (Vec<_>, Vec<_>) = options.services().into_iter().unzip();
+    let inherited = Inherited::take().map_err(|error| StartError::System("LISTEN_FDS", error))?;
+    let manager = Manager::of_environment().map_err(|error| StartError::System("NOTIFY_SOCKET", error))?;
+    let services = options.services(&inherited.listeners(options.addresses()));
+    let (mut speakers, places): (Vec<_>, Vec<_>) = services.into_iter().unzip();
     check_places(&places)?;
     raise_descriptor_limit(options.descriptors(places.len()))?;
 
@@ -115,7 +120,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
     let recording = recording.transpose()?;
     let signals = signals::catch(console::is_edited(reads_commands))
         .map_err(|error| StartError::System("signals", error))?;
-    let listeners = listen(&places)?;
+    let listeners = listen(&places, inherited)?;
     let names = names(&places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     announce(&speakers, &places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
     let console = if has_console {
@@ -145,6 +150,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         access: options.access(),
         gate: Gate::new(options.connect_rate()),
         report: Report::new(names),
+        manager,
         console: console.map(|console| (console, console_listener)),
         watch: options.watch,
         recording,
@@ -177,8 +183,7 @@ fn raise_descriptor_limit(wanted: u64) -> Result<(), StartError> {
     if wanted > most { Err(StartError::Descriptors { wanted, most }) } else { Ok(()) }
 }
 
-fn listen(places: &[Place]) -> Result<Vec<Listener>, StartError> {
-    let mut inherited = Inherited::take().map_err(|error| StartError::System("LISTEN_FDS", error))?;
+fn listen(places: &[Place], mut inherited: Inherited) -> Result<Vec<Listener>, StartError> {
     let claimed: Vec<_> = places.iter().map(|place| inherited.claim(&place.address)).collect();
     if let Some(address) = inherited.unclaimed() {
         return Err(StartError::Inherited(address));

@@ -250,16 +250,29 @@ pub(super) enum PollerKind {
 }
 
 impl ServeOptions {
-    /// The listeners and where they listen. Without any of them, chat and echo on their usual ports.
-    pub(super) fn services(&self) -> Vec<(Listener, Place)> {
+    /// Where the listeners of the options listen.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> + Clone {
+        let of_echo = self.echo.iter().map(|at| &at.0);
+        let of_relays = self.relay.iter().map(|at| &at.place);
+        self.chat.iter().chain(of_echo).chain(of_relays).map(|place| &place.address)
+    }
+
+    /// The listeners and where they listen: those of the options, and those that a service manager has `handed_over`.
+    /// Without any of them, chat and echo on their usual ports.
+    pub(super) fn services(&self, handed_over: &[(Protocol, Address)]) -> Vec<(Listener, Place)> {
         let usual = if self.journal.is_some() { LagPolicy::Replay } else { LagPolicy::Disconnect };
         let on_lag = self.on_lag.unwrap_or(usual).on_lag();
-        let local = |port: u16| {
-            let address = Address::Tcp(format!("127.0.0.1:{port}"));
-            Place { address, name: None, mode: None, is_kept: true }
-        };
-        let (mut chat, mut echo) = (self.chat.clone(), self.echo.clone());
-        if chat.is_empty() && echo.is_empty() && self.relay.is_empty() {
+        let local = |port: u16| Place::at(Address::Tcp(format!("127.0.0.1:{port}")));
+        let (mut chat, mut echo, mut relays) = (self.chat.clone(), self.echo.clone(), self.relay.clone());
+        for (protocol, address) in handed_over {
+            let place = Place::at(address.clone());
+            match protocol {
+                Protocol::Echo => echo.push(EchoPlace(place)),
+                Protocol::Relay => relays.push(RelayPlace::at(place)),
+                _ => chat.push(place),
+            }
+        }
+        if chat.is_empty() && echo.is_empty() && relays.is_empty() {
             (chat, echo) = (vec![local(5000)], vec![EchoPlace(local(7777))]);
         }
         let of = |protocol| Listener { on_lag, ..Listener::new(protocol) };
@@ -269,10 +282,10 @@ impl ServeOptions {
         // A program may send much more than a person. So a relay has a rate only if one was given.
         let rate = rate.filter(|_| self.rate.is_some());
         let first = chat.len() + echo.len();
-        let rules = RelayPlace::all_rules(&self.relay, first);
-        let relay = self.relay.iter().zip(rules).map(|(at, rules)| {
-            let on_lag = if at.waits_in(&self.relay) { OnLag::Wait } else { on_lag };
-            let place = Place { is_kept: at.is_kept_in(&self.relay), ..at.place.clone() };
+        let rules = RelayPlace::all_rules(&relays, first);
+        let relay = relays.iter().zip(rules).map(|(at, rules)| {
+            let on_lag = if at.waits_in(&relays) { OnLag::Wait } else { on_lag };
+            let place = Place { is_kept: at.is_kept_in(&relays), ..at.place.clone() };
             (Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, place)
         });
         chat.chain(echo).chain(relay).collect()

@@ -28,6 +28,11 @@ impl FromStr for Place {
 }
 
 impl Place {
+    /// The place with this address, without any option.
+    pub(super) fn at(address: Address) -> Self {
+        Self { address, name: None, mode: None, is_kept: true }
+    }
+
     /// Reads `ADDRESS[,OPTION]...`. `more` gets each option that not all listeners have, and its value
     /// or `""`. It returns whether it knows the option. `names` lists these options for the user.
     pub(super) fn parse(
@@ -38,7 +43,7 @@ impl Place {
         let mut parts = text.split(',');
         let address =
             parts.next().unwrap_or_default().parse().map_err(|error: NoAddress| error.to_string())?;
-        let mut place = Self { address, name: None, mode: None, is_kept: true };
+        let mut place = Self::at(address);
         for option in parts {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             match name {

@@ -35,20 +35,25 @@ impl FromStr for RelayPlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unfinished_ms = RelayRules::DEFAULT.unfinished_ms.unwrap_or_default();
-        let mut way = Way {
-            waits: false,
-            is_left_out: false,
-            flush: Some(Duration::from_millis(u64::from(unfinished_ms))),
-            direction: Direction::Both,
-            room: None,
-        };
+        let mut way = Way::usual();
         let place = Place::parse(text, OPTIONS, |name, value| way.takes(name, value))?;
         Ok(Self { place, way })
     }
 }
 
 impl Way {
+    /// That of a relay without options.
+    fn usual() -> Self {
+        let unfinished_ms = RelayRules::DEFAULT.unfinished_ms.unwrap_or_default();
+        Self {
+            waits: false,
+            is_left_out: false,
+            flush: Some(Duration::from_millis(u64::from(unfinished_ms))),
+            direction: Direction::Both,
+            room: None,
+        }
+    }
+
     /// Applies an option. Returns whether it is an option of relays.
     fn takes(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match (name, value) {
@@ -71,6 +76,11 @@ impl Way {
 }
 
 impl RelayPlace {
+    /// A relay without options.
+    pub(super) fn at(place: Place) -> Self {
+        Self { place, way: Way::usual() }
+    }
+
     /// Whether the room of this relay waits forever for clients that do not read. One of the `relays`
     /// that share the room is enough to decide this.
     pub(super) fn waits_in(&self, relays: &[Self]) -> bool {

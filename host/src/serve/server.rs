@@ -42,6 +42,7 @@ use super::console::Console;
 use super::forget;
 use super::gate::Gate;
 use super::listener::Listener;
+use super::manager::Manager;
 use super::recording::Recording;
 use super::report::Report;
 use crate::poll::Poller;
@@ -66,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) access: Access,
     pub(crate) gate: Gate<Newcomer>,
     pub(crate) report: Report,
+    pub(crate) manager: Manager,
     /// The console, and the hub's listener for it.
     pub(crate) console: Option<(Box<dyn Console>, ListenerId)>,
     /// Whether the console shows what is said.
@@ -84,6 +86,7 @@ pub(crate) struct Server<'a, P> {
     links: Links,
     door: Door,
     operator: Option<Operator>,
+    manager: Manager,
     signals: UnixStream,
     /// How many signals came.
     signal_count: usize,
@@ -107,6 +110,7 @@ impl<'a, P: Poller> Server<'a, P> {
             access,
             gate,
             report,
+            manager,
             console,
             watch,
             journal,
@@ -128,6 +132,7 @@ impl<'a, P: Poller> Server<'a, P> {
             links: Links::new(resume_window),
             door,
             operator,
+            manager,
             signals,
             signal_count: 0,
             seen: Stats::default(),
@@ -144,8 +149,10 @@ impl<'a, P: Poller> Server<'a, P> {
     /// # Errors
     /// The errors of the poller, which are bugs.
     pub(crate) fn run(mut self) -> io::Result<()> {
+        self.manager.tell_ready();
         loop {
             if self.base.hub.is_shutting_down() {
+                self.manager.tell_end();
                 // This comes before any client is told. A client may start the next server at once.
                 self.door.close(&mut self.base, &mut self.links);
                 while self.links.make_place(&mut self.base, |_| true) {}
@@ -177,6 +184,7 @@ impl<'a, P: Poller> Server<'a, P> {
             self.links.expire(&mut self.base, now);
             self.base.expire_keys(now);
             self.base.report.tell_sums(now);
+            self.manager.tell_state(now, self.clients());
         }
     }
 
@@ -187,12 +195,18 @@ impl<'a, P: Poller> Server<'a, P> {
             self.links.sweep_at(),
             self.base.awaits_until(),
             self.base.report.next_at(),
+            self.manager.next_at(),
             self.base.record_at(),
             self.operator.as_ref().and_then(Operator::deadline),
         ];
         let clocks = clocks.into_iter().flatten();
         let clocks = clocks.map(|until| until.saturating_duration_since(Clock::now()));
         self.base.until_deadline().into_iter().chain(clocks).min()
+    }
+
+    /// How many clients are connected. The console is none.
+    fn clients(&self) -> usize {
+        self.base.hub.count() - usize::from(self.operator.is_some())
     }
 
     /// Whether no connection and no output is left, or the shutdown took too long.
