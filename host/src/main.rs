@@ -1,66 +1,20 @@
 //! The `parlour` program: reads the command line and starts the server, the client or another command.
 
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use parlour::cli::{Cli, Command};
 use parlour::config::CommandLine;
 use parlour::output::{Log, complain};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-const EXAMPLES: &str = "\
-Examples:
-  parlour                                        chat on port 5000, echo on 7777
-  nc 127.0.0.1 5000                              a chat client
-  parlour --chat 0.0.0.0:5000                    chat for the whole network
-
-  Merge NMEA sentences of several receivers into one stream:
-  parlour --relay 4000,in,flush=off,room=nmea --relay 4001,out,room=nmea
-  printf '$GPGLL,5,N*00\\r\\n' | nc -N 127.0.0.1 4000  a sender
-  nc -N 127.0.0.1 4001 </dev/null >>nmea.log     a receiver";
-
 const BENCH: &str = "parlour: the load generator is now a separate program, parlour-bench; install it with \
 `cargo install --path host/bench`, or run `cargo run --release -p parlour-bench -- ADDR`";
-
-/// A small chat server that needs no special client; also a relay for lines, and an echo server
-#[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: parlour::serve::ServeOptions,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Run the server (the default)
-    #[command(after_help = EXAMPLES)]
-    Serve(parlour::serve::ServeOptions),
-    /// Check a configuration file of the server
-    Check(parlour::config::CheckOptions),
-    /// Show which options a server would have, and where each comes from
-    Config(parlour::serve::ServeOptions),
-    /// Play again what `parlour serve --record FILE` has recorded, and print what went in and out
-    Replay(parlour::replay::ReplayOptions),
-    /// Join a chat from this terminal, or from a script
-    Join(parlour::join::JoinOptions),
-    /// Show what was said, from the journal of a server
-    History(parlour::history::HistoryOptions),
-    /// Copy the journal of a server, also while the server writes it
-    Backup(parlour::backup::BackupOptions),
-    /// The load generator was a command once. The old name still says where it is now
-    #[command(hide = true, disable_help_flag = true)]
-    Bench {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        _args: Vec<OsString>,
-    },
-}
 
 fn main() -> ExitCode {
     let line = match CommandLine::with_file(&Cli::command(), env::args_os().collect()) {

@@ -61,7 +61,7 @@ const FOR_PROTOCOLS: [&str; 15] = [
 ];
 
 /// The host: each module, and the modules that it may import.
-const HOST: [(&str, &[&str]); 15] = [
+const HOST: [(&str, &[&str]); 16] = [
     ("address", &[]),
     ("names", &[]),
     ("sys", &[]),
@@ -76,7 +76,8 @@ const HOST: [(&str, &[&str]); 15] = [
     ("join", &["address", "output", "poll", "resume", "sys", "terminal"]),
     ("history", &["output", "sys"]),
     ("backup", &["output"]),
-    ("main", &["output", "serve", "config", "replay", "join", "history", "backup"]),
+    ("cli", &["serve", "config", "replay", "join", "history", "backup"]),
+    ("main", &["output", "cli", "serve", "config", "replay", "join", "history", "backup"]),
 ];
 
 /// Traces: each module, and the modules that it may import.

@@ -186,10 +186,11 @@ fn links_lead_to_files_that_there_are() {
 }
 
 /// Options of other programs that the pages use, and the older name of `--poller`.
-const OF_OTHERS: [&str; 10] = [
+const OF_OTHERS: [&str; 11] = [
     "--add-port",
     "--broker",
     "--help",
+    "--locked",
     "--no-install-recommends",
     "--now",
     "--open",
