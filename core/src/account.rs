@@ -29,6 +29,12 @@ impl Account {
         Self { rate: account.allowed(rate), ..account }
     }
 
+    /// Its listener has another rate now.
+    pub(crate) fn change_rate(&mut self, rate: Option<Bound>) {
+        let rate_at_us = rate.map_or(0, |_| self.rate_at_us);
+        *self = Self { rate_at_us, ..Self::new(self.peer, rate) };
+    }
+
     /// The lines that it may send in a second.
     pub(crate) fn rate(&self) -> Option<u32> {
         self.rate

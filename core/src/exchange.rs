@@ -20,6 +20,7 @@
 //! look_back                members that are told again what was said before
 //! proposals                where somebody else decides the order
 //! followers                readers that are no connections, and what is held for them
+//! reconfigured             another configuration
 //! saved                    all of it as bytes
 //! ```
 
@@ -50,6 +51,7 @@ mod pages;
 mod past;
 #[cfg(feature = "large")]
 mod proposals;
+mod reconfigured;
 #[cfg(any(feature = "large", feature = "console"))]
 mod requests;
 mod rooms;

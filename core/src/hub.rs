@@ -4,9 +4,12 @@
 mod due;
 #[cfg(feature = "console")]
 mod followers;
+mod reconfigured;
 #[cfg(feature = "save")]
 mod saved;
 
+pub use self::reconfigured::ReconfigureError;
+use self::reconfigured::check_bounds;
 use crate::config::{Config, Joining, Listener, Protocol};
 use crate::conn::{Conn, Slot};
 use crate::exchange::{
@@ -81,10 +84,7 @@ impl<'a> Hub<'a> {
         if let Some(listener) = config.listeners.iter().find(|listener| !listener.protocol.is_built_in()) {
             return Err(LimitsError::NotBuiltIn(listener.protocol));
         }
-        let has_bounds = config.per_peer.is_some() || config.listeners.iter().any(|l| l.rate.is_some());
-        if has_bounds && !cfg!(feature = "large") {
-            return Err(LimitsError::NoBounds);
-        }
+        check_bounds(&config)?;
         if config.proposes && limits.proposals < limits.least_proposals() {
             return Err(LimitsError::ProposalsTooSmall { least: limits.least_proposals() });
         }

@@ -246,7 +246,7 @@ pub use encoding::{Encoding, Sink};
 #[cfg(feature = "large")]
 pub use exchange::Proposal;
 pub use exchange::{CatchUp, Stats, Transmit};
-pub use hub::{Hub, Storage};
+pub use hub::{Hub, ReconfigureError, Storage};
 #[cfg(feature = "console")]
 pub use ids::FollowerId;
 pub use ids::{Cause, ConnId, Instant, ListenerId};

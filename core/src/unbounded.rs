@@ -15,6 +15,8 @@ impl Account {
         Self
     }
 
+    pub(crate) fn change_rate(&mut self, _: Option<Bound>) {}
+
     pub(crate) fn rate(&self) -> Option<u32> {
         None
     }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use parlour::cli::{Cli, Command};
-use parlour::config::CommandLine;
+use parlour::config::{CommandLine, ConfigError};
 use parlour::output::{Log, complain};
+use parlour::serve::Reader;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -50,9 +51,14 @@ fn main() -> ExitCode {
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");
     }
+    let reread = || {
+        let words = |faults: Vec<ConfigError>| faults.iter().map(ToString::to_string).collect();
+        line.reread(&Cli::command()).map_err(words)
+    };
+    let reader = line.has_file().then_some(&reread as Reader<'_>);
     let code = match cli.command {
-        None => parlour::serve::run(&cli.serve, &log),
-        Some(Command::Serve(options)) => parlour::serve::run(&options, &log),
+        None => parlour::serve::run(&cli.serve, reader, &log),
+        Some(Command::Serve(options)) => parlour::serve::run(&options, reader, &log),
         Some(Command::Check(options)) => parlour::config::check(&options),
         Some(Command::Config(_)) => parlour::config::show(&line, &Cli::command()),
         Some(Command::Replay(options)) => parlour::replay::run(&options),

@@ -88,11 +88,11 @@ const TRACE: [(&str, &[&str]); 13] = [
     ("header", &[]),
     ("show", &[]),
     ("record", &["encoding"]),
-    ("entry", &["encoding", "record", "rests"]),
+    ("entry", &["encoding", "header", "record", "rests"]),
     ("sum", &["encoding", "record"]),
     ("sink", &["entry", "sum"]),
     ("writer", &["block", "encoding", "entry", "header", "sink", "sum"]),
-    ("tape", &["entry", "rests", "sink", "sum", "writer"]),
+    ("tape", &["entry", "header", "rests", "sink", "sum", "writer"]),
     ("reader", &["block", "entry", "header"]),
     ("replay", &["block", "encoding", "entry", "header", "reader", "show", "sink", "sum", "tape"]),
 ];

@@ -98,6 +98,11 @@ impl<'a> Rooms<'a> {
         self.rooms.get(self.free as usize).is_some()
     }
 
+    /// Changes the grace period. A room has all of the new one when it has had time to get it back.
+    pub(super) fn set_grace(&mut self, grace_ms: u32) {
+        self.grace_ms = grace_ms;
+    }
+
     /// Makes a room with a name that no room has. `None`: there are as many rooms as allowed. Somebody
     /// must join it. It is free again when the last member has left.
     pub(super) fn make(&mut self, name: &str) -> Option<RoomIndex> {

@@ -17,6 +17,7 @@ mod named;
 mod names;
 #[cfg(all(feature = "console", feature = "large", feature = "relay"))]
 mod operator;
+mod reconfigured;
 #[cfg(feature = "relay")]
 mod relay;
 mod scene;

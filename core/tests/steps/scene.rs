@@ -2,7 +2,7 @@
 
 use parlour_core::{
     Cause, Close, Config, ConnId, Hub, Input, Instant, Limits, Listener, ListenerId, Output, Protocol,
-    Refusal,
+    ReconfigureError, Refusal,
 };
 #[cfg(feature = "console")]
 use parlour_core::{Followed, FollowerId, Place};
@@ -53,12 +53,7 @@ pub(crate) fn unusual(
     change: impl FnOnce(&mut Config<'_>, &mut [Listener; 4]),
     test: impl FnOnce(Scene<'_>),
 ) {
-    let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Console];
-    // A listener that was not built in has another in its place. No test uses that one.
-    let mut listeners = protocols
-        .map(|protocol| Listener::new(if protocol.is_built_in() { protocol } else { Protocol::Echo }));
-    // Positions and numbers wrap around on the way.
-    let mut config = Config { origin: u64::MAX - 2, ..Config::new(&[]) };
+    let (mut config, mut listeners) = usual_config();
     change(&mut config, &mut listeners);
     let config = Config { listeners: &listeners, ..config };
     let mut memory = Memory::new(&LIMITS);
@@ -66,7 +61,28 @@ pub(crate) fn unusual(
     test(Scene { hub, now: Instant::from_millis(0) });
 }
 
+/// A configuration without its listeners, and these.
+fn usual_config<'a>() -> (Config<'a>, [Listener; 4]) {
+    let protocols = [Protocol::Chat, Protocol::Echo, Protocol::Relay, Protocol::Console];
+    // A listener that was not built in has another in its place. No test uses that one.
+    let listeners = protocols
+        .map(|protocol| Listener::new(if protocol.is_built_in() { protocol } else { Protocol::Echo }));
+    // Positions and numbers wrap around on the way.
+    (Config { origin: u64::MAX - 2, ..Config::new(&[]) }, listeners)
+}
+
 impl Scene<'_> {
+    /// Gives the hub the usual configuration with these changes.
+    pub(crate) fn reconfigure(
+        &mut self,
+        change: impl FnOnce(&mut Config<'static>, &mut [Listener; 4]),
+    ) -> Result<(), ReconfigureError> {
+        let (mut config, mut listeners) = usual_config();
+        change(&mut config, &mut listeners);
+        let config = Config { listeners: Box::leak(Box::new(listeners)), ..config };
+        self.hub.reconfigure(self.now, config)
+    }
+
     pub(crate) fn accept(&mut self, listener: u8) -> Result<ConnId, Refusal> {
         self.hub.handle(self.now, Input::Accepted { listener: ListenerId(listener), peer: None }).opened()
     }

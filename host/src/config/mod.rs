@@ -13,7 +13,7 @@ mod file;
 mod show;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -23,7 +23,7 @@ pub use self::error::ConfigError;
 use self::file::File;
 pub use self::show::show;
 use crate::output::{complain, print};
-use crate::serve::{self, ServeOptions};
+use crate::serve::{self, Reread, ServeOptions};
 
 /// The option that names the file.
 const OPTION: &str = "config";
@@ -45,6 +45,9 @@ pub struct CommandLine {
     pub arguments: Vec<OsString>,
     /// For each option of the file: its name, and where it stands.
     of_file: Vec<(String, String)>,
+    /// The command line as it was given, and the file that it names.
+    given: Vec<OsString>,
+    path: Option<PathBuf>,
 }
 
 impl CommandLine {
@@ -54,7 +57,9 @@ impl CommandLine {
     /// # Errors
     /// The file cannot be read, or is wrong: all that is wrong in it.
     pub fn with_file(command: &Command, given: Vec<OsString>) -> Result<Self, Vec<ConfigError>> {
-        let alone = |arguments| Ok(Self { arguments, of_file: Vec::new() });
+        let alone = |given: Vec<OsString>| {
+            Ok(Self { arguments: given.clone(), of_file: Vec::new(), given, path: None })
+        };
         // What is wrong in what was given is told when the whole command line is checked.
         let lenient = command.clone().ignore_errors(true);
         let Ok(matches) = lenient.try_get_matches_from(&given) else { return alone(given) };
@@ -65,15 +70,49 @@ impl CommandLine {
         };
         let Some(path) = options.get_one::<PathBuf>(OPTION) else { return alone(given) };
         let file = File::read(path)?;
+        let path = path.clone();
         let is_left = |name: &str| !is_given(options, name);
-        let (mut arguments, mut of_file) = (given, Vec::new());
+        let (mut arguments, mut of_file) = (given.clone(), Vec::new());
         let rest = arguments.split_off(at.min(arguments.len()));
         for entry in file.entries.into_iter().filter(|entry| is_left(&entry.option)) {
             of_file.push((entry.option, format!("{}:{}", path.display(), entry.line)));
             arguments.extend(entry.arguments);
         }
         arguments.extend(rest);
-        Ok(Self { arguments, of_file })
+        Ok(Self { arguments, of_file, given, path: Some(path) })
+    }
+
+    /// Whether it names a configuration file.
+    pub fn has_file(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Reads the file again. The options are checked as far as they alone tell.
+    ///
+    /// # Errors
+    /// All that is wrong in the file.
+    pub fn reread(&self, command: &Command) -> Result<Reread, Vec<ConfigError>> {
+        let path = self.path.as_deref().unwrap_or_else(|| Path::new(""));
+        let now = Self::with_file(command, self.given.clone())?;
+        let then = self.matches(command).map_err(|error| vec![ConfigError::of_options(path, &error)])?;
+        let now = now.matches(command).map_err(|error| vec![ConfigError::of_options(path, &error)])?;
+        let options = <ServeOptions as clap::FromArgMatches>::from_arg_matches(&now)
+            .map_err(|error| vec![ConfigError::of_options(path, &error)])?;
+        serve::check(&options).map_err(|why| vec![ConfigError::of_file(path, why)])?;
+        let raw = |matches: &ArgMatches, name: &str| {
+            let values = matches.get_raw(&id_of(name)).into_iter().flatten();
+            values.map(ToOwned::to_owned).collect::<Vec<OsString>>()
+        };
+        let all = self::options();
+        let names = all.get_arguments().filter_map(clap::Arg::get_long);
+        let changed = names.filter(|name| raw(&then, name) != raw(&now, name)).map(str::to_owned).collect();
+        Ok(Reread { options, changed })
+    }
+
+    /// What the options of the server are.
+    fn matches(&self, command: &Command) -> Result<ArgMatches, clap::Error> {
+        let mut matches = command.clone().try_get_matches_from(&self.arguments)?;
+        Ok(matches.remove_subcommand().map_or(matches, |(_, options)| options))
     }
 }
 

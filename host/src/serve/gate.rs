@@ -40,6 +40,11 @@ impl<T> Gate<T> {
         Self { rate, due: HashMap::new(), waiting: Vec::new() }
     }
 
+    /// Changes the rate. Newcomers that wait keep their turn.
+    pub(crate) fn set_rate(&mut self, rate: Option<Bound>) {
+        self.rate = rate;
+    }
+
     /// A newcomer has come from `peer`. A newcomer without an address always comes in.
     pub(crate) fn arrive(&mut self, now: Clock, peer: Option<IpAddr>, newcomer: T) -> Verdict<T> {
         let most = self.rate.and_then(|rate| rate.of(peer));

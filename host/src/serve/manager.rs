@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant as Clock};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// How far apart two counts of clients are at least.
 const BETWEEN: Duration = Duration::from_secs(2);
 
@@ -44,6 +46,13 @@ impl Manager {
     /// All listeners are ready.
     pub(super) fn tell_ready(&self) {
         self.tell("READY=1\n");
+    }
+
+    /// The server reads its options again, until it is ready.
+    pub(super) fn tell_reload(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\n"));
     }
 
     /// The server ends. Told once.

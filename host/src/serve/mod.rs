@@ -16,6 +16,7 @@ mod peer;
 mod place;
 mod recording;
 mod relay;
+mod reload;
 mod report;
 mod server;
 mod signals;
@@ -39,6 +40,7 @@ use self::options::PollerKind;
 pub use self::options::{LagPolicy, ServeOptions};
 use self::own_commands::WITH_JOURNAL;
 use self::place::Place;
+pub use self::reload::{Reader, Reread};
 use self::report::Report;
 use self::server::{OpenJournal, Parts, Server};
 use self::watched::Watched;
@@ -52,12 +54,13 @@ const MOST_LISTENERS: usize = 250;
 /// The loop's time slice beside a journal: as long as most of its turns.
 const SLICE: Duration = Duration::from_micros(100);
 
-/// Serves until a signal or the operator ends it. Exit code 2: it could not start.
-pub fn run(options: &ServeOptions, log: &Log) -> ExitCode {
+/// Serves until a signal or the operator ends it. With a `reader`, SIGHUP lets the options be read again. Exit code 2: it
+/// could not start.
+pub fn run(options: &ServeOptions, reader: Option<Reader<'_>>, log: &Log) -> ExitCode {
     let served = match options.poller {
-        PollerKind::Select => serve(options, log, Select::default()),
+        PollerKind::Select => serve(options, reader, log, Select::default()),
         PollerKind::Epoll => match Epoll::new() {
-            Ok(epoll) => serve(options, log, epoll),
+            Ok(epoll) => serve(options, reader, log, epoll),
             Err(error) => Err(StartError::System("epoll", error)),
         },
     };
@@ -81,7 +84,12 @@ pub(crate) fn check(options: &ServeOptions) -> Result<(), impl std::fmt::Display
     options.limits(false).check().map_err(StartError::Limits)
 }
 
-fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), StartError> {
+fn serve(
+    options: &ServeOptions,
+    reader: Option<Reader<'_>>,
+    log: &Log,
+    poller: impl Poller,
+) -> Result<(), StartError> {
     options.check_durable()?;
     let inherited = Inherited::take().map_err(|error| StartError::System("LISTEN_FDS", error))?;
     let manager = Manager::of_environment().map_err(|error| StartError::System("NOTIFY_SOCKET", error))?;
@@ -118,7 +126,7 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         recording::start(path, &config, &limits).map_err(|error| StartError::Record(path.to_owned(), error))
     });
     let recording = recording.transpose()?;
-    let signals = signals::catch(console::is_edited(reads_commands))
+    let signals = signals::catch(console::is_edited(reads_commands), reader.is_some())
         .map_err(|error| StartError::System("signals", error))?;
     let listeners = listen(&places, inherited)?;
     let names = names(&places, &listeners).map_err(|error| StartError::System("getsockname", error))?;
@@ -156,6 +164,8 @@ fn serve(options: &ServeOptions, log: &Log, poller: impl Poller) -> Result<(), S
         recording,
         resume_window: options.resume_window(),
         signals,
+        reader,
+        config,
     };
     if options.journal.is_some() {
         // The writer of the journal may have the processor when a line comes. Where this is not possible, lines wait

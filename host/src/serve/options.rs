@@ -275,18 +275,15 @@ impl ServeOptions {
         if chat.is_empty() && echo.is_empty() && relays.is_empty() {
             (chat, echo) = (vec![local(5000)], vec![EchoPlace(local(7777))]);
         }
-        let of = |protocol| Listener { on_lag, ..Listener::new(protocol) };
-        let rate = Cap::bound(self.rate, CHAT_RATE);
-        let chat = chat.into_iter().map(|at| (Listener { rate, ..of(Protocol::Chat) }, at));
+        let of = |protocol| Listener { on_lag, rate: self.rate(protocol), ..Listener::new(protocol) };
+        let chat = chat.into_iter().map(|at| (of(Protocol::Chat), at));
         let echo = echo.into_iter().map(|at| (of(Protocol::Echo), at.0));
-        // A program may send much more than a person. So a relay has a rate only if one was given.
-        let rate = rate.filter(|_| self.rate.is_some());
         let first = chat.len() + echo.len();
         let rules = RelayPlace::all_rules(&relays, first);
         let relay = relays.iter().zip(rules).map(|(at, rules)| {
             let on_lag = if at.waits_in(&relays) { OnLag::Wait } else { on_lag };
             let place = Place { is_kept: at.is_kept_in(&relays), ..at.place.clone() };
-            (Listener { on_lag, rate, relay: rules, ..of(Protocol::Relay) }, place)
+            (Listener { on_lag, relay: rules, ..of(Protocol::Relay) }, place)
         });
         chat.chain(echo).chain(relay).collect()
     }
@@ -322,21 +319,38 @@ impl ServeOptions {
         labels: &'a [&'a str],
         before: Option<&Known>,
     ) -> Config<'a> {
-        let ms = |duration: Duration| duration.as_millis() as u32;
-        Config {
+        self.with_choices(Config {
             labels,
             names: crate::names::RULES,
-            greeting: &self.greeting,
-            history: self.history,
             origin: before.map_or(0, |known| known.next_seq),
             first_identity: before.map_or(1, |known| known.next_client),
             keeps_records: before.is_some(),
             proposes: self.durable,
+            ..Config::new(listeners)
+        })
+    }
+
+    /// A configuration with those choices that may change while the server runs, but for the rates.
+    pub(super) fn with_choices<'a>(&'a self, config: Config<'a>) -> Config<'a> {
+        let ms = |duration: Duration| duration.as_millis() as u32;
+        Config {
+            greeting: &self.greeting,
+            history: self.history,
             grace_ms: self.grace_ms(),
             behind_ms: Some(ms(self.replay_limit)).filter(|ms| *ms > 0),
             idle_ms: self.idle_timeout.map(ms),
             per_peer: Cap::bound(self.max_conns_per_ip, CONNS_PER_IP),
-            ..Config::new(listeners)
+            ..config
+        }
+    }
+
+    /// How many lines a second the server reads from a client.
+    pub(super) fn rate(&self, protocol: Protocol) -> Option<Bound> {
+        match protocol {
+            Protocol::Chat => Cap::bound(self.rate, CHAT_RATE),
+            // A program may send much more than a person. So a relay has a rate only if one was given.
+            Protocol::Relay => self.rate.and_then(|rate| Cap::bound(Some(rate), CHAT_RATE)),
+            Protocol::Echo | Protocol::Console => None,
         }
     }
 

@@ -25,10 +25,9 @@ mod wall_clock;
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{ConnId, Hub, Input, ListenerId, Output, Stats};
+use parlour_core::{Config, ConnId, Hub, Input, ListenerId, Output, Stats};
 use parlour_journal::Forgot;
 
 use self::base::{Base, Target, Waiters};
@@ -44,7 +43,9 @@ use super::gate::Gate;
 use super::listener::Listener;
 use super::manager::Manager;
 use super::recording::Recording;
+use super::reload::{self, Reader, Reread};
 use super::report::Report;
+use super::signals::Signals;
 use crate::poll::Poller;
 
 /// How long a turn may take, and how much of that reading may take. The work between two looks at
@@ -58,8 +59,7 @@ const BETWEEN_LOOKS: usize = 16;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The parts of a server that the command line decides on.
-#[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct Parts<'a> {
     /// In the order of the hub's listeners.
     pub(crate) listeners: Vec<Listener>,
     /// Those of the chat.
@@ -76,8 +76,11 @@ pub(crate) struct Parts {
     pub(crate) recording: Option<Recording>,
     /// How long a client whose connection has broken may take to come back; `None`: it cannot.
     pub(crate) resume_window: Option<Duration>,
-    /// Gets a byte for each signal that ends the server.
-    pub(crate) signals: UnixStream,
+    pub(crate) signals: Signals,
+    /// Reads the options again.
+    pub(crate) reader: Option<Reader<'a>>,
+    /// What the hub was made with.
+    pub(crate) config: Config<'a>,
 }
 
 /// A server that is running.
@@ -87,7 +90,9 @@ pub(crate) struct Server<'a, P> {
     door: Door,
     operator: Option<Operator>,
     manager: Manager,
-    signals: UnixStream,
+    signals: Signals,
+    reader: Option<Reader<'a>>,
+    config: Config<'a>,
     /// How many signals came.
     signal_count: usize,
     /// The hub's counts when all changed connections were last served.
@@ -103,7 +108,7 @@ pub(crate) struct Server<'a, P> {
 }
 
 impl<'a, P: Poller> Server<'a, P> {
-    pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts) -> Self {
+    pub(crate) fn new(hub: Hub<'a>, poller: P, parts: Parts<'a>) -> Self {
         let Parts {
             listeners,
             chats,
@@ -117,9 +122,14 @@ impl<'a, P: Poller> Server<'a, P> {
             recording,
             resume_window,
             signals,
+            reader,
+            config,
         } = parts;
         let mut base = Base::new(hub, poller, report, recording);
-        base.watch(signals.as_raw_fd(), Target::Signals, true, false);
+        base.watch(signals.end.as_raw_fd(), Target::Signals, true, false);
+        if let Some(reload) = &signals.reload {
+            base.watch(reload.as_raw_fd(), Target::Reload, true, false);
+        }
         if let Some(journal) = journal {
             base.keep(journal);
         }
@@ -134,6 +144,8 @@ impl<'a, P: Poller> Server<'a, P> {
             operator,
             manager,
             signals,
+            reader,
+            config,
             signal_count: 0,
             seen: Stats::default(),
             read_first: None,
@@ -245,6 +257,7 @@ impl<'a, P: Poller> Server<'a, P> {
                 }
                 Target::Nothing
                 | Target::Signals
+                | Target::Reload
                 | Target::ConsoleInput
                 | Target::ConsoleWaker
                 | Target::Journal
@@ -280,6 +293,7 @@ impl<'a, P: Poller> Server<'a, P> {
                 }
                 Target::ConsoleWaker => self.wake_operator(Clock::now()),
                 Target::Signals => self.take_signals(),
+                Target::Reload => self.reload(),
                 Target::Journal => {
                     match self.base.listen_to_journal() {
                         Waiters::All => self.links.service_all(&mut self.base),
@@ -374,9 +388,42 @@ impl<'a, P: Poller> Server<'a, P> {
         }
     }
 
+    /// Reads the options again. If they are right, all of them are in force, but for those that need a restart. If not,
+    /// nothing changes.
+    fn reload(&mut self) {
+        let Some((reader, signals)) = self.reader.zip(self.signals.reload.as_mut()) else { return };
+        // Several signals count as one.
+        let _ = signals.read(&mut [0; 16]);
+        self.manager.tell_reload();
+        match reader() {
+            Ok(reread) => self.apply(reread),
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!("nothing is reloaded: {fault}");
+                }
+            }
+        }
+        self.manager.tell_ready();
+    }
+
+    fn apply(&mut self, reread: Reread) {
+        for option in reread.needs_restart() {
+            tracing::warn!(option, "has changed, and needs a restart");
+        }
+        let (access, rate) = (reread.options.access(), reread.options.connect_rate());
+        let config = reload::reconfigured(&self.config, reread.options);
+        match self.base.reconfigure(config) {
+            Ok(()) => {
+                self.door.change_rules(access, rate);
+                tracing::info!("the options are reloaded");
+            }
+            Err(error) => tracing::error!("nothing is reloaded: {error}"),
+        }
+    }
+
     fn take_signals(&mut self) {
         let mut bytes = [0; 16];
-        let count = self.signals.read(&mut bytes).unwrap_or(0);
+        let count = self.signals.end.read(&mut bytes).unwrap_or(0);
         if count > 0 {
             self.signal_count += count;
             tracing::info!("shutting down");

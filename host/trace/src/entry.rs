@@ -7,6 +7,7 @@ use parlour_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::header::Choices;
 use crate::record::{Asked, CauseDef, RefusalDef, Said, ScopeDef};
 use crate::rests::Rests;
 
@@ -159,6 +160,11 @@ pub(crate) enum Entry<'e> {
     Read {
         follower: u64,
     },
+    /// The hub got another configuration.
+    Reconfigure {
+        choices: Box<Choices>,
+        is_taken: bool,
+    },
 }
 
 impl<'e> Entry<'e> {
@@ -264,7 +270,8 @@ impl<'e> Entry<'e> {
             | Entry::Unfollow { .. }
             | Entry::ReadAgain { .. }
             | Entry::Watch { .. }
-            | Entry::Read { .. } => return None,
+            | Entry::Read { .. }
+            | Entry::Reconfigure { .. } => return None,
         })
     }
 }

@@ -119,6 +119,61 @@ impl Header {
     }
 }
 
+/// What [`Hub::reconfigure`](parlour_core::Hub::reconfigure) can change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Choices {
+    listeners: Vec<Heard>,
+    labels: Vec<String>,
+    greeting: String,
+    history: u32,
+    keeps_records: bool,
+    proposes: bool,
+    grace_ms: u32,
+    behind_ms: Option<u32>,
+    idle_ms: Option<u32>,
+    per_peer: Option<Most>,
+    flush_ms: u32,
+}
+
+impl From<&Config<'_>> for Choices {
+    fn from(config: &Config<'_>) -> Self {
+        Self {
+            listeners: config.listeners.iter().map(Heard::from).collect(),
+            labels: config.labels.iter().copied().map(str::to_owned).collect(),
+            greeting: config.greeting.to_owned(),
+            history: config.history,
+            keeps_records: config.keeps_records,
+            proposes: config.proposes,
+            grace_ms: config.grace_ms,
+            behind_ms: config.behind_ms,
+            idle_ms: config.idle_ms,
+            per_peer: config.per_peer.map(Most::from),
+            flush_ms: config.flush_ms,
+        }
+    }
+}
+
+impl Choices {
+    /// The configuration. A hub borrows it for as long as it lives, so its memory is not freed.
+    pub(crate) fn config(&self) -> Config<'static> {
+        let listeners: Vec<_> = self.listeners.iter().map(Listener::from).collect();
+        let labels: Vec<&'static str> = self.labels.iter().map(|label| &*label.clone().leak()).collect();
+        Config {
+            labels: labels.leak(),
+            greeting: self.greeting.clone().leak(),
+            history: self.history,
+            keeps_records: self.keeps_records,
+            proposes: self.proposes,
+            grace_ms: self.grace_ms,
+            behind_ms: self.behind_ms,
+            idle_ms: self.idle_ms,
+            per_peer: self.per_peer.map(Bound::from),
+            flush_ms: self.flush_ms,
+            ..Config::new(listeners.leak())
+        }
+    }
+}
+
 /// A listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heard {

@@ -221,6 +221,10 @@ impl<'a, 's> Player<'a, 's> {
             Entry::ReadAgain { follower } => self.hub.read_again(FollowerId::from_u64(follower)),
             Entry::Watch { conn, .. } => drop(self.hub.watch(conn.into())),
             Entry::Read { follower } => drop(self.hub.read(FollowerId::from_u64(follower))),
+            Entry::Reconfigure { ref choices, .. } => {
+                // Whether it was taken is compared below.
+                let _ = self.hub.reconfigure(self.now, choices.config());
+            }
             _ => self.hand_in(entry)?,
         }
         self.steps += 1;

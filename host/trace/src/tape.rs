@@ -3,9 +3,13 @@
 use std::io::{self, Write};
 use std::ops::Deref;
 
-use parlour_core::{Answer, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Output, Transmit};
+use parlour_core::{
+    Answer, Config, ConnId, Followed, FollowerId, Following, Hub, Input, Instant, Output, ReconfigureError,
+    Transmit,
+};
 
 use crate::entry::{Conn, Entry};
+use crate::header::Choices;
 use crate::rests::Rests;
 use crate::sink::Sink;
 use crate::sum::Sum;
@@ -117,6 +121,20 @@ impl<'a, S: Sink> Taped<'a, S> {
             tape.note(&Entry::Output);
         }
         output
+    }
+
+    /// See [`Hub::reconfigure`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reconfigure(&mut self, now: Instant, config: Config<'a>) -> Result<(), ReconfigureError> {
+        let done = self.hub.reconfigure(now, config);
+        if let Some(tape) = &mut self.tape {
+            tape.now = tape.now.max(now);
+            let choices = Box::new(Choices::from(&config));
+            tape.note(&Entry::Reconfigure { choices, is_taken: done.is_ok() });
+        }
+        done
     }
 
     /// See [`Hub::follow`].

@@ -3,7 +3,9 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant as Clock};
 
-use parlour_core::{Answer, ConnId, FollowerId, Hub, Input, Instant, Protocol, Transmit, Wanted};
+use parlour_core::{
+    Answer, Config, ConnId, FollowerId, Hub, Input, Instant, Protocol, ReconfigureError, Transmit, Wanted,
+};
 use parlour_journal::{Forgot, Whom};
 use parlour_trace::Taped;
 
@@ -20,6 +22,8 @@ use crate::serve::report::Report;
 pub(super) enum Target {
     Nothing,
     Signals,
+    /// Signals to read the options again.
+    Reload,
     ConsoleInput,
     ConsoleWaker,
     ConsoleOutput,
@@ -247,6 +251,14 @@ impl<'a, P: Poller> Base<'a, P> {
         let now = Clock::now();
         self.now = Instant::from_millis((now - self.started).as_millis() as u64);
         now
+    }
+
+    /// Gives the hub another configuration.
+    ///
+    /// # Errors
+    /// See [`Hub::reconfigure`].
+    pub(super) fn reconfigure(&mut self, config: Config<'a>) -> Result<(), ReconfigureError> {
+        self.hub.reconfigure(self.now, config)
     }
 
     pub(super) fn handle(&mut self, input: Input<'_>) -> Answer {

@@ -57,6 +57,12 @@ impl Door {
         }
     }
 
+    /// Changes which newcomers are let in, and how fast. Clients that are in stay.
+    pub(super) fn change_rules(&mut self, access: Access, rate: Option<Bound>) {
+        self.access = access;
+        self.gate.set_rate(rate);
+    }
+
     pub(super) fn watch<P: Poller>(&self, base: &mut Base<'_, P>, read: bool) {
         for (index, listener) in self.listeners.iter().enumerate() {
             if let Some(listener) = listener {
