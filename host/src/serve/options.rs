@@ -14,7 +14,6 @@ use super::error::StartError;
 use super::keep::Kept;
 use super::place::Place;
 use super::relay::RelayPlace;
-use super::server::OnFailure;
 use crate::address::Address;
 use crate::units::{duration, number, positive_duration, size_within};
 
@@ -238,6 +237,15 @@ enum JournalSync {
     Full,
     /// A power cut may cost the last seconds
     Normal,
+}
+
+/// What to do while the journal cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnFailure {
+    /// Take no messages until it can be written again
+    Stop,
+    /// Go on without it, and note how many messages are missing
+    Continue,
 }
 
 /// The pollers that `--poller` names.

@@ -32,7 +32,7 @@ use parlour_journal::Forgot;
 
 use self::base::{Base, Target, Waiters};
 use self::door::Door;
-pub(super) use self::keeper::{OnFailure, Open as OpenJournal};
+pub(super) use self::keeper::Open as OpenJournal;
 use self::links::Links;
 use self::newcomer::Newcomer;
 use self::operator::Operator;

@@ -30,16 +30,8 @@ use self::news::News;
 use self::shelves::Shelves;
 use super::proposed::Proposed;
 use crate::resume::{self, Key};
+use crate::serve::options::OnFailure;
 use crate::serve::recording::Recording;
-
-/// What to do while the journal cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum OnFailure {
-    /// Take no messages until it can be written again
-    Stop,
-    /// Go on without it, and note how many messages are missing
-    Continue,
-}
 
 /// A journal, and what the server knows of it.
 #[derive(Debug)]
