@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use parlour::cli::{Cli, Command};
 use parlour::config::{CommandLine, ConfigError};
-use parlour::output::{Log, complain};
+use parlour::output::{Log, LogFormat, complain};
 use parlour::serve::Reader;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -33,7 +33,12 @@ fn main() -> ExitCode {
         }
         result => result.unwrap_or_else(|error| error.exit()),
     };
-    let log = match Log::start() {
+    let format = match &cli.command {
+        None => cli.serve.log_format(),
+        Some(Command::Serve(options)) => options.log_format(),
+        Some(_) => LogFormat::Text,
+    };
+    let log = match Log::start(format) {
         Ok(log) => Arc::new(log),
         Err(error) => {
             complain(format_args!("parlour: cannot start the log: {error}"));
@@ -41,13 +46,18 @@ fn main() -> ExitCode {
         }
     };
     let (filter, complaint) = filter();
-    tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Arc::clone(&log))
-        .with_ansi(has_colours())
         .log_internal_errors(false)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Text => subscriber.with_ansi(has_colours()).init(),
+        LogFormat::Json => {
+            let subscriber = subscriber.with_ansi(false).json().flatten_event(true);
+            subscriber.with_current_span(false).with_span_list(false).init();
+        }
+    }
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");
     }

@@ -18,6 +18,7 @@ with_each_poller! {
     each_arrival_name_and_end_has_a_line_with_the_clients_address,
     each_refusal_has_a_line_with_its_reason,
     each_lag_has_a_line,
+    each_line_is_an_object_of_json,
     a_flood_of_clients_is_told_in_a_sum,
     all_that_the_end_disconnects_are_told_or_counted,
     what_is_watched_names_its_room_and_who_shows_addresses,
@@ -244,6 +245,38 @@ fn a_wrong_filter_of_the_log_is_told_and_replaced() {
         assert_eq!(log.iter().any(|line| line.contains("connected peer=")), is_told, "{filter:?}: {log:?}");
         assert!(!log.iter().any(|line| line.contains("RUST_LOG")), "{log:?}");
     }
+}
+
+/// Each line of the log as an object, to the end of the server.
+fn objects(mut server: Server) -> Vec<serde_json::Value> {
+    server.signal(sys::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    let lines = server.stderr.to_end();
+    let object = |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    lines.iter().map(object).collect()
+}
+
+fn each_line_is_an_object_of_json(poller: Poller) {
+    let mut server = with_console(poller, &["--chat", "0,name=lan", "--log-format", "json"]);
+    let address = server.chat().to_owned();
+    let (mut ann, peer) = client(&address);
+    ann.write_all("/nick änn\n".as_bytes()).expect("a connection");
+    server.stderr.wait_for("a name", |line| line.contains("renamed"));
+    server.type_line("/kick änn \"go\\away\" \u{1b}[31m\u{7f} {}");
+    server.stderr.wait_for("an end", |line| line.contains("disconnected"));
+    let objects = objects(server);
+    let find = |message: &str| {
+        let found = objects.iter().find(|object| object["message"] == message);
+        found.unwrap_or_else(|| panic!("{message} in {objects:?}"))
+    };
+    let connected = find("connected");
+    assert_eq!((&connected["level"], &connected["peer"]), (&"INFO".into(), &peer.clone().into()));
+    assert_eq!((&connected["listener"], &connected["name"]), (&"lan".into(), &"guest-1".into()));
+    assert!(connected["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{connected}");
+    assert_eq!(find("renamed")["name"], "änn");
+    let reason = find("disconnected")["reason"].as_str().expect("a text");
+    assert!(reason.starts_with("kicked: \"go\\away\" ") && reason.ends_with(" {}"), "{reason}");
+    find("shutting down");
 }
 
 #[test]

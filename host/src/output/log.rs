@@ -16,9 +16,20 @@ use super::pump::{PIECE, Pump, pair, write_all};
 /// How long the process waits at its end for the last lines to be taken.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// An object of JSON on each line
+    Json,
+}
+
 /// Takes lines, each in one write. Drops lines that standard error does not take.
 #[derive(Debug)]
 pub struct Log {
+    format: LogFormat,
     pump: Pump,
     lost: Arc<AtomicU64>,
     diverted: Mutex<Option<Diverted>>,
@@ -36,19 +47,19 @@ impl Log {
     ///
     /// # Errors
     /// There are no descriptors or threads left.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(format: LogFormat) -> io::Result<Self> {
         // Not `Stderr`: a write that blocks would keep it locked. Then no other thread could complain,
         // or even panic.
         let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
-        Self::to(output)
+        Self::to(output, format)
     }
 
-    fn to(output: File) -> io::Result<Self> {
+    fn to(output: File, format: LogFormat) -> io::Result<Self> {
         let lost = Arc::new(AtomicU64::new(0));
         let lost_before = Arc::clone(&lost);
         let pump = Pump::start(move |line| {
             let count = lost_before.load(Ordering::Relaxed);
-            if count > 0 && write_all(&output, notice(count).as_bytes()).is_ok() {
+            if count > 0 && write_all(&output, notice(count, format).as_bytes()).is_ok() {
                 lost_before.fetch_sub(count, Ordering::Relaxed);
             }
             if write_all(&output, line).is_err() {
@@ -56,7 +67,7 @@ impl Log {
             }
             true
         })?;
-        Ok(Self { pump, lost, diverted: Mutex::default() })
+        Ok(Self { format, pump, lost, diverted: Mutex::default() })
     }
 
     /// Sends the lines to the returned value instead of standard error, until it is dropped.
@@ -69,7 +80,7 @@ impl Log {
         let lost = Arc::new(AtomicU64::new(0));
         let diverted = Diverted { near, lost: Arc::clone(&lost) };
         *self.diverted.lock().unwrap_or_else(PoisonError::into_inner) = Some(diverted);
-        Ok(LogLines { far, lost })
+        Ok(LogLines { format: self.format, far, lost })
     }
 
     /// Sends a line on, or counts it as lost.
@@ -114,6 +125,7 @@ impl Write for &Log {
 /// The lines of a log that go elsewhere than to standard error.
 #[derive(Debug)]
 pub(crate) struct LogLines {
+    format: LogFormat,
     far: Socket,
     lost: Arc<AtomicU64>,
 }
@@ -130,7 +142,7 @@ impl LogLines {
         self.read(|line| lines += &String::from_utf8_lossy(line));
         let count = self.lost.swap(0, Ordering::Relaxed);
         if count > 0 {
-            lines += &notice(count);
+            lines += &notice(count, self.format);
         }
         lines
     }
@@ -150,14 +162,19 @@ impl LogLines {
     }
 }
 
-fn notice(lost: u64) -> String {
+fn notice(lost: u64, format: LogFormat) -> String {
     let now = humantime::format_rfc3339_micros(SystemTime::now());
-    format!("{now}  WARN {lost} lines of the log are lost, because they were not taken in time\n")
+    let text = format!("{lost} lines of the log are lost, because they were not taken in time");
+    match format {
+        LogFormat::Text => format!("{now}  WARN {text}\n"),
+        // There is nothing in it that must be escaped.
+        LogFormat::Json => format!("{{\"timestamp\":\"{now}\",\"level\":\"WARN\",\"message\":\"{text}\"}}\n"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Log;
+    use super::{Log, LogFormat};
     use std::fs::File;
     use std::io::{Read, Write, pipe};
 
@@ -165,7 +182,7 @@ mod tests {
     fn lines_that_nobody_takes_are_lost_and_counted() {
         const LINES: usize = 100_000;
         let (mut reader, writer) = pipe().expect("a pipe");
-        let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer))).expect("a log");
+        let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer)), LogFormat::Text).expect("a log");
         for number in 0..LINES {
             // In one write, because each write counts as a line.
             (&log).write_all(format!("line {number}\n").as_bytes()).expect("never an error");
@@ -187,9 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn the_notice_of_lost_lines_is_json_too() {
+        let text = super::notice(7, LogFormat::Json);
+        let (start, end) = text.split_once("\",\"level\"").expect("a level");
+        assert!(start.starts_with("{\"timestamp\":\"2") && start.ends_with('Z'), "{text}");
+        let message = "7 lines of the log are lost, because they were not taken in time";
+        assert_eq!(end, format!(":\"WARN\",\"message\":\"{message}\"}}\n"));
+    }
+
+    #[test]
     fn diverted_lines_go_to_their_reader_while_there_is_one() {
         let (mut reader, writer) = pipe().expect("a pipe");
-        let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer))).expect("a log");
+        let log = Log::to(File::from(std::os::fd::OwnedFd::from(writer)), LogFormat::Text).expect("a log");
         let say = |line: &str| (&log).write_all(line.as_bytes()).expect("never an error");
         say("before\n");
         let mut lines = log.divert().expect("a reader");

@@ -9,8 +9,8 @@ mod splitter;
 use std::fmt;
 use std::io::{self, Write};
 
-pub use self::log::Log;
 pub(crate) use self::log::LogLines;
+pub use self::log::{Log, LogFormat};
 pub(crate) use self::neutral::{Neutral, is_harmful, neutral};
 pub(crate) use self::pump::{PIECE, Pump, write_all};
 pub(crate) use self::splitter::LineSplitter;

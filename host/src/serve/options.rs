@@ -15,6 +15,7 @@ use super::keep::Kept;
 use super::place::Place;
 use super::relay::RelayPlace;
 use crate::address::Address;
+use crate::output::LogFormat;
 use crate::units::{duration, number, positive_duration, size_within};
 
 /// Descriptors beside those of connections and listeners: the standard ones,
@@ -173,6 +174,9 @@ pub struct ServeOptions {
         hide_possible_values = true
     )]
     pub(super) console: bool,
+    /// Write the log in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
     /// Record all that happens in this file, which must be new, for `parlour replay`
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
@@ -382,6 +386,11 @@ impl ServeOptions {
             JournalSync::Normal => Sync::Normal,
         };
         parlour_journal::Options { sync, keep: self.keep.map(|kept| kept.0) }
+    }
+
+    /// How the log is written.
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
     }
 
     /// How long a room waits for a member that does not read, in ms.
